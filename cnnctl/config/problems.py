@@ -1,0 +1,204 @@
+"""Pydantic's validation errors -> `Problem`s in the grammar of errors.py: expected, received, hint, line and column."""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from cnnctl.config.schema import SECTIONS, AugmentationStep, Optimizer
+from cnnctl.config.layers import LAYERS
+from cnnctl.config.source import Document, ValuePath, format_path, type_name
+from cnnctl.config.types import Named, Settings
+from cnnctl.errors import Problem
+
+_EMPTY = "expected at least one item"
+_BOUNDS = {
+    "greater_than_equal": ("ge", "of at least"),
+    "greater_than": ("gt", "above"),
+    "less_than_equal": ("le", "of at most"),
+    "less_than": ("lt", "below"),
+}
+
+
+def explain(error: ValidationError, document: Document, base: ValuePath = ()) -> list[Problem]:
+    """Every mistake of a validation, in the order of the file, each named once.
+
+    Args:
+        error: What pydantic found.
+        document: The config that was validated, for positions and values.
+        base: The path of the part that was validated.
+    """
+    problems: dict[tuple[str, str], Problem] = {}
+    for details in error.errors(include_url=False):
+        problem = _explain(details, document, (*base, *details["loc"]))
+        problems.setdefault((problem.path, problem.message), problem)
+    found = [p for p in problems.values() if p.message != _EMPTY or not _has_broken_items(p.path, problems)]
+    return sorted(found, key=_place)
+
+
+def _has_broken_items(path: str, problems: Iterable[tuple[str, str]]) -> bool:
+    """Whether a list seems empty only because each of its items is a mistake."""
+    return any(other.startswith(f"{path}[") for other, _ in problems)
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    return (problem.position.line, problem.position.column) if problem.position else (0, 0)
+
+
+def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Problem:
+    kind = details["type"]
+    context: Mapping[str, Any] = details.get("ctx", {})
+    value = details["input"]
+    received: str | None = f"{_name(path)}={show(value)}"
+    position = document.position(path)
+    hint = None
+    match kind:
+        case "missing":
+            message, received = "a required key is missing", None
+            hint = f"add it: {path[-1]}: {show(_example(path))}"
+        case "extra_forbidden":
+            message, received = "there is no such key", None
+            hint = suggest(str(path[-1]), _keys(path[:-1]), "the keys here are")
+        case "union_tag_invalid":
+            tag = str(context["tag"])
+            message, received = f"there is no {_what(path)} called {tag}", None
+            position = document.position((*path, tag))
+            hint = suggest(tag, _choices(path), f"{_what(path)}s are")
+        case "union_tag_not_found":
+            message = f"expected the name of one {_what(path)}, alone or with its settings"
+            hint = "for example: " + _example_choice(path)
+        case "literal_error":
+            options = [show(option.value if hasattr(option, "value") else option) for option in _literals(context)]
+            message = f"expected {_either(options)}"
+            hint = suggest(str(value), options, None)
+        case "int_type" | "int_parsing" | "int_from_float":
+            message = "expected a whole number"
+        case "float_type" | "float_parsing" | "finite_number":
+            message = "expected a number"
+            if isinstance(value, str) and _is_number_with_comma(value):
+                hint = f"write a decimal point: {value.replace(',', '.')}"
+        case "bool_type":
+            message = "expected true or false"
+            hint = "YAML 1.2 knows true and false only" if value in ("yes", "no", "on", "off") else None
+        case "string_type":
+            message = "expected text"
+            hint = f'put it in quotes: "{show(value)}"' if isinstance(value, int | float) else None
+        case "string_pattern_mismatch":
+            message = "expected letters, digits, -, _ and . alone, not beginning with - or ."
+        case "string_too_short":
+            message = "expected some text"
+        case "too_short":
+            message, received = _EMPTY, None
+        case "tuple_type" | "list_type":
+            message = "expected a list"
+            hint = "begin each item on a line of its own with `- `"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            message = "expected keys and values"
+            hint = f"for example {path[-1]}: {show(_example(path))}" if path else None
+        case kind if kind in _BOUNDS:
+            key, word = _BOUNDS[kind]
+            message = f"expected a number {word} {context[key]:,}"
+        case "too_long":
+            message = f"expected at most {context['max_length']} items"
+        case _:
+            message = details["msg"]
+    return Problem(message, format_path(path), position, received, hint)
+
+
+def _is_number_with_comma(text: str) -> bool:
+    return text.replace(",", "", 1).isdigit()
+
+
+def _literals(context: Mapping[str, Any]) -> list[str]:
+    return [part.strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
+
+
+def _either(options: list[str]) -> str:
+    return options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
+
+
+def _name(path: ValuePath) -> str:
+    names = [index for index, part in enumerate(path) if isinstance(part, str)]
+    return format_path(path[names[-1] :]) if names else "the file"
+
+
+def show(value: Any) -> str:
+    """A value as it would stand in the YAML text, cut to one short line."""
+    if isinstance(value, str):
+        text = value if value and value.isprintable() and value == value.strip() else json.dumps(value)
+    elif isinstance(value, dict):
+        text = "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
+    elif isinstance(value, list | tuple):
+        text = "[" + ", ".join(show(item) for item in value) + "]"
+    elif isinstance(value, bool) or value is None:
+        text = json.dumps(value)
+    else:
+        text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def suggest(word: str, known: Iterable[str], introduction: str | None) -> str | None:
+    """`did you mean ...?`, else the list of what is known after `introduction`."""
+    known = list(known)
+    lowered = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    squeezed = {name.replace("_", ""): name for name in known}
+    if not close and (same := squeezed.get(word.lower().replace("-", "").replace("_", ""))):
+        return f"did you mean {same}?"
+    if close:
+        return f"did you mean {lowered[close[0]]}?"
+    return f"{introduction} {', '.join(known)}" if introduction and known else None
+
+
+def _section(path: ValuePath) -> type[Settings] | None:
+    if not path:
+        return SECTIONS[""]
+    return SECTIONS.get(path[-1]) if isinstance(path[-1], str) else None
+
+
+def _keys(path: ValuePath) -> list[str]:
+    section = _section(path)
+    return [] if section is None else list(section.model_fields)
+
+
+def _what(path: ValuePath) -> str:
+    names = [part for part in path if isinstance(part, str)]
+    return {"augment": "augmentation", "optimizer": "optimizer"}.get(names[-1] if names else "", "layer")
+
+
+def _choices(path: ValuePath) -> list[str]:
+    unions: dict[str, Iterable[type[Named]]] = {
+        "augmentation": AugmentationStep.__args__,
+        "optimizer": Optimizer.__args__,
+        "layer": LAYERS.values(),
+    }
+    return [member.kind for member in unions[_what(path)]]
+
+
+def _example_choice(path: ValuePath) -> str:
+    return {
+        "augmentation": "- random_flip: {mode: horizontal}",
+        "optimizer": "optimizer: {sgd: {learning_rate: 0.01}}",
+        "layer": "- conv2d: {filters: 32, kernel_size: 3}",
+    }[_what(path)]
+
+
+def _example(path: ValuePath) -> Any:
+    """An example value of a key, from the schema."""
+    section = _section(path[:-1])
+    field = section.model_fields.get(str(path[-1])) if section else None
+    if field is not None and field.examples:
+        return field.examples[0]
+    inner = _section(path)
+    if inner is None:
+        return "..."
+    required = {name: field for name, field in inner.model_fields.items() if field.is_required()}
+    return {name: field.examples[0] if field.examples else "..." for name, field in required.items()}
+
+
+def describe_type(value: Any) -> str:
+    """What a YAML value is, in words."""
+    return "nothing" if value is None else type_name[type(value)]

@@ -1,0 +1,323 @@
+"""The vocabulary of a config and the only home of its defaults. The layers are in layers.py."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, Strict, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from cnnctl.config.layers import LAYERS, Layer
+from cnnctl.config.types import ByName, Count, FromZero, Named, OrNone, Positive, Range, Settings, Share, expected, is_whole
+
+MAX_IMAGE_SIDE = 8192
+
+
+class ImageSettings(Settings):
+    """What every image is made to be before the network sees it."""
+
+    height: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Rows of pixels.")] = 64
+    width: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Columns of pixels.")] = 64
+    channels: Annotated[Literal[1, 3], Field(description="3 is RGB, 1 is grey.")] = 3
+    fit: Annotated[
+        Literal["stretch", "crop", "pad"],
+        Field(description="stretch to the size, crop the centre to its shape, or pad to its shape."),
+    ] = "stretch"
+    scaling: Annotated[
+        Literal["unit", "symmetric", "standardize"],
+        Field(description="Inside the network: x/255, x/127.5 - 1, or (x - mean) / deviation of the training images."),
+    ] = "unit"
+    background: Annotated[
+        tuple[int, int, int],
+        BeforeValidator(lambda value: _colour(value)),
+        WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}, "minItems": 3, "maxItems": 3}),
+        Field(description="Colour under transparency and padding: [red, green, blue] of 0 to 255."),
+    ] = (0, 0, 0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "size" not in value:
+            return value
+        if "height" in value or "width" in value:
+            raise PydanticCustomError("size_twice", "size is short for height and width: give it alone")
+        size = value["size"]
+        if not is_whole(size, 1) or size > MAX_IMAGE_SIDE:
+            raise PydanticCustomError(
+                "size", "expected size to be a whole number from 1 to {most}", {"most": MAX_IMAGE_SIDE}
+            )
+        return {**{key: other for key, other in value.items() if key != "size"}, "height": size, "width": size}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        built: dict[str, Any] = handler(schema)
+        fields = handler.resolve_ref_schema(built)
+        size = {"type": "integer", "minimum": 1, "maximum": MAX_IMAGE_SIDE, "description": "Short for height and width alike."}
+        fields["properties"] = {"size": size, **fields["properties"]}
+        return built
+
+
+def _colour(value: Any) -> tuple[int, int, int]:
+    if isinstance(value, list | tuple) and len(value) == 3 and all(is_whole(item, 0) and item <= 255 for item in value):
+        return (value[0], value[1], value[2])
+    raise expected("[red, green, blue], each from 0 to 255")
+
+
+class CsvColumns(Settings):
+    """The columns of a CSV of images, and where its file names begin."""
+
+    path: Annotated[str, Field(description="Column of the file names.", min_length=1)] = "path"
+    label: Annotated[str, Field(description="Column of the class names.", min_length=1)] = "label"
+    group: Annotated[
+        str | None, OrNone, Field(description="Column whose equal values stay in one split: a patient, a video.")
+    ] = None
+    folder: Annotated[
+        str | None, OrNone, Field(description="Folder in which the file names are looked up; the CSV's own when left out.")
+    ] = None
+
+
+def _fraction_or_path(value: Any) -> Any:
+    if value is None or value == "none":
+        return None
+    if isinstance(value, str):
+        if not value:
+            raise expected("a share of the images such as 0.2, or a path")
+        return value
+    if type(value) in (int, float) and 0 <= value < 1:
+        return float(value)
+    raise expected("a share of the images from 0 to below 1, or a path")
+
+
+FractionOrPath = Annotated[
+    float | str | None,
+    BeforeValidator(_fraction_or_path),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"type": "string"}, {"type": "null"}]}),
+]
+
+
+class DataSettings(Settings):
+    """Where the images are, how they are split and what they are made to be."""
+
+    train: Annotated[
+        str,
+        Field(min_length=1, description="Class folders, a CSV, or the built-in `digits`.", examples=["photos"]),
+    ]
+    validation: Annotated[FractionOrPath, Field(description="Share of all images, or a path. 0: none.")] = 0.2
+    test: Annotated[FractionOrPath, Field(description="Share of all images, or a path, or none.")] = None
+    csv: CsvColumns = CsvColumns()
+    image: ImageSettings = ImageSettings()
+    cache: Annotated[
+        str, Field(min_length=1, description="Where decoded images are kept: auto (the user's cache folder), off, or a folder.")
+    ] = "auto"
+    on_bad_image: Annotated[Literal["error", "skip"], Field(description="What an image that cannot be decoded does.")] = "error"
+    max_bad_images: Annotated[
+        float, Field(ge=0, le=1, description="Share of the images that may be skipped before it is an error.")
+    ] = 0.01
+
+    @model_validator(mode="after")
+    def _something_left(self) -> "DataSettings":
+        drawn = [share for share in (self.validation, self.test) if isinstance(share, float)]
+        if sum(drawn) >= 1:
+            raise PydanticCustomError("nothing_left", "validation and test together leave no image to train on")
+        return self
+
+    @field_validator("validation", mode="after")
+    @classmethod
+    def _none_is_zero(cls, value: float | str | None) -> float | str:
+        return 0.0 if value is None else value
+
+    @field_validator("test", mode="after")
+    @classmethod
+    def _zero_is_none(cls, value: float | str | None) -> float | str | None:
+        return None if value == 0 else value
+
+
+class _Warp(Named):
+    kind: ClassVar[str] = ""
+
+    fill_mode: Annotated[
+        Literal["reflect", "constant", "wrap", "nearest"], Field(description="What lies outside the image.")
+    ] = "reflect"
+    fill_value: Annotated[float, Field(ge=0, le=255, description="Pixel value outside, with fill_mode constant.")] = 0.0
+    interpolation: Literal["bilinear", "nearest"] = "bilinear"
+
+
+class RandomFlip(Named):
+    """Mirrors each image with a chance of one half."""
+
+    kind: ClassVar[str] = "random_flip"
+
+    mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = "horizontal_and_vertical"
+
+
+class RandomRotation(_Warp):
+    """Turns each image about its centre."""
+
+    kind: ClassVar[str] = "random_rotation"
+
+    factor: Annotated[
+        tuple[float, float], Range(-1, 1), Field(description="Share of a full turn; 0.1 is from -36 to 36 degrees.", examples=[0.1])
+    ]
+
+
+class RandomTranslation(_Warp):
+    """Shifts each image; positive is down and to the right."""
+
+    kind: ClassVar[str] = "random_translation"
+
+    height_factor: Annotated[tuple[float, float], Range(-1, 1), Field(description="Share of the height.", examples=[0.1])]
+    width_factor: Annotated[tuple[float, float], Range(-1, 1), Field(description="Share of the width.", examples=[0.1])]
+
+
+class RandomZoom(_Warp):
+    """Zooms each image about its centre; positive zooms out, negative zooms in."""
+
+    kind: ClassVar[str] = "random_zoom"
+
+    height_factor: Annotated[tuple[float, float], Range(-0.99, 10), Field(description="Share of the height.", examples=[0.1])]
+    width_factor: Annotated[
+        tuple[float, float] | None, OrNone, Field(description="Share of the width; keeps the proportions when left out.")
+    ] = None
+
+    @field_validator("width_factor", mode="before")
+    @classmethod
+    def _range(cls, value: Any) -> Any:
+        return None if value is None or value == "none" else Range(-0.99, 10)._validate(value)
+
+
+AugmentationStep = RandomFlip | RandomRotation | RandomTranslation | RandomZoom
+Augmentation = Annotated[AugmentationStep, ByName("augmentation")]
+
+
+class Adam(Named):
+    """Adam (Kingma and Ba 2014, https://arxiv.org/abs/1412.6980)."""
+
+    kind: ClassVar[str] = "adam"
+
+    learning_rate: Positive = 0.001
+    beta_1: Share = 0.9
+    beta_2: Share = 0.999
+    epsilon: Positive = 1e-7
+    amsgrad: bool = False
+
+
+class Sgd(Named):
+    """Stochastic gradient descent, with momentum where it is above 0."""
+
+    kind: ClassVar[str] = "sgd"
+
+    learning_rate: Positive = 0.01
+    momentum: Share = 0.0
+    nesterov: bool = False
+
+
+Optimizer = Adam | Sgd
+
+
+class EarlyStopping(Settings):
+    """Ends the training when `monitor` has not got better by `min_delta` for `patience` epochs."""
+
+    monitor: Literal["val_loss", "val_accuracy", "loss", "accuracy"] = "val_loss"
+    patience: FromZero = 5
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+
+
+def _class_weight(value: Any) -> Any:
+    if value is None or value == "none":
+        return None
+    if value == "balanced":
+        return value
+    if isinstance(value, dict) and value and all(type(weight) in (int, float) and weight >= 0 for weight in value.values()):
+        return {str(name): float(weight) for name, weight in value.items()}
+    raise expected("none, balanced, or a weight of at least 0 for each class: {cat: 1, dog: 2.5}")
+
+
+class TrainSettings(Settings):
+    """How the network is trained."""
+
+    epochs: Annotated[Count, Field(description="Passes over the training images.")] = 20
+    batch_size: Annotated[Count, Field(description="Images in one step.")] = 64
+    optimizer: Annotated[Optimizer, ByName("optimizer"), Field(description="adam or sgd, with Keras' arguments.")] = Adam()
+    class_weight: Annotated[
+        Literal["balanced"] | dict[str, float] | None,
+        BeforeValidator(_class_weight),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"enum": ["none", "balanced", None]},
+                    {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}},
+                ]
+            }
+        ),
+        Field(description="Factor of each class in the loss; balanced: n / (classes * n of the class)."),
+    ] = None
+    early_stopping: Annotated[EarlyStopping | None, OrNone] = None
+    best: Annotated[
+        Literal["val_loss", "val_accuracy"], Field(description="What decides which epoch's weights the run keeps.")
+    ] = "val_loss"
+    precision: Annotated[
+        Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"],
+        Field(description="auto: 16 bits where the device multiplies them natively."),
+    ] = "auto"
+    device: Annotated[Literal["auto", "cpu", "gpu"], Field(description="auto: the GPU when there is one.")] = "auto"
+
+
+def _auto_or_bool(value: Any) -> Any:
+    if value != "auto" and not isinstance(value, bool):
+        raise expected("auto, true or false")
+    return value
+
+
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
+
+
+class Config(Settings):
+    """A whole config."""
+
+    name: Annotated[
+        str | None, Field(pattern=f"^{_NAME}$", description="The folder under runs/; the file's name when left out.")
+    ] = None
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="Of weights, split, order, augmentation and dropout.")] = 0
+    deterministic: Annotated[
+        Literal["auto"] | bool,
+        BeforeValidator(_auto_or_bool),
+        WithJsonSchema({"enum": ["auto", True, False]}),
+        Field(description="Equal runs give equal weights; auto: on a CPU, where it costs nothing.")
+    ] = "auto"
+    classes: Annotated[
+        int | None,
+        Field(ge=2, le=100_000, description="Number of classes; only for `summary` without data."),
+    ] = None
+    output: Annotated[
+        Literal["softmax", "sigmoid"], Field(description="The last layer: a unit for each class, or one unit for two classes.")
+    ] = "softmax"
+    data: DataSettings
+    augment: Annotated[
+        tuple[Augmentation, ...], Strict(False), Field(description="Random variations of the training images, in this order.")
+    ] = ()
+    model: Annotated[
+        tuple[Layer, ...],
+        Strict(False),
+        Field(min_length=1, description="The hidden layers; the output layer is appended.", examples=[["flatten"]]),
+    ]
+    train: TrainSettings = TrainSettings()
+
+    @model_validator(mode="after")
+    def _sigmoid_is_for_two(self) -> "Config":
+        if self.output == "sigmoid" and self.classes not in (None, 2):
+            raise PydanticCustomError("sigmoid_classes", "output: sigmoid is for exactly two classes")
+        return self
+
+
+NAMED: dict[str, type[Settings]] = {
+    **LAYERS,
+    **{member.kind: member for member in (*AugmentationStep.__args__, *Optimizer.__args__)},
+}
+SECTIONS: dict[str, type[Settings]] = {
+    "": Config,
+    "data": DataSettings,
+    "image": ImageSettings,
+    "csv": CsvColumns,
+    "train": TrainSettings,
+    "early_stopping": EarlyStopping,
+    **NAMED,
+}
+"""Each section by the last name of its path, for messages that list the keys."""

@@ -1,0 +1,415 @@
+"""YAML text -> plain values with the position of each, and nothing that a config has no use for.
+
+Scalars follow YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema): `no` is text, `1e-3` is a
+number. Beyond that: keys are always text, an integer with leading zeros is refused rather than guessed at, and so
+are tags, merge keys, duplicate keys, several documents, and files that are large or deep beyond any config.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cnnctl.errors import ConfigError, Position, Problem, UsageError
+
+type_name = {dict: "a mapping", list: "a list", str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 40
+MAX_VALUES = 20_000
+
+ValuePath = tuple[str | int, ...]
+
+_NULL = frozenset(("", "~", "null", "Null", "NULL"))
+_TRUE = frozenset(("true", "True", "TRUE"))
+_FALSE = frozenset(("false", "False", "FALSE"))
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCTAL = re.compile(r"0o[0-7]+")
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INF = re.compile(r"[-+]?\.(inf|Inf|INF)")
+_NAN = frozenset((".nan", ".NaN", ".NAN"))
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed config.
+
+    Attributes:
+        data: Nested dicts (text keys), lists and scalars.
+        positions: Where each value stands: at its key where it has one, else at the value itself.
+        overridden: Paths of values that came from `--set`, whose file paths are relative to the current folder.
+    """
+
+    data: dict[str, Any]
+    positions: Mapping[ValuePath, Position]
+    overridden: frozenset[ValuePath] = frozenset()
+
+    def position(self, path: ValuePath) -> Position | None:
+        """The position of `path`, or of the nearest value that encloses it."""
+        for length in range(len(path), -1, -1):
+            found = self.positions.get(path[:length])
+            if found is not None:
+                return found
+        return None
+
+
+class _Refused(Exception):
+    """A scalar that is not guessed at; `str()` is the message, `hint` the mend."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def resolve_scalar(text: str) -> str | int | float | bool | None:
+    """The value of an unquoted scalar in YAML 1.2's core schema.
+
+    Raises:
+        ValueError: for an integer with leading zeros or of more than 30 digits.
+
+    Example: `resolve_scalar("no") == "no"`, `resolve_scalar("1e-3") == 0.001`.
+    """
+    try:
+        return _resolve(text)
+    except _Refused as refused:
+        raise ValueError(str(refused)) from None
+
+
+def _resolve(text: str) -> str | int | float | bool | None:
+    if text in _NULL:
+        return None
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    if _INT.fullmatch(text):
+        digits = text.lstrip("+-")
+        if len(digits) > 1 and digits.startswith("0"):
+            raise _Refused(
+                "a number must not begin with 0",
+                f"write {digits.lstrip('0') or '0'} for the number, or '{text}' in quotes for the text",
+            )
+        if len(digits) > 30:
+            raise _Refused("a whole number has at most 30 digits", "put it in quotes if it is text")
+        return int(text)
+    if _OCTAL.fullmatch(text) and len(text) <= 32:
+        return int(text[2:], 8)
+    if _HEX.fullmatch(text) and len(text) <= 32:
+        return int(text[2:], 16)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _INF.fullmatch(text):
+        return -math.inf if text.startswith("-") else math.inf
+    if text in _NAN:
+        return math.nan
+    return text
+
+
+@dataclass
+class _Node:
+    """A value before aliases are followed; `children` holds (key, key's mark, value) of a mapping or a list."""
+
+    mark: Position
+    value: Any = None
+    is_mapping: bool = False
+    children: list[tuple[str | int, Position, "_Node"]] | None = None
+
+
+@dataclass
+class _Composer:
+    """Builds nodes from PyYAML's events and refuses what a config must not hold."""
+
+    origin: str
+    lines: list[str]
+    events: Iterator[yaml.Event]
+    anchors: dict[str, _Node] = field(default_factory=dict)
+    open_anchors: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+    def at(self, mark: yaml.Mark) -> Position:
+        return _position(self.origin, self.lines, mark.line, mark.column)
+
+    def refuse(self, position: Position, message: str, hint: str | None = None, received: str | None = None) -> None:
+        self.problems.append(Problem(message, position=position, hint=hint, received=received))
+
+    def node(self, event: yaml.Event, depth: int) -> _Node:
+        position = self.at(event.start_mark)
+        if depth > MAX_DEPTH:
+            self.refuse(position, f"expected at most {MAX_DEPTH} levels of nesting")
+            raise ConfigError(self.problems)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event.anchor, position)
+        if not isinstance(event, yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent):
+            raise AssertionError(f"unexpected YAML event {event!r}")
+        if event.tag not in (None, "!"):
+            self.refuse(
+                position,
+                "tags are not used in a config",
+                received=f"tag {event.tag}",
+                hint="write the value without the tag; put it in quotes if it is text",
+            )
+        anchor = event.anchor
+        node = _Node(position)
+        if anchor is not None:
+            self.anchors[anchor] = node
+            self.open_anchors.add(anchor)
+        if isinstance(event, yaml.ScalarEvent):
+            node.value = self._scalar(event, position)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node.children = list(self._items(depth))
+        else:
+            node.is_mapping = True
+            node.children = list(self._pairs(depth))
+        self.open_anchors.discard(anchor or "")
+        return node
+
+    def _alias(self, anchor: str, position: Position) -> _Node:
+        if anchor in self.open_anchors:
+            self.refuse(position, f"the alias *{anchor} stands inside the value it names", hint="write the value out")
+            return _Node(position)
+        if anchor not in self.anchors:
+            self.refuse(position, f"the alias *{anchor} has no anchor &{anchor} before it")
+            return _Node(position)
+        return self.anchors[anchor]
+
+    def _scalar(self, event: yaml.ScalarEvent, position: Position) -> Any:
+        if event.style:
+            return event.value
+        try:
+            return _resolve(event.value)
+        except _Refused as refused:
+            self.refuse(position, str(refused), received=event.value[:60], hint=refused.hint)
+            return event.value
+
+    def _items(self, depth: int) -> Iterator[tuple[int, Position, _Node]]:
+        index = 0
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            node = self.node(event, depth + 1)
+            yield index, self.at(event.start_mark), node
+            index += 1
+
+    def _pairs(self, depth: int) -> Iterator[tuple[str, Position, _Node]]:
+        seen: dict[str, Position] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            position = self.at(event.start_mark)
+            if not isinstance(event, yaml.ScalarEvent):
+                self.refuse(position, "a key must be plain text", hint="remove the brackets or the alias before the ':'")
+                self.node(event, depth + 1)
+                self.node(next(self.events), depth + 1)
+                continue
+            key: str = event.value
+            if event.tag not in (None, "!"):
+                self.refuse(position, "tags are not used in a config", received=f"tag {event.tag}")
+            value = self.node(next(self.events), depth + 1)
+            if key == "<<" and not event.style:
+                self.refuse(position, "merge keys are not used in a config", hint="write the keys out, or use an alias for a whole value")
+            elif key in seen:
+                self.refuse(
+                    position,
+                    f"the key `{key}` stands twice in this mapping",
+                    received=f"first on line {seen[key].line}",
+                    hint="remove one of the two",
+                )
+            else:
+                seen[key] = position
+                yield key, position, value
+
+
+def parse(text: str, origin: str) -> Document:
+    """Parse the text of a config.
+
+    Args:
+        text: YAML of at most 1 MB.
+        origin: The file as the user named it, for messages.
+
+    Raises:
+        ConfigError: naming every problem that can be found in one pass, each with line and column.
+    """
+    root, problems = _compose(text, origin)
+    if root is not None and not root.is_mapping and not problems:
+        hint = "a config begins like this: data: {train: photos}"
+        problems = [Problem("expected keys such as `data`, `model` and `train`", position=root.mark, hint=hint)]
+    if problems or root is None:
+        raise ConfigError(problems)
+    positions: dict[ValuePath, Position] = {(): root.mark}
+    return Document(_expand(root, positions, origin), positions)
+
+
+def parse_value(text: str, origin: str) -> Any:
+    """The value of a single YAML text, as after the `=` of `--set`."""
+    root, problems = _compose(text, origin)
+    if problems or root is None:
+        raise ConfigError(problems)
+    return _expand(root, {}, origin)
+
+
+def _compose(text: str, origin: str) -> tuple[_Node | None, list[Problem]]:
+    lines = text.splitlines() or [""]
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        return None, [Problem(f"expected a config of at most {MAX_BYTES:,} bytes", position=Position(origin, 1, 1, ""))]
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    composer = _Composer(origin, lines, iter(()))
+    try:
+        composer.events = yaml.parse(text, Loader=loader)
+        next(composer.events)  # the start of the stream
+        first = next(composer.events)
+        if isinstance(first, yaml.StreamEndEvent):
+            return None, [Problem("the file is empty", position=Position(origin, 1, 1, ""), hint="`cnnctl schema` describes a config")]
+        root = composer.node(next(composer.events), 0)
+        next(composer.events)  # the end of the document
+        if not isinstance(after := next(composer.events), yaml.StreamEndEvent):
+            composer.refuse(composer.at(after.start_mark), "expected one YAML document", hint="remove the `---` and what follows it")
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position)
+        column = error.position - (text.rfind("\n", 0, error.position) + 1)
+        position = _position(origin, lines, line, column)
+        return None, [*composer.problems, Problem("a config is UTF-8 text without control characters", position=position)]
+    except yaml.MarkedYAMLError as error:
+        return None, [*composer.problems, _syntax_problem(error, origin, lines)]
+    except ConfigError as error:
+        return None, list(error.problems)
+    return root, composer.problems
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    position = _position(origin, lines, mark.line, mark.column) if mark else Position(origin, 1, 1, "")
+    what = " ".join(part for part in (error.problem, error.context) if part)
+    hint = None
+    indent = position.text[: len(position.text) - len(position.text.lstrip())]
+    if "\t" in indent or "'\\t'" in what or "tab" in what:
+        what, hint = "YAML is indented with blanks, not tabs", "replace each tab by two blanks"
+    elif "could not find expected ':'" in what:
+        hint = "a key is followed by a colon and a blank: `epochs: 20`"
+    elif "did not find expected ',' or" in what or "expected ',' or" in what:
+        hint = "a bracket or a brace is not closed, or a comma is missing"
+    return Problem(f"this is not YAML: {what}" if hint is None or "tabs" not in what else what, position=position, hint=hint)
+
+
+def _expand(node: _Node, positions: dict[ValuePath, Position], origin: str) -> Any:
+    """Follow the aliases, recording positions; the number of values is bounded, so an alias bomb ends early."""
+    budget = MAX_VALUES
+
+    def expand(node: _Node, path: ValuePath) -> Any:
+        nonlocal budget
+        budget -= 1
+        if budget < 0 or len(path) > MAX_DEPTH:
+            where = positions.get(()) or Position(origin, 1, 1, "")
+            raise ConfigError(
+                [Problem(f"expected at most {MAX_VALUES:,} values and {MAX_DEPTH} levels once aliases are followed", position=where)]
+            )
+        if node.children is None:
+            return node.value
+        values = []
+        for key, position, child in node.children:
+            positions[(*path, key)] = position
+            values.append((key, expand(child, (*path, key))))
+        return dict(values) if node.is_mapping else [value for _, value in values]
+
+    return expand(node, ())
+
+
+def _position(origin: str, lines: list[str], line: int, column: int) -> Position:
+    text = lines[line] if line < len(lines) else ""
+    return Position(origin, line + 1, column + 1, text)
+
+
+def read(path: Path) -> Document:
+    """Parse the config at `path`.
+
+    Raises:
+        UsageError: the file is missing or cannot be read.
+        ConfigError: its text is not a config.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise UsageError(f"there is no config at {path}", _similar_files(path)) from None
+    except IsADirectoryError:
+        raise UsageError(f"expected a config file, but {path} is a folder", _similar_files(path / "_")) from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - raw.rfind(b"\n", 0, error.start)
+        position = Position(str(path), line, column, "")
+        raise ConfigError([Problem("a config is UTF-8 text", position=position, hint="save the file as UTF-8")]) from None
+    return parse(text, str(path))
+
+
+def _similar_files(path: Path) -> str | None:
+    try:
+        found = sorted(str(child) for child in path.parent.iterdir() if child.suffix in (".yaml", ".yml"))
+    except OSError:
+        return None
+    return f"configs there: {', '.join(found[:5])}" if found else None
+
+
+def override(document: Document, assignments: list[str]) -> Document:
+    """Apply `--set KEY=VALUE` to a parsed config; KEY is a dotted path such as `train.epochs` or `model[0].conv2d.filters`.
+
+    Raises:
+        ConfigError: an assignment that is not of the form KEY=VALUE, or whose path leads through a plain value.
+    """
+    data = document.data
+    positions = dict(document.positions)
+    overridden = set(document.overridden)
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        start = Position("--set", 1, 1, assignment)
+        path = _parse_path(key.strip())
+        if not equals or path is None:
+            raise ConfigError([Problem("expected KEY=VALUE", position=start, hint="for example --set train.epochs=3")])
+        value = parse_value(text, "--set")
+        data = _assign(data, path, value, start)
+        for old in [old for old in positions if old[: len(path)] == path]:
+            del positions[old]
+        positions[path] = start
+        overridden.add(path)
+    return Document(data, positions, frozenset(overridden))
+
+
+def _parse_path(key: str) -> ValuePath | None:
+    parts: list[str | int] = []
+    for piece in key.split("."):
+        match = re.fullmatch(r"([^\[\]]+)((?:\[[0-9]{1,6}\])*)", piece)
+        if match is None:
+            return None
+        parts.append(match[1])
+        parts.extend(int(index) for index in re.findall(r"\[([0-9]+)\]", match[2]))
+    return tuple(parts)
+
+
+def _assign(container: Any, path: ValuePath, value: Any, position: Position) -> Any:
+    """A copy of `container` with the value at `path` replaced; missing mappings on the way are made."""
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if isinstance(head, int):
+        if not isinstance(container, list) or head >= len(container):
+            length = len(container) if isinstance(container, list) else 0
+            raise ConfigError([Problem(f"there is no item [{head}] to set", position=position, received=f"a list of {length} items")])
+        items = list(container)
+        items[head] = _assign(items[head], rest, value, position)
+        return items
+    if container is None or isinstance(container, str):
+        container = {}  # `- flatten` and `optimizer: adam` are short for a mapping without settings
+    if not isinstance(container, dict):
+        raise ConfigError([Problem(f"`{head}` cannot be set inside {type_name[type(container)]}", position=position)])
+    return {**container, head: _assign(container.get(head), rest, value, position)}
+
+
+def format_path(path: ValuePath) -> str:
+    """`("model", 3, "conv2d", "filters")` as `model[3].conv2d.filters`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text

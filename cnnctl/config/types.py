@@ -1,0 +1,212 @@
+"""The types that config values are made of: pairs, paddings, `none`, and settings that are chosen by name.
+
+Each accepts the short forms that a person writes and yields one normal form, and each carries its JSON Schema, so
+that what an editor accepts and what cnnctl accepts is the same.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+MAX_SIDE = 100_000
+
+
+class Settings(BaseModel):
+    """Base of all config sections: frozen, strict about types, unknown keys forbidden."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Named(Settings):
+    """Settings that are chosen by a name: a layer, an optimizer, an augmentation. `kind` is that name."""
+
+    kind: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "kind"):
+            raise TypeError(f"{cls.__name__} needs a kind")
+
+
+def needs_settings(settings: type[Settings]) -> bool:
+    """Whether a bare name will not do, because a key has no default."""
+    return any(field.is_required() for field in settings.model_fields.values())
+
+
+@dataclass(frozen=True)
+class ByName:
+    """Annotation of a union of `Named` classes: YAML `relu_like` or `conv2d: {filters: 8}` picks the class.
+
+    The name becomes a step of the path in every error, as it is in the YAML text.
+    """
+
+    what: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        members = _members(source)
+        choices = {member.kind: self._choice(member, handler) for member in members}
+        return core_schema.tagged_union_schema(choices, discriminator=_name_of, metadata={"members": members})
+
+    def _choice(self, member: type[Named], handler: GetCoreSchemaHandler) -> CoreSchema:
+        def unwrap(value: Any) -> Any:
+            if isinstance(value, str):
+                return {}
+            if isinstance(value, dict):
+                settings = value[member.kind]
+                return {} if settings is None else settings
+            return value
+
+        return core_schema.no_info_before_validator_function(unwrap, handler.generate_schema(member))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        choices: dict[str, CoreSchema] = schema["choices"]  # type: ignore[typeddict-item]
+        members: list[type[Named]] = schema["metadata"]["members"]  # type: ignore[typeddict-item]
+        bare = [member.kind for member in members if not needs_settings(member)]
+        wrapped = []
+        for name, choice in choices.items():
+            settings: dict[str, Any] = handler(choice)
+            if name in bare:
+                settings = {"anyOf": [settings, {"type": "null"}]}
+            entry: dict[str, Any] = {"type": "object", "properties": {name: settings}}
+            wrapped.append({**entry, "required": [name], "additionalProperties": False})
+        plain = [{"enum": bare}] if bare else []
+        return {"title": self.what, "anyOf": [*plain, *wrapped]}
+
+
+def _members(source: Any) -> list[type[Named]]:
+    if get_origin(source) is Union or type(source).__name__ == "UnionType":
+        return list(get_args(source))
+    return [source]
+
+
+def _name_of(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and len(value) == 1:
+        return str(next(iter(value)))
+    if isinstance(value, Named):
+        return value.kind
+    return None
+
+
+def expected(what: str) -> PydanticCustomError:
+    """The error of a value of the wrong form: `expected {what}`."""
+    return PydanticCustomError("expected", "expected {what}", {"what": what})
+
+
+def is_whole(value: Any, least: int) -> bool:
+    """Whether `value` is an integer from `least` to MAX_SIDE; True and False are not."""
+    return type(value) is int and least <= value <= MAX_SIDE
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    if is_whole(value, 1):
+        return (value, value)
+    if isinstance(value, list | tuple) and len(value) == 2 and all(is_whole(item, 1) for item in value):
+        return (value[0], value[1])
+    raise expected("a whole number of at least 1, or two of them: [height, width]")
+
+
+_WHOLE = {"type": "integer", "minimum": 1}
+_FROM_ZERO = {"type": "integer", "minimum": 0}
+_TWO = {"type": "array", "items": _FROM_ZERO, "minItems": 2, "maxItems": 2}
+_SIDES = {"type": "array", "items": _TWO, "minItems": 2, "maxItems": 2}
+
+Pair = Annotated[
+    tuple[int, int],
+    BeforeValidator(_pair),
+    WithJsonSchema({"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]}),
+]
+"""An integer or [height, width]; normal form (height, width), each from 1."""
+
+Sides = tuple[tuple[int, int], tuple[int, int]]
+"""((top, bottom), (left, right)) in pixels."""
+
+
+def _sides(value: Any) -> Sides | None:
+    if is_whole(value, 0):
+        return ((value, value), (value, value))
+    if isinstance(value, list | tuple) and len(value) == 2:
+        pairs = [tuple(pair) for pair in value if isinstance(pair, list | tuple) and len(pair) == 2]
+        if len(pairs) == 2 and all(is_whole(item, 0) for pair in pairs for item in pair):
+            return ((pairs[0][0], pairs[0][1]), (pairs[1][0], pairs[1][1]))
+    return None
+
+
+def _zero_padding(value: Any) -> Sides:
+    sides = _sides(value)
+    if sides is None:
+        raise expected("a whole number of pixels, or [[top, bottom], [left, right]]")
+    return sides
+
+
+def _padding(value: Any) -> str | Sides:
+    if value in ("valid", "same"):
+        return str(value)
+    sides = _sides(value)
+    if sides is None:
+        raise expected("valid, same, a whole number of pixels, or [[top, bottom], [left, right]]")
+    return sides
+
+
+def _pool_padding(value: Any) -> str:
+    if value in ("valid", "same"):
+        return str(value)
+    if _sides(value) is not None:
+        raise PydanticCustomError(
+            "pool_padding", "pooling takes valid or same: padding with zeros would change what it computes"
+        )
+    raise expected("valid or same")
+
+
+ZeroPadding = Annotated[Sides, BeforeValidator(_zero_padding), WithJsonSchema({"anyOf": [_FROM_ZERO, _SIDES]})]
+Padding = Annotated[
+    str | Sides,
+    BeforeValidator(_padding),
+    WithJsonSchema({"anyOf": [{"enum": ["valid", "same"]}, _FROM_ZERO, _SIDES]}),
+]
+"""`valid`, `same`, or zeros: an integer n, or [[top, bottom], [left, right]]."""
+PoolPadding = Annotated[str, BeforeValidator(_pool_padding), WithJsonSchema({"enum": ["valid", "same"]})]
+
+
+def _none(value: Any) -> Any:
+    return None if value == "none" else value
+
+
+OrNone = BeforeValidator(_none)
+"""Before a type that may be None: the word `none` means the same as YAML's null."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Annotation of a `tuple[float, float]`: one number f means [-f, f], as in Keras' augmentation layers."""
+
+    lowest: float
+    highest: float
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._validate, handler(source))
+
+    def _validate(self, value: Any) -> tuple[float, float]:
+        what = f"a number up to {self.highest:g}, or [lower, upper] within {self.lowest:g} to {self.highest:g}"
+        if type(value) in (int, float):
+            pair = [-abs(value), abs(value)]
+        elif isinstance(value, list | tuple) and len(value) == 2 and all(type(item) in (int, float) for item in value):
+            pair = list(value)
+        else:
+            raise expected(what)
+        if not self.lowest <= pair[0] <= pair[1] <= self.highest:
+            raise expected(what)
+        return (float(pair[0]), float(pair[1]))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        number = {"type": "number", "minimum": self.lowest, "maximum": self.highest}
+        return {"anyOf": [number, {"type": "array", "items": number, "minItems": 2, "maxItems": 2}]}
+
+
+Count = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+FromZero = Annotated[int, Field(ge=0, le=MAX_SIDE)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]

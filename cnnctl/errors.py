@@ -1,0 +1,137 @@
+"""The one exception family: what went wrong, how to mend it, and the exit code it ends with.
+
+Message grammar: `message` says what was expected or what failed, naming the file, line or image; `hint` is the
+mend, in a sentence of its own. Anything that is not a `CnnctlError` is our own bug and keeps its traceback.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+EXIT_OK = 0
+EXIT_BUG = 1
+EXIT_CONFIG = 2
+EXIT_DATA = 3
+EXIT_RUN = 4
+EXIT_ENVIRONMENT = 5
+EXIT_SOME_INPUTS_FAILED = 8
+EXIT_INTERRUPTED = 130
+
+
+class CnnctlError(Exception):
+    """A mistake or a failure that the user can understand and mend.
+
+    Args:
+        message: One sentence: what was expected, or what failed and where.
+        hint: One sentence: what to do about it. Optional.
+    """
+
+    exit_code: ClassVar[int] = EXIT_BUG
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        lines = [f"error: {self.message}"]
+        if self.hint:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class UsageError(CnnctlError):
+    """The command line asks for something that does not exist or contradicts itself."""
+
+    exit_code = EXIT_CONFIG
+
+
+class DataError(CnnctlError):
+    """The images, class folders or CSV files are missing, unreadable or unfit."""
+
+    exit_code = EXIT_DATA
+
+
+class RunError(CnnctlError):
+    """A run directory or a model in it is missing, incomplete or unfit."""
+
+    exit_code = EXIT_RUN
+
+
+class MachineError(CnnctlError):
+    """The machine lacks something: a device, a package, disk space, a permission."""
+
+    exit_code = EXIT_ENVIRONMENT
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a text: `origin` is the file as the user named it; `line` and `column` count from 1."""
+
+    origin: str
+    line: int
+    column: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a config (or one data problem that belongs to a line of it).
+
+    Attributes:
+        message: What was expected or what is impossible.
+        path: The dotted path of the value, such as `model[3].max_pooling2d.pool_size`; empty for the whole file.
+        position: Where it stands; None when it stands nowhere (a fault of the data alone).
+        received: What was found instead.
+        hint: The mend.
+        exit_code: EXIT_CONFIG, or EXIT_DATA for what only the data can tell.
+    """
+
+    message: str
+    path: str = ""
+    position: Position | None = None
+    received: str | None = None
+    hint: str | None = None
+    exit_code: int = EXIT_CONFIG
+
+    def __str__(self) -> str:
+        head = f"{self.path}: {self.message}" if self.path else self.message
+        lines = []
+        if self.position is None:
+            lines.append(f"error: {head}")
+        else:
+            number = f"{self.position.line:>5}"
+            lines.append(f"{self.position}: {head}")
+            lines.append(f"{number} | {self.position.text}")
+            lines.append(f"{' ' * len(number)} | {_caret_indent(self.position)}^")
+        if self.received is not None:
+            lines.append(f"received: {self.received}")
+        if self.hint is not None:
+            lines.append(f"hint: {self.hint}")
+        return "\n".join(lines)
+
+
+def _caret_indent(position: Position) -> str:
+    """Blanks as wide as the text before the column; tabs stay tabs so that the caret stays under its character."""
+    return "".join("\t" if char == "\t" else " " for char in position.text[: position.column - 1])
+
+
+class ConfigError(CnnctlError):
+    """One or more problems of a config, all of them at once.
+
+    The exit code is 2 when any problem is one of the config, else 3: what the data alone got wrong.
+    """
+
+    exit_code = EXIT_CONFIG
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+        if all(problem.exit_code == EXIT_DATA for problem in problems):
+            self.exit_code = EXIT_DATA  # type: ignore[misc]
+
+    def __str__(self) -> str:
+        return self.message
