@@ -9,7 +9,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, Strict, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from cnnctl.config.types import ByName, Count, Named, OrNone, Padding, Pair, PoolPadding, Positive, Settings, Share, ZeroPadding
+from cnnctl.config.types import (
+    ByName,
+    Count,
+    Named,
+    OrNone,
+    Padding,
+    Pair,
+    PoolPadding,
+    Positive,
+    Settings,
+    Share,
+    ZeroPadding,
+)
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
 Initializer = Literal[
@@ -232,7 +244,9 @@ class Repeat(Named):
 
     times: Annotated[int, Field(ge=1, le=1000, examples=[2])]
     layers: Annotated[
-        tuple["Layer", ...], Strict(False), Field(min_length=1, examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}]])
+        tuple["Layer", ...],
+        Strict(False),
+        Field(min_length=1, examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}]]),
     ]
 
 

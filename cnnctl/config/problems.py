@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cnnctl.config.schema import SECTIONS, AugmentationStep, Optimizer
 from cnnctl.config.layers import LAYERS
+from cnnctl.config.schema import SECTIONS, AugmentationStep, Optimizer
 from cnnctl.config.source import Document, ValuePath, format_path, type_name
 from cnnctl.config.types import Named, Settings
 from cnnctl.errors import Problem

@@ -6,7 +6,19 @@ from pydantic import BeforeValidator, Field, Strict, WithJsonSchema, field_valid
 from pydantic_core import PydanticCustomError
 
 from cnnctl.config.layers import LAYERS, Layer
-from cnnctl.config.types import ByName, Count, FromZero, Named, OrNone, Positive, Range, Settings, Share, expected, is_whole
+from cnnctl.config.types import (
+    ByName,
+    Count,
+    FromZero,
+    Named,
+    OrNone,
+    Positive,
+    Range,
+    Settings,
+    Share,
+    expected,
+    is_whole,
+)
 
 MAX_IMAGE_SIDE = 8192
 
@@ -28,7 +40,14 @@ class ImageSettings(Settings):
     background: Annotated[
         tuple[int, int, int],
         BeforeValidator(lambda value: _colour(value)),
-        WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}, "minItems": 3, "maxItems": 3}),
+        WithJsonSchema(
+            {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 0, "maximum": 255},
+                "minItems": 3,
+                "maxItems": 3,
+            }
+        ),
         Field(description="Colour under transparency and padding: [red, green, blue] of 0 to 255."),
     ] = (0, 0, 0)
 
@@ -44,13 +63,22 @@ class ImageSettings(Settings):
             raise PydanticCustomError(
                 "size", "expected size to be a whole number from 1 to {most}", {"most": MAX_IMAGE_SIDE}
             )
-        return {**{key: other for key, other in value.items() if key != "size"}, "height": size, "width": size}
+        return {
+            **{key: other for key, other in value.items() if key != "size"},
+            "height": size,
+            "width": size,
+        }
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
         built: dict[str, Any] = handler(schema)
         fields = handler.resolve_ref_schema(built)
-        size = {"type": "integer", "minimum": 1, "maximum": MAX_IMAGE_SIDE, "description": "Short for height and width alike."}
+        size = {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_IMAGE_SIDE,
+            "description": "Short for height and width alike.",
+        }
         fields["properties"] = {"size": size, **fields["properties"]}
         return built
 
@@ -67,10 +95,14 @@ class CsvColumns(Settings):
     path: Annotated[str, Field(description="Column of the file names.", min_length=1)] = "path"
     label: Annotated[str, Field(description="Column of the class names.", min_length=1)] = "label"
     group: Annotated[
-        str | None, OrNone, Field(description="Column whose equal values stay in one split: a patient, a video.")
+        str | None,
+        OrNone,
+        Field(description="Column whose equal values stay in one split: a patient, a video."),
     ] = None
     folder: Annotated[
-        str | None, OrNone, Field(description="Folder in which the file names are looked up; the CSV's own when left out.")
+        str | None,
+        OrNone,
+        Field(description="Folder in which the file names are looked up; the CSV's own when left out."),
     ] = None
 
 
@@ -89,7 +121,15 @@ def _fraction_or_path(value: Any) -> Any:
 FractionOrPath = Annotated[
     float | str | None,
     BeforeValidator(_fraction_or_path),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"type": "string"}, {"type": "null"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+                {"type": "string"},
+                {"type": "null"},
+            ]
+        }
+    ),
 ]
 
 
@@ -105,9 +145,15 @@ class DataSettings(Settings):
     csv: CsvColumns = CsvColumns()
     image: ImageSettings = ImageSettings()
     cache: Annotated[
-        str, Field(min_length=1, description="Where decoded images are kept: auto (the user's cache folder), off, or a folder.")
+        str,
+        Field(
+            min_length=1,
+            description="Where decoded images are kept: auto (the user's cache folder), off, or a folder.",
+        ),
     ] = "auto"
-    on_bad_image: Annotated[Literal["error", "skip"], Field(description="What an image that cannot be decoded does.")] = "error"
+    on_bad_image: Annotated[
+        Literal["error", "skip"], Field(description="What an image that cannot be decoded does.")
+    ] = "error"
     max_bad_images: Annotated[
         float, Field(ge=0, le=1, description="Share of the images that may be skipped before it is an error.")
     ] = 0.01
@@ -154,7 +200,9 @@ class RandomRotation(_Warp):
     kind: ClassVar[str] = "random_rotation"
 
     factor: Annotated[
-        tuple[float, float], Range(-1, 1), Field(description="Share of a full turn; 0.1 is from -36 to 36 degrees.", examples=[0.1])
+        tuple[float, float],
+        Range(-1, 1),
+        Field(description="Share of a full turn; 0.1 is from -36 to 36 degrees.", examples=[0.1]),
     ]
 
 
@@ -163,7 +211,9 @@ class RandomTranslation(_Warp):
 
     kind: ClassVar[str] = "random_translation"
 
-    height_factor: Annotated[tuple[float, float], Range(-1, 1), Field(description="Share of the height.", examples=[0.1])]
+    height_factor: Annotated[
+        tuple[float, float], Range(-1, 1), Field(description="Share of the height.", examples=[0.1])
+    ]
     width_factor: Annotated[tuple[float, float], Range(-1, 1), Field(description="Share of the width.", examples=[0.1])]
 
 
@@ -172,9 +222,13 @@ class RandomZoom(_Warp):
 
     kind: ClassVar[str] = "random_zoom"
 
-    height_factor: Annotated[tuple[float, float], Range(-0.99, 10), Field(description="Share of the height.", examples=[0.1])]
+    height_factor: Annotated[
+        tuple[float, float], Range(-0.99, 10), Field(description="Share of the height.", examples=[0.1])
+    ]
     width_factor: Annotated[
-        tuple[float, float] | None, OrNone, Field(description="Share of the width; keeps the proportions when left out.")
+        tuple[float, float] | None,
+        OrNone,
+        Field(description="Share of the width; keeps the proportions when left out."),
     ] = None
 
     @field_validator("width_factor", mode="before")
@@ -225,7 +279,11 @@ def _class_weight(value: Any) -> Any:
         return None
     if value == "balanced":
         return value
-    if isinstance(value, dict) and value and all(type(weight) in (int, float) and weight >= 0 for weight in value.values()):
+    if (
+        isinstance(value, dict)
+        and value
+        and all(type(weight) in (int, float) and weight >= 0 for weight in value.values())
+    ):
         return {str(name): float(weight) for name, weight in value.items()}
     raise expected("none, balanced, or a weight of at least 0 for each class: {cat: 1, dog: 2.5}")
 
@@ -235,7 +293,9 @@ class TrainSettings(Settings):
 
     epochs: Annotated[Count, Field(description="Passes over the training images.")] = 20
     batch_size: Annotated[Count, Field(description="Images in one step.")] = 64
-    optimizer: Annotated[Optimizer, ByName("optimizer"), Field(description="adam or sgd, with Keras' arguments.")] = Adam()
+    optimizer: Annotated[Optimizer, ByName("optimizer"), Field(description="adam or sgd, with Keras' arguments.")] = (
+        Adam()
+    )
     class_weight: Annotated[
         Literal["balanced"] | dict[str, float] | None,
         BeforeValidator(_class_weight),
@@ -251,7 +311,8 @@ class TrainSettings(Settings):
     ] = None
     early_stopping: Annotated[EarlyStopping | None, OrNone] = None
     best: Annotated[
-        Literal["val_loss", "val_accuracy"], Field(description="What decides which epoch's weights the run keeps.")
+        Literal["val_loss", "val_accuracy"],
+        Field(description="What decides which epoch's weights the run keeps."),
     ] = "val_loss"
     precision: Annotated[
         Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"],
@@ -273,30 +334,38 @@ class Config(Settings):
     """A whole config."""
 
     name: Annotated[
-        str | None, Field(pattern=f"^{_NAME}$", description="The folder under runs/; the file's name when left out.")
+        str | None,
+        Field(pattern=f"^{_NAME}$", description="The folder under runs/; the file's name when left out."),
     ] = None
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Of weights, split, order, augmentation and dropout.")] = 0
     deterministic: Annotated[
         Literal["auto"] | bool,
         BeforeValidator(_auto_or_bool),
         WithJsonSchema({"enum": ["auto", True, False]}),
-        Field(description="Equal runs give equal weights; auto: on a CPU, where it costs nothing.")
+        Field(description="Equal runs give equal weights; auto: on a CPU, where it costs nothing."),
     ] = "auto"
     classes: Annotated[
         int | None,
         Field(ge=2, le=100_000, description="Number of classes; only for `summary` without data."),
     ] = None
     output: Annotated[
-        Literal["softmax", "sigmoid"], Field(description="The last layer: a unit for each class, or one unit for two classes.")
+        Literal["softmax", "sigmoid"],
+        Field(description="The last layer: a unit for each class, or one unit for two classes."),
     ] = "softmax"
     data: DataSettings
     augment: Annotated[
-        tuple[Augmentation, ...], Strict(False), Field(description="Random variations of the training images, in this order.")
+        tuple[Augmentation, ...],
+        Strict(False),
+        Field(description="Random variations of the training images, in this order."),
     ] = ()
     model: Annotated[
         tuple[Layer, ...],
         Strict(False),
-        Field(min_length=1, description="The hidden layers; the output layer is appended.", examples=[["flatten"]]),
+        Field(
+            min_length=1,
+            description="The hidden layers; the output layer is appended.",
+            examples=[["flatten"]],
+        ),
     ]
     train: TrainSettings = TrainSettings()
 

@@ -16,7 +16,14 @@ import yaml
 
 from cnnctl.errors import ConfigError, Position, Problem, UsageError
 
-type_name = {dict: "a mapping", list: "a list", str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+type_name = {
+    dict: "a mapping",
+    list: "a list",
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
@@ -58,7 +65,7 @@ class Document:
         return None
 
 
-class _Refused(Exception):
+class _RefusedScalarError(Exception):
     """A scalar that is not guessed at; `str()` is the message, `hint` the mend."""
 
     def __init__(self, message: str, hint: str) -> None:
@@ -76,7 +83,7 @@ def resolve_scalar(text: str) -> str | int | float | bool | None:
     """
     try:
         return _resolve(text)
-    except _Refused as refused:
+    except _RefusedScalarError as refused:
         raise ValueError(str(refused)) from None
 
 
@@ -90,12 +97,12 @@ def _resolve(text: str) -> str | int | float | bool | None:
     if _INT.fullmatch(text):
         digits = text.lstrip("+-")
         if len(digits) > 1 and digits.startswith("0"):
-            raise _Refused(
+            raise _RefusedScalarError(
                 "a number must not begin with 0",
                 f"write {digits.lstrip('0') or '0'} for the number, or '{text}' in quotes for the text",
             )
         if len(digits) > 30:
-            raise _Refused("a whole number has at most 30 digits", "put it in quotes if it is text")
+            raise _RefusedScalarError("a whole number has at most 30 digits", "put it in quotes if it is text")
         return int(text)
     if _OCTAL.fullmatch(text) and len(text) <= 32:
         return int(text[2:], 8)
@@ -131,7 +138,7 @@ class _Composer:
     open_anchors: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
-    def at(self, mark: yaml.Mark) -> Position:
+    def at(self, mark: Any) -> Position:
         return _position(self.origin, self.lines, mark.line, mark.column)
 
     def refuse(self, position: Position, message: str, hint: str | None = None, received: str | None = None) -> None:
@@ -143,9 +150,9 @@ class _Composer:
             self.refuse(position, f"expected at most {MAX_DEPTH} levels of nesting")
             raise ConfigError(self.problems)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event.anchor, position)
+            return self._alias(str(event.anchor), position)
         if not isinstance(event, yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent):
-            raise AssertionError(f"unexpected YAML event {event!r}")
+            raise TypeError(f"unexpected YAML event {event!r}")
         if event.tag not in (None, "!"):
             self.refuse(
                 position,
@@ -182,7 +189,7 @@ class _Composer:
             return event.value
         try:
             return _resolve(event.value)
-        except _Refused as refused:
+        except _RefusedScalarError as refused:
             self.refuse(position, str(refused), received=event.value[:60], hint=refused.hint)
             return event.value
 
@@ -198,7 +205,11 @@ class _Composer:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             position = self.at(event.start_mark)
             if not isinstance(event, yaml.ScalarEvent):
-                self.refuse(position, "a key must be plain text", hint="remove the brackets or the alias before the ':'")
+                self.refuse(
+                    position,
+                    "a key must be plain text",
+                    hint="remove the brackets or the alias before the ':'",
+                )
                 self.node(event, depth + 1)
                 self.node(next(self.events), depth + 1)
                 continue
@@ -207,7 +218,11 @@ class _Composer:
                 self.refuse(position, "tags are not used in a config", received=f"tag {event.tag}")
             value = self.node(next(self.events), depth + 1)
             if key == "<<" and not event.style:
-                self.refuse(position, "merge keys are not used in a config", hint="write the keys out, or use an alias for a whole value")
+                self.refuse(
+                    position,
+                    "merge keys are not used in a config",
+                    hint="write the keys out, or use an alias for a whole value",
+                )
             elif key in seen:
                 self.refuse(
                     position,
@@ -259,16 +274,29 @@ def _compose(text: str, origin: str) -> tuple[_Node | None, list[Problem]]:
         next(composer.events)  # the start of the stream
         first = next(composer.events)
         if isinstance(first, yaml.StreamEndEvent):
-            return None, [Problem("the file is empty", position=Position(origin, 1, 1, ""), hint="`cnnctl schema` describes a config")]
+            return None, [
+                Problem(
+                    "the file is empty",
+                    position=Position(origin, 1, 1, ""),
+                    hint="`cnnctl schema` describes a config",
+                )
+            ]
         root = composer.node(next(composer.events), 0)
         next(composer.events)  # the end of the document
         if not isinstance(after := next(composer.events), yaml.StreamEndEvent):
-            composer.refuse(composer.at(after.start_mark), "expected one YAML document", hint="remove the `---` and what follows it")
+            composer.refuse(
+                composer.at(after.start_mark),
+                "expected one YAML document",
+                hint="remove the `---` and what follows it",
+            )
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position)
         column = error.position - (text.rfind("\n", 0, error.position) + 1)
         position = _position(origin, lines, line, column)
-        return None, [*composer.problems, Problem("a config is UTF-8 text without control characters", position=position)]
+        return None, [
+            *composer.problems,
+            Problem("a config is UTF-8 text without control characters", position=position),
+        ]
     except yaml.MarkedYAMLError as error:
         return None, [*composer.problems, _syntax_problem(error, origin, lines)]
     except ConfigError as error:
@@ -288,7 +316,11 @@ def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) 
         hint = "a key is followed by a colon and a blank: `epochs: 20`"
     elif "did not find expected ',' or" in what or "expected ',' or" in what:
         hint = "a bracket or a brace is not closed, or a comma is missing"
-    return Problem(f"this is not YAML: {what}" if hint is None or "tabs" not in what else what, position=position, hint=hint)
+    return Problem(
+        f"this is not YAML: {what}" if hint is None or "tabs" not in what else what,
+        position=position,
+        hint=hint,
+    )
 
 
 def _expand(node: _Node, positions: dict[ValuePath, Position], origin: str) -> Any:
@@ -301,7 +333,12 @@ def _expand(node: _Node, positions: dict[ValuePath, Position], origin: str) -> A
         if budget < 0 or len(path) > MAX_DEPTH:
             where = positions.get(()) or Position(origin, 1, 1, "")
             raise ConfigError(
-                [Problem(f"expected at most {MAX_VALUES:,} values and {MAX_DEPTH} levels once aliases are followed", position=where)]
+                [
+                    Problem(
+                        f"expected at most {MAX_VALUES:,} values and {MAX_DEPTH} levels once aliases are followed",
+                        position=where,
+                    )
+                ]
             )
         if node.children is None:
             return node.value
@@ -341,7 +378,9 @@ def read(path: Path) -> Document:
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - raw.rfind(b"\n", 0, error.start)
         position = Position(str(path), line, column, "")
-        raise ConfigError([Problem("a config is UTF-8 text", position=position, hint="save the file as UTF-8")]) from None
+        raise ConfigError(
+            [Problem("a config is UTF-8 text", position=position, hint="save the file as UTF-8")]
+        ) from None
     return parse(text, str(path))
 
 
@@ -396,7 +435,15 @@ def _assign(container: Any, path: ValuePath, value: Any, position: Position) -> 
     if isinstance(head, int):
         if not isinstance(container, list) or head >= len(container):
             length = len(container) if isinstance(container, list) else 0
-            raise ConfigError([Problem(f"there is no item [{head}] to set", position=position, received=f"a list of {length} items")])
+            raise ConfigError(
+                [
+                    Problem(
+                        f"there is no item [{head}] to set",
+                        position=position,
+                        received=f"a list of {length} items",
+                    )
+                ]
+            )
         items = list(container)
         items[head] = _assign(items[head], rest, value, position)
         return items

@@ -7,7 +7,15 @@ that what an editor accepts and what cnnctl accepts is the same.
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 MAX_SIDE = 100_000
@@ -61,8 +69,8 @@ class ByName:
         return core_schema.no_info_before_validator_function(unwrap, handler.generate_schema(member))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        choices: dict[str, CoreSchema] = schema["choices"]  # type: ignore[typeddict-item]
-        members: list[type[Named]] = schema["metadata"]["members"]  # type: ignore[typeddict-item]
+        choices: dict[str, CoreSchema] = schema["choices"]
+        members: list[type[Named]] = schema["metadata"]["members"]
         bare = [member.kind for member in members if not needs_settings(member)]
         wrapped = []
         for name, choice in choices.items():

@@ -1,0 +1,74 @@
+"""What a network costs: memory of a training step, size on disk, and what dense layers would cost instead."""
+
+import math
+
+from cnnctl.architecture import arithmetic
+from cnnctl.architecture.plan import Plan
+from cnnctl.config import layers as kinds
+from cnnctl.config.schema import Adam, Optimizer
+
+BYTES_PER_WEIGHT = 4
+_WITHOUT_VALUES_OF_THEIR_OWN = (kinds.Flatten,)
+
+
+def weight_bytes(plan: Plan) -> int:
+    """Bytes of the weights on disk: 4 each (float32)."""
+    return plan.total_params * BYTES_PER_WEIGHT
+
+
+def activation_values(plan: Plan) -> int:
+    """Values of one image that a training step keeps for the backward pass: the input and every layer's output.
+
+    A flatten shares its input's memory; an activation inside a layer keeps a second copy (before and after).
+    """
+    total = math.prod(plan.input_shape)
+    for layer in plan.layers:
+        if isinstance(layer.layer, _WITHOUT_VALUES_OF_THEIR_OWN):
+            continue
+        copies = 1 if getattr(layer.layer, "activation", "linear") == "linear" else 2
+        total += copies * math.prod(layer.output_shape)
+        if layer.zeros != ((0, 0), (0, 0)):
+            (top, bottom), (left, right) = layer.zeros
+            height, width, channels = layer.input_shape
+            total += (height + top + bottom) * (width + left + right) * channels
+    return total
+
+
+def optimizer_slots(optimizer: Optimizer) -> int:
+    """Values that the optimizer keeps for each trained weight."""
+    if isinstance(optimizer, Adam):
+        return 3 if optimizer.amsgrad else 2
+    return 1 if optimizer.momentum else 0
+
+
+def training_bytes(plan: Plan, batch_size: int, optimizer: Optimizer, bytes_per_value: int = 4) -> int:
+    """Memory that a training step needs for its arrays, in bytes; libraries and the images' cache come on top.
+
+    Weights, gradients and optimizer slots in float32, and the activations of a batch kept for the backward pass
+    together with the largest gradient of an activation: `4 P (1 + 1 + slots) + B (A + A_max) bytes_per_value`.
+
+    Args:
+        plan: The network.
+        batch_size: Images in a step.
+        optimizer: Decides the slots.
+        bytes_per_value: 4 in float32, 2 under a 16-bit precision.
+    """
+    weights = BYTES_PER_WEIGHT * (plan.total_params + plan.trainable_params * (1 + optimizer_slots(optimizer)))
+    largest = max((math.prod(layer.output_shape) for layer in plan.layers), default=0)
+    return weights + batch_size * (activation_values(plan) + largest) * bytes_per_value
+
+
+def fully_connected_params(plan: Plan) -> int:
+    """Parameters of a fully connected network on the same pixels with the same hidden units.
+
+    Each convolution is replaced by a dense layer with as many units as the convolution has output values, each
+    dense layer stays, and everything is connected to everything: pooling has no units of its own.
+    """
+    inputs = math.prod(plan.input_shape)
+    total = 0
+    for layer in plan.layers:
+        if isinstance(layer.layer, kinds.Conv2D | kinds.DepthwiseConv2D | kinds.SeparableConv2D | kinds.Dense):
+            units = math.prod(layer.output_shape)
+            total += arithmetic.dense_parameters(inputs, units, use_bias=True)
+            inputs = units
+    return total

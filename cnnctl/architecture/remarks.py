@@ -1,0 +1,96 @@
+"""What is no error in a network but worth a second look."""
+
+from dataclasses import dataclass
+
+from cnnctl.architecture.plan import LayerPath, LayerPlan, Plan, format_shape
+from cnnctl.config import layers as kinds
+
+_LEARNING = (kinds.Conv2D, kinds.DepthwiseConv2D, kinds.SeparableConv2D, kinds.Dense)
+_WITHOUT_EFFECT = (kinds.BatchNormalization, kinds.LayerNormalization, kinds.Dropout, kinds.SpatialDropout2D)
+_INCREASING = (
+    kinds.MaxPooling2D,
+    kinds.GlobalMaxPooling2D,
+    kinds.AveragePooling2D,
+    kinds.ZeroPadding2D,
+    kinds.Flatten,
+)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One remark; `path` leads to the layer or the key that it is about."""
+
+    path: LayerPath
+    message: str
+    hint: str
+
+
+def remarks(plan: Plan) -> list[Remark]:
+    """Everything worth remarking on a possible network, in the order of its layers."""
+    found: dict[tuple[LayerPath, str], Remark] = {}
+    for remark in (
+        *_no_activation(plan),
+        *_lost_pixels(plan),
+        *_heavy_dense(plan),
+        *_small_receptive_field(plan),
+    ):
+        found.setdefault((remark.path, remark.message), remark)
+    return list(found.values())
+
+
+def _no_activation(plan: Plan) -> list[Remark]:
+    """A linear layer followed by a linear layer computes nothing that one of them alone could not."""
+    found = []
+    for index, row in enumerate(plan.layers[:-1]):
+        if not isinstance(row.layer, _LEARNING) or row.layer.activation != "linear":
+            continue
+        for following in plan.layers[index + 1 :]:
+            if isinstance(following.layer, _WITHOUT_EFFECT + _INCREASING):
+                continue
+            if isinstance(following.layer, _LEARNING):
+                message = f"{row.name} has no activation before {following.name}: together they are one linear layer"
+                found.append(Remark(row.path, message, "add activation: relu, or an activation layer after it"))
+            break
+    return found
+
+
+def _lost_pixels(plan: Plan) -> list[Remark]:
+    found = []
+    for row in plan.layers:
+        rows, columns = row.lost
+        if rows or columns:
+            parts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((rows, "row"), (columns, "column")) if n]
+            message = (
+                f"{row.name} never looks at the last {' and '.join(parts)} of its {format_shape(row.input_shape)} input"
+            )
+            found.append(Remark(row.path, message, "padding: same, or another image size, loses nothing"))
+    return found
+
+
+def _heavy_dense(plan: Plan) -> list[Remark]:
+    for row in plan.layers:
+        if isinstance(row.layer, kinds.Dense) and row.params >= 0.9 * plan.total_params and row.params > 100_000:
+            share = row.params / plan.total_params
+            message = f"{row.name} holds {row.params:,} of {plan.total_params:,} parameters ({share:.0%})"
+            hint = "more pooling before it, or global_average_pooling2d in place of flatten, makes it smaller"
+            return [Remark(row.path, message, hint)]
+    return []
+
+
+def _last_with_field(plan: Plan) -> LayerPlan | None:
+    rows = [row for row in plan.layers if row.receptive_field is not None]
+    return rows[-1] if rows else None
+
+
+def _small_receptive_field(plan: Plan) -> list[Remark]:
+    row = _last_with_field(plan)
+    mixes = any(isinstance(other.layer, kinds.Flatten) for other in plan.layers)
+    if row is None or row.receptive_field is None or not any(isinstance(r.layer, _LEARNING[:3]) for r in plan.layers):
+        return []
+    height, width = plan.input_shape[:2]
+    if 2 * row.receptive_field[0] >= height and 2 * row.receptive_field[1] >= width:
+        return []
+    seen = format_shape(row.receptive_field)
+    after = "only the dense layers see more" if mixes else "nothing after it sees more than an average of such patches"
+    message = f"a value of {row.name} sees {seen} pixels of a {height}x{width} image; {after}"
+    return [Remark(row.path, message, "more convolutions, larger kernels, or more pooling between them widen it")]
