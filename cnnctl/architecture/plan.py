@@ -401,7 +401,7 @@ def _dense(layer: kinds.Dense, state: _State, is_output: bool) -> _Step:
         raise _ImpossibleLayerError(
             f"{what} needs a vector, but the image still has rows and columns by here",
             f"input {format_shape(state.shape)}",
-            f"add `- flatten` or `- global_average_pooling2d` {'at the end of the model' if is_output else 'before it'}",
+            f"add `- flatten` or `- global_average_pooling2d` {'as the last layer' if is_output else 'before it'}",
         )
     weights = state.shape[0] * layer.units
     return _Step(

@@ -393,7 +393,7 @@ def _similar_files(path: Path) -> str | None:
 
 
 def override(document: Document, assignments: list[str]) -> Document:
-    """Apply `--set KEY=VALUE` to a parsed config; KEY is a dotted path such as `train.epochs` or `model[0].conv2d.filters`.
+    """Apply `--set KEY=VALUE` to a parsed config; KEY is a dotted path such as `model[0].conv2d.filters`.
 
     Raises:
         ConfigError: an assignment that is not of the form KEY=VALUE, or whose path leads through a plain value.
