@@ -9,6 +9,7 @@ from cnnctl.config.schema import Adam, Optimizer
 
 BYTES_PER_WEIGHT = 4
 _WITHOUT_VALUES_OF_THEIR_OWN = (kinds.Flatten,)
+_WITH_ACTIVATION = (kinds.Conv2D, kinds.DepthwiseConv2D, kinds.SeparableConv2D, kinds.Dense)
 
 
 def weight_bytes(plan: Plan) -> int:
@@ -25,7 +26,8 @@ def activation_values(plan: Plan) -> int:
     for layer in plan.layers:
         if isinstance(layer.layer, _WITHOUT_VALUES_OF_THEIR_OWN):
             continue
-        copies = 1 if getattr(layer.layer, "activation", "linear") == "linear" else 2
+        inside = isinstance(layer.layer, _WITH_ACTIVATION) and layer.layer.activation != "linear"
+        copies = 2 if inside else 1
         total += copies * math.prod(layer.output_shape)
         if layer.zeros != ((0, 0), (0, 0)):
             (top, bottom), (left, right) = layer.zeros

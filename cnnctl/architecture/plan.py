@@ -326,7 +326,7 @@ def _windows(
             lost.append(0)
             continue
         sides.append(arithmetic.output_size(size, side, step, before + after, spread))
-        lost.append(arithmetic.unused_pixels(size, side, step, before + after, spread))
+        lost.append(max(0, arithmetic.unused_pixels(size, side, step, before + after, spread) - after))
     if min(sides) < 1:
         axis = 0 if sides[0] < 1 else 1
         raise _ImpossibleLayerError(

@@ -14,6 +14,7 @@ _INCREASING = (
     kinds.ZeroPadding2D,
     kinds.Flatten,
 )
+_NOT_LINEAR = (kinds.LayerNormalization, kinds.MaxPooling2D, kinds.GlobalMaxPooling2D)
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,19 @@ def remarks(plan: Plan) -> list[Remark]:
 
 
 def _no_activation(plan: Plan) -> list[Remark]:
-    """A linear layer followed by a linear layer computes nothing that one of them alone could not."""
+    """A linear layer followed by another, which may compute nothing that one of them alone could not."""
     found = []
     for index, row in enumerate(plan.layers[:-1]):
         if not isinstance(row.layer, _LEARNING) or row.layer.activation != "linear":
             continue
+        linear = True
         for following in plan.layers[index + 1 :]:
             if isinstance(following.layer, _WITHOUT_EFFECT + _INCREASING):
+                linear = linear and not isinstance(following.layer, _NOT_LINEAR)
                 continue
             if isinstance(following.layer, _LEARNING):
-                message = f"{row.name} has no activation before {following.name}: together they are one linear layer"
+                effect = ": together they are one linear layer" if linear else ""
+                message = f"{row.name} has no activation before {following.name}{effect}"
                 found.append(Remark(row.path, message, "add activation: relu, or an activation layer after it"))
             break
     return found

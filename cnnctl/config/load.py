@@ -1,5 +1,6 @@
 """A file and its `--set` overrides -> a frozen `Config` whose paths are absolute."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,7 @@ def _absolute(data: DataSettings, document: Document, path: Path) -> DataSetting
 
     def resolve(text: str, key: ValuePath) -> str:
         base = Path.cwd() if any(key[: len(done)] == done for done in document.overridden) else path.parent
-        return str((base / Path(text).expanduser()).absolute())
+        return str((base / os.path.expanduser(text)).absolute())  # noqa: PTH111 - leaves an unknown ~user as it is
 
     update: dict[str, Any] = {}
     for name in ("train", "validation", "test"):

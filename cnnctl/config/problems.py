@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from cnnctl.config.layers import LAYERS
 from cnnctl.config.schema import SECTIONS, AugmentationStep, Optimizer
-from cnnctl.config.source import Document, ValuePath, format_path, type_name
+from cnnctl.config.source import Document, ValuePath, format_path, reads_as_text, type_name
 from cnnctl.config.types import Named, Settings
 from cnnctl.errors import Problem
 
@@ -71,7 +71,7 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             message = f"expected the name of one {_what(path)}, alone or with its settings"
             hint = "for example: " + _example_choice(path)
         case "literal_error":
-            options = [show(option.value if hasattr(option, "value") else option) for option in _literals(context)]
+            options = _literals(context)
             message = f"expected {_either(options)}"
             hint = suggest(str(value), options, None)
         case "int_type" | "int_parsing" | "int_from_float":
@@ -85,7 +85,7 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             hint = "YAML 1.2 knows true and false only" if value in ("yes", "no", "on", "off") else None
         case "string_type":
             message = "expected text"
-            hint = f'put it in quotes: "{show(value)}"' if isinstance(value, int | float) else None
+            hint = "put it in quotes if it is text" if isinstance(value, int | float) else None
         case "string_pattern_mismatch":
             message = "expected letters, digits, -, _ and . alone, not beginning with - or ."
         case "string_too_short":
@@ -97,7 +97,8 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             hint = "begin each item on a line of its own with `- `"
         case "model_type" | "model_attributes_type" | "dict_type":
             message = "expected keys and values"
-            hint = f"for example {path[-1]}: {show(_example(path))}" if path else None
+            example = _example(path) if path else None
+            hint = f"for example {path[-1]}: {show(example)}" if example else None
         case kind if kind in _BOUNDS:
             key, word = _BOUNDS[kind]
             message = f"expected a number {word} {context[key]:,}"
@@ -105,6 +106,7 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             message = f"expected at most {context['max_length']} items"
         case _:
             message = details["msg"]
+            received = received if path else None
     return Problem(message, format_path(path), position, received, hint)
 
 
@@ -128,7 +130,8 @@ def _name(path: ValuePath) -> str:
 def show(value: Any) -> str:
     """A value as it would stand in the YAML text, cut to one short line."""
     if isinstance(value, str):
-        text = value if value and value.isprintable() and value == value.strip() else json.dumps(value)
+        plain = value.isprintable() and value == value.strip() and reads_as_text(value)
+        text = value if plain else json.dumps(value, ensure_ascii=False)
     elif isinstance(value, dict):
         text = "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
     elif isinstance(value, list | tuple):

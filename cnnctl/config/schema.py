@@ -1,11 +1,12 @@
 """The vocabulary of a config and the only home of its defaults. The layers are in layers.py."""
 
+import math
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, Strict, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cnnctl.config.layers import LAYERS, Layer
+from cnnctl.config.layers import LAYERS, Layer, Regularizer
 from cnnctl.config.types import (
     ByName,
     Count,
@@ -226,15 +227,10 @@ class RandomZoom(_Warp):
         tuple[float, float], Range(-0.99, 10), Field(description="Share of the height.", examples=[0.1])
     ]
     width_factor: Annotated[
-        tuple[float, float] | None,
+        Annotated[tuple[float, float], Range(-0.99, 10)] | None,
         OrNone,
         Field(description="Share of the width; keeps the proportions when left out."),
     ] = None
-
-    @field_validator("width_factor", mode="before")
-    @classmethod
-    def _range(cls, value: Any) -> Any:
-        return None if value is None or value == "none" else Range(-0.99, 10)._validate(value)
 
 
 AugmentationStep = RandomFlip | RandomRotation | RandomTranslation | RandomZoom
@@ -282,7 +278,7 @@ def _class_weight(value: Any) -> Any:
     if (
         isinstance(value, dict)
         and value
-        and all(type(weight) in (int, float) and weight >= 0 for weight in value.values())
+        and all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in value.values())
     ):
         return {str(name): float(weight) for name, weight in value.items()}
     raise expected("none, balanced, or a weight of at least 0 for each class: {cat: 1, dog: 2.5}")
@@ -303,7 +299,11 @@ class TrainSettings(Settings):
             {
                 "anyOf": [
                     {"enum": ["none", "balanced", None]},
-                    {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}},
+                    {
+                        "type": "object",
+                        "additionalProperties": {"type": "number", "minimum": 0},
+                        "minProperties": 1,
+                    },
                 ]
             }
         ),
@@ -387,6 +387,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "csv": CsvColumns,
     "train": TrainSettings,
     "early_stopping": EarlyStopping,
+    **{f"{of}_regularizer": Regularizer for of in ("kernel", "depthwise", "pointwise")},
     **NAMED,
 }
 """Each section by the last name of its path, for messages that list the keys."""

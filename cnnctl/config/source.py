@@ -40,6 +40,7 @@ _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INF = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NAN = frozenset((".nan", ".NaN", ".NAN"))
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,14 @@ def resolve_scalar(text: str) -> str | int | float | bool | None:
         return _resolve(text)
     except _RefusedScalarError as refused:
         raise ValueError(str(refused)) from None
+
+
+def reads_as_text(text: str) -> bool:
+    """Whether `text` needs no quotes to be read as that very text."""
+    try:
+        return resolve_scalar(text) == text
+    except ValueError:
+        return False
 
 
 def _resolve(text: str) -> str | int | float | bool | None:
@@ -256,7 +265,9 @@ def parse(text: str, origin: str) -> Document:
 
 
 def parse_value(text: str, origin: str) -> Any:
-    """The value of a single YAML text, as after the `=` of `--set`."""
+    """The value of a single YAML text, as after the `=` of `--set`; nothing is null, as after a key."""
+    if not text.strip():
+        return None
     root, problems = _compose(text, origin)
     if problems or root is None:
         raise ConfigError(problems)
@@ -266,7 +277,11 @@ def parse_value(text: str, origin: str) -> Any:
 def _compose(text: str, origin: str) -> tuple[_Node | None, list[Problem]]:
     lines = text.splitlines() or [""]
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        return None, [Problem(f"expected a config of at most {MAX_BYTES:,} bytes", position=Position(origin, 1, 1, ""))]
+        return None, [_too_large(origin)]
+    if unprintable := _UNPRINTABLE.search(text):
+        before = (text[: unprintable.start()] + "x").splitlines()
+        position = _position(origin, lines, len(before) - 1, len(before[-1]) - 1)
+        return None, [Problem("a config is UTF-8 text without control characters", position=position)]
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     composer = _Composer(origin, lines, iter(()))
     try:
@@ -289,14 +304,6 @@ def _compose(text: str, origin: str) -> tuple[_Node | None, list[Problem]]:
                 "expected one YAML document",
                 hint="remove the `---` and what follows it",
             )
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position)
-        column = error.position - (text.rfind("\n", 0, error.position) + 1)
-        position = _position(origin, lines, line, column)
-        return None, [
-            *composer.problems,
-            Problem("a config is UTF-8 text without control characters", position=position),
-        ]
     except yaml.MarkedYAMLError as error:
         return None, [*composer.problems, _syntax_problem(error, origin, lines)]
     except ConfigError as error:
@@ -306,7 +313,9 @@ def _compose(text: str, origin: str) -> tuple[_Node | None, list[Problem]]:
 
 def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) -> Problem:
     mark = error.problem_mark or error.context_mark
-    position = _position(origin, lines, mark.line, mark.column) if mark else Position(origin, 1, 1, "")
+    if mark is not None and (mark.line, mark.column) >= (len(lines) - 1, len(lines[-1])):
+        mark = error.context_mark or mark  # what the end of the text cuts off is better shown where it begins
+    position = _position(origin, lines, mark.line, mark.column) if mark else Position(origin, 1, 1, lines[0])
     what = " ".join(part for part in (error.problem, error.context) if part)
     hint = None
     indent = position.text[: len(position.text) - len(position.text.lstrip())]
@@ -316,6 +325,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) 
         hint = "a key is followed by a colon and a blank: `epochs: 20`"
     elif "did not find expected ',' or" in what or "expected ',' or" in what:
         hint = "a bracket or a brace is not closed, or a comma is missing"
+    elif "unexpected end of stream" in what:
+        hint = "a quote is not closed"
     return Problem(
         f"this is not YAML: {what}" if hint is None or "tabs" not in what else what,
         position=position,
@@ -352,8 +363,14 @@ def _expand(node: _Node, positions: dict[ValuePath, Position], origin: str) -> A
 
 
 def _position(origin: str, lines: list[str], line: int, column: int) -> Position:
-    text = lines[line] if line < len(lines) else ""
-    return Position(origin, line + 1, column + 1, text)
+    """The position of a mark that counts from 0; the end of the text is the end of its last line."""
+    if line >= len(lines):
+        line, column = len(lines) - 1, len(lines[-1])
+    return Position(origin, line + 1, column + 1, lines[line])
+
+
+def _too_large(origin: str) -> Problem:
+    return Problem(f"expected a config of at most {MAX_BYTES:,} bytes", position=Position(origin, 1, 1, ""))
 
 
 def read(path: Path) -> Document:
@@ -372,12 +389,14 @@ def read(path: Path) -> Document:
         raise UsageError(f"expected a config file, but {path} is a folder", _similar_files(path / "_")) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    if len(raw) > MAX_BYTES:
+        raise ConfigError([_too_large(str(path))])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        column = error.start - raw.rfind(b"\n", 0, error.start)
-        position = Position(str(path), line, column, "")
+        before = (error.object[: error.start].decode() + "x").splitlines()
+        lines = error.object.decode(errors="replace").splitlines()
+        position = _position(str(path), lines, len(before) - 1, len(before[-1]) - 1)
         raise ConfigError(
             [Problem("a config is UTF-8 text", position=position, hint="save the file as UTF-8")]
         ) from None

@@ -117,8 +117,8 @@ def _pair(value: Any) -> tuple[int, int]:
     raise expected("a whole number of at least 1, or two of them: [height, width]")
 
 
-_WHOLE = {"type": "integer", "minimum": 1}
-_FROM_ZERO = {"type": "integer", "minimum": 0}
+_WHOLE = {"type": "integer", "minimum": 1, "maximum": MAX_SIDE}
+_FROM_ZERO = {"type": "integer", "minimum": 0, "maximum": MAX_SIDE}
 _TWO = {"type": "array", "items": _FROM_ZERO, "minItems": 2, "maxItems": 2}
 _SIDES = {"type": "array", "items": _TWO, "minItems": 2, "maxItems": 2}
 
@@ -183,8 +183,18 @@ def _none(value: Any) -> Any:
     return None if value == "none" else value
 
 
-OrNone = BeforeValidator(_none)
-"""Before a type that may be None: the word `none` means the same as YAML's null."""
+@dataclass(frozen=True)
+class _OrNone:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_none, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        built: dict[str, Any] = handler(schema)
+        return {**built, "anyOf": [*built["anyOf"], {"const": "none"}]}
+
+
+OrNone = _OrNone()
+"""Annotation of a type that may be None: the word `none` means the same as YAML's null."""
 
 
 @dataclass(frozen=True)
@@ -197,8 +207,13 @@ class Range:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._validate, handler(source))
 
+    @property
+    def _most(self) -> float:
+        """The largest f for which [-f, f] lies within."""
+        return min(-self.lowest, self.highest)
+
     def _validate(self, value: Any) -> tuple[float, float]:
-        what = f"a number up to {self.highest:g}, or [lower, upper] within {self.lowest:g} to {self.highest:g}"
+        what = f"a number up to {self._most:g}, or [lower, upper] within {self.lowest:g} to {self.highest:g}"
         if type(value) in (int, float):
             pair = [-abs(value), abs(value)]
         elif isinstance(value, list | tuple) and len(value) == 2 and all(type(item) in (int, float) for item in value):
@@ -210,8 +225,9 @@ class Range:
         return (float(pair[0]), float(pair[1]))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        number = {"type": "number", "minimum": self.lowest, "maximum": self.highest}
-        return {"anyOf": [number, {"type": "array", "items": number, "minItems": 2, "maxItems": 2}]}
+        number = {"type": "number", "minimum": -self._most, "maximum": self._most}
+        bound = {"type": "number", "minimum": self.lowest, "maximum": self.highest}
+        return {"anyOf": [number, {"type": "array", "items": bound, "minItems": 2, "maxItems": 2}]}
 
 
 Count = Annotated[int, Field(ge=1, le=MAX_SIDE)]

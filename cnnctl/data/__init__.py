@@ -1,0 +1,1 @@
+"""Files -> uint8 arrays: finding, splitting, decoding, varying and ordering images."""

@@ -1,0 +1,153 @@
+"""Decoded images on disk, memory-mapped: each file is decoded once for all epochs and all runs that see it alike.
+
+An entry is a folder of `pixels` (uint8, images x height x width x channels), `digests` (16 bytes an image) and
+`failures.json` (the images that could not be decoded). Its name is a hash over the decoder's version, the image
+settings and each file's path, size, times and inode, so that a changed file or setting is another entry. It is
+written aside and renamed, so that an entry is whole or not there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.data.folders import cache_folder, staging_folder
+from cnnctl.data.images import DECODER_VERSION, Image, ImageError, ImageSpec, decode, read_bytes
+from cnnctl.errors import MachineError
+
+DIGEST_BYTES = 16
+_CHUNK = 32
+
+Progress = Callable[[int, int], None]
+"""Called with (images done, images in all)."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The images of a catalog, in its order.
+
+    Attributes:
+        pixels: uint8 (images, height, width, channels), mapped from disk or in memory; zeros for a failed one.
+        digests: uint8 (images, 16), BLAKE2b of each file's bytes.
+        failures: Reason by row, for the images that could not be decoded.
+    """
+
+    pixels: Image
+    digests: NDArray[np.uint8]
+    failures: dict[int, str]
+
+
+def decode_images(paths: Sequence[str], spec: ImageSpec, where: str, progress: Progress) -> Decoded:
+    """Decode images in parallel, or take them from the cache.
+
+    Args:
+        paths: Image files.
+        spec: What they are made to be.
+        where: `auto` (the user's cache folder), `off` (memory), or a folder.
+        progress: Called from time to time while images are decoded; not at all when the cache has them.
+
+    Raises:
+        MachineError: the cache cannot be written, or the disk is too small for it.
+    """
+    if where == "off":
+        pixels = np.zeros((len(paths), *spec.shape), np.uint8)
+        digests = np.zeros((len(paths), DIGEST_BYTES), np.uint8)
+        return Decoded(pixels, digests, _decode_into(paths, spec, pixels, digests, progress))
+    base = (cache_folder() if where == "auto" else Path(where)) / "images"
+    entry = base / _key(paths, spec)
+    if not entry.is_dir():
+        _build(entry, paths, spec, progress)
+    return _open(entry, len(paths), spec)
+
+
+def _key(paths: Sequence[str], spec: ImageSpec) -> str:
+    state = hashlib.blake2b(digest_size=16)
+    state.update(repr((DECODER_VERSION, astuple(spec), len(paths))).encode())
+    for path in paths:
+        try:
+            status = os.stat(path)
+            identity: tuple[int, ...] | None = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        except OSError:
+            identity = None
+        state.update(os.fsencode(path) + repr(identity).encode())
+    return state.hexdigest()
+
+
+def _build(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progress) -> None:
+    needed = len(paths) * (int(np.prod(spec.shape)) + DIGEST_BYTES)
+    staging = staging_folder(entry)
+    try:
+        free = shutil.disk_usage(staging).free
+        if needed > free:
+            raise MachineError(
+                f"the decoded images need {needed / 1e9:.1f} GB and {entry.parent} has {free / 1e9:.1f} GB free",
+                "name a folder on a larger disk with data.cache: PATH, or make the images smaller",
+            )
+        pixels = np.memmap(staging / "pixels", np.uint8, "w+", shape=(len(paths), *spec.shape))
+        digests = np.memmap(staging / "digests", np.uint8, "w+", shape=(len(paths), DIGEST_BYTES))
+        failures = _decode_into(paths, spec, pixels, digests, progress)
+        pixels.flush()
+        digests.flush()
+        (staging / "failures.json").write_text(json.dumps(failures))
+        try:
+            staging.rename(entry)
+        except OSError:
+            if not entry.is_dir():  # else another process was faster: its entry is as good
+                raise
+    except OSError as error:
+        hint = "free some space, or name another folder with data.cache: PATH"
+        raise MachineError(f"the decoded images cannot be kept in {entry.parent}: {error.strerror}", hint) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _open(entry: Path, count: int, spec: ImageSpec) -> Decoded:
+    pixels = np.memmap(entry / "pixels", np.uint8, "r", shape=(count, *spec.shape))
+    digests = np.memmap(entry / "digests", np.uint8, "r", shape=(count, DIGEST_BYTES))
+    failures = {int(row): str(why) for row, why in json.loads((entry / "failures.json").read_text()).items()}
+    return Decoded(pixels, digests, failures)
+
+
+def _decode_into(
+    paths: Sequence[str], spec: ImageSpec, pixels: Image, digests: NDArray[np.uint8], progress: Progress
+) -> dict[int, str]:
+    """Decode every image into its row, in as many threads as there are cores; the reasons of those that fail."""
+    failures: dict[int, str] = {}
+
+    def work(start: int) -> int:
+        rows = range(start, min(start + _CHUNK, len(paths)))
+        for row in rows:
+            try:
+                data = read_bytes(paths[row])
+                pixels[row] = decode(data, spec)
+                digest = hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
+                digests[row] = np.frombuffer(digest, np.uint8)
+            except ImageError as error:
+                failures[row] = error.message + (f" ({error.hint})" if error.hint else "")
+        return len(rows)
+
+    done = 0
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        try:
+            for count in pool.map(work, range(0, len(paths), _CHUNK)):
+                done += count
+                progress(done, len(paths))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return dict(sorted(failures.items()))
+
+
+def contents_hash(digests: NDArray[np.uint8], labels: Sequence[str]) -> str:
+    """A hash over the contents and the labels of all images, whatever their names and times."""
+    state = hashlib.blake2b(digest_size=16)
+    for digest, label in sorted(zip((row.tobytes() for row in digests), labels, strict=True)):
+        state.update(digest + label.encode("utf-8", "surrogateescape") + b"\0")
+    return state.hexdigest()

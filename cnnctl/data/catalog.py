@@ -1,0 +1,149 @@
+"""Class folders, a CSV or a built-in set -> one table of (path, label, split) and the classes in label order."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnctl.config.load import BUILT_IN_DATA
+from cnnctl.config.schema import CsvColumns, DataSettings
+from cnnctl.data import builtin, table
+from cnnctl.data.listing import Listing, count_classes, list_class_folders
+from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION, grouped, least_images, stratified
+from cnnctl.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The images of a training.
+
+    Attributes:
+        frame: Columns path (absolute), label and split, one row an image, in a fixed order.
+        classes: The class names in label order (sorted).
+        left_out: Files that were not taken, by sort.
+    """
+
+    frame: "pd.DataFrame"
+    classes: tuple[str, ...]
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Images of each class in each split that has any: `{"train": {"cat": 800, "dog": 800}}`."""
+        by_split = self.frame.groupby(["split", "label"]).size()
+        return {
+            split: {name: int(by_split.get((split, name), 0)) for name in self.classes}
+            for split in SPLITS
+            if split in by_split.index.get_level_values(0)
+        }
+
+
+def find_images(source: str, columns: CsvColumns) -> Listing:
+    """The labelled images of one source: class folders, a CSV, or a built-in name.
+
+    Raises:
+        DataError: nothing can be found there.
+    """
+    if source in BUILT_IN_DATA:
+        return list_class_folders(builtin.digits_folder())
+    path = Path(source)
+    if path.suffix.lower() in table.SUFFIXES and not path.is_dir():
+        return table.read_table(path, table_columns(columns))
+    return list_class_folders(path)
+
+
+def table_columns(columns: CsvColumns) -> table.Columns:
+    """The config's column names in the form of data/table.py."""
+    return table.Columns(columns.path, columns.label, columns.group, columns.folder)
+
+
+def count_source_classes(source: str, columns: CsvColumns) -> int:
+    """The number of classes of a source without looking at its images.
+
+    Raises:
+        DataError: nothing is there.
+    """
+    if source in BUILT_IN_DATA:
+        return builtin.CLASSES
+    path = Path(source)
+    if path.suffix.lower() in table.SUFFIXES and not path.is_dir():
+        return table.count_labels(path, table_columns(columns))
+    return count_classes(path)
+
+
+def make_catalog(data: DataSettings, seed: int) -> Catalog:
+    """Find, label and split all images of a config.
+
+    Args:
+        data: The data section, its paths absolute.
+        seed: Decides which images the fractions draw.
+
+    Raises:
+        DataError: whatever makes a training impossible: nothing found, one class only, a class that is empty or
+            too small to split, a class that only a validation or test set knows.
+    """
+    import pandas as pd
+
+    listing = find_images(data.train, data.csv)
+    classes = tuple(sorted(set(listing.labels)))
+    _check_classes(listing, classes, data)
+    validation = data.validation if isinstance(data.validation, float) else 0.0
+    test = data.test if isinstance(data.test, float) else 0.0
+    if listing.groups:
+        splits = grouped(listing.labels, listing.groups, validation, test, seed)
+    else:
+        splits = stratified(listing.labels, validation, test, seed)
+    parts = [pd.DataFrame({"path": listing.paths, "label": listing.labels, "split": splits.astype(object)})]
+    left_out = Counter(listing.left_out)
+    for split, source in ((VALIDATION, data.validation), (TEST, data.test)):
+        if isinstance(source, str):
+            other = find_images(source, data.csv)
+            _check_known(other, classes, source)
+            parts.append(pd.DataFrame({"path": other.paths, "label": other.labels, "split": split}))
+            left_out.update(other.left_out)
+    frame = pd.concat(parts, ignore_index=True)
+    lost = sorted(set(classes) - set(frame.label[frame.split == TRAIN]))
+    if lost:
+        raise DataError(
+            f"no training image is left for the class {lost[0]}: its groups all went to other splits",
+            "use smaller shares for validation and test, or finer groups",
+        )
+    return Catalog(frame, classes, left_out)
+
+
+def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSettings) -> None:
+    if not listing.paths:
+        raise DataError(f"no image was found in {data.train}", "images end in .jpg, .png, .webp, .bmp, .gif or .tif")
+    if listing.empty_classes:
+        names = ", ".join(listing.empty_classes[:5])
+        raise DataError(f"no image was found for the class {names} in {data.train}", "fill the folder or remove it")
+    if len(classes) < 2:
+        raise DataError(
+            f"expected at least two classes, but all {len(listing.paths):,} images are of the class {classes[0]}",
+            "a classifier tells classes apart: add a second folder (or label), even if it is called `other`",
+        )
+    if listing.groups:
+        return
+    validation = data.validation if isinstance(data.validation, float) else 0.0
+    test = data.test if isinstance(data.test, float) else 0.0
+    needed = least_images(validation, test)
+    small = {name: count for name, count in Counter(listing.labels).items() if count < needed}
+    if small:
+        found = ", ".join(f"{name}: {count}" for name, count in list(small.items())[:5])
+        raise DataError(
+            f"{len(small)} class(es) have too few images to split ({found}); each needs {needed}",
+            "add images, remove the class, or give validation and test sets of their own",
+        )
+
+
+def _check_known(listing: Listing, classes: tuple[str, ...], source: str) -> None:
+    unknown = sorted(set(listing.labels) - set(classes))
+    if unknown:
+        raise DataError(
+            f"{source} has the class {unknown[0]}, which the training images do not have",
+            f"the classes are {', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''}",
+        )
+    if not listing.paths:
+        raise DataError(f"no image was found in {source}")

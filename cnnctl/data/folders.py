@@ -1,0 +1,27 @@
+"""Where cnnctl keeps what it can make again: decoded images and the built-in digits."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from cnnctl.errors import MachineError
+
+
+def cache_folder() -> Path:
+    """`cnnctl/` under the user's cache folder (XDG_CACHE_HOME, else ~/.cache)."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "cnnctl"
+
+
+def staging_folder(destination: Path) -> Path:
+    """A new folder beside `destination`, to be filled and then renamed to it.
+
+    Raises:
+        MachineError: it cannot be made.
+    """
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
+    except OSError as error:
+        hint = "choose another folder with data.cache: PATH, or set XDG_CACHE_HOME"
+        raise MachineError(f"{destination.parent} cannot be written: {error.strerror}", hint) from None

@@ -1,0 +1,215 @@
+"""Bytes -> one uint8 image of the declared size: THE decoder. Training, evaluation and prediction see its pixels.
+
+OpenCV decodes; what it leaves to the caller is done here: the EXIF orientation (which it ignores where it keeps the
+alpha channel), 16 bits to 8, alpha over a background, grey or RGB, and the fit to the declared size. Shrinking uses
+INTER_AREA, enlarging INTER_LINEAR.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.data import headers
+from cnnctl.errors import DataError
+
+DECODER_VERSION = 1
+"""Part of the key of every cached image: raise it whenever the same file would give other pixels."""
+
+Image = NDArray[np.uint8]
+
+
+class ImageError(DataError):
+    """One image cannot be used; `message` is the reason without the file's name."""
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """What an image is made to be.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+        channels: 3 for RGB, 1 for grey.
+        fit: `stretch`, `crop` (the centre) or `pad`.
+        background: (red, green, blue), 0 to 255, under transparency and padding.
+    """
+
+    height: int
+    width: int
+    channels: int = 3
+    fit: str = "stretch"
+    background: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return (self.height, self.width, self.channels)
+
+
+@cache
+def opencv() -> ModuleType:
+    """OpenCV, silent, and without threads of its own: the callers decode in as many threads as there are cores."""
+    os.environ["OPENCV_LOG_LEVEL"] = "OFF"
+    import cv2
+
+    cv2.setNumThreads(1)
+    module: ModuleType = cv2
+    return module
+
+
+def read_image(path: str | Path, spec: ImageSpec) -> Image:
+    """The image in a file, upright, as `spec` says: uint8 of shape (height, width, channels), RGB or grey.
+
+    Raises:
+        ImageError: the file cannot be read or is no image that can be decoded; the message is the reason alone.
+    """
+    return decode(read_bytes(path), spec)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The content of an image file.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ImageError("there is no such file") from None
+    except IsADirectoryError:
+        raise ImageError("it is a folder") from None
+    except OSError as error:
+        raise ImageError(f"it cannot be read: {error.strerror}") from None
+
+
+def decode(data: bytes, spec: ImageSpec) -> Image:
+    """The image in the bytes of a file; see `read_image`."""
+    return fit(_to_channels(upright(data), spec), spec)
+
+
+def upright(data: bytes) -> Any:
+    """The picture at its own size with its orientation applied, in OpenCV's channel order, alpha and 16 bits kept.
+
+    Returns:
+        uint8 or uint16 of shape (height, width), (height, width, 3) BGR or (height, width, 4) BGRA.
+
+    Raises:
+        ImageError: with the reason.
+    """
+    if not data:
+        raise ImageError("the file is empty")
+    file_format = headers.image_format(data)
+    if file_format is None:
+        raise ImageError(f"it is {headers.foreign_format(data)}")
+    if file_format == "HEIC":
+        raise ImageError("HEIC is not supported", "convert it to JPEG, for example: heif-convert photo.heic photo.jpg")
+    if headers.is_truncated(data, file_format):
+        raise ImageError(f"the {file_format} file is cut off: its end is missing")
+    cv2 = opencv()
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if file_format == "JPEG" else cv2.IMREAD_UNCHANGED
+    try:
+        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise ImageError(f"the {file_format} image cannot be decoded: {error.err}") from None
+    if pixels is None or pixels.size == 0:
+        raise ImageError(f"the {file_format} image is damaged and cannot be decoded")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"its pixels are of type {pixels.dtype}; 8 and 16 bits without a sign are supported")
+    if file_format == "TIFF" and pixels.dtype == np.uint8 and pixels.shape[2:] == (4,):
+        pixels = _divide_by_alpha(pixels)
+    return _orient(pixels, headers.orientation(data, file_format))
+
+
+def _orient(pixels: Any, orientation: int) -> Any:
+    """Apply an EXIF orientation (1 to 8) by flips and a transposition."""
+    if orientation in (5, 6, 7, 8):
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _to_channels(pixels: Any, spec: ImageSpec) -> Any:
+    """8 bits, alpha over the background, then RGB (height, width, 3) or grey (height, width)."""
+    cv2 = opencv()
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        pixels = _over(pixels, spec.background)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if pixels.ndim == 2:
+        return pixels if spec.channels == 1 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY if spec.channels == 1 else cv2.COLOR_BGR2RGB)
+
+
+def _over(pixels: Image, background: tuple[int, int, int]) -> Image:
+    """BGRA over a background colour, rounded: (colour alpha + background (255 - alpha)) / 255."""
+    alpha = pixels[:, :, 3:].astype(np.uint32)
+    if int(alpha.min()) == 255:
+        return np.ascontiguousarray(pixels[:, :, :3])
+    under = np.array(background[::-1], np.uint32)
+    mixed = pixels[:, :, :3] * alpha + under * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _divide_by_alpha(pixels: Image) -> Image:
+    """Undo what libtiff's RGBA reader does to the colours of an 8-bit TIFF: colour * alpha / 255."""
+    alpha = np.maximum(pixels[:, :, 3:].astype(np.uint32), 1)
+    colours = np.minimum((pixels[:, :, :3].astype(np.uint32) * 255 + alpha // 2) // alpha, 255)
+    return np.dstack([colours.astype(np.uint8), pixels[:, :, 3]])
+
+
+def fit(pixels: Image, spec: ImageSpec) -> Image:
+    """Resize RGB or grey pixels to the declared size: uint8 (height, width, channels)."""
+    height, width = pixels.shape[:2]
+    if spec.fit == "crop":
+        top, left, high, wide = crop_window(height, width, spec)
+        pixels = pixels[top : top + high, left : left + wide]
+    if spec.fit == "pad":
+        return _pad(pixels, spec)
+    return _resize(pixels, spec.height, spec.width).reshape(spec.shape)
+
+
+def crop_window(height: int, width: int, spec: ImageSpec) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of the largest centred window of the declared proportions."""
+    if width * spec.height > height * spec.width:
+        high, wide = height, max(1, round(height * spec.width / spec.height))
+    else:
+        high, wide = max(1, round(width * spec.height / spec.width)), width
+    return (height - high) // 2, (width - wide) // 2, high, wide
+
+
+def _pad(pixels: Image, spec: ImageSpec) -> Image:
+    height, width = pixels.shape[:2]
+    scale = min(spec.height / height, spec.width / width)
+    high = min(spec.height, max(1, round(height * scale)))
+    wide = min(spec.width, max(1, round(width * scale)))
+    red, green, blue = spec.background
+    grey = round(0.299 * red + 0.587 * green + 0.114 * blue)
+    canvas = np.empty(spec.shape, np.uint8)
+    canvas[:] = spec.background if spec.channels == 3 else grey
+    top, left = (spec.height - high) // 2, (spec.width - wide) // 2
+    canvas[top : top + high, left : left + wide] = _resize(pixels, high, wide).reshape(high, wide, spec.channels)
+    return canvas
+
+
+def _resize(pixels: Image, height: int, width: int) -> Image:
+    """INTER_AREA along the sides that shrink, then INTER_LINEAR along those that grow."""
+    cv2 = opencv()
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    low, narrow = min(height, pixels.shape[0]), min(width, pixels.shape[1])
+    if (low, narrow) != pixels.shape[:2]:
+        pixels = cv2.resize(pixels, (narrow, low), interpolation=cv2.INTER_AREA)
+    if (low, narrow) != (height, width):
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return pixels

@@ -1,0 +1,168 @@
+"""Class folders -> file names with their labels, and what was left out on the way."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cnnctl.errors import DataError
+
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .gif .tif .tiff .jp2 .avif .pbm .pgm .ppm .pnm".split(" ")
+)
+"""Files that are read as images."""
+
+UNSUPPORTED_SUFFIXES = frozenset(".heic .heif .jxl .psd .svg .cr2 .cr3 .nef .arw .dng .raf .orf".split(" "))
+"""Files that are images to their owner: taken along, so that they are named as what cannot be decoded."""
+
+_SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini", "icon\r"))
+_SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
+_SPLIT_NAMES |= {"validation": "validation", "test": "test", "testing": "test", "eval": "test"}
+
+
+@dataclass
+class Listing:
+    """Images found, in order of their class and name.
+
+    Attributes:
+        paths: Absolute file names.
+        labels: The class of each.
+        groups: The group of each; empty where there are none.
+        empty_classes: Class folders without a single image.
+        left_out: How many files of each sort were not taken, for one line of report.
+    """
+
+    paths: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    empty_classes: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def list_class_folders(root: Path) -> Listing:
+    """The images under `root/<class>/`, at any depth; the first level's names are the classes.
+
+    Raises:
+        DataError: there is no such folder, it holds no class folders, or it holds train/ and test/ folders instead.
+    """
+    listing = Listing()
+    folders = []
+    loose = 0
+    for entry in _entries(root):
+        if _is_hidden(entry.name):
+            listing.left_out["hidden or system"] += 1
+        elif entry.is_dir():
+            folders.append(entry.name)
+        elif _suffix(entry.name) in IMAGE_SUFFIXES:
+            loose += 1
+        else:
+            listing.left_out["other"] += 1
+    _refuse_split_folders(root, folders)
+    if not folders:
+        what = f"but {loose:,} images beside each other" if loose else "and it is empty" if not listing.left_out else ""
+        raise DataError(
+            f"expected a folder for each class in {root}, {what or 'but there is none'}",
+            "make one folder a class, named after it, with its images inside; or list the images in a CSV",
+        )
+    if loose:
+        listing.left_out["images outside the class folders"] += loose
+    for name in sorted(folders):
+        found = sorted(_walk(root / name, listing.left_out))
+        listing.paths += found
+        listing.labels += [name] * len(found)
+        if not found:
+            listing.empty_classes.append(name)
+    return listing
+
+
+def list_images(root: Path) -> tuple[list[str], Counter[str]]:
+    """All images under a folder at any depth, sorted, and what was left out.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    left_out: Counter[str] = Counter()
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}")
+    return sorted(_walk(root, left_out)), left_out
+
+
+def count_classes(root: Path) -> int:
+    """The number of class folders, from one directory listing."""
+    return sum(1 for entry in _entries(root) if entry.is_dir() and not _is_hidden(entry.name))
+
+
+def _entries(root: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(root) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        raise DataError(f"there is no folder {root}", _nearest(root)) from None
+    except NotADirectoryError:
+        raise DataError(f"expected a folder or a CSV, but {root} is a file") from None
+    except OSError as error:
+        raise DataError(f"{root} cannot be read: {error.strerror}") from None
+
+
+def _nearest(root: Path) -> str:
+    """What does exist of a path that does not."""
+    for parent in root.parents:
+        if parent.is_dir():
+            names = sorted(child.name for child in parent.iterdir() if not _is_hidden(child.name))[:8]
+            return f"{parent} holds {', '.join(names)}" if names else f"{parent} is empty"
+    return "check the path"
+
+
+def _walk(root: Path, left_out: Counter[str]) -> list[str]:
+    found: list[str] = []
+    stack = [str(root)]
+    seen: set[tuple[int, int]] = set()
+    while stack:
+        folder = stack.pop()
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:
+                continue  # a link back to a folder that was walked
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if _is_hidden(entry.name):
+                        left_out["hidden or system"] += 1
+                    elif entry.is_dir():
+                        stack.append(entry.path)
+                    elif _suffix(entry.name) in IMAGE_SUFFIXES or _suffix(entry.name) in UNSUPPORTED_SUFFIXES:
+                        found.append(entry.path)
+                    else:
+                        left_out["other"] += 1
+        except OSError as error:
+            raise DataError(f"{folder} cannot be read: {error.strerror}") from None
+    return found
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _SYSTEM_FILES or name == "__MACOSX"
+
+
+def _refuse_split_folders(root: Path, folders: list[str]) -> None:
+    splits = {_SPLIT_NAMES.get(name.lower()): name for name in folders}
+    if len(folders) > 1 and None not in splits and "train" in splits:
+        keys = ", ".join(f"{key}: {root / name}" for key, name in splits.items())
+        raise DataError(
+            f"{root} holds {', '.join(folders)}: these are splits, not classes",
+            f"name each of them: data: {{{keys}}}",
+        )
+
+
+def describe_left_out(left_out: Counter[str]) -> str | None:
+    """One line for what was not taken, such as `left out: 3 hidden or system files, 1 other file`."""
+    if not left_out:
+        return None
+    parts = []
+    for what, count in left_out.items():
+        noun = "" if what.startswith(("images", "rows")) else " files" if count > 1 else " file"
+        parts.append(f"{count:,} {what}{noun}")
+    return "left out: " + ", ".join(parts)

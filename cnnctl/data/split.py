@@ -1,0 +1,92 @@
+"""Which image is in which split: stratified by class, by group where asked, a pure function of names and seed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.errors import DataError
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = (TRAIN, VALIDATION, TEST)
+
+
+def quota(count: int, share: float) -> int:
+    """How many of a class's `count` images a share takes: rounded, at least one when the share is above 0."""
+    return max(1, round(count * share)) if share > 0 else 0
+
+
+def least_images(validation: float, test: float) -> int:
+    """Images that a class needs, so that each split gets one."""
+    return 1 + (validation > 0) + (test > 0)
+
+
+def stratified(labels: Sequence[str], validation: float, test: float, seed: int) -> NDArray[np.str_]:
+    """Split every class by the same shares of the whole; test is drawn first.
+
+    Args:
+        labels: The class of each image.
+        validation: Share of all images, 0 to below 1.
+        test: Share of all images.
+        seed: Decides which images.
+
+    Returns:
+        The split of each image.
+
+    Raises:
+        DataError: a class has fewer images than there are splits.
+    """
+    generator = np.random.default_rng(seed)
+    names = np.asarray(labels)
+    splits = np.full(len(names), TRAIN, dtype="U10")
+    for name in sorted(set(labels)):
+        rows = np.flatnonzero(names == name)
+        needed = least_images(validation, test)
+        if len(rows) < needed:
+            raise DataError(f"the class {name} has {len(rows)} image(s), too few to split; each needs {needed}")
+        rows = generator.permutation(rows)
+        tests = quota(len(rows), test)
+        validations = min(quota(len(rows), validation), len(rows) - tests - 1)
+        splits[rows[:tests]] = TEST
+        splits[rows[tests : tests + validations]] = VALIDATION
+    return splits
+
+
+def grouped(
+    labels: Sequence[str], groups: Sequence[str], validation: float, test: float, seed: int
+) -> NDArray[np.str_]:
+    """Split so that no group is in two splits, and the shares of each class are as near as whole groups allow.
+
+    Groups in random order, the largest first, each go to the split that lacks most of their classes (the greedy
+    method of scikit-learn's StratifiedGroupKFold, for shares instead of folds).
+
+    Args:
+        labels: The class of each image.
+        groups: The group of each image.
+        validation: Share of all images.
+        test: Share of all images.
+        seed: Decides ties.
+
+    Raises:
+        DataError: there are fewer groups than splits.
+    """
+    shares = {TEST: test, VALIDATION: validation, TRAIN: 1 - validation - test}
+    shares = {name: share for name, share in shares.items() if share > 0}
+    group_names, group_of = np.unique(np.asarray(groups), return_inverse=True)
+    if len(group_names) < len(shares):
+        raise DataError(f"there are {len(group_names)} group(s) for {len(shares)} splits", "use fewer splits")
+    class_names, class_of = np.unique(np.asarray(labels), return_inverse=True)
+    counts = np.zeros((len(group_names), len(class_names)))
+    np.add.at(counts, (group_of, class_of), 1)
+    lacking = {name: share * counts.sum(axis=0) for name, share in shares.items()}
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(group_names))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    chosen = np.empty(len(group_names), dtype="U10")
+    for place, group in enumerate(order):
+        empty = [name for name in shares if name not in chosen[order[:place]]]
+        candidates = empty if len(empty) == len(order) - place else list(shares)
+        best = max(candidates, key=lambda name: float(counts[group] @ lacking[name] / shares[name]))
+        chosen[group] = best
+        lacking[best] = lacking[best] - counts[group]
+    return chosen[group_of]

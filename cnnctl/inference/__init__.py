@@ -1,0 +1,1 @@
+"""A run -> probabilities, by ONNX Runtime alone: neither keras nor tensorflow is imported here."""

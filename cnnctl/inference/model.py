@@ -1,0 +1,123 @@
+"""model.onnx and what is needed to use it: the image settings and the class names."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.data.images import ImageSpec
+from cnnctl.errors import RunError
+from cnnctl.runs import Run
+
+METADATA_KEY = "cnnctl"
+Probabilities = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained model.
+
+    Attributes:
+        classes: Names in label order.
+        spec: What every image is made to be.
+    """
+
+    classes: tuple[str, ...]
+    spec: ImageSpec
+    session: Any
+
+    def probabilities(self, images: NDArray[np.uint8]) -> Probabilities:
+        """The probability of each class.
+
+        Args:
+            images: uint8 (N, height, width, channels), as data/images.py makes them.
+
+        Returns:
+            float32 (N, classes); rows sum to 1. A sigmoid's p becomes [1 - p, p].
+        """
+        name = self.session.get_inputs()[0].name
+        (output,) = self.session.run(None, {name: images})
+        return expand(output)
+
+
+def expand(output: NDArray[np.float32]) -> Probabilities:
+    """(N, 1) of a sigmoid as (N, 2); (N, classes) as it is."""
+    return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
+
+
+def load_classifier(run: Run) -> Classifier:
+    """The model of a run.
+
+    Raises:
+        RunError: the run has no usable model.onnx; the message says why.
+    """
+    if not run.onnx_model.is_file():
+        raise RunError(*_why_missing(run))
+    session = open_session(run.onnx_model)
+    spec = _read_spec(session, run.onnx_model)
+    classes = run.read_classes()
+    units = session.get_outputs()[0].shape[1]
+    if units != (len(classes) if len(classes) > 2 else units) or units not in (1, len(classes)):
+        raise RunError(f"{run.onnx_model} has {units} outputs, but {run.classes} names {len(classes)} classes")
+    return Classifier(classes, spec, session)
+
+
+def _why_missing(run: Run) -> tuple[str, str]:
+    parity = run.read_metrics().get("onnx", {})
+    if parity.get("written") is False:
+        return (
+            f"the run {run.path} has no model.onnx: its probabilities differed from model.keras by up to "
+            f"{parity['largest_difference']:.3g}, more than {parity['limit']:g}",
+            "model.keras is good; please report the config, since this should not happen",
+        )
+    return f"the run {run.path} has no model.onnx", "`cnnctl train CONFIG` makes a run with one"
+
+
+def open_session(path: Path) -> Any:
+    """An ONNX Runtime session on the CPU that uses every core and writes no log.
+
+    Raises:
+        RunError: the file is no model that ONNX Runtime can run.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
+        raise RunError(f"{path} cannot be used: {str(error).splitlines()[0]}", "train the run again") from None
+
+
+def metadata(spec: ImageSpec, classes: Sequence[str]) -> str:
+    """What training writes into model.onnx, so that the file alone says how to use it."""
+    image = {
+        "height": spec.height,
+        "width": spec.width,
+        "channels": spec.channels,
+        "fit": spec.fit,
+        "background": list(spec.background),
+    }
+    return json.dumps({"image": image, "classes": list(classes)}, ensure_ascii=False)
+
+
+def _read_spec(session: Any, path: Path) -> ImageSpec:
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise RunError(f"{path} does not say how images are prepared for it", "it was not made by cnnctl train")
+    try:
+        image = json.loads(text)["image"]
+        red, green, blue = (int(part) for part in image["background"])
+        sides = int(image["height"]), int(image["width"]), int(image["channels"])
+        spec = ImageSpec(*sides, fit=str(image["fit"]), background=(red, green, blue))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} says in a wrong way how images are prepared for it: {error!r}") from None
+    if session.get_inputs()[0].shape[1:] != list(spec.shape):
+        raise RunError(f"{path} takes images of {session.get_inputs()[0].shape[1:]}, but says {list(spec.shape)}")
+    return spec

@@ -1,0 +1,64 @@
+"""Keeps native libraries' chatter off the screen: what C and C++ code writes to file descriptor 2 goes to a log.
+
+TensorFlow, oneDNN, CUDA, libpng and libjpeg print to the process's standard error and no setting silences them all.
+Inside `captured_stderr()` descriptor 2 is a file; people are talked to through `Capture.terminal`, which is the
+standard error that the process began with.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TextIO
+
+STDERR = 2
+
+
+class Capture:
+    """Where descriptor 2 went, and the way to the screen."""
+
+    def __init__(self, terminal: TextIO, log: IO[bytes]) -> None:
+        self.terminal = terminal
+        self._log = log
+
+    def attach(self, path: Path) -> None:
+        """Move what was captured so far to the end of the file at `path`, and capture into it from here on."""
+        sys.stderr.flush()
+        self._log.flush()
+        with path.open("ab") as file:
+            self._log.seek(0)
+            shutil.copyfileobj(self._log, file)
+            file.flush()
+            os.dup2(file.fileno(), STDERR)
+
+    def text(self) -> str:
+        """What was captured before `attach`, for the report of a failed import."""
+        sys.stderr.flush()
+        self._log.seek(0)
+        return self._log.read().decode("utf-8", "replace")
+
+
+@contextmanager
+def captured_stderr() -> Iterator[Capture]:
+    """Send descriptor 2 to a file that has no name until `attach` gives it one; restore it at the end.
+
+    Example:
+        with captured_stderr() as capture:
+            import tensorflow
+            print("imported", file=capture.terminal)
+    """
+    sys.stderr.flush()
+    kept = os.dup(STDERR)
+    terminal = os.fdopen(os.dup(kept), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), STDERR)
+        try:
+            yield Capture(terminal, log)
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, STDERR)
+            os.close(kept)
+            terminal.close()

@@ -1,0 +1,218 @@
+"""Run directories: making, finding, naming the latest, and what lies where in them."""
+
+import itertools
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnctl.errors import MachineError, RunError, UsageError
+from cnnctl.runs import files
+
+RUNS = "runs"
+LATEST = "latest"
+
+_MADE_BY = {
+    "model.onnx": "cnnctl train makes it",
+    "metrics.json": "cnnctl evaluate makes it",
+    "predictions.csv": "cnnctl evaluate makes it",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run directory and the names of the files in it (../shared/DESIGN.md, section 4, says what they hold)."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def classes(self) -> Path:
+        return self.path / "classes.json"
+
+    @property
+    def split(self) -> Path:
+        return self.path / "split.csv"
+
+    @property
+    def keras_model(self) -> Path:
+        return self.path / "model.keras"
+
+    @property
+    def onnx_model(self) -> Path:
+        return self.path / "model.onnx"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions.csv"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    @property
+    def evaluations(self) -> Path:
+        return self.path / "evaluations"
+
+    def need(self, path: Path) -> Path:
+        """The same path, if the run has it.
+
+        Raises:
+            RunError: it lacks it; the hint says which command makes it.
+        """
+        if not path.is_file():
+            hint = _MADE_BY.get(path.name, "the run is not complete: train it again")
+            raise RunError(f"the run {self.path} has no {path.name}", hint)
+        return path
+
+    def read_classes(self) -> tuple[str, ...]:
+        """The class names in label order."""
+        names = self._read_json(self.need(self.classes))
+        if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
+            raise RunError(f"{self.classes} is not a list of class names")
+        return tuple(names)
+
+    def read_metrics(self) -> dict[str, Any]:
+        """The content of metrics.json; an empty dict where there is none yet."""
+        if not self.metrics.is_file():
+            return {}
+        value = self._read_json(self.metrics)
+        if not isinstance(value, dict):
+            raise RunError(f"{self.metrics} does not hold metrics")
+        return value
+
+    def read_split(self, split: str) -> tuple[list[str], list[str]]:
+        """Paths and labels of the images of one split."""
+        rows = [row for row in files.read_csv(self.need(self.split)) if row["split"] == split]
+        return [row["path"] for row in rows], [row["label"] for row in rows]
+
+    def next_evaluation(self) -> Path:
+        """A new numbered folder under evaluations/."""
+        return _next_number(self.evaluations)
+
+    def _read_json(self, path: Path) -> Any:
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from None
+
+
+def create_run(name: str, output: Path | None) -> Run:
+    """A new, empty run directory: `runs/<name>/<next number>`, or exactly `output`.
+
+    Raises:
+        UsageError: `output` exists and is not an empty folder.
+        MachineError: it cannot be made.
+    """
+    try:
+        if output is None:
+            return Run(_next_number(Path(RUNS) / name))
+        refuse_occupied(output)
+        output.mkdir(parents=True, exist_ok=True)
+        return Run(output)
+    except OSError as error:
+        where = output or Path(RUNS) / name
+        raise MachineError(f"{where} cannot be made: {error.strerror}", "choose another folder with --output DIR") from None
+
+
+def refuse_occupied(output: Path) -> None:
+    """Raises:
+    UsageError: `output` is a file or a folder that is not empty.
+    """
+    if output.is_dir():
+        if any(output.iterdir()):
+            raise UsageError(f"{output} is not empty", "choose another folder with --output, or remove this one")
+    elif output.exists():
+        raise UsageError(f"{output} is a file, not a folder", "choose another folder with --output")
+
+
+def _next_number(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = [int(child.name) for child in folder.iterdir() if child.name.isdecimal()]
+    for number in itertools.count(max(numbers, default=0) + 1):
+        try:
+            (folder / str(number)).mkdir()
+        except FileExistsError:
+            continue
+        return folder / str(number)
+    raise AssertionError("unreachable")
+
+
+def mark_latest(run: Run) -> None:
+    """Let `runs/latest` in the current folder point at a run: a link, or a text file where links are not to be had."""
+    runs = Path(RUNS)
+    latest = runs / LATEST
+    aside = runs / f".{LATEST}.{os.getpid()}"
+    target = os.path.relpath(run.path, runs)
+    try:
+        runs.mkdir(exist_ok=True)
+        aside.unlink(missing_ok=True)
+        try:
+            aside.symlink_to(target, target_is_directory=True)
+        except (OSError, NotImplementedError):
+            aside.write_text(target + "\n", encoding="utf-8")
+        aside.replace(latest)
+    except OSError as error:
+        raise MachineError(f"{latest} cannot be written: {error.strerror}") from None
+
+
+def find_run(path: Path | None) -> Run:
+    """The run at `path`, or the latest one of the current folder.
+
+    Args:
+        path: A run directory, or a folder `runs/<name>` (its newest run with a model), or None.
+
+    Raises:
+        RunError: there is none; the hint says which command makes one.
+    """
+    if path is None:
+        return _latest()
+    if (path / "config.yaml").is_file() or (path / "classes.json").is_file():
+        return Run(path)
+    if path.is_dir():
+        numbered = sorted((c for c in path.iterdir() if c.name.isdecimal()), key=lambda c: int(c.name))
+        complete = [Run(child) for child in numbered if is_complete(Run(child))]
+        if complete:
+            return complete[-1]
+        raise RunError(f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train")
+    raise RunError(f"there is no run at {path}", "`cnnctl train CONFIG` makes one; without --run the latest is taken")
+
+
+def _latest() -> Run:
+    latest = Path(RUNS) / LATEST
+    if latest.is_file():
+        target = Path(RUNS) / latest.read_text(encoding="utf-8").strip()
+    elif latest.is_dir():
+        target = Path(os.path.normpath(Path(RUNS) / os.readlink(latest))) if latest.is_symlink() else latest
+    else:
+        gone = latest.is_symlink()
+        raise RunError(
+            "the latest run is gone" if gone else f"there is no run yet in {Path.cwd() / RUNS}",
+            "`cnnctl train CONFIG` makes one; --run DIR names one that lies elsewhere",
+        )
+    return Run(target)
+
+
+def is_complete(run: Run) -> bool:
+    """Whether a run was trained and evaluated to its end."""
+    return run.metrics.is_file() and run.keras_model.is_file()

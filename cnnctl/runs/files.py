@@ -1,0 +1,65 @@
+"""Whole files or none: everything is written beside its destination, flushed to the disk, and renamed."""
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cnnctl.errors import MachineError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace the file at `path`, or make it; a reader sees the old content or the new one, never a part.
+
+    Raises:
+        MachineError: the disk is full, or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise MachineError(f"{path} cannot be written: {error.strerror}", "free some space or choose --output DIR") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` in UTF-8; file names that are no UTF-8 keep their bytes."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_text` of indented JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A CSV with `\\n` line ends; floats with as many digits as it takes to read them back."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """`write_text` of a CSV."""
+    write_text(path, csv_text(header, rows))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV that `write_csv` wrote."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return list(csv.DictReader(file))
