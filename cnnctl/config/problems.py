@@ -131,7 +131,7 @@ def show(value: Any) -> str:
     """A value as it would stand in the YAML text, cut to one short line."""
     if isinstance(value, str):
         plain = value.isprintable() and value == value.strip() and reads_as_text(value)
-        text = value if plain else json.dumps(value, ensure_ascii=False)
+        text = value if plain else json.dumps(value, ensure_ascii=not value.isprintable())
     elif isinstance(value, dict):
         text = "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
     elif isinstance(value, list | tuple):

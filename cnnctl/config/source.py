@@ -280,7 +280,8 @@ def _compose(text: str, origin: str) -> tuple[_Node | None, list[Problem]]:
         return None, [_too_large(origin)]
     if unprintable := _UNPRINTABLE.search(text):
         before = (text[: unprintable.start()] + "x").splitlines()
-        position = _position(origin, lines, len(before) - 1, len(before[-1]) - 1)
+        shown = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text).splitlines()
+        position = _position(origin, shown, len(before) - 1, len(before[-1]) - 1)
         return None, [Problem("a config is UTF-8 text without control characters", position=position)]
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     composer = _Composer(origin, lines, iter(()))
@@ -422,7 +423,7 @@ def override(document: Document, assignments: list[str]) -> Document:
     overridden = set(document.overridden)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
-        start = Position("--set", 1, 1, assignment)
+        start = Position("--set", 1, 1, _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", assignment))
         path = _parse_path(key.strip())
         if not equals or path is None:
             raise ConfigError([Problem("expected KEY=VALUE", position=start, hint="for example --set train.epochs=3")])
@@ -436,6 +437,8 @@ def override(document: Document, assignments: list[str]) -> Document:
 
 
 def _parse_path(key: str) -> ValuePath | None:
+    if _UNPRINTABLE.search(key):
+        return None
     parts: list[str | int] = []
     for piece in key.split("."):
         match = re.fullmatch(r"([^\[\]]+)((?:\[[0-9]{1,6}\])*)", piece)
