@@ -29,7 +29,9 @@ class ImageSettings(Settings):
 
     height: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Rows of pixels.")] = 64
     width: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Columns of pixels.")] = 64
-    channels: Annotated[Literal[1, 3], Field(description="3 is RGB, 1 is grey.")] = 3
+    channels: Annotated[
+        Literal[1, 3], BeforeValidator(lambda value: _channels(value)), Field(description="3 is RGB, 1 is grey.")
+    ] = 3
     fit: Annotated[
         Literal["stretch", "crop", "pad"],
         Field(description="stretch to the size, crop the centre to its shape, or pad to its shape."),
@@ -82,6 +84,12 @@ class ImageSettings(Settings):
         }
         fields["properties"] = {"size": size, **fields["properties"]}
         return built
+
+
+def _channels(value: Any) -> int:
+    if not is_whole(value, 1) or value not in (1, 3):
+        raise expected("1 or 3")  # true and 3.0 are equal to a literal, so that Literal alone lets them pass
+    return int(value)
 
 
 def _colour(value: Any) -> tuple[int, int, int]:
