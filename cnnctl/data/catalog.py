@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.config.load import BUILT_IN_DATA
-from cnnctl.config.schema import CsvColumns, DataSettings
+from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
 from cnnctl.data import builtin, table
+from cnnctl.data.images import ImageSpec
 from cnnctl.data.listing import Listing, count_classes, list_class_folders
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION, grouped, least_images, stratified
 from cnnctl.errors import DataError
@@ -52,6 +53,11 @@ def find_images(source: str, columns: CsvColumns) -> Listing:
     if path.suffix.lower() in table.SUFFIXES and not path.is_dir():
         return table.read_table(path, table_columns(columns))
     return list_class_folders(path)
+
+
+def image_spec(settings: ImageSettings) -> ImageSpec:
+    """The config's image settings in the form of data/images.py."""
+    return ImageSpec(settings.height, settings.width, settings.channels, settings.fit, settings.background)
 
 
 def table_columns(columns: CsvColumns) -> table.Columns:

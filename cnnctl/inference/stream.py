@@ -1,4 +1,4 @@
-"""Image files -> probabilities, decoding in threads while the model computes; memory does not grow with their number."""
+"""Image files -> probabilities, decoding in threads while the model computes; memory stays flat in their number."""
 
 import os
 from collections import deque

@@ -27,6 +27,12 @@ class Run:
     path: Path
 
     @property
+    def title(self) -> str:
+        """The run in a few words: `digits 3` for runs/digits/3, else the folder's name."""
+        path = self.path.absolute()
+        return f"{path.parent.name} {path.name}" if path.name.isdecimal() else path.name
+
+    @property
     def config(self) -> Path:
         return self.path / "config.yaml"
 

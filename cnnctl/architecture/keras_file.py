@@ -1,0 +1,100 @@
+"""The layers of a .keras file, read from the JSON inside it: Keras is not imported and no code of the file is run."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cnnctl.architecture.plan import LayerPlan, Plan, make_plan
+from cnnctl.config.layers import LAYERS, RealLayer
+from cnnctl.errors import RunError
+
+_MOST_BYTES = 10_000_000
+_KINDS = {name.replace("_", ""): name for name in LAYERS if name != "repeat"}
+_WITHOUT_ROW = ("InputLayer", "Rescaling")
+_STRUCTURE = (
+    "filters kernel_size strides padding dilation_rate groups use_bias activation depth_multiplier pool_size units "
+    "rate center scale epsilon momentum negative_slope"
+).split()
+
+
+def read_keras_file(path: Path) -> Plan:
+    """The plan of a Sequential model that Keras saved.
+
+    Args:
+        path: A .keras file.
+
+    Returns:
+        Its layers under the names that they have in the file; the scaling of the pixels has no row.
+
+    Raises:
+        RunError: it is no .keras file, no Sequential model, or has layers that a config cannot have.
+    """
+    model = _model_config(path)
+    if model.get("class_name") != "Sequential":
+        raise RunError(f"{path} holds a {model.get('class_name')} model", "summary reads Sequential models")
+    shape: tuple[int, int, int] | None = None
+    layers: list[RealLayer] = []
+    names: list[str] = []
+    for entry in model.get("config", {}).get("layers", []):
+        kind, settings = str(entry.get("class_name")), entry.get("config", {})
+        if shape is None:
+            shape = _image_shape(path, settings.get("batch_shape"), entry)
+        if kind in _WITHOUT_ROW:
+            continue
+        layers.append(_layer(path, kind, settings))
+        names.append(str(settings.get("name", kind)))
+    if shape is None or not layers:
+        raise RunError(f"{path} holds a model without layers")
+    plan = make_plan(layers, shape, classes=None)
+    if plan.problems:
+        raise RunError(f"{path}: {plan.problems[0].message} ({plan.problems[0].received})")
+    return Plan(plan.input_shape, tuple(map(_renamed, plan.layers, names)))
+
+
+def _renamed(row: LayerPlan, name: str) -> LayerPlan:
+    return LayerPlan(**{**{key: getattr(row, key) for key in row.__dataclass_fields__}, "name": name})
+
+
+def _model_config(path: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("config.json").file_size > _MOST_BYTES:
+                raise RunError(f"the config.json in {path} is larger than any model's")
+            model = json.loads(archive.read("config.json"))
+    except FileNotFoundError:
+        raise RunError(f"there is no file {path}") from None
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, RuntimeError) as error:
+        raise RunError(f"{path} is not a .keras file: {error}") from None
+    if not isinstance(model, dict):
+        raise RunError(f"{path} is not a .keras file: its config.json holds no model")
+    return model
+
+
+def _image_shape(path: Path, batch_shape: Any, entry: dict[str, Any]) -> tuple[int, int, int]:
+    shape = batch_shape or entry.get("build_config", {}).get("input_shape")
+    if not isinstance(shape, list) or len(shape) != 4 or not all(isinstance(side, int) for side in shape[1:]):
+        raise RunError(f"{path} does not take images of one size", f"its input is {shape}")
+    return (shape[1], shape[2], shape[3])
+
+
+def _layer(path: Path, class_name: str, settings: dict[str, Any]) -> RealLayer:
+    kind = _KINDS.get(class_name.lower())
+    if kind is None:
+        raise RunError(f"{path} has a layer {class_name}, which a config cannot have")
+    if settings.get("data_format") not in (None, "channels_last"):
+        raise RunError(f"{path}: the layer {settings.get('name')} is {settings['data_format']}, not channels_last")
+    known = LAYERS[kind].model_fields
+    own = {key: settings[key] for key in _STRUCTURE if key in known and settings.get(key) is not None}
+    if isinstance(own.get("activation"), dict):
+        own["activation"] = own["activation"].get("config", {}).get("name", own["activation"].get("class_name"))
+    try:
+        layer: RealLayer = LAYERS[kind].model_validate(own)
+    except ValidationError as error:
+        raise RunError(
+            f"{path}: the layer {settings.get('name')} has a setting that a config cannot have: "
+            f"{error.errors()[0]['loc']}"
+        ) from None
+    return layer

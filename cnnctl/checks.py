@@ -1,0 +1,215 @@
+"""Everything that can be known of a config before training: `check` reports it, `train` insists on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cnnctl.architecture import Plan, make_plan
+from cnnctl.architecture.remarks import remarks as plan_remarks
+from cnnctl.config import Loaded
+from cnnctl.config.problems import suggest
+from cnnctl.config.schema import ImageSettings
+from cnnctl.config.source import ValuePath, format_path
+from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError, Position, Problem
+
+if TYPE_CHECKING:
+    from cnnctl.data.cache import Decoded
+    from cnnctl.data.catalog import Catalog
+
+_UNKNOWN_CLASSES = 2
+"""Stands in for the number of classes where neither the config nor the data tells, to look at the shapes."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is no error but worth a look: a sentence, the mend, and where it stands."""
+
+    message: str
+    hint: str
+    position: Position | None = None
+    path: str = ""
+
+
+@dataclass
+class Findings:
+    """What was found out about a config.
+
+    Attributes:
+        problems: What makes a training impossible; empty for a config that will train.
+        remarks: What is worth a second look.
+        plan: The network, where it could be worked out with the right number of classes.
+        catalog: The data, where it could be found and split.
+        decoded: The images, where they were decoded.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    plan: Plan | None = None
+    catalog: "Catalog | None" = None
+    decoded: "Decoded | None" = None
+
+    @property
+    def exit_code(self) -> int:
+        """0, 2 where the config is wrong, else 3."""
+        codes = {problem.exit_code for problem in self.problems}
+        return EXIT_CONFIG if EXIT_CONFIG in codes else EXIT_DATA if codes else 0
+
+    def insist(self) -> None:
+        """Raises:
+        ConfigError: with all problems, where there are any.
+        """
+        if self.problems:
+            raise ConfigError(self.problems)
+
+
+def check(loaded: Loaded, progress: Progress, decode: bool = True) -> Findings:
+    """Check vocabulary, shapes, data and images, as far as each can be looked at.
+
+    Args:
+        loaded: A config with or without mistakes.
+        progress: Called with (images done, images in all) while images are decoded.
+        decode: Whether to decode every image; `train` then finds them in the cache.
+    """
+    findings = Findings(problems=list(loaded.problems))
+    _check_data(loaded, findings)
+    classes = _classes(loaded, findings)
+    _check_network(loaded, findings, classes)
+    _check_agreement(loaded, findings)
+    if decode and findings.catalog is not None and loaded.data is not None:
+        decode_catalog(loaded, findings, progress)
+    findings.problems.sort(key=_place)
+    return findings
+
+
+def _place(problem: Problem) -> tuple[int, int, int]:
+    position = problem.position
+    return (problem.exit_code, position.line, position.column) if position else (problem.exit_code, 0, 0)
+
+
+def _check_data(loaded: Loaded, findings: Findings) -> None:
+    from cnnctl.data.catalog import make_catalog
+
+    if loaded.data is None:
+        return
+    seed = loaded.config.seed if loaded.config is not None else 0
+    try:
+        findings.catalog = make_catalog(loaded.data, seed)
+    except DataError as error:
+        position = loaded.document.position(("data", "train"))
+        problem = Problem(error.message, "data", position, hint=error.hint, exit_code=EXIT_DATA)
+        findings.problems.append(problem)
+
+
+def _classes(loaded: Loaded, findings: Findings) -> int | None:
+    """The number of classes: what the data has, else what the config says."""
+    said = loaded.config.classes if loaded.config is not None else None
+    if findings.catalog is None:
+        return said
+    found = len(findings.catalog.classes)
+    if said is not None and said != found:
+        _add(loaded, findings, ("classes",), f"the data has {found} classes", f"classes={said}", "remove this line")
+    return found
+
+
+def _check_network(loaded: Loaded, findings: Findings, classes: int | None) -> None:
+    image = loaded.data.image if loaded.data is not None else ImageSettings()
+    complete = loaded.config is not None
+    output = loaded.config.output if loaded.config is not None else "softmax"
+    shape = (image.height, image.width, image.channels)
+    if loaded.data is None and "data" in loaded.document.data:
+        return  # the size of the images is not known
+    known = classes if classes is not None else _UNKNOWN_CLASSES
+    plan = make_plan(loaded.layers, shape, known if complete else None, output)
+    for problem in plan.problems:
+        _add(loaded, findings, problem.path, problem.message, problem.received, problem.hint)
+    if plan.problems or not complete:
+        return
+    findings.plan = plan if classes is not None else None
+    for remark in plan_remarks(plan):
+        position = loaded.document.position(remark.path)
+        findings.remarks.append(Remark(remark.message, remark.hint, position, format_path(remark.path)))
+
+
+def _check_agreement(loaded: Loaded, findings: Findings) -> None:
+    """What two sections say must go together."""
+    config, catalog = loaded.config, findings.catalog
+    if config is None:
+        return
+    has_validation = config.data.validation != 0
+    stopping = config.train.early_stopping
+    if stopping is not None and stopping.monitor.startswith("val_") and not has_validation:
+        path = ("train", "early_stopping", "monitor")
+        hint = "give data.validation a share, or monitor loss"
+        _add(loaded, findings, path, "there are no validation images to monitor", f"monitor={stopping.monitor}", hint)
+    if catalog is None:
+        return
+    classes = catalog.classes
+    if config.output == "sigmoid" and len(classes) != 2:
+        message = f"output: sigmoid is for exactly two classes, and the data has {len(classes)}"
+        _add(loaded, findings, ("output",), message, "output=sigmoid", "remove this line: softmax is the default")
+    if isinstance(config.train.class_weight, dict):
+        for name in config.train.class_weight:
+            if name not in classes:
+                mend = suggest(name, classes, "the classes are")
+                _add(loaded, findings, ("train", "class_weight", name), "the data has no such class", name, mend)
+
+
+def _add(
+    loaded: Loaded, findings: Findings, path: ValuePath, message: str, received: str | None, hint: str | None
+) -> None:
+    position = loaded.document.position(path)
+    findings.problems.append(Problem(message, format_path(path), position, received, hint))
+
+
+def decode_catalog(loaded: Loaded, findings: Findings, progress: Progress) -> None:
+    """Decode every image of the catalog; what cannot be decoded is a problem or is left out, as the config says."""
+    from cnnctl.data.cache import decode_images
+    from cnnctl.data.catalog import Catalog, image_spec
+
+    assert loaded.data is not None
+    assert findings.catalog is not None
+    data, catalog = loaded.data, findings.catalog
+    decoded = decode_images(catalog.frame.path.tolist(), image_spec(data.image), data.cache, progress)
+    findings.decoded = decoded
+    if not decoded.failures:
+        return
+    named = [f"{catalog.frame.path[row]}: {reason}" for row, reason in list(decoded.failures.items())[:20]]
+    more = len(decoded.failures) - len(named)
+    listing = "\n  ".join(named) + (f"\n  and {more:,} more" if more else "")
+    share = len(decoded.failures) / len(catalog.frame)
+    if data.on_bad_image == "error" or share > data.max_bad_images:
+        limit = f", more than data.max_bad_images = {data.max_bad_images:g}" if data.on_bad_image == "skip" else ""
+        message = f"{len(decoded.failures):,} of {len(catalog.frame):,} images cannot be decoded{limit}:\n  {listing}"
+        hint = "remove or convert them, or leave them out with data.on_bad_image: skip"
+        findings.problems.append(Problem(message, hint=hint, exit_code=EXIT_DATA))
+        return
+    message = f"{len(decoded.failures):,} images cannot be decoded and are left out:\n  {listing}"
+    findings.remarks.append(Remark(message, "remove or convert them"))
+    frame = catalog.frame.drop(index=list(decoded.failures))
+    gone = sorted(set(catalog.classes) - set(frame.label[frame.split == "train"]))
+    if gone:
+        message = f"no training image is left for the class {gone[0]}"
+        findings.problems.append(Problem(message, exit_code=EXIT_DATA))
+    findings.catalog = Catalog(frame, catalog.classes, catalog.left_out)
+
+
+def summary_classes(loaded: Loaded) -> int:
+    """The number of classes for `summary`: the config's word, else a glance at the data.
+
+    Raises:
+        DataError: neither tells.
+    """
+    from cnnctl.data.catalog import count_source_classes
+
+    assert loaded.config is not None
+    config = loaded.config
+    if config.output == "sigmoid":
+        return 2
+    if config.classes is not None:
+        return config.classes
+    try:
+        return count_source_classes(config.data.train, config.data.csv)
+    except DataError as error:
+        raise DataError(error.message, "add `classes: 10` at the top of the config to do without the data") from None

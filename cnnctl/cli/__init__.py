@@ -1,0 +1,1 @@
+"""argv in, text out: one file a command, no work of its own."""

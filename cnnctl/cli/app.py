@@ -1,0 +1,79 @@
+"""The Typer application and the one error boundary: every CnnctlError becomes its text on stderr and its exit code."""
+
+import functools
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, ParamSpec
+
+import typer
+
+from cnnctl import __version__
+from cnnctl.errors import EXIT_INTERRUPTED, CnnctlError
+
+app = typer.Typer(
+    name="cnnctl",
+    help="Train, judge and use convolutional image classifiers declared in a YAML file.",
+    epilog="Begin with: cnnctl train configs/digits.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+P = ParamSpec("P")
+
+
+def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
+    """The boundary around a command: it may return an exit code, and raise what the user can mend."""
+
+    @functools.wraps(command)
+    def run_guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs) or 0
+            sys.stdout.flush()
+        except CnnctlError as error:
+            print(error, file=sys.stderr)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            code = EXIT_INTERRUPTED
+        except BrokenPipeError:  # the reader of our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        raise typer.Exit(code)
+
+    return run_guarded
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cnnctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Train, judge and use convolutional image classifiers declared in a YAML file."""
+
+
+def run() -> int:
+    """Run the command line of this process; the exit code."""
+    from cnnctl.cli import check, evaluate, predict, schema, summary, train
+
+    for module in (train, evaluate, predict, summary, check, schema):
+        module.register(app)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape" if stream is sys.stdout else "backslashreplace")
+    try:
+        app()
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 1
+    return 0

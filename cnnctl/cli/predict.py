@@ -1,0 +1,157 @@
+"""`cnnctl predict`."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from cnnctl.cli.app import guarded
+from cnnctl.cli.options import RunOption
+from cnnctl.cli.render import LEFT, RIGHT, percent, print_table, printable
+from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from cnnctl.data.table import Columns
+    from cnnctl.inference.model import Classifier
+    from cnnctl.inference.stream import Answer
+    from cnnctl.runs import Run
+
+FORMATS = ("table", "json", "jsonl", "csv")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    epilog = "Example: cnnctl predict photos/ --format csv --output answers.csv"
+    app.command("predict", epilog=epilog)(guarded(predict_cli))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One input's answer: the predicted class first in `top`; none where it could not be read."""
+
+    path: str
+    top: tuple[tuple[str, float], ...]
+    error: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The form of `--format json`; `error` only where it failed."""
+        label, probability = self.top[0] if self.top else (None, None)
+        top = [{"label": name, "probability": chance} for name, chance in self.top]
+        value = {"path": self.path, "label": label, "probability": probability, "top": top}
+        return value if self.error is None else {**value, "error": self.error}
+
+
+def predict_cli(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Images, folders, CSVs of paths, or - for paths on stdin.")
+    ],
+    run: RunOption = None,
+    top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="Classes to name, the likeliest first.")] = 3,
+    output_format: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write there instead of to stdout.")
+    ] = None,
+) -> int:
+    """Say which class each image belongs to, by the latest run."""
+    from cnnctl.inference.inputs import expand_inputs
+    from cnnctl.inference.model import load_classifier
+    from cnnctl.inference.stream import classify
+    from cnnctl.quiet import captured_stderr
+    from cnnctl.runs import find_run
+    from cnnctl.runs.files import replacing
+
+    if output_format not in FORMATS:
+        raise UsageError(f"there is no format {output_format}", f"formats are {', '.join(FORMATS)}")
+    found = find_run(run)
+    failed = 0
+    with captured_stderr() as capture:
+        classifier = load_classifier(found)
+        files = expand_inputs(paths, lambda: _columns(found))
+
+        def told() -> Iterator[Row]:
+            nonlocal failed
+            for row in _rows(classify(classifier, files), classifier, top):
+                if row.error is not None:
+                    failed += 1
+                    print(f"error: {printable(row.path)}: {row.error}", file=capture.terminal)
+                yield row
+
+        with replacing(output) if output is not None else nullcontext(sys.stdout) as stream:
+            _WRITERS[output_format](told(), stream)
+    return EXIT_SOME_INPUTS_FAILED if failed else 0
+
+
+def _columns(run: "Run") -> "Columns":
+    """The columns that the run's own CSV had; only asked for when a CSV is to be predicted."""
+    from cnnctl.config import load
+    from cnnctl.data.table import Columns
+
+    config = load(run.need(run.config)).config
+    assert config is not None
+    return Columns(path=config.data.csv.path, folder=config.data.csv.folder)
+
+
+def _rows(answers: "Iterable[Answer]", classifier: "Classifier", top: int) -> Iterator[Row]:
+    names = classifier.classes
+    for answer in answers:
+        if answer.probabilities is None:
+            yield Row(answer.path, (), answer.error)
+            continue
+        best = (-answer.probabilities).argsort(kind="stable")[:top]
+        likeliest = tuple((names[index], float(answer.probabilities[index])) for index in best)
+        yield Row(answer.path, likeliest, None)
+
+
+def _write_table(rows: Iterable[Row], stream: TextIO) -> None:
+    everything = list(rows)
+    if len(everything) == 1 and everything[0].top:
+        (only,) = everything
+        print(f"{printable(only.top[0][0])} ({percent(only.top[0][1])})", file=stream)
+        if len(only.top) > 1:
+            print(file=stream)
+            cells = [(name, percent(chance)) for name, chance in only.top]
+            print_table(("class", "probability"), cells, (LEFT, RIGHT), stream)
+        return
+    table = []
+    for row in everything:
+        if row.top:
+            others = ", ".join(f"{name} {percent(chance)}" for name, chance in row.top[1:])
+            table.append((row.path, row.top[0][0], percent(row.top[0][1]), others))
+        else:
+            table.append((row.path, "-", "-", row.error or ""))
+    print_table(("path", "class", "probability", "then"), table, (LEFT, LEFT, RIGHT, LEFT), stream)
+
+
+def _write_json(rows: Iterable[Row], stream: TextIO) -> None:
+    separator = "["
+    for row in rows:
+        stream.write(f"{separator}\n  {json.dumps(row.to_json())}")
+        separator = ","
+    stream.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def _write_jsonl(rows: Iterable[Row], stream: TextIO) -> None:
+    for row in rows:
+        stream.write(json.dumps(row.to_json()) + "\n")
+
+
+def _write_csv(rows: Iterable[Row], stream: TextIO) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("path", "label", "probability", "error"))
+    for row in rows:
+        label, probability = row.top[0] if row.top else ("", "")
+        writer.writerow((row.path, label, probability, row.error or ""))
+
+
+_WRITERS: dict[str, Callable[[Iterable[Row], TextIO], None]] = {
+    "table": _write_table,
+    "json": _write_json,
+    "jsonl": _write_jsonl,
+    "csv": _write_csv,
+}

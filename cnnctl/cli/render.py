@@ -1,0 +1,70 @@
+"""Plain data -> text on stdout: tables for people, JSON for programs."""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+LEFT, RIGHT = "left", "right"
+_WIDE = 1000
+
+
+def print_json(value: Any) -> None:
+    """Indented JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str], stream: TextIO | None = None
+) -> None:
+    """A table as wide as the terminal, or as wide as it needs to be where stdout is no terminal.
+
+    Args:
+        header: Column names.
+        rows: Cells; control characters in them are made visible.
+        align: `left` or `right` for each column.
+        stream: stdout when left out.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name, side in zip(header, align, strict=True):
+        table.add_column(Text(name), justify="right" if side == RIGHT else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    stream = stream or sys.stdout
+    width = shutil.get_terminal_size().columns if stream.isatty() else _WIDE
+    Console(file=stream, width=width, highlight=False, soft_wrap=False).print(table)
+
+
+def printable(text: str) -> str:
+    """The text without anything that would move the cursor or colour the screen."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.941 as `94.1%`."""
+    return f"{share:.{digits}%}"
+
+
+def size(count: float) -> str:
+    """Bytes in a unit that a person reads: `56.3 MB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable")
+
+
+def duration(seconds: float) -> str:
+    """`7 s`, `3 min 20 s` or `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

@@ -1,0 +1,194 @@
+"""`cnnctl summary`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnctl.cli.app import guarded
+from cnnctl.cli.describe import settings_text
+from cnnctl.cli.options import JsonOption, SetOption
+from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table, size
+
+if TYPE_CHECKING:
+    from cnnctl.architecture import LayerPlan, Plan
+    from cnnctl.config.schema import TrainSettings
+    from cnnctl.runs import Run
+
+CONFIG_SUFFIXES = (".yaml", ".yml")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    epilog = "Example: cnnctl summary configs/lenet5.yaml --formulas"
+    app.command("summary", epilog=epilog)(guarded(summary_cli))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is summed up: a network and, for a config or a run, how it is trained."""
+
+    name: str
+    plan: "Plan"
+    train: "TrainSettings | None"
+
+
+def summary_cli(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[CONFIG|RUN|MODEL.keras]", help="The only config in the folder when left out, else the latest run."
+        ),
+    ] = None,
+    assignments: SetOption = None,
+    formulas: Annotated[bool, typer.Option("--formulas", help="Show the arithmetic with its numbers.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every layer's output shape, parameters and cost, before anything is trained."""
+    subject = find_subject(source, assignments or [])
+    if as_json:
+        print_json(to_json(subject, formulas))
+    else:
+        print_summary(subject, formulas)
+
+
+def find_subject(source: Path | None, assignments: list[str]) -> Subject:
+    """The network that is meant by an argument, or by none.
+
+    Raises:
+        CnnctlError: there is none, or it is wrong.
+    """
+    from cnnctl.runs import find_run
+
+    if source is None:
+        configs = sorted(path for path in Path().iterdir() if path.suffix in CONFIG_SUFFIXES)
+        if len(configs) != 1:
+            return _of_run(find_run(None))
+        source = configs[0]
+    if source.suffix == ".keras":
+        from cnnctl.architecture.keras_file import read_keras_file
+
+        return Subject(source.name, read_keras_file(source), None)
+    if source.is_dir():
+        return _of_run(find_run(source))
+    return _of_config(source, assignments)
+
+
+def _of_config(path: Path, assignments: list[str]) -> Subject:
+    from cnnctl.architecture import make_plan
+    from cnnctl.checks import summary_classes
+    from cnnctl.config import load
+    from cnnctl.config.source import format_path
+    from cnnctl.errors import ConfigError, Problem
+
+    loaded = load(path, assignments)
+    config = loaded.config
+    assert config is not None
+    image = config.data.image
+    plan = make_plan(config.model, (image.height, image.width, image.channels), summary_classes(loaded), config.output)
+    if plan.problems:
+        raise ConfigError(
+            [
+                Problem(one.message, format_path(one.path), loaded.document.position(one.path), one.received, one.hint)
+                for one in plan.problems
+            ]
+        )
+    return Subject(loaded.name, plan, config.train)
+
+
+def _of_run(run: "Run") -> Subject:
+    from cnnctl.architecture import make_plan
+    from cnnctl.config import load
+
+    config = load(run.need(run.config)).config
+    assert config is not None
+    image = config.data.image
+    shape = (image.height, image.width, image.channels)
+    plan = make_plan(config.model, shape, len(run.read_classes()), config.output)
+    return Subject(str(run.path), plan, config.train)
+
+
+def to_json(subject: Subject, formulas: bool) -> dict[str, Any]:
+    """The form of `summary --json`; shapes are without the batch dimension."""
+    from cnnctl.architecture.cost import fully_connected_params, training_bytes, weight_bytes
+
+    plan, train = subject.plan, subject.train
+    value: dict[str, Any] = {
+        "name": subject.name,
+        "input_shape": list(plan.input_shape),
+        "layers": [_layer_json(row, formulas) for row in plan.layers],
+        "total_params": plan.total_params,
+        "trainable_params": plan.trainable_params,
+        "non_trainable_params": plan.non_trainable_params,
+        "multiply_adds": plan.multiply_adds,
+        "weight_bytes": weight_bytes(plan),
+        "fully_connected_params": fully_connected_params(plan),
+    }
+    if train is not None:
+        value["batch_size"] = train.batch_size
+        value["training_bytes"] = training_bytes(plan, train.batch_size, train.optimizer)
+    return value
+
+
+def _layer_json(row: "LayerPlan", with_formulas: bool) -> dict[str, Any]:
+    from cnnctl.architecture.formulas import formulas
+    from cnnctl.config.dump import to_plain
+
+    plain = to_plain(row.layer)
+    value = {
+        "name": row.name,
+        "type": row.kind,
+        "settings": plain[row.kind] if isinstance(plain, dict) else {},
+        "input_shape": list(row.input_shape),
+        "output_shape": list(row.output_shape),
+        "params": row.params,
+        "trainable_params": row.trainable_params,
+        "non_trainable_params": row.non_trainable_params,
+        "multiply_adds": row.multiply_adds,
+        "receptive_field": list(row.receptive_field) if row.receptive_field is not None else None,
+    }
+    return {**value, "formulas": formulas(row)} if with_formulas else value
+
+
+def print_summary(subject: Subject, with_formulas: bool) -> None:
+    """The table of layers, then the totals."""
+    from cnnctl.architecture.formulas import formulas
+    from cnnctl.architecture.plan import format_shape
+
+    plan = subject.plan
+    print(f"{subject.name}: input {format_shape(plan.input_shape)}\n")
+    fixed = plan.non_trainable_params > 0
+    header = ["layer", "type", "settings", "output", "parameters", *(["not trained"] if fixed else [])]
+    rows = []
+    for row in plan.layers:
+        field = "whole image" if row.receptive_field is None else format_shape(row.receptive_field)
+        counts = [f"{row.params:,}", *([f"{row.non_trainable_params:,}"] if fixed else [])]
+        text = [row.name, row.kind, settings_text(row), format_shape(row.output_shape)]
+        rows.append([*text, *counts, f"{row.multiply_adds:,}", field])
+    align = [LEFT, LEFT, LEFT, RIGHT, RIGHT, *([RIGHT] if fixed else []), RIGHT, RIGHT]
+    print_table([*header, "multiply-adds", "receptive field"], rows, align)
+    if with_formulas:
+        print()
+        for row in plan.layers:
+            for line in formulas(row):
+                print(f"{row.name}  {line}")
+    print()
+    _print_totals(subject)
+
+
+def _print_totals(subject: Subject) -> None:
+    from cnnctl.architecture.cost import fully_connected_params, training_bytes, weight_bytes
+
+    plan, train = subject.plan, subject.train
+    kinds = f"{plan.trainable_params:,} trained, {plan.non_trainable_params:,} not"
+    print(f"parameters         {plan.total_params:,} ({kinds})")
+    print(f"multiply-adds      {plan.multiply_adds:,} an image")
+    print(f"weights on disk    {size(weight_bytes(plan))}")
+    if train is not None:
+        memory = size(training_bytes(plan, train.batch_size, train.optimizer))
+        print(f"a training step    about {memory} at batch size {train.batch_size}, in float32")
+    dense = fully_connected_params(plan)
+    if plan.total_params and dense != plan.total_params:
+        times = dense / plan.total_params
+        print(f"fully connected    {dense:,} parameters with the same hidden units, {times:,.0f} times as many")

@@ -1,0 +1,142 @@
+"""Progress on stderr: bars where it is a terminal, plain lines where it is not."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from cnnctl.cli.render import duration
+from cnnctl.training.progress import Epoch, Watcher
+
+_BETWEEN_LINES = 10.0  # seconds between two plain lines about the same long step
+
+
+class PlainWatcher:
+    """A line for each piece of news; long steps say where they are every ten seconds."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._told = time.monotonic()
+        self._clock = _Clock()
+
+    def note(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        if done == total or time.monotonic() - self._told >= _BETWEEN_LINES:
+            self._told = time.monotonic()
+            self.note(f"{what}: {done:,} of {total:,} images")
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
+        if time.monotonic() - self._told >= _BETWEEN_LINES:
+            self._told = time.monotonic()
+            left = duration(self._clock.left(epoch, epochs, done / total))
+            self.note(f"epoch {epoch}/{epochs}: {done:,} of {total:,} batches, {_figures(figures)}, {left} left")
+
+    def epoch(self, epoch: Epoch) -> None:
+        self._told = time.monotonic()
+        self._clock.finish(epoch)
+        self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.of, 0.0)))
+
+    def close(self) -> None:
+        """Nothing is left on the screen to take away."""
+
+
+class TerminalWatcher:
+    """One live bar at the foot of the screen; finished epochs scroll up above it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._console = Console(file=stream, highlight=False, force_terminal=True)
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[news]}"))
+        self._progress = Progress(*columns, console=self._console, transient=True)
+        self._task: Any = None
+        self._what = ""
+        self._begun = 0.0
+        self._clock = _Clock()
+
+    def note(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        if what != self._what:
+            self._begun = time.monotonic()
+        passed = time.monotonic() - self._begun
+        left = f"{duration(passed / done * (total - done))} left" if done and passed > 1 else ""
+        self._show(what, done, total, f"{done:,} of {total:,} images  {left}")
+        if done == total:
+            self.close()
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
+        left = duration(self._clock.left(epoch, epochs, done / total))
+        self._show(f"epoch {epoch}/{epochs}", done, total, f"{done}/{total}  {_figures(figures)}  {left} left")
+
+    def epoch(self, epoch: Epoch) -> None:
+        self._clock.finish(epoch)
+        self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.of, 0.0)))
+        if epoch.number == epoch.of:
+            self.close()
+
+    def _show(self, what: str, done: int, total: int, news: str) -> None:
+        if self._task is None:
+            self._progress.start()
+            self._task = self._progress.add_task(what, total=total, news=news)
+        self._what = what
+        self._progress.update(self._task, description=what, completed=done, total=total, news=news)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._progress.stop()
+            self._task, self._what = None, ""
+
+
+class _Clock:
+    """How long the rest of a training will take, judged by the epochs so far."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._first_step: float | None = None
+        self._finished = 0
+
+    def finish(self, epoch: Epoch) -> None:
+        self._first_step = self._first_step or time.monotonic() - epoch.seconds
+        self._finished = epoch.number
+
+    def left(self, epoch: int, epochs: int, share: float) -> float:
+        """Seconds left when `share` of `epoch` (from 1) is done."""
+        now = time.monotonic()
+        self._first_step = self._first_step or now
+        done = epoch - 1 + share
+        return (now - self._first_step) / max(done, 1e-9) * (epochs - done) if done else 0.0
+
+
+def _figures(figures: dict[str, float]) -> str:
+    names = {"loss": "loss", "accuracy": "accuracy", "val_loss": "val_loss", "val_accuracy": "val_accuracy"}
+    return "  ".join(f"{name} {float(figures[name]):.4f}" for name in names if name in figures)
+
+
+def epoch_line(epoch: Epoch, left: float) -> str:
+    """One finished epoch, such as `epoch  3/20  loss 0.2110  accuracy 0.9380 ...`."""
+    width = len(str(epoch.of))
+    parts = [
+        f"epoch {epoch.number:>{width}}/{epoch.of}",
+        _figures(epoch.figures),
+        f"{epoch.images_per_second:,.0f} images/s",
+        duration(epoch.seconds),
+    ]
+    if left:
+        parts.append(f"{duration(left)} left")
+    return "  ".join(parts) + ("  *" if epoch.is_best else "")
+
+
+def make_watcher(stream: TextIO) -> "PlainWatcher | TerminalWatcher":
+    """Bars for a terminal, lines for anything else."""
+    return TerminalWatcher(stream) if stream.isatty() else PlainWatcher(stream)
+
+
+def counting(watcher: Watcher, what: str) -> Callable[[int, int], None]:
+    """`watcher.progress` of one step, as a function of (done, total)."""
+    return lambda done, total: watcher.progress(what, done, total)

@@ -1,0 +1,175 @@
+"""Judge a run on its own images or on new ones, and write down what was seen."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.config.schema import CsvColumns
+from cnnctl.data.catalog import find_images
+from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
+from cnnctl.errors import DataError
+from cnnctl.evaluation.metrics import Metrics, score
+from cnnctl.evaluation.plots import confusion_matrix_png
+from cnnctl.inference.model import load_classifier
+from cnnctl.inference.stream import classify
+from cnnctl.runs import Run, files
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was judged and what came out.
+
+    Attributes:
+        metrics: The figures.
+        split: `train`, `validation` or `test`; for new data its path.
+        folder: Where predictions.csv and the plots lie.
+        content: What metrics.json (the run's own, or the one in `folder`) now holds.
+    """
+
+    metrics: Metrics
+    split: str
+    folder: Path
+    content: dict[str, Any]
+
+
+def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluation:
+    """Judge a run on a split of its own; its metrics.json is brought up to date.
+
+    Args:
+        run: A run with a model.
+        split: `train`, `validation` or `test`; None takes test, else validation, else train.
+        progress: Called with (images done, images in all).
+
+    Raises:
+        RunError: the run has no model, or no such split.
+        DataError: an image of it is gone or damaged.
+    """
+    classifier = load_classifier(run)
+    chosen = split or default_split(run)
+    paths, labels = run.read_split(chosen)
+    if not paths:
+        has = [name for name in SPLITS if run.read_split(name)[0]]
+        raise DataError(f"the run {run.path} has no {chosen} images", f"it has {' and '.join(has)}: --split {has[-1]}")
+    truth = label_numbers(labels, classifier.classes, str(run.split))
+    probabilities = _probabilities(classifier, paths, progress)
+    return record(run, chosen, paths, truth, probabilities, is_main=chosen == default_split(run))
+
+
+def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress) -> Evaluation:
+    """Judge a run on labelled images that it has never seen; the result goes under evaluations/, nowhere else.
+
+    Args:
+        run: A run with a model.
+        source: Class folders, a CSV, or a built-in name.
+        columns: Of the CSV.
+        progress: Called with (images done, images in all).
+
+    Raises:
+        DataError: nothing is there, a class is unknown to the run, or an image is damaged.
+    """
+    classifier = load_classifier(run)
+    listing = find_images(source, columns)
+    if not listing.paths:
+        raise DataError(f"no image was found in {source}")
+    truth = label_numbers(listing.labels, classifier.classes, source)
+    probabilities = _probabilities(classifier, listing.paths, progress)
+    metrics = score(probabilities, truth, classifier.classes)
+    folder = run.next_evaluation()
+    content = {"split": source, **metrics.to_json()}
+    files.write_json(folder / "metrics.json", content)
+    _write_details(folder, f"{run.title}, {Path(source).name}", metrics, listing.paths, truth, probabilities)
+    return Evaluation(metrics, source, folder, content)
+
+
+def default_split(run: Run) -> str:
+    """What a run is judged on: test where it has one, else validation, else the training images themselves."""
+    present = {row["split"] for row in files.read_csv(run.need(run.split))}
+    return next(split for split in (TEST, VALIDATION, TRAIN) if split in present)
+
+
+def record(
+    run: Run,
+    split: str,
+    paths: Sequence[str],
+    truth: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    is_main: bool,
+) -> Evaluation:
+    """Score a split of a run and write its figures: at the top of metrics.json for the main split, else nested.
+
+    Args:
+        run: The run.
+        split: Its split.
+        paths: The images.
+        truth: (images,) class numbers.
+        probabilities: float32 (images, classes).
+        is_main: Whether the run as a whole is judged by this split.
+    """
+    classes = run.read_classes()
+    metrics = score(probabilities, truth, classes)
+    before = run.read_metrics()
+    nested = {key: value for key, value in before.items() if key in (*SPLITS, "onnx")}
+    figures = metrics.to_json()
+    if is_main:
+        nested.pop(split, None)
+        content = {"split": split, **figures, **nested}
+        folder = run.path
+    else:
+        content = {**before, split: figures}
+        folder = run.evaluations / split
+    _write_details(folder, f"{run.title}, {split} images", metrics, paths, truth, probabilities)
+    files.write_json(run.metrics, content)
+    return Evaluation(metrics, split, folder, content)
+
+
+def label_numbers(labels: Sequence[str], classes: Sequence[str], source: str) -> NDArray[np.int64]:
+    """Labels as class numbers, matched by name.
+
+    Raises:
+        DataError: a name that the run does not know.
+    """
+    number = {name: index for index, name in enumerate(classes)}
+    unknown = sorted(set(labels) - set(classes))
+    if unknown:
+        known = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+        raise DataError(f"{source} has the class {unknown[0]}, which the run does not know", f"it knows {known}")
+    return np.array([number[label] for label in labels], np.int64)
+
+
+def _probabilities(classifier: Any, paths: Sequence[str], progress: Progress) -> NDArray[np.float32]:
+    result = np.zeros((len(paths), len(classifier.classes)), np.float32)
+    broken = []
+    for row, answer in enumerate(classify(classifier, paths)):
+        if answer.probabilities is None:
+            broken.append(f"{answer.path}: {answer.error}")
+        else:
+            result[row] = answer.probabilities
+        if (row + 1) % 256 == 0 or row + 1 == len(paths):
+            progress(row + 1, len(paths))
+    if broken:
+        raise DataError(f"{len(broken):,} of {len(paths):,} images cannot be used: " + "; ".join(broken[:5]))
+    return result
+
+
+def _write_details(
+    folder: Path,
+    title: str,
+    metrics: Metrics,
+    paths: Sequence[str],
+    truth: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+) -> None:
+    classes = metrics.classes
+    answers = probabilities.argmax(axis=1)
+    rows = (
+        (path, classes[label], classes[answer], float(chance), "true" if label == answer else "false")
+        for path, label, answer, chance in zip(paths, truth, answers, probabilities.max(axis=1), strict=True)
+    )
+    files.write_csv(folder / "predictions.csv", ("path", "label", "predicted", "probability", "correct"), rows)
+    files.write_bytes(folder / "plots" / "confusion_matrix.png", confusion_matrix_png(metrics, title))

@@ -1,0 +1,69 @@
+"""The pictures of an evaluation, as PNG files."""
+
+import io
+import logging
+from typing import Any
+
+import numpy as np
+
+from cnnctl.evaluation.metrics import Metrics
+
+_MOST_LABELLED = 60
+
+
+def _figure(width: float, height: float) -> Any:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=110, layout="constrained")
+
+
+def png(figure: Any) -> bytes:
+    """A figure as the bytes of a PNG file."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
+
+
+def confusion_matrix_png(metrics: Metrics, title: str) -> bytes:
+    """The confusion matrix: coloured by the share of each true class, the counts written in while they fit.
+
+    Args:
+        metrics: Of 2 to some hundred classes.
+        title: What was evaluated, such as `digits, test`.
+
+    Returns:
+        A PNG file.
+    """
+    counts = np.array(metrics.confusion_matrix)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = len(metrics.classes)
+    longest = max(len(name) for name in metrics.classes)
+    side = min(24.0, max(4.5, 2.2 + 0.52 * size if size <= _MOST_LABELLED else 2.2 + 0.2 * size))
+    figure = _figure(side + 0.07 * min(longest, 30) + 0.9, side + 0.6)
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
+    bar.set_label("share of the true class")
+    accuracy = f"accuracy {metrics.accuracy:.1%} of {metrics.images:,} images"
+    axes.set_title(f"Confusion matrix: {title}\n{accuracy}", fontsize=11)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    names = [_short(name) for name in metrics.classes]
+    upright = longest <= 3 and size <= 20
+    font = 10 if size <= 20 else 8 if size <= _MOST_LABELLED else 6
+    axes.set_xticks(range(size), names, rotation=0 if upright else 90, fontsize=font)
+    axes.set_yticks(range(size), names, fontsize=font)
+    if size <= _MOST_LABELLED:
+        digits = len(str(counts.max()))
+        for row, column in np.argwhere(counts > 0):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            text_size = min(font, 26 / digits)
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=text_size)
+    return png(figure)
+
+
+def _short(name: str) -> str:
+    """A class name fit for a tick label: one line, no mathematics, at most 30 characters."""
+    line = " ".join(name.split()).replace("$", r"\$")
+    return line if len(line) <= 30 else line[:29] + "…"

@@ -1,0 +1,89 @@
+"""What happens at the ends of steps and epochs of a fit."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnnctl.runs import Run, files
+from cnnctl.training.feeding import Feed
+from cnnctl.training.progress import Epoch, Watcher
+
+_BETWEEN_STEPS = 0.1  # seconds between two pieces of news
+
+
+@dataclass
+class Record:
+    """What a fit leaves behind.
+
+    Attributes:
+        monitor: The figure that decides which epoch is the best; None takes the last one.
+        history: One dict of figures an epoch.
+        best_epoch: From 1; 0 while there is none.
+        best_value: Its figure.
+        best_weights: Copies of its arrays.
+        diverged: Why training was stopped, where the loss was no finite number.
+    """
+
+    monitor: str | None
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_value: float = math.nan
+    best_weights: list[Any] = field(default_factory=list)
+    diverged: str | None = None
+
+    def is_better(self, figures: dict[str, float]) -> bool:
+        """Whether an epoch's figures beat the best so far; a loss falls, an accuracy rises."""
+        if self.monitor is None:
+            return all(math.isfinite(value) for value in figures.values())
+        value = figures[self.monitor]
+        if not math.isfinite(value):
+            return False
+        if not self.best_epoch:
+            return True
+        return value > self.best_value if self.monitor.endswith("accuracy") else value < self.best_value
+
+
+def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Watcher) -> Any:
+    """A keras callback that sets the feed's epoch, keeps the best weights, writes history.csv and tells the watcher."""
+    import keras
+
+    class Bookkeeping(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            feed.epoch = epoch
+            self.begun = self.told = time.perf_counter()
+            self.trained = 0.0
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            now = time.perf_counter()
+            self.trained = now - self.begun
+            if now - self.told >= _BETWEEN_STEPS:
+                self.told = now
+                done = min(batch + 1, len(feed))
+                watcher.step(epoch=feed.epoch + 1, epochs=epochs, done=done, total=len(feed), figures=dict(logs or {}))
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            figures = {name: float(value) for name, value in (logs or {}).items() if name != "learning_rate"}
+            rate = float(self.model.optimizer.learning_rate)
+            record.history.append({**figures, "learning_rate": rate})
+            best = record.is_better(figures)
+            if best:
+                record.best_epoch = epoch + 1
+                record.best_value = figures[record.monitor] if record.monitor else math.nan
+                record.best_weights = self.model.get_weights()
+            write_history(run, record)
+            seconds = time.perf_counter() - self.begun
+            speed = len(feed.examples) / max(self.trained, 1e-9)
+            watcher.epoch(Epoch(epoch + 1, epochs, figures, rate, seconds, speed, best))
+            if not math.isfinite(figures["loss"]):
+                record.diverged = f"the loss of epoch {epoch + 1} is {figures['loss']}"
+                self.model.stop_training = True
+
+    return Bookkeeping()
+
+
+def write_history(run: Run, record: Record) -> None:
+    """history.csv: one row an epoch, no times in it, so that equal runs have equal files."""
+    columns = list(record.history[0])
+    rows = ([number, *(row[name] for name in columns)] for number, row in enumerate(record.history, start=1))
+    files.write_csv(run.history, ("epoch", *columns), rows)

@@ -1,0 +1,127 @@
+"""The trained network as model.keras and model.onnx, and the proof that the two agree."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.data.images import ImageSpec
+from cnnctl.inference.model import METADATA_KEY, expand, metadata, open_session
+from cnnctl.runs import Run, files
+
+LIMIT = 1e-3
+"""Largest difference in probability between model.keras and model.onnx at which the latter is kept."""
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far model.onnx is from model.keras.
+
+    Attributes:
+        largest_difference: In probability, over all images and classes.
+        images: How many were compared.
+        split: Which.
+        written: Whether model.onnx was kept.
+    """
+
+    largest_difference: float
+    images: int
+    split: str
+    written: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The `onnx` part of metrics.json."""
+        return {
+            "largest_difference": self.largest_difference,
+            "limit": LIMIT,
+            "images": self.images,
+            "split": self.split,
+            "written": self.written,
+        }
+
+
+def save_keras(model: Any, run: Run) -> None:
+    """model.keras of a run."""
+    with tempfile.TemporaryDirectory(dir=run.path, prefix=".saving.") as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        files.write_bytes(run.keras_model, path.read_bytes())
+
+
+def save_onnx(
+    model: Any,
+    run: Run,
+    spec: ImageSpec,
+    classes: Sequence[str],
+    images: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    split: str,
+) -> tuple[Parity, NDArray[np.float32]]:
+    """model.onnx of a run, kept only if it agrees with the Keras model.
+
+    Args:
+        model: A float32 model.
+        run: Where it goes.
+        spec: Goes into its metadata.
+        classes: Likewise.
+        images: uint8 (N, height, width, channels).
+        rows: The images to compare on.
+        split: What they are called.
+
+    Returns:
+        How far the two differ, and the Keras model's probabilities of those images: float32 (rows, classes).
+    """
+    with tempfile.TemporaryDirectory(dir=run.path, prefix=".saving.") as folder:
+        path = Path(folder) / "model.onnx"
+        model.predict_on_batch(np.asarray(images[rows[:1]]))  # Keras exports what has been called
+        model.export(str(path), format="onnx", verbose=False)
+        _finish(path, metadata(spec, classes))
+        session = open_session(path)
+        name = session.get_inputs()[0].name
+        largest = 0.0
+        expected = []
+        for start in range(0, len(rows), _BATCH):
+            batch = np.asarray(images[rows[start : start + _BATCH]])
+            ours = np.asarray(model.predict_on_batch(batch))
+            (theirs,) = session.run(None, {name: batch})
+            largest = max(largest, float(np.abs(ours - theirs).max()))
+            expected.append(expand(ours))
+        agrees = largest <= LIMIT  # False for NaN
+        if agrees:
+            files.write_bytes(run.onnx_model, path.read_bytes())
+    return Parity(largest, len(rows), split, agrees), np.concatenate(expected)
+
+
+def _finish(path: Path, text: str) -> None:
+    """Write what onnxruntime and predict need: no Erfc, a free batch dimension, names, metadata."""
+    import onnx
+
+    model = onnx.load(str(path))
+    _replace_erfc(model.graph)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, text
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def _replace_erfc(graph: Any) -> None:
+    """Exact GELU comes out as Erfc(x), which ONNX does not have: 1 - Erf(x) is the same."""
+    from onnx import TensorProto, helper
+
+    nodes = []
+    for index, node in enumerate(graph.node):
+        if node.op_type != "Erfc":
+            nodes.append(node)
+            continue
+        one, erf = f"erfc_{index}_one", f"erfc_{index}_erf"
+        graph.initializer.append(helper.make_tensor(one, TensorProto.FLOAT, [], [1.0]))
+        nodes.append(helper.make_node("Erf", node.input, [erf], name=erf))
+        nodes.append(helper.make_node("Sub", [one, erf], node.output, name=f"erfc_{index}_sub"))
+    del graph.node[:]
+    graph.node.extend(nodes)

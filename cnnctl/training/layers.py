@@ -1,0 +1,60 @@
+"""The layers that Keras lacks. Importing this module imports keras; `import cnnctl` alone does not."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="cnnctl")
+class L2Pooling2D(keras.layers.Layer):  # type: ignore[misc]
+    """The square root of the sum of squares of each window, computed in float32.
+
+    `sqrt(sum(x^2) + epsilon)`: without epsilon the gradient at 0 would be infinite, and a window of zeros is
+    common after a ReLU. Under `same` padding the zeros around the image count as zeros.
+
+    Args:
+        pool_size: (height, width) of the window.
+        strides: (height, width) of the step.
+        padding: `valid` or `same`.
+        epsilon: Added under the root.
+
+    Input shape: (batch, height, width, channels).
+    Output shape: (batch, new height, new width, channels).
+
+    Example: a 2x2 window of 3, 4, 0, 0 gives 5.
+    """
+
+    def __init__(
+        self, pool_size: Any = (2, 2), strides: Any = None, padding: str = "valid", epsilon: float = 1e-6, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = tuple(pool_size)
+        self.strides = tuple(strides or pool_size)
+        self.padding = padding
+        self.epsilon = epsilon
+
+    def call(self, inputs: Any) -> Any:
+        squares = keras.ops.square(keras.ops.cast(inputs, "float32"))
+        if self.padding == "same":
+            squares = keras.ops.pad(squares, self._same_padding(inputs.shape))
+        means = keras.ops.average_pool(squares, self.pool_size, self.strides, padding="valid")
+        values = self.pool_size[0] * self.pool_size[1]
+        return keras.ops.cast(keras.ops.sqrt(means * values + self.epsilon), self.compute_dtype)
+
+    def _same_padding(self, shape: Any) -> list[tuple[int, int]]:
+        """The zeros of TensorFlow's `same`, written out, since average pooling leaves them out of its count."""
+        sides = []
+        for size, window, step in zip(shape[1:3], self.pool_size, self.strides, strict=True):
+            total = max((-(-size // step) - 1) * step + window - size, 0)
+            sides.append((total // 2, total - total // 2))
+        return [(0, 0), *sides, (0, 0)]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        sides = []
+        for size, window, step in zip(input_shape[1:3], self.pool_size, self.strides, strict=True):
+            sides.append(-(-size // step) if self.padding == "same" else (size - window) // step + 1)
+        return (input_shape[0], *sides, input_shape[3])
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding, "epsilon": self.epsilon}
+        return {**super().get_config(), **own}

@@ -1,0 +1,287 @@
+"""The whole of a training: checked config and images in, a complete run directory out."""
+
+import hashlib
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl import __version__
+from cnnctl.architecture import Plan
+from cnnctl.checks import Findings
+from cnnctl.config import Config
+from cnnctl.config.dump import to_yaml
+from cnnctl.data.augment import augmenter
+from cnnctl.data.cache import Decoded, contents_hash
+from cnnctl.data.catalog import Catalog, image_spec
+from cnnctl.data.split import TEST, TRAIN, VALIDATION
+from cnnctl.errors import CnnctlError
+from cnnctl.evaluation.evaluate import Evaluation, record
+from cnnctl.inference.model import load_classifier
+from cnnctl.quiet import Capture
+from cnnctl.runs import Run, create_run, files
+from cnnctl.runs.directory import mark_latest
+from cnnctl.training.backend import BACKEND, KerasImport
+from cnnctl.training.callbacks import Record
+from cnnctl.training.devices import Device, choose_device, usable_cores
+from cnnctl.training.export import Parity, save_keras, save_onnx
+from cnnctl.training.feeding import Examples, Feed, channel_statistics
+from cnnctl.training.fit import class_weights, fit
+from cnnctl.training.network import SYMMETRIC, UNIT, Scaling, build_network
+from cnnctl.training.progress import Watcher
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PREDICTION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves behind.
+
+    Attributes:
+        run: The complete run.
+        evaluation: Of its test split, else of its validation split, else of its training images.
+        record: Its history and best epoch.
+        parity: How far model.onnx is from model.keras.
+        seconds: From the start of the command.
+    """
+
+    run: Run
+    evaluation: Evaluation
+    record: Record
+    parity: Parity
+    seconds: float
+
+
+class InterruptedTrainingError(CnnctlError):
+    """Ctrl-C during training; the message says what was kept."""
+
+    exit_code = 130
+
+
+def train(
+    config: Config,
+    findings: Findings,
+    output: Path | None,
+    command: Sequence[str],
+    keras_import: KerasImport,
+    watcher: Watcher,
+    capture: Capture,
+    begun: float,
+) -> Trained:
+    """Train what was checked.
+
+    Args:
+        config: The config, its paths absolute.
+        findings: Of checks.check, without problems, with the images decoded.
+        output: The run directory; None for the next number under runs/.
+        command: The command line, for the record.
+        keras_import: Under way since before the images were decoded.
+        watcher: Hears how it goes.
+        capture: Holds descriptor 2; moved into the run's log.txt.
+        begun: time.perf_counter() at the start of the command.
+
+    Raises:
+        MachineError: no such device, or the run cannot be written.
+        RunError: the training diverged.
+        InterruptedTrainingError: by Ctrl-C.
+    """
+    assert findings.plan is not None
+    assert findings.catalog is not None
+    assert findings.decoded is not None
+    plan, catalog, decoded = findings.plan, findings.catalog, findings.decoded
+    keras_import.wait()
+    device = choose_device(config.train.device, config.train.precision, config.deterministic)
+    watcher.note(f"device: {device.name}")
+    watcher.note(f"precision: {device.precision} ({device.reason})")
+    run = create_run(config.name or "run", output)
+    capture.attach(run.log)
+    _write_inputs(run, config, catalog)
+    if device.deterministic:
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    scaling = _scaling(config, catalog, decoded)
+    model = build_network(plan, scaling, device.precision, config.seed)
+    training, validation = _feeds(config, catalog, decoded)
+    watcher.note(f"training {len(training.examples):,} images, {config.train.epochs} epochs, into {run.path}")
+    history = _fit(model, config, training, validation, run, watcher, plan, scaling)
+    seconds = time.perf_counter() - begun
+    bare = _bare_network(plan, scaling, history)
+    save_keras(bare, run)
+    split = VALIDATION if validation is not None else _last_split(catalog)
+    rows = _rows(catalog, split)
+    parity, probabilities = save_onnx(
+        bare, run, image_spec(config.data.image), catalog.classes, decoded.pixels, rows, split
+    )
+    evaluation = _evaluate(run, catalog, decoded, bare, parity, probabilities)
+    _write_environment(run, config, catalog, decoded, device, history, command, seconds, begun)
+    mark_latest(run)
+    return Trained(run, evaluation, history, parity, time.perf_counter() - begun)
+
+
+def _fit(
+    model: Any,
+    config: Config,
+    training: Feed,
+    validation: Feed | None,
+    run: Run,
+    watcher: Watcher,
+    plan: Plan,
+    scaling: Scaling,
+) -> Record:
+    history = Record(monitor=config.train.best if validation is not None else None)
+    try:
+        fit(model, config, training, validation, run, watcher, history)
+    except KeyboardInterrupt:
+        number = len(history.history) + 1
+        message = f"interrupted in epoch {number} of {config.train.epochs}"
+        if not history.best_epoch:
+            raise InterruptedTrainingError(f"{message}, before the first was over: nothing was learned") from None
+        save_keras(_bare_network(plan, scaling, history), run)
+        kept = f"the weights of epoch {history.best_epoch}, the best so far, are in {run.keras_model}"
+        raise InterruptedTrainingError(f"{message}; {kept}") from None
+    return history
+
+
+def _bare_network(plan: Plan, scaling: Scaling, history: Record) -> Any:
+    """The network that is saved: float32, with the best weights."""
+    model = build_network(plan, scaling, "float32")
+    model.set_weights(history.best_weights)
+    return model
+
+
+def _scaling(config: Config, catalog: Catalog, decoded: Decoded) -> Scaling:
+    match config.data.image.scaling:
+        case "unit":
+            return UNIT
+        case "symmetric":
+            return SYMMETRIC
+        case "standardize":
+            mean, deviation = channel_statistics(decoded.pixels, _rows(catalog, TRAIN))
+            scale = tuple(1 / value for value in deviation)
+            return Scaling(scale, tuple(-m * s for m, s in zip(mean, scale, strict=True)))
+
+
+def _rows(catalog: Catalog, split: str) -> NDArray[np.int64]:
+    """The rows of the decoded images that belong to a split; the frame's index counts all images found."""
+    return np.asarray(catalog.frame.index[catalog.frame.split == split], np.int64)
+
+
+def _labels(catalog: Catalog, split: str) -> NDArray[np.int64]:
+    number = {name: index for index, name in enumerate(catalog.classes)}
+    return np.array([number[label] for label in catalog.frame.label[catalog.frame.split == split]], np.int64)
+
+
+def _last_split(catalog: Catalog) -> str:
+    return TEST if len(_rows(catalog, TEST)) else TRAIN
+
+
+def _feeds(config: Config, catalog: Catalog, decoded: Decoded) -> tuple[Feed, Feed | None]:
+    settings = config.train
+
+    def examples(split: str, weighted: bool) -> Examples:
+        labels = _labels(catalog, split)
+        targets = labels[:, None].astype(np.float32) if config.output == "sigmoid" else labels.astype(np.int32)
+        weights = class_weights(settings.class_weight, catalog.classes, labels) if weighted else None
+        return Examples(decoded.pixels, _rows(catalog, split), targets, weights)
+
+    vary = augmenter(config.augment, config.seed)
+    training = Feed(examples(TRAIN, weighted=True), settings.batch_size, config.seed, vary)
+    if not len(_rows(catalog, VALIDATION)):
+        return training, None
+    return training, Feed(examples(VALIDATION, weighted=False), settings.batch_size)
+
+
+def _evaluate(
+    run: Run, catalog: Catalog, decoded: Decoded, model: Any, parity: Parity, compared: NDArray[np.float32]
+) -> Evaluation:
+    """Score validation and test, the last of them as the run's own figures, by model.onnx where it was kept."""
+    files.write_json(run.metrics, {"onnx": parity.to_json()})
+    splits = [split for split in (VALIDATION, TEST) if len(_rows(catalog, split))] or [TRAIN]
+    classifier = load_classifier(run) if parity.written else None
+    evaluation = None
+    for split in splits:
+        rows = _rows(catalog, split)
+        batches = (np.asarray(decoded.pixels[rows[at : at + _PREDICTION_BATCH]]) for at in _starts(rows))
+        if classifier is not None:
+            probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches])
+        elif split == parity.split:
+            probabilities = compared
+        else:
+            from cnnctl.inference.model import expand
+
+            probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
+        paths = catalog.frame.path[rows].tolist()
+        evaluation = record(run, split, paths, _labels(catalog, split), probabilities, is_main=split == splits[-1])
+    assert evaluation is not None
+    return evaluation
+
+
+def _starts(rows: NDArray[np.int64]) -> range:
+    return range(0, len(rows), _PREDICTION_BATCH)
+
+
+def _write_inputs(run: Run, config: Config, catalog: Catalog) -> None:
+    files.write_text(run.config, to_yaml(config))
+    files.write_json(run.classes, list(catalog.classes))
+    frame: pd.DataFrame = catalog.frame
+    files.write_csv(run.split, ("path", "label", "split"), frame[["path", "label", "split"]].itertuples(index=False))
+
+
+def _write_environment(
+    run: Run,
+    config: Config,
+    catalog: Catalog,
+    decoded: Decoded,
+    device: Device,
+    history: Record,
+    command: Sequence[str],
+    training_seconds: float,
+    begun: float,
+) -> None:
+    rows = catalog.frame.index.to_numpy()
+    total = time.perf_counter() - begun
+    now = datetime.now(UTC)
+    files.write_json(
+        run.environment,
+        {
+            "cnnctl": __version__,
+            "versions": _versions(),
+            "backend": BACKEND,
+            "device": {"kind": device.kind, "name": device.name},
+            "precision": {"policy": device.precision, "reason": device.reason},
+            "deterministic": device.deterministic,
+            "threads": usable_cores(),
+            "seed": config.seed,
+            "command": list(command),
+            "config_hash": hashlib.blake2b(to_yaml(config).encode(), digest_size=16).hexdigest(),
+            "data_hash": contents_hash(decoded.digests[rows], catalog.frame.label.tolist()),
+            "epochs": len(history.history),
+            "best_epoch": history.best_epoch,
+            "started": datetime.fromtimestamp(now.timestamp() - total, UTC).isoformat(timespec="seconds"),
+            "finished": now.isoformat(timespec="seconds"),
+            "seconds": {"until_trained": round(training_seconds, 3), "total": round(total, 3)},
+        },
+    )
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
+    for name in ("keras", "tensorflow", "numpy", "opencv-python-headless", "onnx", "onnxruntime", "tf2onnx"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
