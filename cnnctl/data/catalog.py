@@ -125,6 +125,9 @@ def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSetting
     if listing.empty_classes:
         names = ", ".join(listing.empty_classes[:5])
         raise DataError(f"no image was found for the class {names} in {data.train}", "fill the folder or remove it")
+    for name in classes:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):  # how Python keeps bytes that are no UTF-8
+            raise DataError(f"the class name {name!r} in {data.train} is not UTF-8 text", "rename the folder")
     if len(classes) < 2:
         raise DataError(
             f"expected at least two classes, but all {len(listing.paths):,} images are of the class {classes[0]}",

@@ -1,6 +1,7 @@
 """What the first bytes of an image file say: its format, its EXIF orientation, whether it is whole."""
 
 import struct
+from collections.abc import Iterator
 
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -22,7 +23,8 @@ _FOREIGN = (
     (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
 )
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_ORIENTATION_TAG = 0x0112
+_BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 0x0102, 0x0106, 0x0112, 0x0115
+_KIND_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
 
 def image_format(data: bytes) -> str | None:
@@ -59,13 +61,41 @@ def foreign_format(data: bytes) -> str:
 
 
 def is_truncated(data: bytes, file_format: str) -> bool:
-    """Whether the end of a JPEG or a PNG is missing."""
+    """Whether the end of a JPEG or a PNG, or what a TIFF's first directory points at, is missing.
+
+    OpenCV finds out by itself in other formats; here it would fill in what is not there.
+    """
     if file_format == "JPEG":
         start = _jpeg_scan(data)
         return start is None or data.find(b"\xff\xd9", start) < 0
     if file_format == "PNG":
         return data.rfind(b"IEND") < 0
+    if file_format == "TIFF":
+        sizes = ((_KIND_BYTES.get(kind, 0) * count, value) for _, kind, count, value in _tiff_entries(data))
+        return any(size > 4 and start + size > len(data) for size, start in sizes)
     return False
+
+
+def misread(data: bytes, file_format: str) -> str | None:
+    """The sort of image, where it is one that OpenCV would read wrongly without a word."""
+    if file_format != "TIFF":
+        return None
+    tags = {tag: value for tag, _, _, value in _tiff_entries(data)}
+    if tags.get(_SAMPLES) == 2:
+        return "a grey TIFF with an alpha channel"
+    if tags.get(_BITS) == 16 and tags.get(_PHOTOMETRIC) == 0:
+        return "a 16-bit grey TIFF whose zero is white"
+    return None
+
+
+def transparent_grey(data: bytes) -> int | None:
+    """The grey that a grey PNG's tRNS chunk makes transparent, as the value of a decoded pixel; else None."""
+    payload = _chunk(data, 8, b"tRNS", ">I4s", 4)
+    if payload is None or len(payload) != 2 or len(data) < 25:
+        return None
+    bits = data[24]
+    grey = int.from_bytes(payload, "big")
+    return grey * 255 // (2**bits - 1) if bits in (1, 2, 4) else grey
 
 
 def orientation(data: bytes, file_format: str) -> int:
@@ -103,9 +133,9 @@ def _jpeg_segments(data: bytes) -> list[tuple[int, int, int]]:
     """(marker, start, end) of the segments before the image data; the last one is the start of scan."""
     segments = []
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
+    while 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:  # like libjpeg, over stray bytes to the next marker
         marker = data[at + 1]
-        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8:
+        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:
             at += 1 if marker == 0xFF else 2
             continue
         length = int.from_bytes(data[at + 2 : at + 4], "big")
@@ -140,18 +170,22 @@ def _chunk(data: bytes, at: int, wanted: bytes, head: str, checksum: int) -> byt
 
 
 def _tiff_orientation(tiff: bytes) -> int:
+    return next((value for tag, _, _, value in _tiff_entries(tiff) if tag == _ORIENTATION), 1)
+
+
+def _tiff_entries(tiff: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """(tag, kind, count, value) of the first directory; where more than four bytes are told, the value is their place.
+
+    Source: TIFF 6.0, section 2.
+    """
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None or len(tiff) < 8:
-        return 1
+        return
     (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
     if directory + 2 > len(tiff):
-        return 1
+        return
     (entries,) = struct.unpack_from(f"{order}H", tiff, directory)
-    for index in range(entries):
-        at = directory + 2 + 12 * index
-        if at + 12 > len(tiff):
-            return 1
-        tag, kind = struct.unpack_from(f"{order}HH", tiff, at)
-        if tag == _ORIENTATION_TAG:
-            return int(struct.unpack_from(f"{order}H" if kind == 3 else f"{order}I", tiff, at + 8)[0])
-    return 1
+    for at in range(directory + 2, min(directory + 2 + 12 * entries, len(tiff) - 11), 12):
+        tag, kind, count = struct.unpack_from(f"{order}HHI", tiff, at)
+        short = kind == 3 and count <= 2
+        yield tag, kind, count, struct.unpack_from(f"{order}H" if short else f"{order}I", tiff, at + 8)[0]

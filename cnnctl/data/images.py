@@ -111,6 +111,9 @@ def upright(data: bytes) -> Any:
         raise ImageError("HEIC is not supported", "convert it to JPEG, for example: heif-convert photo.heic photo.jpg")
     if headers.is_truncated(data, file_format):
         raise ImageError(f"the {file_format} file is cut off: its end is missing")
+    unfit = headers.misread(data, file_format)
+    if unfit is not None:
+        raise ImageError(f"it is {unfit}, which is not supported", "convert it to PNG")
     cv2 = opencv()
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if file_format == "JPEG" else cv2.IMREAD_UNCHANGED
     try:
@@ -123,6 +126,8 @@ def upright(data: bytes) -> Any:
         raise ImageError(f"its pixels are of type {pixels.dtype}; 8 and 16 bits without a sign are supported")
     if file_format == "TIFF" and pixels.dtype == np.uint8 and pixels.shape[2:] == (4,):
         pixels = _divide_by_alpha(pixels)
+    if file_format == "PNG" and pixels.ndim == 2:
+        pixels = _without_grey(pixels, headers.transparent_grey(data))
     return _orient(pixels, headers.orientation(data, file_format))
 
 
@@ -159,6 +164,14 @@ def _over(pixels: Image, background: tuple[int, int, int]) -> Image:
     under = np.array(background[::-1], np.uint32)
     mixed = pixels[:, :, :3] * alpha + under * (255 - alpha)
     return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _without_grey(pixels: Any, transparent: int | None) -> Any:
+    """Grey with an alpha channel where a PNG makes one grey transparent, which OpenCV leaves out."""
+    if transparent is None:
+        return pixels
+    opaque = np.where(pixels == transparent, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
+    return np.dstack([pixels, pixels, pixels, opaque])
 
 
 def _divide_by_alpha(pixels: Image) -> Image:

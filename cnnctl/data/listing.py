@@ -51,7 +51,7 @@ def list_class_folders(root: Path) -> Listing:
     for entry in _entries(root):
         if _is_hidden(entry.name):
             listing.left_out["hidden or system"] += 1
-        elif entry.is_dir():
+        elif _is_folder(entry):
             folders.append(entry.name)
         elif _suffix(entry.name) in IMAGE_SUFFIXES:
             loose += 1
@@ -89,7 +89,7 @@ def list_images(root: Path) -> tuple[list[str], Counter[str]]:
 
 def count_classes(root: Path) -> int:
     """The number of class folders, from one directory listing."""
-    return sum(1 for entry in _entries(root) if entry.is_dir() and not _is_hidden(entry.name))
+    return sum(1 for entry in _entries(root) if _is_folder(entry) and not _is_hidden(entry.name))
 
 
 def _entries(root: Path) -> list[os.DirEntry[str]]:
@@ -97,7 +97,7 @@ def _entries(root: Path) -> list[os.DirEntry[str]]:
         with os.scandir(root) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except FileNotFoundError:
-        raise DataError(f"there is no folder {root}", _nearest(root)) from None
+        raise DataError(f"there is no folder {root}", describe_parent(root)) from None
     except NotADirectoryError:
         raise DataError(f"expected a folder or a CSV, but {root} is a file") from None
     except OSError as error:
@@ -107,7 +107,7 @@ def _entries(root: Path) -> list[os.DirEntry[str]]:
 def _nearest(root: Path) -> str:
     """What does exist of a path that does not."""
     for parent in root.parents:
-        if parent.is_dir():
+        if parent.is_dir() and os.access(parent, os.R_OK | os.X_OK):
             names = sorted(child.name for child in parent.iterdir() if not _is_hidden(child.name))[:8]
             return f"{parent} holds {', '.join(names)}" if names else f"{parent} is empty"
     return "check the path"
@@ -128,7 +128,7 @@ def _walk(root: Path, left_out: Counter[str]) -> list[str]:
                 for entry in entries:
                     if _is_hidden(entry.name):
                         left_out["hidden or system"] += 1
-                    elif entry.is_dir():
+                    elif _is_folder(entry):
                         stack.append(entry.path)
                     elif _suffix(entry.name) in IMAGE_SUFFIXES or _suffix(entry.name) in UNSUPPORTED_SUFFIXES:
                         found.append(entry.path)
@@ -137,6 +137,13 @@ def _walk(root: Path, left_out: Counter[str]) -> list[str]:
         except OSError as error:
             raise DataError(f"{folder} cannot be read: {error.strerror}") from None
     return found
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _suffix(name: str) -> str:

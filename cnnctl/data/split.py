@@ -45,7 +45,7 @@ def stratified(labels: Sequence[str], validation: float, test: float, seed: int)
         if len(rows) < needed:
             raise DataError(f"the class {name} has {len(rows)} image(s), too few to split; each needs {needed}")
         rows = generator.permutation(rows)
-        tests = quota(len(rows), test)
+        tests = min(quota(len(rows), test), len(rows) - least_images(validation, 0))
         validations = min(quota(len(rows), validation), len(rows) - tests - 1)
         splits[rows[:tests]] = TEST
         splits[rows[tests : tests + validations]] = VALIDATION
@@ -57,8 +57,8 @@ def grouped(
 ) -> NDArray[np.str_]:
     """Split so that no group is in two splits, and the shares of each class are as near as whole groups allow.
 
-    Groups in random order, the largest first, each go to the split that lacks most of their classes (the greedy
-    method of scikit-learn's StratifiedGroupKFold, for shares instead of folds).
+    Groups in random order, the largest first, each go to the split that lacks most images of their classes (the
+    greedy method of scikit-learn's StratifiedGroupKFold, for shares instead of folds).
 
     Args:
         labels: The class of each image.
@@ -86,7 +86,7 @@ def grouped(
     for place, group in enumerate(order):
         empty = [name for name in shares if name not in chosen[order[:place]]]
         candidates = empty if len(empty) == len(order) - place else list(shares)
-        best = max(candidates, key=lambda name: float(counts[group] @ lacking[name] / shares[name]))
+        best = max(candidates, key=lambda name: float(counts[group] @ lacking[name]))
         chosen[group] = best
         lacking[best] = lacking[best] - counts[group]
     return chosen[group_of]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".csv", ".tsv", ".txt")
+_FIELDS_HINT = "name every column in the first line, and put names that hold a comma in double quotes"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def read_paths(file: Path, columns: Columns) -> list[str]:
         raise DataError(f"{file} is not UTF-8 text", "save the CSV as UTF-8") from None
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from None
+    except csv.Error as error:
+        raise DataError(f"{file} is not a CSV: {error}") from None
     header = rows[0] if rows else []
     column = header[0] if len(header) == 1 else columns.path
     _require(file, header, [column])
@@ -103,7 +106,7 @@ def count_labels(file: Path, columns: Columns) -> int:
             reader = csv.DictReader(stream)
             _require(file, list(reader.fieldnames or []), [columns.label])
             return len({row[columns.label] for row in reader})
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError, csv.Error):
         raise DataError(f"{file} cannot be read as a CSV in UTF-8") from None
 
 
@@ -111,7 +114,7 @@ def _read(file: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
+        frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
     except FileNotFoundError:
         raise DataError(f"there is no file {file}") from None
     except UnicodeDecodeError:
@@ -122,6 +125,9 @@ def _read(file: Path) -> "pd.DataFrame":
         raise DataError(f"{file} is empty", "its first line names the columns: path,label") from None
     except pd.errors.ParserError as error:
         raise DataError(f"{file} is not a CSV: {str(error).strip()}") from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas would take the first column for row names
+        raise DataError(f"{file} has more fields in its rows than names in its first line", _FIELDS_HINT)
+    return frame
 
 
 def _require(file: Path, header: list[str], wanted: list[str]) -> None:

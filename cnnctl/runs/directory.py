@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,8 @@ def mark_latest(run: Run) -> None:
             aside.write_text(target + "\n", encoding="utf-8")
         aside.replace(latest)
     except OSError as error:
+        with suppress(OSError):
+            aside.unlink()
         raise MachineError(f"{latest} cannot be written: {error.strerror}") from None
 
 
@@ -191,7 +194,7 @@ def find_run(path: Path | None) -> Run:
     Raises:
         RunError: there is none; the hint says which command makes one.
     """
-    if path is None:
+    if path is None or (path == Path(RUNS) / LATEST and path.is_file()):
         return _latest()
     if (path / "config.yaml").is_file() or (path / "classes.json").is_file():
         return Run(path)
@@ -208,15 +211,17 @@ def _latest() -> Run:
     latest = Path(RUNS) / LATEST
     if latest.is_file():
         target = Path(RUNS) / latest.read_text(encoding="utf-8").strip()
-    elif latest.is_dir():
-        target = Path(os.path.normpath(Path(RUNS) / os.readlink(latest))) if latest.is_symlink() else latest
+    elif latest.is_symlink():
+        target = Path(RUNS) / os.readlink(latest)
     else:
-        gone = latest.is_symlink()
+        target = latest
+    if not target.is_dir():
+        gone = target != latest
         raise RunError(
             "the latest run is gone" if gone else f"there is no run yet in {Path.cwd() / RUNS}",
             "`cnnctl train CONFIG` makes one; --run DIR names one that lies elsewhere",
         )
-    return Run(target)
+    return Run(Path(os.path.normpath(target)))
 
 
 def is_complete(run: Run) -> bool:
