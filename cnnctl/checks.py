@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.remarks import remarks as plan_remarks
 from cnnctl.config import Loaded
+from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.problems import suggest
-from cnnctl.config.schema import ImageSettings
+from cnnctl.config.schema import DataSettings, ImageSettings
 from cnnctl.config.source import ValuePath, format_path
+from cnnctl.data.listing import describe_parent
 from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError, Position, Problem
 
 if TYPE_CHECKING:
@@ -91,15 +94,33 @@ def _place(problem: Problem) -> tuple[int, int, int]:
 def _check_data(loaded: Loaded, findings: Findings) -> None:
     from cnnctl.data.catalog import make_catalog
 
-    if loaded.data is None:
+    data = loaded.data
+    if data is None:
         return
-    seed = loaded.config.seed if loaded.config is not None else 0
+    missing = _missing_sources(data, loaded)
+    findings.problems += missing
+    if missing:
+        return
     try:
-        findings.catalog = make_catalog(loaded.data, seed)
+        findings.catalog = make_catalog(data, loaded.config.seed if loaded.config is not None else 0)
     except DataError as error:
-        position = loaded.document.position(("data", "train"))
-        problem = Problem(error.message, "data", position, hint=error.hint, exit_code=EXIT_DATA)
-        findings.problems.append(problem)
+        findings.problems.append(_data_problem(loaded, "train", error))
+
+
+def _missing_sources(data: DataSettings, loaded: Loaded) -> list[Problem]:
+    """Every key whose folder or file is not there, so that all are named at once."""
+    problems = []
+    for key in ("train", "validation", "test"):
+        source = getattr(data, key)
+        if isinstance(source, str) and source not in BUILT_IN_DATA and not Path(source).exists():
+            error = DataError(f"there is no folder or file {source}", describe_parent(Path(source)))
+            problems.append(_data_problem(loaded, key, error))
+    return problems
+
+
+def _data_problem(loaded: Loaded, key: str, error: DataError) -> Problem:
+    position = loaded.document.position(("data", key))
+    return Problem(error.message, f"data.{key}", position, hint=error.hint, exit_code=EXIT_DATA)
 
 
 def _classes(loaded: Loaded, findings: Findings) -> int | None:

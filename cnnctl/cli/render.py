@@ -1,5 +1,6 @@
 """Plain data -> text on stdout: tables for people, JSON for programs."""
 
+import io
 import json
 import shutil
 import sys
@@ -38,7 +39,10 @@ def print_table(
         table.add_row(*(Text(printable(cell)) for cell in row))
     stream = stream or sys.stdout
     width = shutil.get_terminal_size().columns if stream.isatty() else _WIDE
-    Console(file=stream, width=width, highlight=False, soft_wrap=False).print(table)
+    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=stream)
 
 
 def printable(text: str) -> str:

@@ -104,8 +104,8 @@ def _entries(root: Path) -> list[os.DirEntry[str]]:
         raise DataError(f"{root} cannot be read: {error.strerror}") from None
 
 
-def _nearest(root: Path) -> str:
-    """What does exist of a path that does not."""
+def describe_parent(root: Path) -> str:
+    """What there is in the nearest folder that exists, of a path that does not."""
     for parent in root.parents:
         if parent.is_dir() and os.access(parent, os.R_OK | os.X_OK):
             names = sorted(child.name for child in parent.iterdir() if not _is_hidden(child.name))[:8]
