@@ -189,13 +189,14 @@ def make_plan(
     steps = list(unroll(layers))
     if classes is not None:
         steps.append((("output",), output_layer(classes, output)))
-    for number, (path, layer) in enumerate(steps):
+    for path, layer in steps:
         name = f"{layer.kind}_{named[layer.kind]}" if named[layer.kind] else layer.kind
         try:
             step = _step(layer, state, is_output=path == ("output",))
         except _ImpossibleLayerError as impossible:
             if path not in broken and not (path == ("output",) and problems):
-                hint = _with_least_size(impossible, [layer for _, layer in steps[: number + 1]], input_shape)
+                last = max(number for number, (other, _) in enumerate(steps) if other == path)  # of its repetitions
+                hint = _with_least_size(impossible, [layer for _, layer in steps[: last + 1]], input_shape)
                 blamed = (*path, layer.kind, impossible.key) if impossible.key else path
                 problems.append(PlanProblem(blamed, impossible.message, impossible.received, hint))
             broken.add(path)
