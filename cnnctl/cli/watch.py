@@ -27,9 +27,9 @@ class PlainWatcher:
             self.note(f"{what}: {done:,} of {total:,} images")
 
     def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
+        left = duration(self._clock.left(epoch, epochs, done / total))
         if time.monotonic() - self._told >= _BETWEEN_LINES:
             self._told = time.monotonic()
-            left = duration(self._clock.left(epoch, epochs, done / total))
             self.note(f"epoch {epoch}/{epochs}: {done:,} of {total:,} batches, {_figures(figures)}, {left} left")
 
     def epoch(self, epoch: Epoch) -> None:

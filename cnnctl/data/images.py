@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from cnnctl.data import headers
 from cnnctl.errors import DataError
 
+MAX_PIXELS = 64_000_000
+MAX_FILE_BYTES = 100_000_000
 DECODER_VERSION = 1
 """Part of the key of every cached image: raise it whenever the same file would give other pixels."""
 
@@ -56,6 +58,7 @@ class ImageSpec:
 def opencv() -> ModuleType:
     """OpenCV, silent, and without threads of its own: the callers decode in as many threads as there are cores."""
     os.environ["OPENCV_LOG_LEVEL"] = "OFF"
+    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # refused from the header, before memory is taken
     import cv2
 
     cv2.setNumThreads(1)
@@ -79,13 +82,17 @@ def read_bytes(path: str | Path) -> bytes:
         ImageError: it cannot be read.
     """
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise ImageError("there is no such file") from None
     except IsADirectoryError:
         raise ImageError("it is a folder") from None
     except OSError as error:
         raise ImageError(f"it cannot be read: {error.strerror}") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise ImageError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+    return data
 
 
 def decode(data: bytes, spec: ImageSpec) -> Image:
@@ -119,6 +126,8 @@ def upright(data: bytes) -> Any:
     try:
         pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
+        if "MAX_IMAGE" in error.err:
+            raise ImageError(f"its header claims more than {MAX_PIXELS // 1_000_000} megapixels") from None
         raise ImageError(f"the {file_format} image cannot be decoded: {error.err}") from None
     if pixels is None or pixels.size == 0:
         raise ImageError(f"the {file_format} image is damaged and cannot be decoded")
