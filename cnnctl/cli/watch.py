@@ -21,6 +21,9 @@ class PlainWatcher:
     def note(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
 
+    def busy(self, what: str) -> None:
+        self.note(f"{what} ...")
+
     def progress(self, what: str, done: int, total: int) -> None:
         if done == total or time.monotonic() - self._told >= _BETWEEN_LINES:
             self._told = time.monotonic()
@@ -35,6 +38,8 @@ class PlainWatcher:
     def epoch(self, epoch: Epoch) -> None:
         self._told = time.monotonic()
         self._clock.finish(epoch)
+        if epoch.number == 1:
+            self.note(epoch_header(epoch))
         self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.of, 0.0)))
 
     def close(self) -> None:
@@ -53,11 +58,19 @@ class TerminalWatcher:
         self._progress = Progress(*columns, console=self._console, transient=True)
         self._task: Any = None
         self._what = ""
+        self._busy = False
         self._begun = 0.0
         self._clock = _Clock()
 
     def note(self, text: str) -> None:
+        if self._busy:
+            self.close()
         self._console.print(text, markup=False, soft_wrap=True)
+
+    def busy(self, what: str) -> None:
+        self.close()
+        self._show(what, 0, None, "")
+        self._busy = True
 
     def progress(self, what: str, done: int, total: int) -> None:
         if what != self._what:
@@ -69,16 +82,20 @@ class TerminalWatcher:
             self.close()
 
     def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
+        if self._busy:
+            self.close()
         left = duration(self._clock.left(epoch, epochs, done / total))
         self._show(f"epoch {epoch}/{epochs}", done, total, f"{done}/{total}  {_figures(figures)}  {left} left")
 
     def epoch(self, epoch: Epoch) -> None:
         self._clock.finish(epoch)
+        if epoch.number == 1:
+            self.note(epoch_header(epoch))
         self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.of, 0.0)))
         if epoch.number == epoch.of:
             self.close()
 
-    def _show(self, what: str, done: int, total: int, news: str) -> None:
+    def _show(self, what: str, done: int, total: int | None, news: str) -> None:
         if self._task is None:
             self._progress.start()
             self._task = self._progress.add_task(what, total=total, news=news)
@@ -90,7 +107,7 @@ class TerminalWatcher:
         if self._task is not None:
             self._progress.remove_task(self._task)
             self._progress.stop()
-            self._task, self._what = None, ""
+            self._task, self._what, self._busy = None, "", False
 
 
 class _Clock:
@@ -113,23 +130,31 @@ class _Clock:
         return (now - self._first_step) / max(done, 1e-9) * (epochs - done) if done else 0.0
 
 
+_COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
 def _figures(figures: dict[str, float]) -> str:
-    names = {"loss": "loss", "accuracy": "accuracy", "val_loss": "val_loss", "val_accuracy": "val_accuracy"}
-    return "  ".join(f"{name} {float(figures[name]):.4f}" for name in names if name in figures)
+    return "  ".join(f"{name} {float(figures[name]):.4f}" for name in _COLUMNS if name in figures)
+
+
+def epoch_header(epoch: Epoch) -> str:
+    """The line above the first `epoch_line`, naming its columns."""
+    width = max(5, 2 * len(str(epoch.of)) + 1)
+    names = [f"{name.replace('accuracy', 'acc'):>8}" for name in _COLUMNS if name in epoch.figures]
+    return "  ".join([f"{'epoch':>{width}}", *names, "images/s", f"{'time':>8}", f"{'left':>10}"])
 
 
 def epoch_line(epoch: Epoch, left: float) -> str:
-    """One finished epoch, such as `epoch  3/20  loss 0.2110  accuracy 0.9380 ...`."""
-    width = len(str(epoch.of))
-    parts = [
-        f"epoch {epoch.number:>{width}}/{epoch.of}",
-        _figures(epoch.figures),
-        f"{epoch.images_per_second:,.0f} images/s",
-        duration(epoch.seconds),
+    """One finished epoch in the columns of `epoch_header`; `best` marks the lowest val_loss (or what decides) so far."""
+    width = max(5, 2 * len(str(epoch.of)) + 1)
+    figures = [f"{epoch.figures[name]:8.4f}" for name in _COLUMNS if name in epoch.figures]
+    times = [
+        f"{epoch.images_per_second:>8,.0f}",
+        f"{duration(epoch.seconds):>9}",
+        f"{duration(left) if left else '':>12}",
     ]
-    if left:
-        parts.append(f"{duration(left)} left")
-    return "  ".join(parts) + ("  *" if epoch.is_best else "")
+    line = "  ".join([f"{f'{epoch.number}/{epoch.of}':>{width}}", *figures, *times])
+    return f"{line}  best" if epoch.is_best else line.rstrip()
 
 
 def make_watcher(stream: TextIO) -> "PlainWatcher | TerminalWatcher":

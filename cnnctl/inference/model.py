@@ -70,9 +70,10 @@ def load_classifier(run: Run) -> Classifier:
 def _why_missing(run: Run) -> tuple[str, str]:
     parity = run.read_metrics().get("onnx", {})
     if parity.get("written") is False:
+        largest = parity["largest_difference"]
+        how = "were no numbers" if largest is None else f"differed from model.keras by up to {largest:.3g}"
         return (
-            f"the run {run.path} has no model.onnx: its probabilities differed from model.keras by up to "
-            f"{parity['largest_difference']:.3g}, more than {parity['limit']:g}",
+            f"the run {run.path} has no model.onnx: its probabilities {how}, and {parity['limit']:g} is the limit",
             "model.keras is good; please report the config, since this should not happen",
         )
     return f"the run {run.path} has no model.onnx", "`cnnctl train CONFIG` makes a run with one"

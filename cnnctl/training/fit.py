@@ -57,6 +57,8 @@ def fit(
             f"training diverged: {record.diverged or 'no epoch has a finite loss'}",
             "lower the learning_rate; batch_normalization and smaller initial weights help too",
         )
+    if record.diverged:
+        watcher.note(f"training diverged: {record.diverged}; the weights of epoch {record.best_epoch} are kept")
 
 
 def make_optimizer(settings: Optimizer) -> Any:

@@ -33,6 +33,9 @@ class Watcher(Protocol):
     def note(self, text: str) -> None:
         """A line for people."""
 
+    def busy(self, what: str) -> None:
+        """A step called `what` begins, whose length is not known; any other news ends it."""
+
     def progress(self, what: str, done: int, total: int) -> None:
         """`done` of `total` images of a step called `what`, such as `decoding`."""
 

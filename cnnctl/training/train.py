@@ -99,6 +99,7 @@ def train(
     assert findings.catalog is not None
     assert findings.decoded is not None
     plan, catalog, decoded = findings.plan, findings.catalog, findings.decoded
+    watcher.busy("loading TensorFlow")
     keras_import.wait()
     device = choose_device(config.train.device, config.train.precision, config.deterministic)
     watcher.note(f"device: {device.name}")
@@ -116,6 +117,7 @@ def train(
     watcher.note(f"training {len(training.examples):,} images, {config.train.epochs} epochs, into {run.path}")
     history = _fit(model, config, training, validation, run, watcher, plan, scaling)
     seconds = time.perf_counter() - begun
+    watcher.busy("exporting and evaluating")
     bare = _bare_network(plan, scaling, history)
     save_keras(bare, run)
     split = VALIDATION if validation is not None else _last_split(catalog)
