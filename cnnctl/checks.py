@@ -222,7 +222,7 @@ def summary_classes(loaded: Loaded) -> int:
     Raises:
         DataError: neither tells.
     """
-    from cnnctl.data.catalog import count_source_classes
+    from cnnctl.data.sources import count_source_classes
 
     assert loaded.config is not None
     config = loaded.config

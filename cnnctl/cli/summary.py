@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnctl.cli.app import guarded
-from cnnctl.cli.describe import settings_text
 from cnnctl.cli.options import JsonOption, SetOption
 from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table, size
 
@@ -155,6 +154,7 @@ def print_summary(subject: Subject, with_formulas: bool) -> None:
     """The table of layers, then the totals."""
     from cnnctl.architecture.formulas import formulas
     from cnnctl.architecture.plan import format_shape
+    from cnnctl.cli.describe import settings_text
 
     plan = subject.plan
     print(f"{subject.name}: input {format_shape(plan.input_shape)}\n")

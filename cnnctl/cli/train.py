@@ -53,9 +53,9 @@ def train_cli(
     assert findings.plan is not None
     with captured_stderr() as capture:
         watcher = make_watcher(capture.terminal)
+        _describe_data(findings, watcher)
+        keras_import = KerasImport()
         try:
-            _describe_data(findings, watcher)
-            keras_import = KerasImport()
             decode_catalog(loaded, findings, counting(watcher, "decoding"))
             findings.insist()
             for remark in findings.remarks:
@@ -68,6 +68,7 @@ def train_cli(
             raise
         finally:
             watcher.close()
+            keras_import.join()
     if as_json:
         print_json({"run": str(trained.run.path), "metrics": trained.evaluation.content})
     else:

@@ -145,7 +145,7 @@ def epoch_header(epoch: Epoch) -> str:
 
 
 def epoch_line(epoch: Epoch, left: float) -> str:
-    """One finished epoch in the columns of `epoch_header`; `best` marks the lowest val_loss (or what decides) so far."""
+    """One finished epoch in the columns of `epoch_header`; `best` marks the best one so far."""
     width = max(5, 2 * len(str(epoch.of)) + 1)
     figures = [f"{epoch.figures[name]:8.4f}" for name in _COLUMNS if name in epoch.figures]
     times = [

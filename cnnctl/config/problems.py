@@ -101,13 +101,17 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             hint = f"for example {path[-1]}: {show(example)}" if example else None
         case kind if kind in _BOUNDS:
             key, word = _BOUNDS[kind]
-            message = f"expected a number {word} {context[key]:,}"
+            message = f"expected a number {word} {_number(context[key])}"
         case "too_long":
             message = f"expected at most {context['max_length']} items"
         case _:
             message = details["msg"]
             received = received if path else None
     return Problem(message, format_path(path), position, received, hint)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _is_number_with_comma(text: str) -> bool:

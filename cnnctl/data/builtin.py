@@ -6,10 +6,7 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
-
 from cnnctl.data.folders import cache_folder, staging_folder
-from cnnctl.data.images import opencv
 
 VERSION = 1
 CLASSES = 10
@@ -28,7 +25,10 @@ def digits_folder() -> Path:
 
 
 def _write(folder: Path) -> None:
+    import numpy as np
     from sklearn.datasets import load_digits
+
+    from cnnctl.data.images import opencv
 
     cv2 = opencv()
     digits = load_digits()

@@ -9,7 +9,8 @@ from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
 from cnnctl.data import builtin, table
 from cnnctl.data.images import ImageSpec
-from cnnctl.data.listing import Listing, count_classes, list_class_folders
+from cnnctl.data.listing import Listing, list_class_folders
+from cnnctl.data.sources import is_table, table_columns
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION, grouped, least_images, stratified
 from cnnctl.errors import DataError
 
@@ -50,7 +51,7 @@ def find_images(source: str, columns: CsvColumns) -> Listing:
     if source in BUILT_IN_DATA:
         return list_class_folders(builtin.digits_folder())
     path = Path(source)
-    if path.suffix.lower() in table.SUFFIXES and not path.is_dir():
+    if is_table(path):
         return table.read_table(path, table_columns(columns))
     return list_class_folders(path)
 
@@ -58,25 +59,6 @@ def find_images(source: str, columns: CsvColumns) -> Listing:
 def image_spec(settings: ImageSettings) -> ImageSpec:
     """The config's image settings in the form of data/images.py."""
     return ImageSpec(settings.height, settings.width, settings.channels, settings.fit, settings.background)
-
-
-def table_columns(columns: CsvColumns) -> table.Columns:
-    """The config's column names in the form of data/table.py."""
-    return table.Columns(columns.path, columns.label, columns.group, columns.folder)
-
-
-def count_source_classes(source: str, columns: CsvColumns) -> int:
-    """The number of classes of a source without looking at its images.
-
-    Raises:
-        DataError: nothing is there.
-    """
-    if source in BUILT_IN_DATA:
-        return builtin.CLASSES
-    path = Path(source)
-    if path.suffix.lower() in table.SUFFIXES and not path.is_dir():
-        return table.count_labels(path, table_columns(columns))
-    return count_classes(path)
 
 
 def make_catalog(data: DataSettings, seed: int) -> Catalog:

@@ -47,6 +47,10 @@ class KerasImport:
         except BaseException as error:
             self._error = error
 
+    def join(self) -> None:
+        """Return once the import is over, whatever came of it: a process that ends before that is aborted."""
+        self._thread.join()
+
     def wait(self) -> None:
         """Return once Keras is there; raise what its import raised."""
         self._thread.join()

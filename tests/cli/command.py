@@ -1,0 +1,50 @@
+"""The real command in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+NOISE = (
+    "tensorflow/",
+    "cuda_",
+    "cudart",
+    "cuinit",
+    "onednn",
+    "absl",
+    "warning",
+    "traceback",
+    "i0000",
+    "e0000",
+    "keras.src",
+    "libpng",
+)
+
+
+def cnnctl(*args: str | Path, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `python -m cnnctl ARGS` in the folder `cwd`."""
+    command = [sys.executable, "-m", "cnnctl", *map(str, args)]
+    return subprocess.run(
+        command, cwd=cwd, input=stdin, capture_output=True, text=True, errors="surrogateescape", check=False
+    )
+
+
+def succeed(*args: str | Path, cwd: Path, stdin: str | None = None) -> str:
+    """Its stdout; it must end with exit code 0 and print nothing of what libraries say to themselves."""
+    done = cnnctl(*args, cwd=cwd, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    assert_quiet(done)
+    return done.stdout
+
+
+def fail(code: int, *args: str | Path, cwd: Path, stdin: str | None = None) -> str:
+    """Its stderr; it must end with exit code `code`, without a traceback."""
+    done = cnnctl(*args, cwd=cwd, stdin=stdin)
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert_quiet(done)
+    return done.stderr
+
+
+def assert_quiet(done: subprocess.CompletedProcess[str]) -> None:
+    """No line of TensorFlow, absl, OpenCV or libpng, and no traceback, on either stream."""
+    for line in (done.stdout + done.stderr).lower().splitlines():
+        assert not any(noise in line for noise in NOISE), line

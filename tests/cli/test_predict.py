@@ -1,0 +1,120 @@
+"""`cnnctl predict`: every input gets a row, in every format, whatever it is called."""
+
+import csv
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import cnnctl, fail, succeed
+from tests.conftest import Trained
+
+
+@pytest.fixture
+def work(digits_run: Trained, tmp_path: Path) -> Path:
+    """A folder with the session's run as its latest one and a few digits."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "latest").symlink_to(digits_run.run)
+    digits = Path(os.environ["XDG_CACHE_HOME"]) / "cnnctl" / "digits-1"
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    shutil.copy(digits / "3" / "0003.png", tmp_path / "in" / "three.png")
+    shutil.copy(digits / "0" / "0000.png", tmp_path / "in" / "deep" / "zéro 0.png")
+    (tmp_path / "in" / "bad.png").write_text("no image")
+    return tmp_path
+
+
+def test_one_image_is_a_sentence_first(work: Path) -> None:
+    lines = succeed("predict", "in/three.png", "--top", "2", cwd=work).splitlines()
+    label, percent = lines[0].split(" ")
+    assert label in set("0123456789")
+    assert percent.startswith("(")
+    assert percent.endswith("%)")
+    assert lines[2].split() == ["class", "probability"]
+    assert lines[4].split() == [label, percent.strip("()")]
+    assert len(lines) == 6
+
+
+def test_json_csv_and_jsonl_say_the_same(work: Path) -> None:
+    paths = ["in/three.png", "in/deep/zéro 0.png"]
+    answers = json.loads(succeed("predict", *paths, "--format", "json", "--top", "10", cwd=work))
+    assert [answer["path"] for answer in answers] == paths
+    for answer in answers:
+        assert set(answer) == {"path", "label", "probability", "top"}
+        assert answer["top"][0] == {"label": answer["label"], "probability": answer["probability"]}
+        chances = [one["probability"] for one in answer["top"]]
+        assert chances == sorted(chances, reverse=True)
+        assert sum(chances) == pytest.approx(1, abs=1e-5)
+    lines = succeed("predict", *paths, "--format", "jsonl", "--top", "10", cwd=work).splitlines()
+    assert [json.loads(line) for line in lines] == answers
+    rows = list(csv.DictReader(io.StringIO(succeed("predict", *paths, "--format", "csv", cwd=work))))
+    assert [row["label"] for row in rows] == [answer["label"] for answer in answers]
+    assert [float(row["probability"]) for row in rows] == [answer["probability"] for answer in answers]
+    assert {row["error"] for row in rows} == {""}
+
+
+def test_a_folder_is_taken_whole_and_a_bad_image_does_not_stop_it(work: Path) -> None:
+    done = cnnctl("predict", "in", "--format", "json", cwd=work)
+    assert done.returncode == 8
+    assert done.stderr == "error: in/bad.png: it is a text file\n"
+    answers = {answer["path"]: answer for answer in json.loads(done.stdout)}
+    assert set(answers) == {"in/bad.png", "in/deep/zéro 0.png", "in/three.png"}
+    assert answers["in/bad.png"] == {
+        "path": "in/bad.png",
+        "label": None,
+        "probability": None,
+        "top": [],
+        "error": "it is a text file",
+    }
+    assert "error" not in answers["in/three.png"]
+
+
+def test_paths_from_stdin_and_from_a_csv(work: Path) -> None:
+    (work / "list.csv").write_text("path,other\nin/three.png,x\n")
+    (work / "only.csv").write_text("file\nin/three.png\n")
+    expected = succeed("predict", "in/three.png", "--format", "csv", cwd=work)
+    assert succeed("predict", "-", "--format", "csv", cwd=work, stdin="in/three.png\n\n") == expected
+    assert succeed("predict", "list.csv", "--format", "csv", cwd=work) == expected
+    assert succeed("predict", "only.csv", "--format", "csv", cwd=work) == expected
+    (work / "wrong.csv").write_text("a,b\n1,2\n")
+    assert "has no column path" in fail(3, "predict", "wrong.csv", cwd=work)
+
+
+@pytest.mark.parametrize("name", ['quo"te.png', "new\nline.png", "emoji 🐱.png", "-dash.png", os.fsdecode(b"\xff.png")])
+def test_odd_names_come_back_as_they_were(name: str, work: Path) -> None:
+    shutil.copy(work / "in" / "three.png", work / name)
+    path = f"./{name}"
+    rows = list(csv.DictReader(io.StringIO(succeed("predict", path, "--format", "csv", cwd=work), newline="")))
+    assert [row["path"] for row in rows] == [path]
+    (answer,) = json.loads(succeed("predict", path, "--format", "json", cwd=work))
+    assert answer["path"] == path
+    assert "\x1b" not in succeed("predict", path, cwd=work)
+
+
+def test_output_goes_to_a_file_and_nothing_to_stdout(work: Path) -> None:
+    expected = succeed("predict", "in/three.png", "--format", "csv", cwd=work)
+    assert succeed("predict", "in/three.png", "--format", "csv", "--output", "out.csv", cwd=work) == ""
+    assert (work / "out.csv").read_text() == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nothing.png"], 8, "error: nothing.png: there is no such file"),
+        (["in/three.png", "--format", "xml"], 2, "there is no format xml"),
+        (["in/three.png", "--run", "nowhere"], 4, "there is no run at nowhere"),
+        (["in/three.png", "--top", "0"], 2, "--top"),
+        (["empty"], 3, "no image was found in empty"),
+    ],
+)
+def test_mistakes(arguments: list[str], code: int, said: str, work: Path) -> None:
+    (work / "empty").mkdir()
+    assert said in fail(code, "predict", *arguments, cwd=work)
+
+
+def test_without_a_run_it_says_which_command_makes_one(tmp_path: Path) -> None:
+    said = fail(4, "predict", "x.png", cwd=tmp_path)
+    assert "there is no run yet" in said
+    assert "hint: `cnnctl train CONFIG` makes one" in said

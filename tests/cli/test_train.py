@@ -1,0 +1,99 @@
+"""`cnnctl train`, from the command line to the run directory."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import assert_quiet, cnnctl, fail, succeed
+from tests.conftest import CONFIGS, Trained
+
+
+def test_prints_what_it_is_about_to_do_before_it_trains(digits_run: Trained) -> None:
+    lines = digits_run.stderr.splitlines()
+    begin = next(index for index, line in enumerate(lines) if line.split()[:1] == ["epoch"])
+    before = "\n".join(lines[:begin])
+    assert "train: 1,169 images of 10 classes (0 115," in before
+    assert "test: 359 images of 10 classes" in before
+    assert "device: " in before
+    assert "precision: " in before
+    assert "151,306 parameters" in before
+    assert [line.split()[0] for line in lines[begin + 1 : begin + 4]] == ["1/3", "2/3", "3/3"]
+
+
+def test_stdout_ends_with_the_run_and_the_next_command(digits_run: Trained) -> None:
+    assert digits_run.stdout.splitlines()[-2:] == ["run   runs/digits/1", "next  cnnctl predict IMAGE"]
+    assert "test accuracy" in digits_run.stdout
+
+
+def test_nothing_of_tensorflow_on_the_screen_but_in_the_log(digits_run: Trained) -> None:
+    assert "tensorflow/" not in digits_run.stderr.lower()
+    assert "warning" not in digits_run.stderr.lower()
+    assert (digits_run.run / "log.txt").is_file()
+    assert (digits_run.folder / "runs" / "latest").resolve() == digits_run.run
+
+
+def test_json_is_the_metrics_and_the_run(small_photos: Path, tmp_path: Path) -> None:
+    config = tmp_path / "shapes.yaml"
+    config.write_text(
+        f"data: {{train: {small_photos}, validation: 0.25, image: {{size: 24}}}}\n"
+        "model: [{conv2d: {filters: 4, kernel_size: 3, activation: relu}}, flatten]\n"
+        "train: {epochs: 2, class_weight: {no: 2}}\n"
+    )
+    out = tmp_path / "my run"
+    printed = json.loads(succeed("train", config, "--output", out, "--json", cwd=tmp_path))
+    assert printed["run"] == str(out)
+    assert printed["metrics"] == json.loads((out / "metrics.json").read_text())
+    assert printed["metrics"]["split"] == "validation"
+    assert printed["metrics"]["classes"] == ["007", "1e3", "no"] == json.loads((out / "classes.json").read_text())
+    with (out / "split.csv").open() as file:
+        assert {row["label"] for row in csv.DictReader(file)} == {"007", "1e3", "no"}
+    assert (tmp_path / "runs" / "latest").resolve() == out.resolve()
+    again = fail(2, "train", config, "--output", out, cwd=tmp_path)
+    assert "is not empty" in again
+    assert json.loads(succeed("evaluate", "--json", cwd=tmp_path)) == printed["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nothing.yaml"], 2, "there is no config at nothing.yaml"),
+        ([CONFIGS / "digits.yaml", "--set", "train.epoch=3"], 2, "did you mean epochs?"),
+        ([CONFIGS / "digits.yaml", "--set", "train.device=gpu"], 5, "device: gpu, but TensorFlow"),
+        ([CONFIGS / "cifar10.yaml"], 3, "there is no folder or file"),
+        ([CONFIGS / "digits.yaml", "--set", "data.image.size=1"], 2, "the output would be empty"),
+        ([CONFIGS / "digits.yaml", "--output", CONFIGS], 2, "is not empty"),
+    ],
+)
+def test_mistakes_end_with_their_exit_code_and_leave_nothing(
+    arguments: list[str | Path], code: int, said: str, tmp_path: Path
+) -> None:
+    assert said in fail(code, "train", *arguments, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_errors_name_the_image_and_the_reason(small_photos: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for name in ("cat", "dog"):
+        (photos / name).mkdir(parents=True)
+        for image in sorted((small_photos / "no").iterdir())[:4]:
+            (photos / name / image.name).write_bytes(image.read_bytes())
+    (photos / "cat" / "text.jpg").write_text("hello")
+    (photos / "cat" / "empty.png").touch()
+    (photos / "dog" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(20))
+    (photos / "dog" / ".DS_Store").touch()
+    config = tmp_path / "c.yaml"
+    config.write_text("data: {train: photos, image: {size: 8}}\nmodel: [flatten]\ntrain: {epochs: 1}\n")
+    said = fail(3, "train", config, cwd=tmp_path)
+    assert f"{photos / 'cat' / 'text.jpg'}: it is a text file" in said
+    assert f"{photos / 'cat' / 'empty.png'}: the file is empty" in said
+    assert "HEIC is not supported (convert it to JPEG" in said
+    assert "left out: 1 hidden or system file" in said
+    assert not (tmp_path / "runs").exists()
+    skipping = ["--set", "data.on_bad_image=skip", "--set", "data.max_bad_images=0.5"]
+    done = cnnctl("train", config, *skipping, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_quiet(done)
+    assert "3 images cannot be decoded and are left out" in done.stderr
+    assert len((tmp_path / "runs" / "c" / "1" / "split.csv").read_text().splitlines()) == 1 + 8
