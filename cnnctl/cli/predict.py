@@ -49,7 +49,7 @@ class Row:
 
 def predict_cli(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Images, folders, CSVs of paths, or - for paths on stdin.")
+        list[str], typer.Argument(metavar="PATH", help="Images, folders, CSVs of paths, or - for paths on stdin.")
     ],
     run: RunOption = None,
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="Classes to name, the likeliest first.")] = 3,

@@ -15,6 +15,7 @@ from cnnctl.config.types import Named, Settings
 from cnnctl.errors import Problem
 
 _EMPTY = "expected at least one item"
+_MISSING = "a required key is missing"
 _BOUNDS = {
     "greater_than_equal": ("ge", "of at least"),
     "greater_than": ("gt", "above"),
@@ -35,13 +36,18 @@ def explain(error: ValidationError, document: Document, base: ValuePath = ()) ->
     for details in error.errors(include_url=False):
         problem = _explain(details, document, (*base, *details["loc"]))
         problems.setdefault((problem.path, problem.message), problem)
-    found = [p for p in problems.values() if p.message != _EMPTY or not _has_broken_items(p.path, problems)]
-    return sorted(found, key=_place)
+    found = list(problems.values())
+    return sorted((problem for problem in found if not _follows_from_another(problem, found)), key=_place)
 
 
-def _has_broken_items(path: str, problems: Iterable[tuple[str, str]]) -> bool:
-    """Whether a list seems empty only because each of its items is a mistake."""
-    return any(other.startswith(f"{path}[") for other, _ in problems)
+def _follows_from_another(problem: Problem, found: list[Problem]) -> bool:
+    """Whether a list only seems empty because each item is a mistake, or a key only missing because it is misspelt."""
+    if problem.message == _EMPTY:
+        return any(other.path.startswith(f"{problem.path}[") for other in found)
+    section, _, key = problem.path.rpartition(".")
+    return problem.message == _MISSING and any(
+        other.hint == f"did you mean {key}?" and other.path.rpartition(".")[0] == section for other in found
+    )
 
 
 def _place(problem: Problem) -> tuple[int, int]:
@@ -57,7 +63,7 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
     hint = None
     match kind:
         case "missing":
-            message, received = "a required key is missing", None
+            message, received = _MISSING, None
             hint = f"add it: {path[-1]}: {show(_example(path))}"
         case "extra_forbidden":
             message, received = "there is no such key", None

@@ -69,7 +69,8 @@ def is_truncated(data: bytes, file_format: str) -> bool:
         start = _jpeg_scan(data)
         return start is None or data.find(b"\xff\xd9", start) < 0
     if file_format == "PNG":
-        return data.rfind(b"IEND") < 0
+        # chunk by chunk: OpenCV would take memory for a chunk of 4 GB that is not there
+        return _chunk(data, 8, b"IEND", ">I4s", 4) is None
     if file_format == "TIFF":
         sizes = ((_KIND_BYTES.get(kind, 0) * count, value) for _, kind, count, value in _tiff_entries(data))
         return any(size > 4 and start + size > len(data) for size, start in sizes)

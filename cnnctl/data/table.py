@@ -92,7 +92,7 @@ def read_paths(file: Path, columns: Columns) -> list[str]:
     own, other = file.parent, Path(columns.folder) if columns.folder else None
     found = []
     for row in rows[1:]:
-        if row:
+        if any(row):
             name = row[index] if index < len(row) else ""
             inside = own / name
             found.append(str(other / name if other is not None and not inside.exists() else inside))
@@ -105,7 +105,7 @@ def count_labels(file: Path, columns: Columns) -> int:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             _require(file, list(reader.fieldnames or []), [columns.label])
-            return len({row[columns.label] for row in reader})
+            return len({row[columns.label] for row in reader if any(row.values())})
     except (OSError, UnicodeDecodeError, csv.Error):
         raise DataError(f"{file} cannot be read as a CSV in UTF-8") from None
 

@@ -139,7 +139,9 @@ def create_run(name: str, output: Path | None) -> Run:
         return Run(output)
     except OSError as error:
         where = output or Path(RUNS) / name
-        raise MachineError(f"{where} cannot be made: {error.strerror}", "choose another folder with --output DIR") from None
+        raise MachineError(
+            f"{where} cannot be made: {error.strerror}", "choose another folder with --output DIR"
+        ) from None
 
 
 def refuse_occupied(output: Path) -> None:
@@ -203,7 +205,9 @@ def find_run(path: Path | None) -> Run:
         complete = [Run(child) for child in numbered if is_complete(Run(child))]
         if complete:
             return complete[-1]
-        raise RunError(f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train")
+        raise RunError(
+            f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train"
+        )
     raise RunError(f"there is no run at {path}", "`cnnctl train CONFIG` makes one; without --run the latest is taken")
 
 
@@ -212,7 +216,7 @@ def _latest() -> Run:
     if latest.is_file():
         target = Path(RUNS) / latest.read_text(encoding="utf-8").strip()
     elif latest.is_symlink():
-        target = Path(RUNS) / os.readlink(latest)
+        target = Path(RUNS) / latest.readlink()
     else:
         target = latest
     if not target.is_dir():

@@ -1,7 +1,6 @@
 """Whole files or none: everything is written beside its destination, flushed to the disk, and renamed."""
 
 import csv
-import io
 import json
 import os
 import tempfile
@@ -33,7 +32,9 @@ def write_bytes(path: Path, content: bytes) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise MachineError(f"{path} cannot be written: {error.strerror}", "free some space or choose --output DIR") from None
+        raise MachineError(
+            f"{path} cannot be written: {error.strerror}", "free some space or choose --output DIR"
+        ) from None
 
 
 @contextmanager
@@ -71,11 +72,18 @@ def write_json(path: Path, value: Any) -> None:
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A CSV with `\\n` line ends; floats with as many digits as it takes to read them back."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    lines = _Lines()
+    writer = csv.writer(lines)
     writer.writerow(header)
     writer.writerows(rows)
-    return text.getvalue()
+    return "".join(lines)
+
+
+class _Lines(list[str]):
+    """Takes rows that end in `\\r\\n`, so that csv quotes names with either letter, and ends them in `\\n`."""
+
+    def write(self, row: str) -> None:
+        self.append(row.removesuffix("\r\n") + "\n")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

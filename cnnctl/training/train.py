@@ -145,7 +145,7 @@ def _fit(
     try:
         fit(model, config, training, validation, run, watcher, history)
     except KeyboardInterrupt:
-        number = len(history.history) + 1
+        number = min(len(history.history) + 1, config.train.epochs)
         message = f"interrupted in epoch {number} of {config.train.epochs}"
         if not history.best_epoch:
             raise InterruptedTrainingError(f"{message}, before the first was over: nothing was learned") from None
