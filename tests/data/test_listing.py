@@ -1,0 +1,155 @@
+"""Class folders: what is taken, what is left out and counted, what is refused."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cnnctl.data.listing import count_classes, describe_left_out, list_class_folders, list_images
+from cnnctl.errors import DataError
+
+ODD_NAMES = [
+    "no",
+    "on",
+    "1e3",
+    "007",
+    "NA",
+    "null",
+    "a b",
+    " lead",
+    "café",
+    "🐱",
+    "it's",
+    'say "x"',
+    "two\nlines",
+    "a,b",
+]
+
+
+def tree(root: Path, *names: str) -> Path:
+    """Empty files, with their folders; a name that ends in / is a folder."""
+    for name in names:
+        path = root / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.touch()
+    return root
+
+
+def test_images_at_any_depth_in_order(tmp_path: Path) -> None:
+    tree(tmp_path, "dog/2.png", "dog/1.JPG", "cat/a/b/3.Tiff", "cat/4.webp", "cat/5.jpeg")
+    listing = list_class_folders(tmp_path)
+    assert listing.labels == ["cat", "cat", "cat", "dog", "dog"]
+    assert [os.path.relpath(path, tmp_path) for path in listing.paths] == [
+        "cat/4.webp",
+        "cat/5.jpeg",
+        "cat/a/b/3.Tiff",
+        "dog/1.JPG",
+        "dog/2.png",
+    ]
+    assert not listing.left_out
+    assert not listing.groups
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    tree(tmp_path, ".DS_Store", "readme.md", "loose.jpg", ".git/x.png", "__MACOSX/cat/y.png")
+    tree(tmp_path, "cat/1.png", "cat/._1.png", "cat/Thumbs.db", "cat/.cache/2.png", "cat/notes.txt", "cat/desktop.ini")
+    tree(tmp_path, "dog/1.png", "dog/noending")
+    listing = list_class_folders(tmp_path)
+    assert listing.labels == ["cat", "dog"]
+    assert listing.left_out == {"hidden or system": 7, "other": 3, "images outside the class folders": 1}
+    line = describe_left_out(listing.left_out)
+    assert line == "left out: 7 hidden or system files, 3 other files, 1 images outside the class folders"
+
+
+def test_nothing_left_out_has_no_line() -> None:
+    assert describe_left_out(Counter()) is None
+    assert describe_left_out(Counter(other=1)) == "left out: 1 other file"
+
+
+def test_images_of_formats_that_cannot_be_read_are_taken_along(tmp_path: Path) -> None:
+    """So that decoding names them with their reason; silence would lose images."""
+    listing = list_class_folders(tree(tmp_path, "cat/1.HEIC", "cat/2.dng", "cat/3.svg"))
+    assert len(listing.paths) == 3
+    assert not listing.left_out
+
+
+def test_an_empty_class_is_reported(tmp_path: Path) -> None:
+    listing = list_class_folders(tree(tmp_path, "cat/1.png", "dog/", "owl/.keep"))
+    assert listing.empty_classes == ["dog", "owl"]
+    assert listing.labels == ["cat"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_class_names_stay_as_they_are(tmp_path: Path, name: str) -> None:
+    listing = list_class_folders(tree(tmp_path, f"{name}/1.png", "zebra/1.png"))
+    assert sorted(listing.labels) == sorted([name, "zebra"])
+    assert count_classes(tmp_path) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "message", "hint"),
+    [
+        ((), "it is empty", "one folder a class"),
+        (("1.png", "2.jpg"), "2 images beside each other", "one folder a class"),
+        (("readme.md",), "there is none", "one folder a class"),
+        (("train/cat/1.png", "test/cat/1.png"), "holds test, train: these are splits, not classes", "train: "),
+        (("train/", "Val/"), "these are splits, not classes", "validation: "),
+        (("training/", "valid/", "eval/"), "these are splits, not classes", "test: "),
+    ],
+)
+def test_folders_that_are_no_classes(tmp_path: Path, names: tuple[str, ...], message: str, hint: str) -> None:
+    with pytest.raises(DataError) as caught:
+        list_class_folders(tree(tmp_path, *names))
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+def test_split_folders_are_named_with_their_keys(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        list_class_folders(tree(tmp_path, "train/", "val/", "test/"))
+    hint = caught.value.hint or ""
+    for key, folder in (("train", "train"), ("validation", "val"), ("test", "test")):
+        assert f"{key}: {tmp_path / folder}" in hint
+
+
+@pytest.mark.parametrize("classes", [["train"], ["train", "bus"], ["test", "val"], ["plane", "test", "train"]])
+def test_a_class_may_be_called_train(tmp_path: Path, classes: list[str]) -> None:
+    """Where anything else stands beside it, or no train, these are classes."""
+    listing = list_class_folders(tree(tmp_path, *(f"{name}/1.png" for name in classes)))
+    assert listing.labels == classes if classes == sorted(classes) else sorted(listing.labels) == sorted(classes)
+
+
+def test_a_missing_folder_says_what_is_there(tmp_path: Path) -> None:
+    tree(tmp_path, "photos/", "other/", ".hidden/")
+    with pytest.raises(DataError, match="there is no folder") as caught:
+        list_class_folders(tmp_path / "fotos" / "train")
+    assert caught.value.hint == f"{tmp_path} holds other, photos"
+    with pytest.raises(DataError, match="there is no folder"):
+        list_images(tmp_path / "fotos")
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a file"):
+        list_class_folders(tree(tmp_path, "data.zip") / "data.zip")
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    """A link back up, a link to itself beside the classes and in one, and an image that a link leads to."""
+    tree(tmp_path, "cat/in/1.png", "cat/2.png", "dog/1.png")
+    (tmp_path / "cat/in/up").symlink_to(tmp_path / "cat", target_is_directory=True)
+    (tmp_path / "cat/self").symlink_to("self")
+    (tmp_path / "self").symlink_to("self")
+    (tmp_path / "dog/link.png").symlink_to(tmp_path / "cat/2.png")
+    listing = list_class_folders(tmp_path)
+    assert Counter(listing.labels) == {"cat": 2, "dog": 2}
+    assert listing.left_out == {"other": 2}
+    assert count_classes(tmp_path) == 2
+    assert len(list_images(tmp_path)[0]) == 4
+
+
+def test_list_images_is_flat_and_sorted(tmp_path: Path) -> None:
+    paths, left_out = list_images(tree(tmp_path, "b.png", "a/z.jpg", ".x.png", "t.txt", "c.heic"))
+    assert [os.path.relpath(path, tmp_path) for path in paths] == ["a/z.jpg", "b.png", "c.heic"]
+    assert left_out == {"hidden or system": 1, "other": 1}

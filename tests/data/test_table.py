@@ -1,0 +1,153 @@
+"""A CSV of images: its columns, its labels as text, and its mistakes by line."""
+
+from pathlib import Path
+
+import pytest
+
+from cnnctl.data.table import Columns, count_labels, read_paths, read_table
+from cnnctl.errors import DataError
+
+READERS = [read_table, read_paths, count_labels]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.png", "b.png", "c d.png", "é.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "x.png").touch()
+    return tmp_path
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    file = folder / "images.csv"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file
+
+
+def test_own_column_names_and_others_beside_them(folder: Path) -> None:
+    file = write(folder, "id,file,class\n1,b.png,dog\n2,c d.png,cat\n")
+    columns = Columns("file", "class")
+    listing = read_table(file, columns)
+    assert listing.paths == [str(folder / "b.png"), str(folder / "c d.png")]
+    assert listing.labels == ["dog", "cat"]
+    assert read_paths(file, columns) == listing.paths
+    assert count_labels(file, columns) == 2
+
+
+@pytest.mark.parametrize("label", ["NA", "007", "no", "1e3", "null", "nan", "True", "2024-01-01", "1.0", "🐱", " a"])
+def test_labels_are_text(folder: Path, label: str) -> None:
+    listing = read_table(write(folder, f"path,label\na.png,{label}\nb.png,other\n"), Columns())
+    assert listing.labels == [label, "other"]
+
+
+def test_quoted_fields(folder: Path) -> None:
+    listing = read_table(write(folder, 'path,label\na.png,"say ""x"", twice"\nb.png,"two\nlines"\n'), Columns())
+    assert listing.labels == ['say "x", twice', "two\nlines"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffpath,label\na.png,cat\né.png,dog\n",
+        "path,label\r\na.png,cat\r\né.png,dog\r\n",
+        "path,label\n\na.png,cat\n\n\né.png,dog\n\n",
+        "path,label\na.png,cat\n,\né.png,dog",
+        "label,path\ncat,a.png\ndog,é.png\n",
+        "path,label,\na.png,cat,\né.png,dog,\n",
+    ],
+    ids=["byte order mark", "windows lines", "blank lines", "empty row", "other order", "trailing commas"],
+)
+def test_ways_to_write_the_same(folder: Path, text: str) -> None:
+    file = write(folder, text)
+    listing = read_table(file, Columns())
+    assert listing.paths == [str(folder / "a.png"), str(folder / "é.png")]
+    assert listing.labels == ["cat", "dog"]
+    assert read_paths(file, Columns()) == listing.paths
+    assert count_labels(file, Columns()) == 2
+
+
+def test_groups(folder: Path) -> None:
+    file = write(folder, "path,label,patient\na.png,x,007\nb.png,y,7\n")
+    assert read_table(file, Columns(group="patient")).groups == ["007", "7"]
+    with pytest.raises(DataError, match="no column patent"):
+        read_table(file, Columns(group="patent"))
+
+
+def test_folder_and_absolute_names(folder: Path) -> None:
+    file = write(folder, f"path,label\nx.png,cat\n{folder / 'b.png'},dog\n")
+    columns = Columns(folder=str(folder / "images"))
+    expected = [str(folder / "images" / "x.png"), str(folder / "b.png")]
+    assert read_table(file, columns).paths == expected
+    assert read_paths(file, columns) == expected
+    with pytest.raises(DataError, match="1 of 2 images are not there") as caught:
+        read_table(file, Columns())
+    assert "data.csv.folder names another folder" in (caught.value.hint or "")
+
+
+def test_repeated_rows_count_once(folder: Path) -> None:
+    listing = read_table(write(folder, "path,label,g\na.png,cat,1\nb.png,dog,2\na.png,cat,1\n"), Columns(group="g"))
+    assert listing.labels == ["cat", "dog"]
+    assert listing.groups == ["1", "2"]
+    assert listing.left_out == {"rows that repeat an image": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("path,label\na.png,cat\nb.png,dog\na.png,dog\n", "line 2: cat, line 4: dog", "keep one"),
+        ("path,label\na.png,cat\nb.png,\n", "1 row(s) have nothing in the column label (line 3)", ""),
+        ("path,label\na.png,cat\nb.png\n", "1 row(s) have nothing in the column label (line 3)", ""),
+        ("path,label\n\na.png,cat\n ,dog\n", "1 row(s) have nothing in the column path (line 4)", ""),
+        ("path,label\na.png,cat\n\nz.png,dog\n", "1 of 2 images are not there (line 4: ", "looked up in"),
+        ("path,label\nimages,cat\n", "1 of 1 images are not there (line 2: ", "looked up in"),
+        ("path,labels\na.png,cat\n", "has no column label; its columns are path, labels", "did you mean labels?"),
+        ("file,class\na.png,cat\n", "has no column path; its columns are file, class", "csv: {path: file, ...}"),
+        ("path;label\na.png;cat\n", "has no column path", "separated by semicolons"),
+        ("path,label\na.png,cat,x\nb.png,dog\n", "more fields in its rows than names", "double quotes"),
+        ("path,label\na.png,cat\nb.png,dog,x\n", "is not a CSV: ", ""),
+        ('path,label\n"a.png,cat\n', "is not a CSV: ", ""),
+        ("", "is empty", "path,label"),
+        ("\n", "is empty", "path,label"),
+    ],
+)
+def test_mistakes_are_named(folder: Path, text: str, message: str, hint: str) -> None:
+    file = write(folder, text)
+    with pytest.raises(DataError) as caught:
+        read_table(file, Columns())
+    assert message in caught.value.message
+    assert hint in (caught.value.hint or "")
+    assert str(file) in caught.value.message
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("content", [b"path,label\n\xe9.png,cat\n", b"", b"\x89PNG\r\n\x1a\n", b"a,b\n1,2\n", None])
+def test_files_that_no_reader_takes(folder: Path, reader: object, content: bytes | None) -> None:
+    file = folder / "gone.csv" if content is None else write(folder, content)
+    with pytest.raises(DataError, match=file.name):
+        reader(file, Columns())
+
+
+@pytest.mark.parametrize("reader", [read_paths, count_labels])
+def test_a_quote_that_is_never_closed(folder: Path, reader: object) -> None:
+    """The standard library's reader gives up on a field of more than 131,072 letters."""
+    with pytest.raises(DataError, match="CSV"):
+        reader(write(folder, 'path,label\n"' + "a.png,cat\n" * 20_000), Columns())
+
+
+def test_an_unlabelled_csv_has_paths(folder: Path) -> None:
+    """Its only column will do whatever it is called; of several, the config names it."""
+    expected = [str(folder / "a.png"), str(folder / "b.png")]
+    assert read_paths(write(folder, "filename\na.png\nb.png\n"), Columns()) == expected
+    assert read_paths(write(folder, "filename,size\na.png,3\nb.png,4\n"), Columns("filename")) == expected
+    with pytest.raises(DataError, match="no column path"):
+        read_paths(write(folder, "filename,size\na.png,3\n"), Columns())
+    with pytest.raises(DataError, match="no column label"):
+        read_table(write(folder, "path\na.png\n"), Columns())
+
+
+def test_paths_beside_the_csv_come_before_the_configs_folder(folder: Path) -> None:
+    """A test set's CSV lies with its images; the training's folder is where it looks next."""
+    file = write(folder, "path\na.png\nx.png\n")
+    found = read_paths(file, Columns(folder=str(folder / "images")))
+    assert found == [str(folder / "a.png"), str(folder / "images" / "x.png")]
