@@ -29,6 +29,8 @@ test: install
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+export CIFAR10
+
 bench: install
 	$(BIN)/python -m benchmarks
 

@@ -1,0 +1,1 @@
+"""What is measured, each figure in one run against a named alternative."""
