@@ -1,0 +1,82 @@
+"""Fixtures for the whole session: a cache of its own, a few photos that can be learned, a run of the real command."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnctl.data.images import opencv
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a `cnnctl train` of the session left behind.
+
+    Attributes:
+        run: The run directory, absolute.
+        folder: The working folder, which holds runs/.
+        stdout: What the command printed.
+        stderr: What it told meanwhile.
+    """
+
+    run: Path
+    folder: Path
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The user's cache folder of this session, in-process and in every process that it starts."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["XDG_CACHE_HOME"]
+    else:
+        os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def small_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of 20 images each, of several sizes, JPEG and PNG: red discs `007`, green squares `1e3`,
+    blue triangles `no`.
+    """
+    cv2 = opencv()
+    root = tmp_path_factory.mktemp("small") / "photos"
+    generator = np.random.default_rng(7)
+    for name in ("007", "1e3", "no"):
+        (root / name).mkdir(parents=True)
+        for number in range(20):
+            height, width = (int(side) for side in generator.integers(24, 41, 2))
+            image = generator.integers(0, 60, (height, width, 3)).astype(np.uint8)
+            x, y, size = width // 2, height // 2, int(generator.integers(6, 11))
+            if name == "007":
+                cv2.circle(image, (x, y), size, (40, 40, 230), -1)
+            elif name == "1e3":
+                cv2.rectangle(image, (x - size, y - size), (x + size, y + size), (40, 220, 40), -1)
+            else:
+                corners = np.array([(x, y - size), (x - size, y + size), (x + size, y + size)])
+                cv2.fillPoly(image, [corners], (230, 60, 40))
+            suffix = ".png" if number % 2 else ".jpg"
+            (root / name / f"{number:02}{suffix}").write_bytes(cv2.imencode(suffix, image)[1].tobytes())
+    return root
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """configs/digits.yaml trained for three epochs by the real command."""
+    folder = tmp_path_factory.mktemp("digits")
+    config = str(CONFIGS / "digits.yaml")
+    command = [sys.executable, "-m", "cnnctl", "train", config, "--set", "train.epochs=3"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return Trained(folder / "runs" / "digits" / "1", folder, done.stdout, done.stderr)

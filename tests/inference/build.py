@@ -1,0 +1,62 @@
+"""Runs whose model.onnx is written by hand, so that they need no training: the most of red, green and blue wins."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from cnnctl.data.images import ImageSpec, opencv
+from cnnctl.inference.model import METADATA_KEY, metadata
+from cnnctl.runs import Run, files
+
+COLOURS = ("red", "green", "blue")
+SPEC = ImageSpec(6, 4)
+
+
+def colour_model(spec: ImageSpec = SPEC, units: int = 3, text: str | None = "", classes: Any = COLOURS) -> bytes:
+    """An ONNX model: softmax of a tenth of the mean of each channel; with one unit the sigmoid of red minus blue.
+
+    Args:
+        spec: Goes into the metadata; its shape is the input's.
+        units: 1 to 3 outputs.
+        text: The metadata; empty for the right one, None for none.
+        classes: Go into the metadata.
+    """
+    weights = np.eye(3, dtype=np.float32)[:, :units] if units > 1 else np.array([[1], [0], [-1]], np.float32)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["numbers"], ["means"], axes=[1, 2], keepdims=0),
+        helper.make_node("MatMul", ["means", "weights"], ["logits"]),
+        helper.make_node("Sigmoid" if units == 1 else "Softmax", ["logits"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "colours",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", *spec.shape])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", units])],
+        [numpy_helper.from_array(weights / 10, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    if text is not None:
+        entry = model.metadata_props.add()
+        entry.key, entry.value = METADATA_KEY, text or metadata(spec, classes)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def colour_run(folder: Path, classes: tuple[str, ...] = COLOURS, units: int = 3, spec: ImageSpec = SPEC) -> Run:
+    """A run with such a model and these classes."""
+    run = Run(folder)
+    files.write_bytes(run.onnx_model, colour_model(spec, units, classes=classes))
+    files.write_json(run.classes, list(classes))
+    return run
+
+
+def paint(path: Path, red: int, green: int, blue: int, height: int = 9, width: int = 7) -> str:
+    """A PNG of one colour; its path as text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.full((height, width, 3), (blue, green, red), np.uint8)
+    path.write_bytes(opencv().imencode(".png", pixels)[1].tobytes())
+    return str(path)

@@ -1,0 +1,118 @@
+"""What model.onnx must be to be used, and what is said of one that cannot."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cnnctl.data.images import ImageSpec
+from cnnctl.errors import EXIT_RUN, RunError
+from cnnctl.inference.model import Classifier, expand, load_classifier
+from cnnctl.runs import Run, files
+from tests.inference.build import COLOURS, SPEC, colour_model, colour_run
+
+RED = np.full((1, *SPEC.shape), (200, 10, 20), np.uint8)
+IMAGE = {"height": 6, "width": 4, "channels": 3, "fit": "stretch", "background": [0, 0, 0]}
+
+
+def test_the_file_says_how_images_are_prepared(tmp_path):
+    spec = ImageSpec(6, 4, 3, "pad", (1, 2, 255))
+    classifier = load_classifier(colour_run(tmp_path, ("no", "1e3", "größer"), spec=spec))
+    assert (classifier.classes, classifier.spec) == (("no", "1e3", "größer"), spec)
+
+
+def test_probabilities_are_the_models(tmp_path):
+    chances = load_classifier(colour_run(tmp_path)).probabilities(np.concatenate([RED, RED[..., ::-1], RED]))
+    logits = np.array([[20, 1, 2], [2, 1, 20], [20, 1, 2]])
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert chances.dtype == np.float32
+    np.testing.assert_allclose(chances, expected, atol=1e-6)
+
+
+def test_a_sigmoid_is_expanded_and_its_positive_class_is_the_second(tmp_path):
+    classifier = load_classifier(colour_run(tmp_path, ("cold", "warm"), units=1))
+    warm = 1 / (1 + np.exp(-18))
+    np.testing.assert_allclose(classifier.probabilities(RED), [[1 - warm, warm]], atol=1e-6)
+    assert expand(np.array([[0.25], [1.0]], np.float32)).tolist() == [[0.75, 0.25], [0, 1]]
+    two = np.array([[0.25, 0.75]], np.float32)
+    assert expand(two) is two
+
+
+def test_two_outputs_may_be_two_classes(tmp_path):
+    assert load_classifier(colour_run(tmp_path, ("red", "green"), units=2)).probabilities(RED).argmax() == 0
+
+
+MODELS = [
+    (b"", "cannot be used: "),
+    (b"garbage" * 100, "cannot be used: "),
+    (colour_model()[:200], "cannot be used: "),
+    (colour_model(text=None), "does not say how images are prepared for it"),
+    (colour_model(text="{"), "says in a wrong way how images are prepared for it: JSONDecodeError"),
+    (colour_model(text="[]"), "says in a wrong way how images are prepared for it: TypeError"),
+    (colour_model(text='{"classes": []}'), "says in a wrong way how images are prepared for it: KeyError('image')"),
+    (colour_model(text=json.dumps({"image": {**IMAGE, "background": [0, 0]}})), "wrong way"),
+    (colour_model(text=json.dumps({"image": {**IMAGE, "height": "tall"}})), "wrong way"),
+    (colour_model(text=json.dumps({"image": {**IMAGE, "height": 7}})), "takes images of [6, 4, 3], but says [7, 4, 3]"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), MODELS, ids=[message[:30] for _, message in MODELS])
+def test_a_wrong_model_is_refused_with_the_reason(content, message, tmp_path):
+    run = colour_run(tmp_path)
+    files.write_bytes(run.onnx_model, content)
+    with pytest.raises(RunError) as caught:
+        load_classifier(run)
+    assert caught.value.exit_code == EXIT_RUN == 4
+    assert caught.value.message.startswith(f"{run.onnx_model} ")
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+NAMES = [
+    (["red", "green"], 3, "has 3 outputs, but "),
+    (["red", "green", "blue", "infrared"], 3, "has 3 outputs, but "),
+    (["red", "green", "blue"], 1, "has 1 outputs, but "),
+    (["red"], 1, "is not a list of class names"),
+    ([], 3, "is not a list of class names"),
+    ({"red": 0, "green": 1, "blue": 2}, 3, "is not a list of class names"),
+    (["red", "green", 3], 3, "is not a list of class names"),
+]
+
+
+@pytest.mark.parametrize(("names", "units", "message"), NAMES)
+def test_classes_that_do_not_fit_the_model_are_refused(names, units, message, tmp_path):
+    run = colour_run(tmp_path, units=units)
+    files.write_json(run.classes, names)
+    with pytest.raises(RunError) as caught:
+        load_classifier(run)
+    assert message in caught.value.message
+    assert str(run.classes) in caught.value.message
+
+
+def test_classes_that_are_gone_or_no_json_are_named(tmp_path):
+    run = colour_run(tmp_path)
+    run.classes.write_text("[red")
+    with pytest.raises(RunError, match=r"classes\.json cannot be read: "):
+        load_classifier(run)
+    run.classes.unlink()
+    with pytest.raises(RunError, match=r"has no classes\.json"):
+        load_classifier(run)
+
+
+def test_a_run_without_a_model_says_how_to_make_one(tmp_path):
+    with pytest.raises(RunError) as caught:
+        load_classifier(Run(tmp_path))
+    assert caught.value.message == f"the run {tmp_path} has no model.onnx"
+    assert "cnnctl train" in caught.value.hint
+
+
+def test_a_classifier_is_made_of_plain_parts():
+    class Session:
+        def get_inputs(self):
+            return [type("Input", (), {"name": "anything"})]
+
+        def run(self, names, feed):
+            assert (names, list(feed)) == (None, ["anything"])
+            return [np.full((len(feed["anything"]), 3), 1 / 3, np.float32)]
+
+    assert Classifier(COLOURS, SPEC, Session()).probabilities(RED).shape == (1, 3)

@@ -1,0 +1,130 @@
+"""Networks, data in memory and whole trainings in-process, for the tests of training/."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnctl.architecture import Plan, make_plan
+from cnnctl.checks import check
+from cnnctl.config import Config, parse_config
+from cnnctl.quiet import captured_stderr
+from cnnctl.runs import Run
+from cnnctl.training.backend import KerasImport
+from cnnctl.training.callbacks import Record
+from cnnctl.training.feeding import Examples, Feed
+from cnnctl.training.fit import fit
+from cnnctl.training.network import UNIT, Scaling, build_network
+from cnnctl.training.progress import Epoch
+from cnnctl.training.train import Trained, train
+from tests.config.build import config, layers, with_model
+
+SHAPE = (5, 4, 3)
+
+
+def network(
+    *items: str,
+    shape: tuple[int, int, int] = SHAPE,
+    classes: int = 3,
+    output: str = "softmax",
+    scaling: Scaling = UNIT,
+    policy: str = "float32",
+    seed: int | None = 0,
+) -> tuple[Any, Plan]:
+    """The Keras model of these items of a model section, and its plan."""
+    plan = make_plan(layers(*items), shape, classes, output)
+    assert plan.problems == ()
+    return build_network(plan, scaling, policy, seed), plan
+
+
+def pixels(count: int, shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> np.ndarray:
+    """Random images: uint8 (count, height, width, channels)."""
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype(np.uint8)
+
+
+def examples(count: int, classes: int = 3, shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> Examples:
+    """Random images with labels in turn."""
+    return Examples(pixels(count, shape, seed), np.arange(count), (np.arange(count) % classes).astype(np.int32))
+
+
+def settings(train: str, model: tuple[str, ...] = ("flatten",), rest: str = "") -> Config:
+    """A config with this train section."""
+    return config(with_model(*model, rest=f"{rest}train: {{{train}}}\n"))
+
+
+@dataclass
+class Listener:
+    """A watcher that keeps what it hears, and may raise at the end of an epoch."""
+
+    raises_after: int = 0
+    notes: list[str] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def busy(self, what: str) -> None:
+        assert what
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        assert 0 < done <= total
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
+        assert 0 < done <= total
+
+    def epoch(self, epoch: Epoch) -> None:
+        self.epochs.append(epoch)
+        if epoch.number == self.raises_after:
+            raise KeyboardInterrupt
+
+
+def fitted(
+    model: Any,
+    chosen: Config,
+    training: Feed,
+    validation: Feed | None,
+    folder: Path,
+    watcher: Listener | None = None,
+) -> Record:
+    """Train a model in a folder; what came of it."""
+    record = Record(monitor=chosen.train.best if validation is not None else None)
+    fit(model, chosen, training, validation, Run(folder), watcher or Listener(), record)
+    return record
+
+
+SMALL = """\
+data:
+  train: {photos}
+  validation: 0.2
+  test: 0.2
+  image: {{size: 12}}
+model:
+  - conv2d: {{filters: 4, kernel_size: 3, strides: 2, activation: relu}}
+  - flatten
+train:
+  epochs: 2
+  batch_size: 8
+  precision: float32
+  device: cpu
+"""
+
+
+def train_here(text: str, *assignments: str, output: Path | None = None, watcher: Listener | None = None) -> Trained:
+    """`cnnctl train` of a config's text in the current folder, in this process.
+
+    Args:
+        text: The config.
+        assignments: As of --set.
+        output: As of --output.
+        watcher: Hears of it.
+    """
+    Path("small.yaml").write_text(text)
+    loaded = parse_config(Path("small.yaml"), assignments)
+    findings = check(loaded, lambda done, total: None)
+    findings.insist()
+    assert loaded.config is not None
+    with captured_stderr() as capture:
+        return train(
+            loaded.config, findings, output, ["cnnctl"], KerasImport(), watcher or Listener(), capture, begun=0.0
+        )

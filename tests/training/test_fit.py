@@ -1,0 +1,247 @@
+"""What the train section says is what Keras does."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_class_weight
+
+from cnnctl.errors import EXIT_RUN, RunError
+from cnnctl.training.callbacks import Record
+from cnnctl.training.feeding import Examples, Feed
+from cnnctl.training.fit import class_weights, make_optimizer
+from tests.training.build import Listener, examples, fitted, network, pixels, settings
+
+DENSE = ("flatten", "dense: {units: 16, activation: relu}")
+
+
+def history_of(folder):
+    with (folder / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def cross_entropy(model, these):
+    """(images,) of -log p(truth), in float64."""
+    probabilities = np.asarray(model.predict_on_batch(these.pixels[these.rows]), np.float64)
+    return -np.log(probabilities[np.arange(len(these)), these.targets])
+
+
+OPTIMIZERS = [
+    ("adam", "Adam", {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False}),
+    (
+        "{adam: {learning_rate: 0.5, beta_1: 0.25, beta_2: 0.75, epsilon: 0.125, amsgrad: true}}",
+        "Adam",
+        {"learning_rate": 0.5, "beta_1": 0.25, "beta_2": 0.75, "epsilon": 0.125, "amsgrad": True},
+    ),
+    ("sgd", "SGD", {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False}),
+    (
+        "{sgd: {learning_rate: 0.5, momentum: 0.25, nesterov: true}}",
+        "SGD",
+        {"learning_rate": 0.5, "momentum": 0.25, "nesterov": True},
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "arguments"), OPTIMIZERS)
+def test_optimizer_arguments_reach_keras(text, kind, arguments):
+    made = make_optimizer(settings(f"optimizer: {text}").train.optimizer)
+    assert type(made).__name__ == kind
+    given = made.get_config()
+    assert {name: given[name] for name in arguments} == pytest.approx(arguments)
+    assert (given["clipnorm"], given["weight_decay"], given["use_ema"]) == (None, None, False)
+
+
+def test_one_step_of_sgd_by_hand(tmp_path):
+    """A softmax regression: the gradient of its loss is x^T (p - y) / N."""
+    these = examples(6, shape=(2, 2, 1))
+    model, _ = network("flatten", shape=(2, 2, 1))
+    kernel, bias = model.get_weights()
+    x = these.pixels.reshape(6, 4) / 255
+    expected_loss = cross_entropy(model, these).mean()
+    slope = (model.predict_on_batch(these.pixels) - np.eye(3)[these.targets]) / 6
+    chosen = settings("epochs: 1, batch_size: 8, optimizer: {sgd: {learning_rate: 0.5}}")
+    record = fitted(model, chosen, Feed(these, 8, seed=0), None, tmp_path)
+    assert record.history[0]["loss"] == pytest.approx(expected_loss, rel=1e-5)
+    assert record.history[0]["learning_rate"] == 0.5
+    after = model.get_weights()
+    np.testing.assert_allclose(after[0], kernel - 0.5 * x.T @ slope, atol=1e-6)
+    np.testing.assert_allclose(after[1], bias - 0.5 * slope.sum(axis=0), atol=1e-6)
+
+
+WEIGHTS = [{"a": 1, "b": 2.5, "c": 0}, {"b": 3}, "balanced"]
+
+
+@pytest.mark.parametrize("setting", WEIGHTS, ids=str)
+def test_class_weights_scale_the_loss_of_each_image(setting, tmp_path):
+    labels = np.array([0, 0, 0, 1, 1, 2, 0])
+    factors = {"balanced": [7 / 12, 7 / 6, 7 / 3]}.get(setting) if setting == "balanced" else None
+    factors = factors or [setting.get(name, 1) for name in "abc"]
+    weights = class_weights(setting, "abc", labels)
+    np.testing.assert_allclose(weights, np.array(factors)[labels], rtol=1e-6)
+    these = Examples(pixels(7), np.arange(7), labels.astype(np.int32), weights)
+    model, _ = network("flatten")
+    expected = (np.array(factors)[labels] * cross_entropy(model, these)).mean()
+    right = (model.predict_on_batch(these.pixels).argmax(axis=1) == labels).mean()
+    record = fitted(model, settings("epochs: 1, batch_size: 8"), Feed(these, 8, seed=0), None, tmp_path)
+    assert record.history[0]["loss"] == pytest.approx(expected, rel=1e-5)
+    assert record.history[0]["accuracy"] == pytest.approx(right)  # of images, not of weights
+
+
+def test_balanced_weights_are_scikit_learns():
+    labels = np.random.default_rng(0).choice(4, 200, p=[0.5, 0.3, 0.15, 0.05])
+    theirs = compute_class_weight("balanced", classes=np.arange(4), y=labels)
+    ours = class_weights("balanced", "abcd", labels)
+    np.testing.assert_allclose(ours, theirs[labels], rtol=1e-6)
+    assert ours.mean() == pytest.approx(1)
+    assert class_weights(None, "abcd", labels) is None
+
+
+def test_figures_of_an_epoch_are_means_over_its_images(tmp_path):
+    """Whatever the last batch's size and the steps that Keras takes at once; sgd stands still."""
+    training, validation = examples(67, seed=1), examples(13, seed=2)
+    model, _ = network(*DENSE)
+    chosen = settings("epochs: 2, batch_size: 4, optimizer: {sgd: {learning_rate: 1.0e-12}}")
+    record = fitted(model, chosen, Feed(training, 4, seed=0), Feed(validation, 4), tmp_path)
+    assert model.steps_per_execution == 4
+    for figures in record.history:
+        for these, prefix in ((training, ""), (validation, "val_")):
+            answers = model.predict_on_batch(these.pixels).argmax(axis=1)
+            assert figures[f"{prefix}loss"] == pytest.approx(cross_entropy(model, these).mean(), rel=1e-5)
+            assert figures[f"{prefix}accuracy"] == pytest.approx((answers == these.targets).mean())
+
+
+STOPPING = [
+    ("{monitor: val_loss, patience: 2}", 3),
+    ("{monitor: val_accuracy, patience: 1}", 2),
+    ("{monitor: loss, patience: 0}", 2),
+    ("{monitor: accuracy, patience: 3, min_delta: 0.5}", 4),
+    ("none", 6),
+]
+
+
+@pytest.mark.parametrize(("stopping", "epochs"), STOPPING)
+def test_early_stopping_of_a_training_that_stands_still(stopping, epochs, tmp_path):
+    model, _ = network("flatten")
+    still = "optimizer: {sgd: {learning_rate: 1.0e-12}}"
+    chosen = settings(f"epochs: 6, batch_size: 9, {still}, early_stopping: {stopping}")
+    these = examples(9)
+    record = fitted(model, chosen, Feed(these, 9), Feed(these, 9), tmp_path)
+    assert len(record.history) == len(history_of(tmp_path)) == epochs
+
+
+def test_early_stopping_lets_a_training_go_on_that_gets_better(tmp_path):
+    model, _ = network(*DENSE)
+    chosen = settings("epochs: 5, batch_size: 9, early_stopping: {monitor: loss, patience: 1}")
+    record = fitted(model, chosen, Feed(examples(9), 9, seed=0), None, tmp_path)
+    assert len(record.history) == 5
+
+
+@pytest.mark.parametrize(("best", "choose"), [("val_loss", np.argmin), ("val_accuracy", np.argmax)])
+def test_the_weights_of_the_best_epoch_are_kept(best, choose, tmp_path):
+    model, _ = network(*DENSE)
+    training, validation = examples(24, seed=1), examples(24, seed=2)
+    chosen = settings(f"epochs: 8, batch_size: 8, best: {best}, optimizer: {{adam: {{learning_rate: 0.05}}}}")
+    listener = Listener()
+    record = fitted(model, chosen, Feed(training, 8, seed=0), Feed(validation, 24), tmp_path, listener)
+    figures = [row[best] for row in record.history]
+    assert record.best_epoch == choose(figures) + 1 < 8
+    assert record.best_value == figures[record.best_epoch - 1]
+    assert [epoch.number for epoch in listener.epochs if epoch.is_best][-1] == record.best_epoch
+    assert any((kept != last).any() for kept, last in zip(record.best_weights, model.get_weights(), strict=True))
+    model.set_weights(record.best_weights)
+    assert cross_entropy(model, validation).mean() == pytest.approx(
+        record.history[record.best_epoch - 1]["val_loss"], rel=1e-5
+    )
+
+
+def test_without_validation_the_last_epoch_is_the_best(tmp_path):
+    model, _ = network(*DENSE)
+    chosen = settings("epochs: 3, batch_size: 8, optimizer: {adam: {learning_rate: 0.5}}")
+    record = fitted(model, chosen, Feed(examples(24), 8, seed=0), None, tmp_path)
+    assert record.best_epoch == 3
+    assert math.isnan(record.best_value)
+    assert all((kept == last).all() for kept, last in zip(record.best_weights, model.get_weights(), strict=True))
+    assert list(history_of(tmp_path)[0]) == ["epoch", "accuracy", "loss", "learning_rate"]
+
+
+BETTER = [
+    ("val_loss", [(2.0, True), (1.0, True), (1.0, False), (1.5, False), (math.nan, False), (0.5, True)]),
+    ("val_loss", [(math.nan, False), (math.inf, False), (9.0, True)]),
+    ("val_accuracy", [(0.0, True), (0.5, True), (0.5, False), (0.4, False), (0.6, True)]),
+    (None, [(2.0, True), (3.0, True), (math.nan, False), (1.0, True)]),
+]
+
+
+@pytest.mark.parametrize(("monitor", "epochs"), BETTER)
+def test_which_epoch_is_better(monitor, epochs):
+    record = Record(monitor)
+    for number, (value, better) in enumerate(epochs, start=1):
+        assert record.is_better({monitor or "loss": value}) is better
+        if better:
+            record.best_epoch, record.best_value = number, value
+
+
+def test_a_training_that_diverges_at_once_is_an_error_that_names_the_epoch(tmp_path):
+    model, _ = network(*DENSE)
+    chosen = settings("epochs: 6, batch_size: 2, optimizer: {sgd: {learning_rate: 1.0e+30}}")
+    with pytest.raises(RunError) as caught:
+        fitted(model, chosen, Feed(examples(24), 2, seed=0), Feed(examples(8, seed=2), 8), tmp_path)
+    assert caught.value.exit_code == EXIT_RUN
+    assert caught.value.message == "training diverged: the loss of epoch 1 is nan"
+    assert "learning_rate" in caught.value.hint
+    (row,) = history_of(tmp_path)
+    assert row["epoch"] == "1"
+    assert math.isnan(float(row["loss"]))
+
+
+class Spoilt(Feed):
+    """A feed whose weights are no numbers from the third epoch on."""
+
+    def batch(self, index):
+        pixels, targets = super().batch(index)
+        return pixels, targets, np.full(len(targets), np.nan if self.epoch >= 2 else 1.0, np.float32)
+
+
+def test_a_training_that_diverges_later_keeps_what_was_good_and_says_so(tmp_path):
+    model, _ = network(*DENSE)
+    listener = Listener()
+    chosen = settings("epochs: 6, batch_size: 8")
+    record = fitted(model, chosen, Spoilt(examples(24), 8, seed=0), Feed(examples(8), 8), tmp_path, listener)
+    assert len(record.history) == len(listener.epochs) == 3
+    assert record.best_epoch in (1, 2)
+    assert all(np.isfinite(weight).all() for weight in record.best_weights)
+    assert listener.notes == [
+        f"training diverged: the loss of epoch 3 is nan; the weights of epoch {record.best_epoch} are kept"
+    ]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_every_precision_and_output_learns(policy, output, tmp_path):
+    """Bright images are of the second class."""
+    images = (pixels(32) // 4 + np.arange(32, dtype=np.uint8)[:, None, None, None] % 2 * 150).astype(np.uint8)
+    labels = np.arange(32) % 2
+    targets = labels[:, None].astype(np.float32) if output == "sigmoid" else labels.astype(np.int32)
+    model, _ = network(*DENSE, classes=2, output=output, policy=policy)
+    chosen = settings(
+        "epochs: 12, batch_size: 8, optimizer: {adam: {learning_rate: 0.02}}",
+        rest=f"output: {output}\n",
+    )
+    these = Examples(images, np.arange(32), targets)
+    listener = Listener()
+    record = fitted(model, chosen, Feed(these, 8, seed=0), Feed(these, 8), tmp_path, listener)
+    assert record.history[-1]["val_accuracy"] == 1
+    assert record.history[-1]["loss"] < record.history[0]["loss"]
+    assert {weight.dtype.name for weight in record.best_weights} == {"float32"}
+    assert [epoch.learning_rate for epoch in listener.epochs] == pytest.approx([0.02] * 12)
+    assert [(epoch.number, epoch.of) for epoch in listener.epochs] == [(number, 12) for number in range(1, 13)]
+
+
+def test_history_reads_back_to_the_same_numbers(tmp_path):
+    model, _ = network("flatten")
+    record = fitted(model, settings("epochs: 2"), Feed(examples(9), 4, seed=0), Feed(examples(5), 4), tmp_path)
+    rows = history_of(tmp_path)
+    assert [row.pop("epoch") for row in rows] == ["1", "2"]
+    assert [{name: float(value) for name, value in row.items()} for row in rows] == record.history
+    assert set(rows[0]) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
