@@ -151,6 +151,7 @@ class TestFit:
     def test_crop_window(self, size: tuple[int, int], target: tuple[int, int], window: tuple[int, ...]) -> None:
         assert crop_window(*size, ImageSpec(*target)) == window
 
+    @settings(deadline=None, derandomize=True)
     @given(
         size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
         target=st.tuples(st.integers(1, 300), st.integers(1, 300)),
@@ -260,6 +261,25 @@ class TestBadFiles:
         assert (hint or "") in (caught.value.hint or "")
         assert str(tmp_path) not in caught.value.message
 
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"BM" + struct.pack("<IHHIIiiHHIIiiII", 9000, 0, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0),
+            b"P6\n60000 60000\n255\n" + bytes(1000),
+            grey_png(1, 60_000, [bytes(7500)] * 1200),
+        ],
+        ids=["bmp", "ppm", "png"],
+    )
+    def test_more_pixels_than_memory_is_given_for(self, data: bytes) -> None:
+        with pytest.raises(ImageError, match="its header claims more than 64 megapixels"):
+            decode(data, OWN_SIZE)
+
+    def test_a_file_too_large_to_read(self, tmp_path: Path) -> None:
+        with (tmp_path / "photo.bmp").open("wb") as file:
+            file.truncate(100_000_001)
+        with pytest.raises(ImageError, match="the file is larger than 100 MB"):
+            read_image(tmp_path / "photo.bmp", OWN_SIZE)
+
     def test_missing_file_and_folder(self, tmp_path: Path) -> None:
         with pytest.raises(ImageError, match="there is no such file"):
             read_image(tmp_path / "gone.jpg", OWN_SIZE)
@@ -303,12 +323,12 @@ class TestBadFiles:
         with pytest.raises(ImageError, match="the PNG file is cut off"):
             decode(bytes(data), OWN_SIZE)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200, deadline=None, derandomize=True)
     @given(data=st.binary(max_size=200), magic=st.sampled_from([mode[:12] for mode in MODES.values()] + [b""]))
     def test_arbitrary_bytes(self, data: bytes, magic: bytes) -> None:
         check_decodes_or_refuses(magic + data)
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300, deadline=None, derandomize=True)
     @given(data=st.data(), name=st.sampled_from(sorted(MODES)))
     def test_damaged_files(self, data: st.DataObject, name: str) -> None:
         damaged = bytearray(MODES[name])

@@ -20,6 +20,7 @@ def labels_of(sizes: list[int], seed: int = 0) -> list[str]:
     return np.random.default_rng(seed).permutation(labels).tolist()
 
 
+@settings(deadline=None, derandomize=True)
 @given(sizes=class_sizes, validation=shares, test=shares, seed=st.integers(0, 2**31 - 1))
 def test_every_class_has_its_share_of_every_split(sizes: list[int], validation: float, test: float, seed: int) -> None:
     assume(validation + test < 0.99)
@@ -38,6 +39,7 @@ def test_every_class_has_its_share_of_every_split(sizes: list[int], validation: 
                 assert abs(found[split] - max(least, size * share)) <= 1
 
 
+@settings(deadline=None, derandomize=True)
 @given(count=st.integers(1, 10_000), share=st.floats(0.001, 0.99))
 def test_quota(count: int, share: float) -> None:
     assert quota(count, share) >= 1
@@ -71,6 +73,7 @@ def test_the_seed_decides() -> None:
     assert not np.array_equal(first, stratified(labels, 0.2, 0.2, 2))
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     sizes=st.lists(st.integers(10, 90), min_size=1, max_size=4), validation=st.floats(0, 0.5), seed=st.integers(0, 99)
 )
@@ -95,7 +98,7 @@ def test_a_class_that_is_too_small(validation: float, test: float, needed: int) 
             stratified(["big"] * 9 + ["small"] * (needed - 1), validation, test, 0)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     sizes=st.lists(st.integers(1, 60), min_size=3, max_size=40),
     validation=st.floats(0.05, 0.4),
@@ -103,7 +106,7 @@ def test_a_class_that_is_too_small(validation: float, test: float, needed: int) 
     seed=st.integers(0, 2**31 - 1),
 )
 def test_no_group_is_in_two_splits(sizes: list[int], validation: float, test: float, seed: int) -> None:
-    """And none is empty, and no split misses its share by more than about the largest group."""
+    """And none is empty, and no split misses its share by more than a group for each of the other two."""
     generator = np.random.default_rng(seed)
     groups = np.repeat([f"patient {number}" for number in range(len(sizes))], sizes)
     labels = generator.choice(["x", "y"], len(groups))
@@ -115,7 +118,7 @@ def test_no_group_is_in_two_splits(sizes: list[int], validation: float, test: fl
     for split, share in wanted.items():
         count = int((splits == split).sum())
         assert (count > 0) == (share > 0)
-        assert abs(count - share * len(groups)) <= max(sizes) + 2
+        assert abs(count - share * len(groups)) <= 2 * max(sizes)
 
 
 def test_shares_of_many_groups_come_out() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnctl.errors import MachineError
@@ -106,6 +106,7 @@ def test_odd_names_survive_a_csv(tmp_path: Path) -> None:
     assert b"caf\xe9" in (tmp_path / "a.csv").read_bytes()
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     rows=st.lists(st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\0"))] * 2), max_size=6),
 )
@@ -115,6 +116,7 @@ def test_any_text_survives_a_csv(rows: list[tuple[str, str]], tmp_path_factory: 
     assert [tuple(row.values()) for row in files.read_csv(file)] == rows
 
 
+@settings(deadline=None, derandomize=True)
 @given(value=st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_are_written_to_the_last_digit(value: float) -> None:
     assert float(files.csv_text(("x",), [(value,)]).splitlines()[1]) == value
