@@ -144,13 +144,22 @@ def _check_network(loaded: Loaded, findings: Findings, classes: int | None) -> N
     known = classes if classes is not None else _UNKNOWN_CLASSES
     plan = make_plan(loaded.layers, shape, known if complete else None, output)
     for problem in plan.problems:
-        _add(loaded, findings, problem.path, problem.message, problem.received, problem.hint)
+        position = _layer_position(loaded, problem.path)
+        place = format_path(problem.path)
+        findings.problems.append(Problem(problem.message, place, position, problem.received, problem.hint))
     if plan.problems or not complete:
         return
     findings.plan = plan if classes is not None else None
     for remark in plan_remarks(plan):
-        position = loaded.document.position(remark.path)
+        position = _layer_position(loaded, remark.path)
         findings.remarks.append(Remark(remark.message, remark.hint, position, format_path(remark.path)))
+
+
+def _layer_position(loaded: Loaded, path: ValuePath) -> Position | None:
+    """Where a layer stands; the last one for the output layer, which is appended and stands nowhere."""
+    if path == ("output",):
+        path = ("model", len(loaded.document.data["model"]) - 1)
+    return loaded.document.position(path)
 
 
 def _check_agreement(loaded: Loaded, findings: Findings) -> None:
@@ -201,9 +210,11 @@ def decode_catalog(loaded: Loaded, findings: Findings, progress: Progress) -> No
     listing = "\n  ".join(named) + (f"\n  and {more:,} more" if more else "")
     share = len(decoded.failures) / len(catalog.frame)
     if data.on_bad_image == "error" or share > data.max_bad_images:
-        limit = f", more than data.max_bad_images = {data.max_bad_images:g}" if data.on_bad_image == "skip" else ""
+        skips = data.on_bad_image == "skip"
+        limit = f", more than data.max_bad_images = {data.max_bad_images:g}" if skips else ""
         message = f"{len(decoded.failures):,} of {len(catalog.frame):,} images cannot be decoded{limit}:\n  {listing}"
-        hint = "remove or convert them, or leave them out with data.on_bad_image: skip"
+        mend = "raise data.max_bad_images" if skips else "leave them out with data.on_bad_image: skip"
+        hint = f"remove or convert them, or {mend}"
         findings.problems.append(Problem(message, hint=hint, exit_code=EXIT_DATA))
         return
     message = f"{len(decoded.failures):,} images cannot be decoded and are left out:\n  {listing}"

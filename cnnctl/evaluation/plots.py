@@ -2,6 +2,7 @@
 
 import io
 import logging
+import warnings
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ def _figure(width: float, height: float) -> Any:
 def png(figure: Any) -> bytes:
     """A figure as the bytes of a PNG file."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # a box stands for it
+        figure.savefig(content, format="png", bbox_inches="tight", metadata={"Software": None})
     return content.getvalue()
 
 
@@ -46,24 +49,29 @@ def confusion_matrix_png(metrics: Metrics, title: str) -> bytes:
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
     bar.set_label("share of the true class")
     accuracy = f"accuracy {metrics.accuracy:.1%} of {metrics.images:,} images"
-    axes.set_title(f"Confusion matrix: {title}\n{accuracy}", fontsize=11)
+    axes.set_title(f"Confusion matrix: {_one_line(title)}\n{accuracy}", fontsize=11, parse_math=False)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     names = [_short(name) for name in metrics.classes]
     upright = longest <= 3 and size <= 20
-    font = 10 if size <= 20 else 8 if size <= _MOST_LABELLED else 6
-    axes.set_xticks(range(size), names, rotation=0 if upright else 90, fontsize=font)
-    axes.set_yticks(range(size), names, fontsize=font)
+    font = 10.0 if size <= 20 else 8.0 if size <= _MOST_LABELLED else 6.0
+    axes.set_xticks(range(size), names, rotation=0 if upright else 90, fontsize=font, parse_math=False)
+    axes.set_yticks(range(size), names, fontsize=font, parse_math=False)
     if size <= _MOST_LABELLED:
-        digits = len(str(counts.max()))
+        cell = 72 * (side - 2.2) / size  # in points, of which a digit takes 0.6 of its font's size
+        font = min(font, 1.3 * cell / len(str(counts.max())))
         for row, column in np.argwhere(counts > 0):
             colour = "white" if shares[row, column] > 0.5 else "black"
-            text_size = min(font, 26 / digits)
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=text_size)
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=font)
     return png(figure)
 
 
 def _short(name: str) -> str:
-    """A class name fit for a tick label: one line, no mathematics, at most 30 characters."""
-    line = " ".join(name.split()).replace("$", r"\$")
+    """A class name fit for a tick label: one line of at most 30 characters."""
+    line = _one_line(name)
     return line if len(line) <= 30 else line[:29] + "…"
+
+
+def _one_line(text: str) -> str:
+    """Text without line breaks, tabs and what cannot be printed."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split()))

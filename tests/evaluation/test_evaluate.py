@@ -1,0 +1,200 @@
+"""Judging a run on its own images and on new ones, and which files that touches."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnctl.config.schema import CsvColumns
+from cnnctl.errors import EXIT_DATA, EXIT_RUN, DataError, RunError
+from cnnctl.evaluation.evaluate import default_split, evaluate_data, evaluate_split, label_numbers
+from cnnctl.runs import Run, files
+from tests.inference.build import COLOURS, colour_run, paint
+
+SHADES = {"red": (220, 20, 20), "green": (20, 220, 20), "blue": (20, 20, 220)}
+
+
+def nothing(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def photos(folder: Path, count: int = 3) -> list[tuple[str, str]]:
+    """(path, label) of `count` images of each colour in class folders; the last green one is red in truth."""
+    found = []
+    for name in COLOURS:
+        for number in range(count):
+            shade = SHADES["red" if (name, number) == ("green", count - 1) else name]
+            found.append((paint(folder / name / f"{number}.png", *shade), name))
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of red, green and blue with 3 training, 3 validation and 3 test images, one of each class."""
+    made = colour_run(tmp_path / "colours" / "7")
+    images = photos(tmp_path / "photos")
+    splits = [("train", "validation", "test")[number % 3] for number in range(9)]
+    rows = [(path, label, split) for (path, label), split in zip(images, splits, strict=True)]
+    files.write_csv(made.split, ("path", "label", "split"), rows)
+    return made
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def contents(run: Run) -> dict[str, bytes]:
+    return {str(path.relative_to(run.path)): path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+
+
+def test_the_test_split_is_the_runs_own_figure(run):
+    seen = []
+    evaluation = evaluate_split(run, None, lambda done, total: seen.append((done, total)))
+    assert seen == [(3, 3)]
+    assert (evaluation.split, evaluation.folder) == ("test", run.path)
+    written = json.loads(run.metrics.read_text())
+    assert written == evaluation.content
+    assert (written["split"], written["images"], written["accuracy"]) == ("test", 3, pytest.approx(2 / 3))
+    assert written["confusion_matrix"] == [[1, 0, 0], [1, 0, 0], [0, 0, 1]]
+    predictions = rows_of(run.predictions)
+    assert list(predictions[0]) == ["path", "label", "predicted", "probability", "correct"]
+    assert [(row["label"], row["predicted"], row["correct"]) for row in predictions] == [
+        ("red", "red", "true"),
+        ("green", "red", "false"),
+        ("blue", "blue", "true"),
+    ]
+    assert all(float(row["probability"]) == pytest.approx(1, abs=1e-6) for row in predictions)
+    assert (run.plots / "confusion_matrix.png").is_file()
+
+
+def test_other_splits_are_nested_and_touch_nothing_else(run):
+    files.write_json(run.metrics, {"onnx": {"written": True}})
+    main = evaluate_split(run, "test", nothing).content
+    before = contents(run)
+    other = evaluate_split(run, "validation", nothing)
+    assert other.folder == run.evaluations / "validation"
+    assert other.metrics.accuracy == 1
+    assert other.content == {**main, "validation": other.content["validation"]}
+    assert other.content["onnx"] == {"written": True}
+    assert other.content["validation"]["accuracy"] == 1
+    after = contents(run)
+    assert {name for name in after if after[name] != before.get(name)} == {
+        "metrics.json",
+        "evaluations/validation/predictions.csv",
+        "evaluations/validation/plots/confusion_matrix.png",
+    }
+    again = evaluate_split(run, None, nothing)
+    assert again.content == other.content  # the main figures anew, what was nested kept
+    third = evaluate_split(run, "train", nothing).content
+    assert {"onnx", "validation", "train"} <= set(third)
+    assert (third["split"], third["accuracy"]) == ("test", main["accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("present", "chosen"),
+    [("train validation test", "test"), ("train validation", "validation"), ("train", "train"), ("test train", "test")],
+)
+def test_which_split_a_run_is_judged_by(present, chosen, tmp_path):
+    run = Run(tmp_path)
+    files.write_csv(run.split, ("path", "label", "split"), [("x.png", "red", split) for split in present.split()])
+    assert default_split(run) == chosen
+
+
+def test_a_split_that_the_run_lacks(run):
+    rows = [(row["path"], row["label"], "train") for row in rows_of(run.split)]
+    files.write_csv(run.split, ("path", "label", "split"), rows)
+    with pytest.raises(DataError) as caught:
+        evaluate_split(run, "test", nothing)
+    assert caught.value.message == f"the run {run.path} has no test images"
+    assert caught.value.hint == "it has train: --split train"
+
+
+def test_new_data_goes_under_evaluations_and_nowhere_else(run, tmp_path):
+    evaluate_split(run, None, nothing)
+    before = contents(run)
+    photos(tmp_path / "new", count=5)
+    for number in ("1", "2"):
+        evaluation = evaluate_data(run, str(tmp_path / "new"), CsvColumns(), nothing)
+        assert evaluation.folder == run.evaluations / number
+        assert evaluation.split == evaluation.content["split"] == str(tmp_path / "new")
+        assert json.loads((evaluation.folder / "metrics.json").read_text()) == evaluation.content
+        assert evaluation.metrics.accuracy == pytest.approx(14 / 15)
+        assert len(rows_of(evaluation.folder / "predictions.csv")) == 15
+        assert (evaluation.folder / "plots" / "confusion_matrix.png").is_file()
+    after = contents(run)
+    assert {name: after[name] for name in before} == before
+    assert {name.split("/")[0] for name in set(after) - set(before)} == {"evaluations"}
+
+
+def test_classes_are_matched_by_name_and_may_be_fewer(run, tmp_path):
+    """The folders' order is not the run's."""
+    paint(tmp_path / "new" / "green" / "1.png", *SHADES["green"])
+    paint(tmp_path / "new" / "red" / "1.png", *SHADES["red"])
+    metrics = evaluate_data(run, str(tmp_path / "new"), CsvColumns(), nothing).metrics
+    assert metrics.accuracy == 1
+    assert metrics.classes == COLOURS
+    assert [one.support for one in metrics.per_class] == [1, 1, 0]
+
+
+def test_a_csv_with_its_own_columns(run, tmp_path):
+    paint(tmp_path / "a.png", *SHADES["blue"])
+    table = tmp_path / "new.csv"
+    table.write_text("file,class\na.png,blue\n")
+    assert evaluate_data(run, str(table), CsvColumns(path="file", label="class"), nothing).metrics.accuracy == 1
+
+
+def test_an_unknown_class_is_refused_by_name_before_anything_is_written(run, tmp_path):
+    photos(tmp_path / "new")
+    paint(tmp_path / "new" / "infrared" / "1.png", 1, 1, 1)
+    with pytest.raises(DataError) as caught:
+        evaluate_data(run, str(tmp_path / "new"), CsvColumns(), nothing)
+    assert caught.value.exit_code == EXIT_DATA == 3
+    assert caught.value.message == f"{tmp_path / 'new'} has the class infrared, which the run does not know"
+    assert caught.value.hint == "it knows red, green, blue"
+    assert not run.evaluations.exists()
+
+
+def test_labels_become_numbers_by_name():
+    classes = ("no", "1e3", "007", "NA")
+    assert label_numbers(["007", "no", "NA", "1e3"], classes, "x").tolist() == [2, 0, 3, 1]
+    many = [f"c{number}" for number in range(12)]
+    with pytest.raises(DataError) as caught:
+        label_numbers(["c1", "7"], many, "x")
+    assert caught.value.message == "x has the class 7, which the run does not know"
+    assert caught.value.hint == "it knows " + ", ".join(many[:10]) + ", ..."
+
+
+def test_missing_and_broken_images_are_named(run, tmp_path):
+    gone, broken, _ = (Path(row["path"]) for row in rows_of(run.split) if row["split"] == "test")
+    gone.unlink()
+    broken.write_text("no image")
+    with pytest.raises(DataError) as caught:
+        evaluate_split(run, None, nothing)
+    assert caught.value.message == (
+        f"2 of 3 images cannot be used: {gone}: there is no such file; {broken}: it is a text file"
+    )
+    assert not run.metrics.exists()
+
+
+def test_an_empty_folder_and_a_run_without_a_model(run, tmp_path):
+    (tmp_path / "empty" / "red").mkdir(parents=True)
+    with pytest.raises(DataError, match="no image was found in "):
+        evaluate_data(run, str(tmp_path / "empty"), CsvColumns(), nothing)
+    run.onnx_model.unlink()
+    with pytest.raises(RunError, match=r"has no model\.onnx") as caught:
+        evaluate_split(run, None, nothing)
+    assert caught.value.exit_code == EXIT_RUN
+
+
+def test_a_sigmoid_run_is_judged_by_both_classes(tmp_path):
+    run = colour_run(tmp_path / "run", ("cold", "warm"), units=1)
+    for name, shade in (("cold", SHADES["blue"]), ("warm", SHADES["red"])):
+        for number in range(3):
+            paint(tmp_path / "new" / name / f"{number}.png", *shade)
+    metrics = evaluate_data(run, str(tmp_path / "new"), CsvColumns(), nothing).metrics
+    assert (metrics.accuracy, metrics.roc_auc) == (1, 1)
+    assert metrics.loss == pytest.approx(0, abs=1e-6)
+    assert np.array(metrics.confusion_matrix).tolist() == [[3, 0], [0, 3]]

@@ -1,0 +1,181 @@
+"""Figures against scikit-learn, formulas and slow loops."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn import metrics as sklearn_metrics
+
+from cnnctl.evaluation.metrics import CALIBRATION_BINS, expected_calibration_error, score
+
+
+def names(count):
+    return tuple(f"class {number}" for number in range(count))
+
+
+def random_case(images, classes, seed=0, sharpness=3.0):
+    """Probabilities that are right more often than not, and the truth."""
+    generator = np.random.default_rng(seed)
+    truth = generator.integers(0, classes, images)
+    logits = generator.normal(size=(images, classes))
+    logits[np.arange(images), truth] += 1
+    chances = np.exp(sharpness * logits)
+    return (chances / chances.sum(axis=1, keepdims=True)).astype(np.float32), truth
+
+
+def wilson(right, of):
+    """Wilson (1927), with the normal distribution's quantile of 0.975."""
+    z = 1.959963984540054
+    share = right / of
+    centre = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def slow_calibration_error(chances, truth):
+    """Guo et al. 2017, equations 3 to 5: bins ((m - 1)/M, m/M]."""
+    error = 0.0
+    for number in range(CALIBRATION_BINS):
+        low, high = number / CALIBRATION_BINS, (number + 1) / CALIBRATION_BINS
+        own = [row for row in range(len(truth)) if low < chances[row].max() <= high]
+        if own:
+            accuracy = sum(chances[row].argmax() == truth[row] for row in own) / len(own)
+            confidence = sum(float(chances[row].max()) for row in own) / len(own)
+            error += len(own) / len(truth) * abs(accuracy - confidence)
+    return error
+
+
+@pytest.mark.parametrize(("images", "classes"), [(1, 2), (50, 2), (200, 3), (300, 5), (300, 6), (500, 40)])
+def test_against_scikit_learn(images, classes):
+    chances, truth = random_case(images, classes)
+    got = score(chances, truth, names(classes))
+    answers, numbers = chances.argmax(axis=1), np.arange(classes)
+    assert got.images == images
+    assert got.accuracy == pytest.approx(sklearn_metrics.accuracy_score(truth, answers))
+    clipped = np.clip(chances.astype(np.float64), 1e-7, 1)
+    assert got.loss == pytest.approx(-np.log(clipped[np.arange(images), truth]).mean())
+    assert got.accuracy_interval == pytest.approx(wilson(round(got.accuracy * images), images))
+    assert got.expected_calibration_error == pytest.approx(slow_calibration_error(chances, truth), abs=1e-6)
+    report = sklearn_metrics.classification_report(
+        truth, answers, labels=numbers, target_names=names(classes), output_dict=True, zero_division=0
+    )
+    for name, one in zip(got.classes, got.per_class, strict=True):
+        theirs = report[name]
+        assert (one.precision, one.recall, one.f1) == pytest.approx(
+            (theirs["precision"], theirs["recall"], theirs["f1-score"])
+        )
+        assert one.support == theirs["support"]
+    assert np.array(got.confusion_matrix).tolist() == [
+        [int(((truth == true) & (answers == answer)).sum()) for answer in numbers] for true in numbers
+    ]
+    if classes > 5:
+        top = np.argsort(-chances, axis=1)[:, :5]
+        assert got.top_5_accuracy == pytest.approx((top == truth[:, None]).any(axis=1).mean())
+        assert got.top_5_accuracy >= got.accuracy
+    else:
+        assert got.top_5_accuracy is None
+    if classes == 2 and images > 1:
+        pairs = [(chances[a, 1] > chances[b, 1]) + 0.5 * (chances[a, 1] == chances[b, 1])
+                 for a in np.flatnonzero(truth == 1) for b in np.flatnonzero(truth == 0)]  # fmt: skip
+        assert got.roc_auc == pytest.approx(np.mean(pairs))
+    else:
+        assert got.roc_auc is None
+
+
+CERTAIN = np.eye(2, dtype=np.float32)
+CASES = {
+    "perfect": (CERTAIN[[0, 1, 1, 0]], [0, 1, 1, 0], {"accuracy": 1, "loss": 0, "roc_auc": 1, "ece": 0}),
+    "all wrong": (
+        CERTAIN[[0, 1, 1, 0]],
+        [1, 0, 0, 1],
+        {"accuracy": 0, "loss": -math.log(1e-7), "roc_auc": 0, "ece": 1},
+    ),
+    "a guess": (
+        np.full((4, 2), 0.5, np.float32),
+        [0, 1, 0, 1],
+        {"accuracy": 0.5, "loss": math.log(2), "roc_auc": 0.5, "ece": 0},
+    ),
+    "one class only": (CERTAIN[[1, 1]], [1, 1], {"accuracy": 1, "loss": 0, "roc_auc": None, "ece": 0}),
+}
+
+
+@pytest.mark.parametrize(("chances", "truth", "expected"), CASES.values(), ids=CASES)
+def test_the_ends_of_the_scale(chances, truth, expected):
+    got = score(chances, np.array(truth), ("no", "yes"))
+    assert got.accuracy == expected["accuracy"]
+    assert got.loss == pytest.approx(expected["loss"], abs=1e-6)
+    assert got.roc_auc == expected["roc_auc"]
+    assert got.expected_calibration_error == pytest.approx(expected["ece"])
+    low, high = got.accuracy_interval
+    assert 0 <= low <= got.accuracy <= high <= 1
+    assert high - low > 0.3  # so few images prove little
+
+
+def test_classes_without_images_score_zero_and_stay_in_the_table():
+    chances = np.array([[0.7, 0.2, 0.1, 0], [0.1, 0.2, 0.7, 0]], np.float32)
+    got = score(chances, np.array([0, 0]), ("a", "b", "c", "d"))
+    assert [one.support for one in got.per_class] == [2, 0, 0, 0]
+    assert [(one.precision, one.recall) for one in got.per_class] == [(1, 0.5), (0, 0), (0, 0), (0, 0)]
+    assert got.confusion_matrix == ((1, 0, 1, 0), (0,) * 4, (0,) * 4, (0,) * 4)
+
+
+def test_calibration_by_hand():
+    """Confidences 0.9 (right, wrong) and 0.6 (right): 2/3 * |0.5 - 0.9| + 1/3 * |1 - 0.6|."""
+    chances = np.array([[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]], np.float32)
+    assert expected_calibration_error(chances, np.array([0, 0, 1])) == pytest.approx(0.8 / 3 + 0.4 / 3, abs=1e-6)
+
+
+def test_json_leaves_out_what_does_not_apply():
+    two = score(*random_case(20, 2), ("no", "1e3")).to_json()
+    assert list(two) == [
+        "images",
+        "accuracy",
+        "accuracy_interval",
+        "loss",
+        "roc_auc",
+        "expected_calibration_error",
+        "classes",
+        "per_class",
+        "confusion_matrix",
+    ]
+    assert list(two["per_class"]) == two["classes"] == ["no", "1e3"]
+    assert list(two["per_class"]["no"]) == ["precision", "recall", "f1", "support"]
+    six = score(*random_case(20, 6), names(6)).to_json()
+    assert "top_5_accuracy" in six
+    assert "roc_auc" not in six
+    plain = (int, float, str, list, dict)
+    assert all(type(value) in plain for value in two.values())
+    assert {type(count) for row in two["confusion_matrix"] for count in row} == {int}
+
+
+@st.composite
+def cases(draw):
+    classes = draw(st.integers(2, 8))
+    images = draw(st.integers(1, 30))
+    raw = draw(arrays(np.float64, (images, classes), elements=st.floats(0, 1, width=16)))
+    chances = ((raw + 1e-6) / (raw + 1e-6).sum(axis=1, keepdims=True)).astype(np.float32)
+    return chances, draw(arrays(np.int64, images, elements=st.integers(0, classes - 1)))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(cases())
+def test_invariants(case):
+    chances, truth = case
+    got = score(chances, truth, names(chances.shape[1]))
+    matrix = np.array(got.confusion_matrix)
+    assert matrix.sum() == got.images == len(truth)
+    assert got.accuracy == pytest.approx(np.trace(matrix) / matrix.sum())
+    assert matrix.sum(axis=1).tolist() == [one.support for one in got.per_class]
+    weighted = sum(one.recall * one.support for one in got.per_class) / got.images
+    assert weighted == pytest.approx(got.accuracy)
+    low, high = got.accuracy_interval
+    assert 0 <= low <= got.accuracy + 1e-12
+    assert got.accuracy - 1e-12 <= high <= 1
+    assert 0 <= got.loss <= -math.log(1e-7) + 1e-6
+    assert 0 <= got.expected_calibration_error <= 1
+    for one in got.per_class:
+        assert 0 <= one.f1 <= 1
+        assert min(one.precision, one.recall) - 1e-12 <= one.f1 <= max(one.precision, one.recall) + 1e-12

@@ -1,0 +1,241 @@
+"""Everything that is wrong with a config and its data is said at once, with its line and the right exit code."""
+
+from pathlib import Path
+
+import pytest
+
+from cnnctl.checks import Findings, check, summary_classes
+from cnnctl.config import parse_config
+from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError
+from tests.inference.build import paint
+
+GOOD_MODEL = "model:\n  - conv2d: {filters: 4, kernel_size: 3, activation: relu}\n  - flatten\n"
+
+
+def nothing(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def checked(folder: Path, text: str, *assignments: str, decode: bool = True) -> Findings:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return check(parse_config(path, assignments), nothing, decode)
+
+
+def told(findings: Findings) -> list[tuple[int, int | None, str, str]]:
+    """(exit code, line, path, message) of each problem."""
+    return [
+        (problem.exit_code, problem.position.line if problem.position else None, problem.path, problem.message)
+        for problem in findings.problems
+    ]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three classes of six images each."""
+    for number in range(6):
+        for name, shade in (("cat", 50), ("dog", 120), ("no", 200)):
+            paint(tmp_path / "photos" / name / f"{number}.png", shade, number, 0)
+    return tmp_path / "photos"
+
+
+def test_a_good_config_has_no_problems_and_is_ready_to_train(photos, tmp_path):
+    findings = checked(tmp_path, "data: {train: photos, image: {size: 8}}\n" + GOOD_MODEL)
+    assert (findings.problems, findings.exit_code) == ([], 0)
+    findings.insist()
+    assert findings.plan.layers[-1].output_shape == (3,)
+    assert findings.catalog.classes == ("cat", "dog", "no")
+    assert findings.decoded.pixels.shape == (18, 8, 8, 3)
+    assert checked(tmp_path, "data: {train: photos}\n" + GOOD_MODEL, decode=False).decoded is None
+
+
+HEAD = "data: {train: photos, image: {size: 8}}\n"
+CASES = {
+    "vocabulary alone": (
+        HEAD + GOOD_MODEL + "train: {epoch: 3}\n",
+        [(2, 5, "train.epoch", "there is no such key")],
+    ),
+    "data alone": (
+        "data: {train: fotos}\n" + GOOD_MODEL,
+        [(3, 1, "data.train", "there is no folder or file {folder}/fotos")],
+    ),
+    "both": (
+        "data: {train: fotos}\n" + GOOD_MODEL + "train: {epochs: 0}\n",
+        [
+            (2, 5, "train.epochs", "expected a number of at least 1"),
+            (3, 1, "data.train", "there is no folder or file {folder}/fotos"),
+        ],
+    ),
+    "every missing source": (
+        "data:\n  train: fotos\n  validation: photos\n  test: nowhere.csv\n" + GOOD_MODEL,
+        [
+            (3, 2, "data.train", "there is no folder or file {folder}/fotos"),
+            (3, 4, "data.test", "there is no folder or file {folder}/nowhere.csv"),
+        ],
+    ),
+    "an impossible layer and a wrong key": (
+        HEAD
+        + "model:\n  - max_pooling2d: {pool_size: 9}\n  - flatten\n  - flatten: {units: 1}\n"
+        + "train: {batch_size: many}\n",
+        [
+            (2, 3, "model[0].max_pooling2d.pool_size", "the output would be empty"),
+            (2, 5, "model[2].flatten.units", "there is no such key"),
+            (2, 6, "train.batch_size", "expected a whole number"),
+        ],
+    ),
+    "the output layer on an image": (
+        HEAD + "model:\n  - conv2d: {filters: 4, kernel_size: 3, activation: relu}\n",
+        [(2, 3, "output", "the output layer that is appended needs a vector, but the image still has rows")],
+    ),
+    "another number of classes": (
+        "classes: 4\n" + HEAD + GOOD_MODEL,
+        [(2, 1, "classes", "the data has 3 classes")],
+    ),
+    "sigmoid for three classes": (
+        "output: sigmoid\n" + HEAD + GOOD_MODEL,
+        [(2, 1, "output", "output: sigmoid is for exactly two classes, and the data has 3")],
+    ),
+    "weights of unknown classes": (
+        HEAD + GOOD_MODEL + "train:\n  class_weight:\n    cat: 1\n    no: 2\n    dgo: 3\n    1e3: 1\n",
+        [
+            (2, 9, "train.class_weight.dgo", "the data has no such class"),
+            (2, 10, "train.class_weight.1e3", "the data has no such class"),
+        ],
+    ),
+    "nothing to monitor": (
+        "data: {train: photos, validation: 0, image: {size: 8}}\n"
+        + GOOD_MODEL
+        + "train:\n  early_stopping:\n    monitor: val_accuracy\n",
+        [(2, 7, "train.early_stopping.monitor", "there are no validation images to monitor")],
+    ),
+    "nothing to monitor by default": (
+        "data: {train: photos, validation: 0, image: {size: 8}}\n" + GOOD_MODEL + "train: {early_stopping: {}}\n",
+        [(2, 5, "train.early_stopping.monitor", "there are no validation images to monitor")],
+    ),
+    "a data section that is wrong hides the shapes": (
+        "data: {train: photos, image: {size: big}}\nmodel:\n  - max_pooling2d: {pool_size: 999}\n  - flatten\n",
+        [(2, 1, "data.image", "expected size to be a whole number from 1 to 8192")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES)
+def test_every_problem_at_once(text, expected, photos, tmp_path):
+    findings = checked(tmp_path, text)
+    found = told(findings)
+    assert [(code, line) for code, line, _, _ in found] == [(code, line) for code, line, _, _ in expected]
+    for (_, _, path, message), (_, _, wanted_path, wanted) in zip(found, expected, strict=True):
+        assert path == wanted_path
+        assert message.startswith(wanted.format(folder=tmp_path))
+    codes = {code for code, *_ in expected}
+    assert findings.exit_code == (EXIT_CONFIG if EXIT_CONFIG in codes else EXIT_DATA)
+    with pytest.raises(ConfigError) as caught:
+        findings.insist()
+    assert caught.value.exit_code == findings.exit_code
+    assert str(caught.value).count("\n\n") == len(expected) - 1
+
+
+def test_a_hint_names_the_class_that_was_meant(photos, tmp_path):
+    (problem,) = checked(tmp_path, HEAD + GOOD_MODEL + "train: {class_weight: {dgo: 3}}\n").problems
+    assert problem.received == "dgo"
+    assert "dog" in problem.hint
+
+
+def test_monitoring_the_training_loss_needs_no_validation(photos, tmp_path):
+    text = "data: {train: photos, validation: 0}\n" + GOOD_MODEL + "train: {early_stopping: {monitor: loss}}\n"
+    assert checked(tmp_path, text, decode=False).problems == []
+
+
+BAD = [("broken.png", b"\x89PNG\r\n\x1a\n", "cut off"), ("empty.jpg", b"", "the file is empty"),
+       ("text.jpg", b"hello", "it is a text file")]  # fmt: skip
+
+
+@pytest.fixture
+def spoilt(photos):
+    """Three of then 21 images cannot be decoded."""
+    for name, content, _ in BAD:
+        (photos / "cat" / name).write_bytes(content)
+    return photos
+
+
+def test_bad_images_are_listed_with_their_reasons(spoilt, tmp_path):
+    (problem,) = checked(tmp_path, HEAD + GOOD_MODEL).problems
+    assert problem.exit_code == EXIT_DATA
+    first, *listed = problem.message.split("\n  ")
+    assert first == "3 of 21 images cannot be decoded:"
+    assert sorted(Path(line.partition(": ")[0]).name for line in listed) == [name for name, _, _ in BAD]
+    for name, _, reason in BAD:
+        assert any(name in line and reason in line for line in listed)
+    assert problem.hint == "remove or convert them, or leave them out with data.on_bad_image: skip"
+
+
+def test_bad_images_and_a_wrong_config_are_told_together(spoilt, tmp_path):
+    findings = checked(tmp_path, HEAD + GOOD_MODEL + "train: {epochs: 0}\n")
+    assert [problem.exit_code for problem in findings.problems] == [EXIT_CONFIG, EXIT_DATA]
+    assert findings.exit_code == EXIT_CONFIG
+
+
+def test_more_bad_images_than_may_be_skipped(spoilt, tmp_path):
+    (problem,) = checked(tmp_path, HEAD + GOOD_MODEL, "data.on_bad_image=skip").problems
+    assert problem.message.startswith("3 of 21 images cannot be decoded, more than data.max_bad_images = 0.01:\n")
+    assert problem.hint == "remove or convert them, or raise data.max_bad_images"
+
+
+def test_skipped_images_leave_the_catalog_and_a_remark(spoilt, tmp_path):
+    findings = checked(tmp_path, HEAD + GOOD_MODEL, "data.on_bad_image=skip", "data.max_bad_images=0.2")
+    assert findings.problems == []
+    assert findings.remarks[-1].message.startswith("3 images cannot be decoded and are left out:\n")
+    assert len(findings.catalog.frame) == 18
+    assert len(findings.decoded.pixels) == 21
+    names = [Path(path).name for path in findings.catalog.frame.path]
+    assert not {name for name, _, _ in BAD} & set(names)
+    for row, path in findings.catalog.frame.path.items():  # the index still finds the pixels
+        assert findings.decoded.pixels[row].max() == {"cat": 50, "dog": 120, "no": 200}[Path(path).parent.name]
+
+
+def test_a_class_that_is_skipped_away_is_named(photos, tmp_path):
+    for path in (photos / "no").iterdir():
+        path.write_text("no image")
+    findings = checked(tmp_path, HEAD + GOOD_MODEL, "data.on_bad_image=skip", "data.max_bad_images=1")
+    assert [(code, message) for code, _, _, message in told(findings)] == [
+        (EXIT_DATA, "no training image is left for the class no")
+    ]
+
+
+def test_more_than_twenty_bad_images_are_counted(photos, tmp_path):
+    for number in range(25):
+        (photos / "dog" / f"bad{number:02}.jpg").write_bytes(b"")
+    (problem,) = checked(tmp_path, HEAD + GOOD_MODEL).problems
+    lines = problem.message.split("\n  ")
+    assert len(lines) == 22
+    assert lines[-1] == "and 5 more"
+
+
+def test_remarks_stand_beside_problems_and_have_a_place(photos, tmp_path):
+    text = HEAD + "model:\n  - conv2d: {filters: 4, kernel_size: 3}\n  - flatten\ntrain: {class_weight: {wolf: 1}}\n"
+    findings = checked(tmp_path, text)
+    assert findings.exit_code == EXIT_CONFIG
+    remark = next(remark for remark in findings.remarks if "activation" in remark.message)
+    assert (remark.path, remark.position.line) == ("model[0]", 3)
+
+
+COUNTS = [
+    ("output: sigmoid\n", 2),
+    ("classes: 7\n", 7),
+    ("", 3),
+]
+
+
+@pytest.mark.parametrize(("line", "count"), COUNTS)
+def test_summary_counts_classes_without_reading_images(line, count, photos, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(line + HEAD + GOOD_MODEL)
+    assert summary_classes(parse_config(path)) == count
+
+
+def test_summary_without_data_says_what_to_add(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("data: {train: fotos}\n" + GOOD_MODEL)
+    with pytest.raises(DataError) as caught:
+        summary_classes(parse_config(path))
+    assert "`classes: 10`" in caught.value.hint
