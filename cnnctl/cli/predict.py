@@ -1,6 +1,5 @@
 """`cnnctl predict`."""
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -142,11 +141,11 @@ def _write_jsonl(rows: Iterable[Row], stream: TextIO) -> None:
 
 
 def _write_csv(rows: Iterable[Row], stream: TextIO) -> None:
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("path", "label", "probability", "error"))
-    for row in rows:
-        label, probability = row.top[0] if row.top else ("", "")
-        writer.writerow((row.path, label, probability, row.error or ""))
+    from cnnctl.runs.files import write_rows
+
+    write_rows(stream, [("path", "label", "probability", "error")])
+    answers = ((row, *(row.top[0] if row.top else ("", ""))) for row in rows)
+    write_rows(stream, ((row.path, label, probability, row.error or "") for row, label, probability in answers))
 
 
 _WRITERS: dict[str, Callable[[Iterable[Row], TextIO], None]] = {

@@ -62,6 +62,8 @@ def decode_images(paths: Sequence[str], spec: ImageSpec, where: str, progress: P
         return Decoded(pixels, digests, _decode_into(paths, spec, pixels, digests, progress))
     base = (cache_folder() if where == "auto" else Path(where)) / "images"
     entry = base / _key(paths, spec)
+    if entry.is_dir() and not _is_whole(entry, len(paths), spec):
+        shutil.rmtree(entry)
     if not entry.is_dir():
         _build(entry, paths, spec, progress)
     return _open(entry, len(paths), spec)
@@ -90,8 +92,8 @@ def _build(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progres
                 f"the decoded images need {needed / 1e9:.1f} GB and {entry.parent} has {free / 1e9:.1f} GB free",
                 "name a folder on a larger disk with data.cache: PATH, or make the images smaller",
             )
-        pixels = np.memmap(staging / "pixels", np.uint8, "w+", shape=(len(paths), *spec.shape))
-        digests = np.memmap(staging / "digests", np.uint8, "w+", shape=(len(paths), DIGEST_BYTES))
+        pixels = _allocate(staging / "pixels", (len(paths), *spec.shape))
+        digests = _allocate(staging / "digests", (len(paths), DIGEST_BYTES))
         failures = _decode_into(paths, spec, pixels, digests, progress)
         pixels.flush()
         digests.flush()
@@ -106,6 +108,22 @@ def _build(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progres
         raise MachineError(f"the decoded images cannot be kept in {entry.parent}: {error.strerror}", hint) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A mapped file whose disk blocks are taken now: a disk that fills up later would kill the process (SIGBUS)."""
+    array = np.memmap(path, np.uint8, "w+", shape=shape)
+    if array.nbytes and hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, array.nbytes)
+    return array
+
+
+def _is_whole(entry: Path, count: int, spec: ImageSpec) -> bool:
+    """Whether an entry has its files at their full size; what a crash of the machine left behind is made again."""
+    sizes = {"pixels": count * int(np.prod(spec.shape)), "digests": count * DIGEST_BYTES}
+    files = [entry / name for name in (*sizes, "failures.json")]
+    return all(file.is_file() and file.stat().st_size == sizes.get(file.name, file.stat().st_size) for file in files)
 
 
 def _open(entry: Path, count: int, spec: ImageSpec) -> Decoded:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cnnctl.data import headers
 from cnnctl.errors import DataError
 
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 64 * 2**20
 MAX_FILE_BYTES = 100_000_000
 DECODER_VERSION = 1
 """Part of the key of every cached image: raise it whenever the same file would give other pixels."""
@@ -127,7 +127,7 @@ def upright(data: bytes) -> Any:
         pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         if "MAX_IMAGE" in error.err:
-            raise ImageError(f"its header claims more than {MAX_PIXELS // 1_000_000} megapixels") from None
+            raise ImageError(f"its header claims more than {MAX_PIXELS // 2**20} megapixels") from None
         raise ImageError(f"the {file_format} image cannot be decoded: {error.err}") from None
     if pixels is None or pixels.size == 0:
         raise ImageError(f"the {file_format} image is damaged and cannot be decoded")

@@ -1,6 +1,7 @@
 """Whole files or none: everything is written beside its destination, flushed to the disk, and renamed."""
 
 import csv
+import io
 import json
 import os
 import tempfile
@@ -72,18 +73,20 @@ def write_json(path: Path, value: Any) -> None:
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A CSV with `\\n` line ends; floats with as many digits as it takes to read them back."""
-    lines = _Lines()
-    writer = csv.writer(lines)
-    writer.writerow(header)
-    writer.writerows(rows)
-    return "".join(lines)
+    text = io.StringIO()
+    write_rows(text, (header, *rows))
+    return text.getvalue()
 
 
-class _Lines(list[str]):
-    """Takes rows that end in `\\r\\n`, so that csv quotes names with either letter, and ends them in `\\n`."""
-
-    def write(self, row: str) -> None:
-        self.append(row.removesuffix("\r\n") + "\n")
+def write_rows(stream: TextIO, rows: Iterable[Sequence[Any]]) -> None:
+    """Rows of a CSV, each ended by `\\n`; csv quotes names with `\\r` only while it ends its rows in `\\r\\n`."""
+    line = io.StringIO(newline="")
+    writer = csv.writer(line)
+    for row in rows:
+        writer.writerow(row)
+        stream.write(line.getvalue().removesuffix("\r\n") + "\n")
+        line.seek(0)
+        line.truncate()
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -82,7 +82,10 @@ def test_paths_from_stdin_and_from_a_csv(work: Path) -> None:
     assert "has no column path" in fail(3, "predict", "wrong.csv", cwd=work)
 
 
-@pytest.mark.parametrize("name", ['quo"te.png', "new\nline.png", "emoji 🐱.png", "-dash.png", os.fsdecode(b"\xff.png")])
+@pytest.mark.parametrize(
+    "name",
+    ['quo"te.png', "new\nline.png", "carriage\rreturn.png", "emoji 🐱.png", "-dash.png", os.fsdecode(b"\xff.png")],
+)
 def test_odd_names_come_back_as_they_were(name: str, work: Path) -> None:
     shutil.copy(work / "in" / "three.png", work / name)
     path = f"./{name}"
