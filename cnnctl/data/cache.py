@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ def _build(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progres
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _allocate(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.uint8]]":
     """A mapped file whose disk blocks are taken now: a disk that fills up later would kill the process (SIGBUS)."""
     array = np.memmap(path, np.uint8, "w+", shape=shape)
     if array.nbytes and hasattr(os, "posix_fallocate"):

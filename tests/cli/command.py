@@ -23,9 +23,11 @@ NOISE = (
 def cnnctl(*args: str | Path, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run `python -m cnnctl ARGS` in the folder `cwd`."""
     command = [sys.executable, "-m", "cnnctl", *map(str, args)]
-    return subprocess.run(
-        command, cwd=cwd, input=stdin, capture_output=True, text=True, errors="surrogateescape", check=False
-    )
+    given = None if stdin is None else stdin.encode("utf-8", "surrogateescape")
+    done = subprocess.run(command, cwd=cwd, input=given, capture_output=True, check=False)
+    # decoded here, since text=True would turn carriage returns into line ends
+    out, err = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
 
 def succeed(*args: str | Path, cwd: Path, stdin: str | None = None) -> str:
