@@ -6,6 +6,7 @@ import os
 import threading
 import warnings
 
+from cnnctl.data.images import opencv
 from cnnctl.errors import MachineError
 
 BACKEND = "tensorflow"
@@ -19,6 +20,7 @@ def import_keras() -> None:
     """
     os.environ["KERAS_BACKEND"] = BACKEND
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    opencv()  # Keras imports cv2 where it can: let it find the one with our limits
     logging.captureWarnings(True)
     warnings.simplefilter("ignore")
     try:

@@ -2,12 +2,7 @@
 
 import itertools
 import math
-import os
 
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-
-import keras
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +10,11 @@ from hypothesis import strategies as st
 from cnnctl.architecture import make_plan
 from cnnctl.config import layers as kinds
 from cnnctl.config.layers import RealLayer
+from cnnctl.training.backend import import_keras
 from tests.config.build import problems, with_model
+
+import_keras()
+import keras  # noqa: E402
 
 CONVOLUTION = ("filters", "kernel_size", "strides", "dilation_rate", "groups", "depth_multiplier", "use_bias")
 SAME_NAMES = {

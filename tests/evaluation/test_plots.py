@@ -10,7 +10,7 @@ from cnnctl.evaluation.plots import confusion_matrix_png
 
 ODD = (
     "costs $5 and $6",
-    "$\\frac{",
+    "$\\frac{$",
     "\\$",
     "two\nlines\tand a tab",
     "a very long name " * 20,
@@ -42,7 +42,7 @@ PICTURES = {
     "10 digits": (tuple("0123456789"), "digits 1, test images"),
     "100 classes": (numbered(100), "many 1, test images"),
     "a long title": (("a", "b"), "a-rather-long-name-of-a-config-that-someone-wrote 12, validation images"),
-    "odd names": (ODD, "odd $1 and $2, test images of $\\frac{"),
+    "odd names": (ODD, "odd $1 and $2, test images of $\\frac{$"),
 }
 
 

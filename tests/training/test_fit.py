@@ -113,9 +113,7 @@ def test_figures_of_an_epoch_are_means_over_its_images(tmp_path):
 
 STOPPING = [
     ("{monitor: val_loss, patience: 2}", 3),
-    ("{monitor: val_accuracy, patience: 1}", 2),
-    ("{monitor: loss, patience: 0}", 2),
-    ("{monitor: accuracy, patience: 3, min_delta: 0.5}", 4),
+    ("{monitor: accuracy, patience: 0, min_delta: 0.5}", 2),
     ("none", 6),
 ]
 
@@ -216,8 +214,9 @@ def test_a_training_that_diverges_later_keeps_what_was_good_and_says_so(tmp_path
     ]
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+@pytest.mark.parametrize(
+    ("policy", "output"), [("float32", "sigmoid"), ("mixed_bfloat16", "softmax"), ("mixed_float16", "sigmoid")]
+)
 def test_every_precision_and_output_learns(policy, output, tmp_path):
     """Bright images are of the second class."""
     images = (pixels(32) // 4 + np.arange(32, dtype=np.uint8)[:, None, None, None] % 2 * 150).astype(np.uint8)

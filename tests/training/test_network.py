@@ -76,6 +76,52 @@ def test_defaults_are_keras_own(kind):
     network(*before, layer_item(kind, EVERY_LAYER[kind]), *flat)
 
 
+SETTINGS = [
+    (
+        "conv2d: {filters: 4, kernel_size: [2, 3], strides: [2, 1], padding: same, groups: 2, use_bias: false}",
+        {"filters": 4, "kernel_size": (2, 3), "strides": (2, 1), "padding": "same", "groups": 2, "use_bias": False},
+    ),
+    (
+        "depthwise_conv2d: {kernel_size: 2, dilation_rate: [1, 2], depth_multiplier: 3, activation: elu}",
+        {"kernel_size": (2, 2), "dilation_rate": (1, 2), "depth_multiplier": 3, "activation": "elu"},
+    ),
+    (
+        "separable_conv2d: {filters: 3, kernel_size: 2, strides: 2, depth_multiplier: 2, use_bias: false}",
+        {"filters": 3, "kernel_size": (2, 2), "strides": (2, 2), "depth_multiplier": 2, "use_bias": False},
+    ),
+    *(
+        (
+            f"{kind}: {{pool_size: [2, 3], strides: [1, 2], padding: same}}",
+            {"pool_size": (2, 3), "strides": (1, 2), "padding": "same"},
+        )
+        for kind in ("max_pooling2d", "average_pooling2d", "l2_pooling2d")
+    ),
+    ("max_pooling2d: {pool_size: [2, 3]}", {"strides": (2, 3), "padding": "valid"}),
+    ("zero_padding2d: {padding: [[1, 0], [2, 3]]}", {"padding": ((1, 0), (2, 3))}),
+    (
+        "batch_normalization: {momentum: 0.5, epsilon: 0.25, center: false, scale: false}",
+        {"momentum": 0.5, "epsilon": 0.25, "center": False, "scale": False},
+    ),
+    (
+        "layer_normalization: {epsilon: 0.25, center: false, scale: false}",
+        {"epsilon": 0.25, "center": False, "scale": False},
+    ),
+    ("activation: {activation: silu}", {"activation": "silu"}),
+    ("leaky_relu: {negative_slope: 0.25}", {"negative_slope": 0.25}),
+    ("dropout: {rate: 0.25}", {"rate": 0.25}),
+    ("spatial_dropout2d: {rate: 0.25}", {"rate": 0.25}),
+    ("dense: {units: 5, activation: tanh, use_bias: false}", {"units": 5, "activation": "tanh", "use_bias": False}),
+]
+
+
+@pytest.mark.parametrize(("item", "expected"), SETTINGS)
+def test_every_setting_reaches_keras(item, expected):
+    is_dense = item.startswith("dense")
+    model, _ = network(*(["flatten", item] if is_dense else [item, "flatten"]), shape=(7, 6, 4))
+    given = model.get_layer(item.partition(":")[0]).get_config()
+    assert {name: given[name] for name in expected} == expected
+
+
 DOCTORED = [
     (0, {"output_shape": (3, 2, 5)}, "conv2d: "),
     (0, {"trainable_params": 111}, "conv2d: 112 parameters in Keras"),
