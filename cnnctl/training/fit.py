@@ -6,7 +6,8 @@ from typing import Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.config.schema import Adam, Config, Optimizer, Sgd
+from cnnctl.config import Config
+from cnnctl.config.training import Adam, Optimizer, Sgd
 from cnnctl.errors import RunError
 from cnnctl.runs import Run
 from cnnctl.training.callbacks import Record, make_callback

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from cnnctl.config import load, source
 from cnnctl.config.layers import LAYERS
 from cnnctl.config.load import bind
-from cnnctl.config.schema import Adam, Sgd
+from cnnctl.config.training import Adam, Sgd
 from cnnctl.config.types import needs_settings
 from cnnctl.errors import EXIT_CONFIG, ConfigError
 from tests.config.build import (
