@@ -13,13 +13,13 @@ from cnnctl.config.types import (
     ByName,
     Count,
     Named,
-    OrNone,
     Padding,
     Pair,
     PoolPadding,
     Positive,
     Settings,
     Share,
+    Words,
     ZeroPadding,
 )
 
@@ -43,8 +43,15 @@ Initializer = Literal[
 class Regularizer(Settings):
     """A penalty on the weights that is added to the loss: l1 * sum(|w|) + l2 * sum(w^2)."""
 
-    l1: Annotated[float, Field(ge=0)] = 0.0
-    l2: Annotated[float, Field(ge=0)] = 0.0
+    l1: Annotated[float, Field(ge=0, description="Factor of the sum of absolute weights.")] = 0.0
+    l2: Annotated[float, Field(ge=0, description="Factor of the sum of squared weights.")] = 0.0
+
+
+Penalty = Annotated[
+    Regularizer | None,
+    Words((("none", None), ("l1", {"l1": 0.01}), ("l2", {"l2": 0.01}), ("l1_l2", {"l1": 0.01, "l2": 0.01}))),
+    Field(description="Penalty on the kernel in the loss, {l1: 0.001, l2: 0.001}; a bare name is Keras' 0.01."),
+]
 
 
 class _Convolution(Named):
@@ -86,7 +93,7 @@ class Conv2D(_Convolution):
     groups: Annotated[Count, Field(description="Parts into which the channels are divided.")] = 1
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
-    kernel_regularizer: Annotated[Regularizer | None, OrNone] = None
+    kernel_regularizer: Penalty = None
 
 
 class DepthwiseConv2D(_EqualStrides):
@@ -97,7 +104,7 @@ class DepthwiseConv2D(_EqualStrides):
     depth_multiplier: Count = 1
     depthwise_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
-    depthwise_regularizer: Annotated[Regularizer | None, OrNone] = None
+    depthwise_regularizer: Penalty = None
 
 
 class SeparableConv2D(_EqualStrides):
@@ -110,8 +117,8 @@ class SeparableConv2D(_EqualStrides):
     depthwise_initializer: Initializer = "glorot_uniform"
     pointwise_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
-    depthwise_regularizer: Annotated[Regularizer | None, OrNone] = None
-    pointwise_regularizer: Annotated[Regularizer | None, OrNone] = None
+    depthwise_regularizer: Penalty = None
+    pointwise_regularizer: Penalty = None
 
 
 class _Pooling(Named):
@@ -234,7 +241,7 @@ class Dense(Named):
     use_bias: bool = True
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
-    kernel_regularizer: Annotated[Regularizer | None, OrNone] = None
+    kernel_regularizer: Penalty = None
 
 
 class Repeat(Named):

@@ -69,8 +69,11 @@ class ByName:
         return core_schema.no_info_before_validator_function(unwrap, handler.generate_schema(member))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        choices: dict[str, CoreSchema] = schema["choices"]
-        members: list[type[Named]] = schema["metadata"]["members"]
+        union: Any = schema
+        while "choices" not in union:  # a validator of the field lies around it
+            union = union["schema"]
+        choices: dict[str, CoreSchema] = union["choices"]
+        members: list[type[Named]] = union["metadata"]["members"]
         bare = [member.kind for member in members if not needs_settings(member)]
         wrapped = []
         for name, choice in choices.items():
@@ -186,21 +189,26 @@ Padding = Annotated[
 PoolPadding = Annotated[str, BeforeValidator(_pool_padding), WithJsonSchema({"enum": ["valid", "same"]})]
 
 
-def _none(value: Any) -> Any:
-    return None if value == "none" else value
-
-
 @dataclass(frozen=True)
-class _OrNone:
+class Words:
+    """Annotation of an optional type: bare words that stand for other values."""
+
+    meanings: tuple[tuple[str, Any], ...]
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(_none, handler(source))
+        meanings = dict(self.meanings)
+
+        def replace(value: Any) -> Any:
+            return meanings.get(value, value) if isinstance(value, str) else value
+
+        return core_schema.no_info_before_validator_function(replace, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         built: dict[str, Any] = handler(schema)
-        return {**built, "anyOf": [*built["anyOf"], {"const": "none"}]}
+        return {**built, "anyOf": [*built["anyOf"], {"enum": [word for word, _ in self.meanings]}]}
 
 
-OrNone = _OrNone()
+OrNone = Words((("none", None),))
 """Annotation of a type that may be None: the word `none` means the same as YAML's null."""
 
 
