@@ -66,7 +66,7 @@ class RandomZoom(_Warp):
     width_factor: Annotated[
         Annotated[tuple[float, float], Range(-0.99, 10)] | None,
         OrNone,
-        Field(description="Share of the width; keeps the proportions when left out."),
+        Field(description="Share of the width; keeps the proportions when left out.", examples=[0.1]),
     ] = None
 
 
@@ -148,7 +148,7 @@ class RandomErasing(Named):
                 ]
             }
         ),
-        Field(description="Pixel value or [red, green, blue] of the rectangle; none: noise."),
+        Field(description="Pixel value or [red, green, blue] of the rectangle; none: noise.", examples=[128]),
     ] = None
 
 

@@ -92,12 +92,12 @@ class CsvColumns(Settings):
     group: Annotated[
         str | None,
         OrNone,
-        Field(description="Column whose equal values stay in one split: a patient, a video."),
+        Field(description="Column whose equal values stay in one split.", examples=["patient"]),
     ] = None
     folder: Annotated[
         str | None,
         OrNone,
-        Field(description="Folder in which the file names are looked up; the CSV's own when left out."),
+        Field(description="Where the file names are looked up; the CSV's folder when left out.", examples=["images"]),
     ] = None
 
 
@@ -136,7 +136,7 @@ class DataSettings(Settings):
         Field(min_length=1, description="Class folders, a CSV, or the built-in `digits`.", examples=["photos"]),
     ]
     validation: Annotated[FractionOrPath, Field(description="Share of all images, or a path. 0: none.")] = 0.2
-    test: Annotated[FractionOrPath, Field(description="Share of all images, or a path, or none.")] = None
+    test: Annotated[FractionOrPath, Field(description="Share of all images, a path, or none.", examples=[0.15])] = None
     csv: CsvColumns = CsvColumns()
     image: ImageSettings = ImageSettings()
     cache: Annotated[
@@ -185,7 +185,11 @@ class Config(Settings):
 
     name: Annotated[
         str | None,
-        Field(pattern=f"^{_NAME}$", description="The folder under runs/; the file's name when left out."),
+        Field(
+            pattern=f"^{_NAME}$",
+            description="The folder under runs/; the file's name when left out.",
+            examples=["cats-vs-dogs"],
+        ),
     ] = None
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Of weights, split, order, augmentation and dropout.")] = 0
     deterministic: Annotated[
@@ -196,17 +200,20 @@ class Config(Settings):
     ] = "auto"
     classes: Annotated[
         int | None,
-        Field(ge=2, le=100_000, description="Number of classes; only for `summary` without data."),
+        Field(ge=2, le=100_000, description="Number of classes; only for `summary` without data.", examples=[10]),
     ] = None
     output: Annotated[
         Literal["softmax", "sigmoid"],
         Field(description="The last layer: a unit for each class, or one unit for two classes."),
     ] = "softmax"
-    data: DataSettings
+    data: Annotated[DataSettings, Field(description="Where the images are.", examples=[{"train": "photos"}])]
     augment: Annotated[
         tuple[Augmentation, ...],
         Strict(False),
-        Field(description="Random variations of the training images, in this order."),
+        Field(
+            description="Random variations of the training images, in this order.",
+            examples=[[{"random_flip": {"mode": "horizontal"}}]],
+        ),
     ] = ()
     model: Annotated[
         tuple[Layer, ...],
@@ -214,7 +221,7 @@ class Config(Settings):
         Field(
             min_length=1,
             description="The hidden layers; the output layer is appended.",
-            examples=[["flatten"]],
+            examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}, "flatten"]],
         ),
     ]
     train: TrainSettings = TrainSettings()

@@ -18,11 +18,11 @@ class _Optimizer(Named):
     weight_decay: Annotated[
         Annotated[float, Field(ge=0)] | None,
         OrNone,
-        Field(description="Share of each weight, times the learning rate, that a step takes away."),
+        Field(description="Share of each weight, times the learning rate, that a step takes away.", examples=[0.0005]),
     ] = None
-    clipnorm: Annotated[Clip, Field(description="Largest norm of the gradient of each variable.")] = None
-    global_clipnorm: Annotated[Clip, Field(description="Largest norm of all gradients together.")] = None
-    clipvalue: Annotated[Clip, Field(description="Largest absolute value in a gradient.")] = None
+    clipnorm: Annotated[Clip, Field(description="Largest norm of each gradient.", examples=[1.0])] = None
+    global_clipnorm: Annotated[Clip, Field(description="Largest norm of all together.", examples=[1.0])] = None
+    clipvalue: Annotated[Clip, Field(description="Largest absolute value in a gradient.", examples=[0.5])] = None
 
     @model_validator(mode="after")
     def _one_way_to_clip(self) -> "_Optimizer":
