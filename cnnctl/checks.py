@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.remarks import remarks as plan_remarks
-from cnnctl.config import Loaded
+from cnnctl.config import Config, Loaded
+from cnnctl.config.augmentations import RandomCrop
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.problems import suggest
 from cnnctl.config.schema import DataSettings, ImageSettings
 from cnnctl.config.source import ValuePath, format_path
+from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.data.listing import describe_parent
 from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError, Position, Problem
+from cnnctl.runs.directory import missing_weights
 
 if TYPE_CHECKING:
     from cnnctl.data.cache import Decoded
@@ -167,12 +170,10 @@ def _check_agreement(loaded: Loaded, findings: Findings) -> None:
     config, catalog = loaded.config, findings.catalog
     if config is None:
         return
-    has_validation = config.data.validation != 0
-    stopping = config.train.early_stopping
-    if stopping is not None and stopping.monitor.startswith("val_") and not has_validation:
-        path = ("train", "early_stopping", "monitor")
-        hint = "give data.validation a share, or monitor loss"
-        _add(loaded, findings, path, "there are no validation images to monitor", f"monitor={stopping.monitor}", hint)
+    _check_monitors(loaded, config, findings)
+    _check_loss(loaded, config, findings)
+    _check_crops(loaded, config, findings)
+    _check_start(loaded, config, findings)
     if catalog is None:
         return
     classes = catalog.classes
@@ -184,6 +185,46 @@ def _check_agreement(loaded: Loaded, findings: Findings) -> None:
             if name not in classes:
                 mend = suggest(name, classes, "the classes are")
                 _add(loaded, findings, ("train", "class_weight", name), "the data has no such class", name, mend)
+
+
+def _check_monitors(loaded: Loaded, config: Config, findings: Findings) -> None:
+    """Nothing may watch validation figures where there are none."""
+    watching: list[tuple[ValuePath, str]] = []
+    if config.train.early_stopping is not None:
+        watching.append((("train", "early_stopping", "monitor"), config.train.early_stopping.monitor))
+    if isinstance(config.train.schedule, ReduceOnPlateau):
+        watching.append((("train", "schedule", "reduce_on_plateau", "monitor"), config.train.schedule.monitor))
+    for path, monitor in watching:
+        if monitor.startswith("val_") and config.data.validation == 0:
+            hint = "give data.validation a share, or monitor loss"
+            _add(loaded, findings, path, "there are no validation images to monitor", f"monitor={monitor}", hint)
+
+
+def _check_loss(loaded: Loaded, config: Config, findings: Findings) -> None:
+    """A loss is for one kind of output."""
+    wrong = {"softmax": "binary_crossentropy", "sigmoid": "categorical_crossentropy"}[config.output]
+    if config.train.loss == wrong:
+        message = f"{wrong} does not go with output: {config.output}"
+        hint = "remove this line: auto takes the loss of the output"
+        _add(loaded, findings, ("train", "loss"), message, f"loss={wrong}", hint)
+
+
+def _check_crops(loaded: Loaded, config: Config, findings: Findings) -> None:
+    """A window that is larger than the image cuts nothing out."""
+    image = config.data.image
+    for index, step in enumerate(config.augment):
+        if isinstance(step, RandomCrop) and (step.height > image.height or step.width > image.width):
+            received = f"height={step.height}, width={step.width}"
+            message = f"the window is larger than the image of {image.height}x{image.width}"
+            _add(loaded, findings, ("augment", index), message, received, "make it smaller than data.image")
+
+
+def _check_start(loaded: Loaded, config: Config, findings: Findings) -> None:
+    """The weights to begin with are where they are said to be."""
+    place = config.train.initial_weights
+    error = missing_weights(Path(place)) if place is not None else None
+    if error is not None:
+        _add(loaded, findings, ("train", "initial_weights"), error.message, f"initial_weights={place}", error.hint)
 
 
 def _add(

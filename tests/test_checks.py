@@ -112,6 +112,28 @@ CASES = {
         "data: {train: photos, validation: 0, image: {size: 8}}\n" + GOOD_MODEL + "train: {early_stopping: {}}\n",
         [(2, 5, "train.early_stopping.monitor", "there are no validation images to monitor")],
     ),
+    "no plateau to watch": (
+        "data: {train: photos, validation: 0, image: {size: 8}}\n"
+        + GOOD_MODEL
+        + "train: {schedule: reduce_on_plateau}\n",
+        [(2, 5, "train.schedule.reduce_on_plateau.monitor", "there are no validation images to monitor")],
+    ),
+    "a loss for one unit": (
+        HEAD + GOOD_MODEL + "train: {loss: binary_crossentropy}\n",
+        [(2, 5, "train.loss", "binary_crossentropy does not go with output: softmax")],
+    ),
+    "a window larger than the image": (
+        HEAD + GOOD_MODEL + "augment:\n  - random_flip\n  - random_crop: {height: 8, width: 9}\n",
+        [(2, 7, "augment[1]", "the window is larger than the image of 8x8")],
+    ),
+    "weights that are not there": (
+        HEAD + GOOD_MODEL + "train: {initial_weights: runs/other/1}\n",
+        [(2, 5, "train.initial_weights", "there is no run at {folder}/runs/other/1")],
+    ),
+    "a weights file that is not there": (
+        HEAD + GOOD_MODEL + "train: {initial_weights: old.keras}\n",
+        [(2, 5, "train.initial_weights", "there is no file {folder}/old.keras")],
+    ),
     "a data section that is wrong hides the shapes": (
         "data: {train: photos, image: {size: big}}\nmodel:\n  - max_pooling2d: {pool_size: 999}\n  - flatten\n",
         [(2, 1, "data.image", "expected size to be a whole number from 1 to 8192")],

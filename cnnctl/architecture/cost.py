@@ -1,11 +1,12 @@
 """What a network costs: memory of a training step, size on disk, and what dense layers would cost instead."""
 
 import math
+from typing import assert_never
 
 from cnnctl.architecture import arithmetic
 from cnnctl.architecture.plan import Plan
 from cnnctl.config import layers as kinds
-from cnnctl.config.schema import Adam, Optimizer
+from cnnctl.config.training import Adam, Optimizer, RMSprop, Sgd
 
 BYTES_PER_WEIGHT = 4
 _WITHOUT_VALUES_OF_THEIR_OWN = (kinds.Flatten,)
@@ -38,24 +39,33 @@ def activation_values(plan: Plan) -> int:
 
 def optimizer_slots(optimizer: Optimizer) -> int:
     """Values that the optimizer keeps for each trained weight."""
-    if isinstance(optimizer, Adam):
-        return 3 if optimizer.amsgrad else 2
-    return 1 if optimizer.momentum else 0
+    match optimizer:
+        case Adam():
+            return 3 if optimizer.amsgrad else 2
+        case Sgd():
+            return 1 if optimizer.momentum else 0
+        case RMSprop():
+            return 1 + bool(optimizer.momentum) + optimizer.centered
+        case _:
+            assert_never(optimizer)
 
 
-def training_bytes(plan: Plan, batch_size: int, optimizer: Optimizer, bytes_per_value: int = 4) -> int:
+def training_bytes(
+    plan: Plan, batch_size: int, optimizer: Optimizer, ema: bool = False, bytes_per_value: int = 4
+) -> int:
     """Memory that a training step needs for its arrays, in bytes; libraries and the images' cache come on top.
 
-    Weights, gradients and optimizer slots in float32, and the activations of a batch kept for the backward pass
-    together with the largest gradient of an activation: `4 P (1 + 1 + slots) + B (A + A_max) bytes_per_value`.
+    Weights, gradients, optimizer slots and averages in float32, and the activations of a batch kept for the backward
+    pass together with the largest gradient of an activation: `4 P (1 + 1 + slots) + B (A + A_max) bytes_per_value`.
 
     Args:
         plan: The network.
         batch_size: Images in a step.
         optimizer: Decides the slots.
+        ema: Whether an average of the weights is kept as well.
         bytes_per_value: 4 in float32, 2 under a 16-bit precision.
     """
-    weights = BYTES_PER_WEIGHT * (plan.total_params + plan.trainable_params * (1 + optimizer_slots(optimizer)))
+    weights = BYTES_PER_WEIGHT * (plan.total_params + plan.trainable_params * (1 + optimizer_slots(optimizer) + ema))
     largest = max((math.prod(layer.output_shape) for layer in plan.layers), default=0)
     return weights + batch_size * (activation_values(plan) + largest) * bytes_per_value
 

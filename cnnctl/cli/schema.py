@@ -1,5 +1,7 @@
 """`cnnctl schema`."""
 
+from typing import Annotated
+
 import typer
 
 from cnnctl.cli.app import guarded
@@ -8,11 +10,20 @@ from cnnctl.cli.render import print_json
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("schema", epilog="Example: cnnctl schema > configs/schema.json")(guarded(schema_cli))
+    app.command("schema", epilog="Example: cnnctl schema > schema.json")(guarded(schema_cli))
 
 
-def schema_cli() -> None:
-    """Print the JSON Schema of a config, for editors."""
+def schema_cli(
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the reference page of every key instead: docs/config.md.")
+    ] = False,
+) -> None:
+    """Print the JSON Schema of a config, for editors and other programs."""
+    if as_markdown:
+        from cnnctl.config.reference import markdown
+
+        print(markdown(), end="")
+        return
     from cnnctl.config.json_schema import json_schema
 
     print_json(json_schema())

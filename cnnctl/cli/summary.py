@@ -12,7 +12,7 @@ from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table, size
 
 if TYPE_CHECKING:
     from cnnctl.architecture import LayerPlan, Plan
-    from cnnctl.config.schema import TrainSettings
+    from cnnctl.config.training import TrainSettings
     from cnnctl.runs import Run
 
 CONFIG_SUFFIXES = (".yaml", ".yml")
@@ -126,7 +126,7 @@ def to_json(subject: Subject, formulas: bool) -> dict[str, Any]:
     }
     if train is not None:
         value["batch_size"] = train.batch_size
-        value["training_bytes"] = training_bytes(plan, train.batch_size, train.optimizer)
+        value["training_bytes"] = training_bytes(plan, train.batch_size, train.optimizer, train.ema is not None)
     return value
 
 
@@ -186,7 +186,7 @@ def _print_totals(subject: Subject) -> None:
     print(f"multiply-adds      {plan.multiply_adds:,} an image")
     print(f"weights on disk    {size(weight_bytes(plan))}")
     if train is not None:
-        memory = size(training_bytes(plan, train.batch_size, train.optimizer))
+        memory = size(training_bytes(plan, train.batch_size, train.optimizer, train.ema is not None))
         print(f"a training step    about {memory} at batch size {train.batch_size}, in float32")
     dense = fully_connected_params(plan)
     if plan.total_params and dense != plan.total_params:

@@ -54,7 +54,7 @@ def train_cli(
     with captured_stderr() as capture:
         watcher = make_watcher(capture.terminal)
         _describe_data(findings, watcher)
-        keras_import = KerasImport()
+        keras_import = KerasImport(loaded.config.train, loaded.config.deterministic is True)
         try:
             decode_catalog(loaded, findings, counting(watcher, "decoding"))
             findings.insist()
@@ -93,7 +93,7 @@ def _describe_network(config: "Config", plan: "Plan", watcher: "Watcher") -> Non
     from cnnctl.architecture.cost import training_bytes
     from cnnctl.architecture.plan import format_shape
 
-    memory = training_bytes(plan, config.train.batch_size, config.train.optimizer)
+    memory = training_bytes(plan, config.train.batch_size, config.train.optimizer, config.train.ema is not None)
     watcher.note(
         f"network: {len(plan.layers)} layers, {plan.total_params:,} parameters, {plan.multiply_adds:,} multiply-adds "
         f"an image of {format_shape(plan.input_shape)}, about {size(memory)} a training step"

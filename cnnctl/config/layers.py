@@ -13,18 +13,18 @@ from cnnctl.config.types import (
     ByName,
     Count,
     Named,
-    OrNone,
     Padding,
     Pair,
     PoolPadding,
     Positive,
     Settings,
     Share,
+    Words,
     ZeroPadding,
 )
 
-Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
-Initializer = Literal[
+ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
+InitializerName = Literal[
     "glorot_uniform",
     "glorot_normal",
     "he_uniform",
@@ -38,24 +38,48 @@ Initializer = Literal[
     "zeros",
     "ones",
 ]
+Activation = Annotated[ActivationName, Field(description="Function of each output value.", examples=["relu"])]
+Initializer = Annotated[InitializerName, Field(description="What the weights begin as.", examples=["he_normal"])]
+Bias = Annotated[bool, Field(description="Whether a number is added to each channel or unit.")]
+Padded = Annotated[PoolPadding, Field(description="valid (whole windows only) or same (input / strides, rounded up).")]
+Multiplier = Annotated[Count, Field(description="Kernels for each channel.")]
+Epsilon = Annotated[Positive, Field(description="Keeps the division finite.")]
+Center = Annotated[bool, Field(description="Whether a learnt number is added.")]
+Scale = Annotated[bool, Field(description="Whether a learnt factor is applied.")]
 
 
 class Regularizer(Settings):
     """A penalty on the weights that is added to the loss: l1 * sum(|w|) + l2 * sum(w^2)."""
 
-    l1: Annotated[float, Field(ge=0)] = 0.0
-    l2: Annotated[float, Field(ge=0)] = 0.0
+    l1: Annotated[float, Field(ge=0, description="Factor of the sum of absolute weights.")] = 0.0
+    l2: Annotated[float, Field(ge=0, description="Factor of the sum of squared weights.")] = 0.0
+
+
+Penalty = Annotated[
+    Regularizer | None,
+    Words((("none", None), ("l1", {"l1": 0.01}), ("l2", {"l2": 0.01}), ("l1_l2", {"l1": 0.01, "l2": 0.01}))),
+    Field(
+        description="Penalty on the kernel in the loss, {l1: 0.001, l2: 0.001}; a bare name is Keras' 0.01.",
+        examples=[{"l2": 0.0001}],
+    ),
+]
 
 
 class _Convolution(Named):
     kind: ClassVar[str] = ""
 
     kernel_size: Annotated[Pair, Field(description="Height and width of the kernel, in pixels.", examples=[3])]
-    strides: Annotated[Pair, Field(description="Step of the kernel, in pixels.")] = (1, 1)
-    padding: Annotated[Padding, Field(description="valid (none), same, or zeros on each side.")] = "valid"
-    dilation_rate: Annotated[Pair, Field(description="Distance between the taps of the kernel.")] = (1, 1)
+    strides: Annotated[Pair, Field(description="Step of the kernel, in pixels.", examples=[2])] = (1, 1)
+    padding: Annotated[
+        Padding,
+        Field(
+            description="valid (none), same, or zeros on each side: n, or [[top, bottom], [left, right]].",
+            examples=["same"],
+        ),
+    ] = "valid"
+    dilation_rate: Annotated[Pair, Field(description="Distance between the taps of the kernel.", examples=[2])] = (1, 1)
     activation: Activation = "linear"
-    use_bias: bool = True
+    use_bias: Bias = True
 
     @field_validator("dilation_rate")
     @classmethod
@@ -86,7 +110,7 @@ class Conv2D(_Convolution):
     groups: Annotated[Count, Field(description="Parts into which the channels are divided.")] = 1
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
-    kernel_regularizer: Annotated[Regularizer | None, OrNone] = None
+    kernel_regularizer: Penalty = None
 
 
 class DepthwiseConv2D(_EqualStrides):
@@ -94,10 +118,10 @@ class DepthwiseConv2D(_EqualStrides):
 
     kind: ClassVar[str] = "depthwise_conv2d"
 
-    depth_multiplier: Count = 1
+    depth_multiplier: Multiplier = 1
     depthwise_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
-    depthwise_regularizer: Annotated[Regularizer | None, OrNone] = None
+    depthwise_regularizer: Penalty = None
 
 
 class SeparableConv2D(_EqualStrides):
@@ -106,20 +130,22 @@ class SeparableConv2D(_EqualStrides):
     kind: ClassVar[str] = "separable_conv2d"
 
     filters: Annotated[Count, Field(description="Channels of the output.", examples=[32])]
-    depth_multiplier: Count = 1
+    depth_multiplier: Multiplier = 1
     depthwise_initializer: Initializer = "glorot_uniform"
     pointwise_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
-    depthwise_regularizer: Annotated[Regularizer | None, OrNone] = None
-    pointwise_regularizer: Annotated[Regularizer | None, OrNone] = None
+    depthwise_regularizer: Penalty = None
+    pointwise_regularizer: Penalty = None
 
 
 class _Pooling(Named):
     kind: ClassVar[str] = ""
 
     pool_size: Annotated[Pair, Field(description="Height and width of the window, in pixels.", examples=[2])]
-    strides: Annotated[Pair | None, Field(description="Step of the window; pool_size when left out.")] = None
-    padding: PoolPadding = "valid"
+    strides: Annotated[Pair | None, Field(description="Step of the window; pool_size when left out.", examples=[2])] = (
+        None
+    )
+    padding: Padded = "valid"
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -162,7 +188,9 @@ class ZeroPadding2D(Named):
 
     kind: ClassVar[str] = "zero_padding2d"
 
-    padding: ZeroPadding = ((1, 1), (1, 1))
+    padding: Annotated[
+        ZeroPadding, Field(description="Rows and columns of zeros: n, or [[top, bottom], [left, right]].", examples=[1])
+    ] = ((1, 1), (1, 1))
 
 
 class BatchNormalization(Named):
@@ -170,10 +198,10 @@ class BatchNormalization(Named):
 
     kind: ClassVar[str] = "batch_normalization"
 
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    epsilon: Positive = 0.001
-    center: bool = True
-    scale: bool = True
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Memory of the running mean and variance.")] = 0.99
+    epsilon: Epsilon = 0.001
+    center: Center = True
+    scale: Scale = True
 
 
 class LayerNormalization(Named):
@@ -181,9 +209,9 @@ class LayerNormalization(Named):
 
     kind: ClassVar[str] = "layer_normalization"
 
-    epsilon: Positive = 0.001
-    center: bool = True
-    scale: bool = True
+    epsilon: Epsilon = 0.001
+    center: Center = True
+    scale: Scale = True
 
 
 class ActivationLayer(Named):
@@ -191,7 +219,7 @@ class ActivationLayer(Named):
 
     kind: ClassVar[str] = "activation"
 
-    activation: Annotated[Activation, Field(examples=["relu"])]
+    activation: Activation
 
 
 class LeakyReLU(Named):
@@ -199,7 +227,7 @@ class LeakyReLU(Named):
 
     kind: ClassVar[str] = "leaky_relu"
 
-    negative_slope: Annotated[float, Field(ge=0)] = 0.3
+    negative_slope: Annotated[float, Field(ge=0, description="Factor of negative values.")] = 0.3
 
 
 class Dropout(Named):
@@ -231,10 +259,10 @@ class Dense(Named):
 
     units: Annotated[Count, Field(description="Number of neurons.", examples=[128])]
     activation: Activation = "linear"
-    use_bias: bool = True
+    use_bias: Bias = True
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
-    kernel_regularizer: Annotated[Regularizer | None, OrNone] = None
+    kernel_regularizer: Penalty = None
 
 
 class Repeat(Named):
@@ -242,11 +270,13 @@ class Repeat(Named):
 
     kind: ClassVar[str] = "repeat"
 
-    times: Annotated[int, Field(ge=1, le=1000, examples=[2])]
+    times: Annotated[int, Field(ge=1, le=1000, description="How often.", examples=[2])]
     layers: Annotated[
         tuple["Layer", ...],
         Strict(False),
-        Field(min_length=1, examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}]]),
+        Field(
+            min_length=1, description="What is repeated.", examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}]]
+        ),
     ]
 
 

@@ -13,6 +13,7 @@ from cnnctl.config.layers import AnyLayer, Layer
 from cnnctl.config.problems import explain
 from cnnctl.config.schema import Config, DataSettings
 from cnnctl.config.source import Document, ValuePath
+from cnnctl.config.training import TrainSettings
 from cnnctl.errors import ConfigError, Problem
 
 BUILT_IN_DATA = ("digits",)
@@ -88,7 +89,10 @@ def bind(document: Document, path: Path) -> Loaded:
         layers = _leading_layers(document.data.get("model"))
     data = data and _absolute(data, document, path)
     if config is not None and data is not None:
-        config = config.model_copy(update={"data": data, "name": config.name or _safe_name(path.stem)})
+        name = config.name or _safe_name(path.stem)
+        config = config.model_copy(
+            update={"data": data, "name": name, "train": _absolute_start(config, document, path)}
+        )
     return Loaded(path, document, tuple(problems), config, data, layers)
 
 
@@ -116,12 +120,26 @@ def _safe_name(stem: str) -> str:
     return safe.lstrip("-.")[:100] or "config"
 
 
+def _resolve(text: str, key: ValuePath, document: Document, path: Path) -> str:
+    """An absolute path: relative to the config's folder, or for `--set` to the current one."""
+    base = Path.cwd() if any(key[: len(done)] == done for done in document.overridden) else path.parent
+    return str((base / os.path.expanduser(text)).absolute())  # noqa: PTH111 - leaves an unknown ~user as it is
+
+
+def _absolute_start(config: Config, document: Document, path: Path) -> TrainSettings:
+    """The train section with an absolute path to the initial weights."""
+    text = config.train.initial_weights
+    if text is None:
+        return config.train
+    key = ("train", "initial_weights")
+    return config.train.model_copy(update={"initial_weights": _resolve(text, key, document, path)})
+
+
 def _absolute(data: DataSettings, document: Document, path: Path) -> DataSettings:
-    """The same settings with absolute paths: relative to the config's folder, or for `--set` to the current one."""
+    """The data section with absolute paths."""
 
     def resolve(text: str, key: ValuePath) -> str:
-        base = Path.cwd() if any(key[: len(done)] == done for done in document.overridden) else path.parent
-        return str((base / os.path.expanduser(text)).absolute())  # noqa: PTH111 - leaves an unknown ~user as it is
+        return _resolve(text, key, document, path)
 
     update: dict[str, Any] = {}
     for name in ("train", "validation", "test"):

@@ -8,10 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cnnctl.config.layers import LAYERS
-from cnnctl.config.schema import SECTIONS, AugmentationStep, Optimizer
+from cnnctl.config.schema import CHOICES, SECTIONS
 from cnnctl.config.source import Document, ValuePath, format_path, reads_as_text, type_name
-from cnnctl.config.types import Named, Settings
+from cnnctl.config.types import Settings
 from cnnctl.errors import Problem
 
 _EMPTY = "expected at least one item"
@@ -179,22 +178,19 @@ def _keys(path: ValuePath) -> list[str]:
 
 def _what(path: ValuePath) -> str:
     names = [part for part in path if isinstance(part, str)]
-    return {"augment": "augmentation", "optimizer": "optimizer"}.get(names[-1] if names else "", "layer")
+    last = names[-1] if names else ""
+    return {"augment": "augmentation"}.get(last, last if last in CHOICES else "layer")
 
 
 def _choices(path: ValuePath) -> list[str]:
-    unions: dict[str, Iterable[type[Named]]] = {
-        "augmentation": AugmentationStep.__args__,
-        "optimizer": Optimizer.__args__,
-        "layer": LAYERS.values(),
-    }
-    return [member.kind for member in unions[_what(path)]]
+    return list(CHOICES[_what(path)])
 
 
 def _example_choice(path: ValuePath) -> str:
     return {
         "augmentation": "- random_flip: {mode: horizontal}",
         "optimizer": "optimizer: {sgd: {learning_rate: 0.01}}",
+        "schedule": "schedule: {cosine: {warmup_epochs: 1}}",
         "layer": "- conv2d: {filters: 32, kernel_size: 3}",
     }[_what(path)]
 

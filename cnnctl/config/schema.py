@@ -1,25 +1,17 @@
-"""The vocabulary of a config and the only home of its defaults. The layers are in layers.py."""
+"""The vocabulary of a config and the only home of its defaults.
 
-import math
-from typing import Annotated, Any, ClassVar, Literal
+The layers are in layers.py, the variations of images in augmentations.py, the train section in training.py.
+"""
+
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
 from cnnctl.config.layers import LAYERS, Layer, Regularizer
-from cnnctl.config.types import (
-    ByName,
-    Count,
-    FromZero,
-    Named,
-    OrNone,
-    Positive,
-    Range,
-    Settings,
-    Share,
-    expected,
-    is_whole,
-)
+from cnnctl.config.training import EarlyStopping, Optimizer, Schedule, TrainSettings
+from cnnctl.config.types import Named, OrNone, Settings, colour, expected, is_whole
 
 MAX_IMAGE_SIDE = 8192
 
@@ -42,7 +34,7 @@ class ImageSettings(Settings):
     ] = "unit"
     background: Annotated[
         tuple[int, int, int],
-        BeforeValidator(lambda value: _colour(value)),
+        BeforeValidator(colour),
         WithJsonSchema(
             {
                 "type": "array",
@@ -92,12 +84,6 @@ def _channels(value: Any) -> int:
     return int(value)
 
 
-def _colour(value: Any) -> tuple[int, int, int]:
-    if isinstance(value, list | tuple) and len(value) == 3 and all(is_whole(item, 0) and item <= 255 for item in value):
-        return (value[0], value[1], value[2])
-    raise expected("[red, green, blue], each from 0 to 255")
-
-
 class CsvColumns(Settings):
     """The columns of a CSV of images, and where its file names begin."""
 
@@ -106,12 +92,12 @@ class CsvColumns(Settings):
     group: Annotated[
         str | None,
         OrNone,
-        Field(description="Column whose equal values stay in one split: a patient, a video."),
+        Field(description="Column whose equal values stay in one split.", examples=["patient"]),
     ] = None
     folder: Annotated[
         str | None,
         OrNone,
-        Field(description="Folder in which the file names are looked up; the CSV's own when left out."),
+        Field(description="Where the file names are looked up; the CSV's folder when left out.", examples=["images"]),
     ] = None
 
 
@@ -150,7 +136,7 @@ class DataSettings(Settings):
         Field(min_length=1, description="Class folders, a CSV, or the built-in `digits`.", examples=["photos"]),
     ]
     validation: Annotated[FractionOrPath, Field(description="Share of all images, or a path. 0: none.")] = 0.2
-    test: Annotated[FractionOrPath, Field(description="Share of all images, or a path, or none.")] = None
+    test: Annotated[FractionOrPath, Field(description="Share of all images, a path, or none.", examples=[0.15])] = None
     csv: CsvColumns = CsvColumns()
     image: ImageSettings = ImageSettings()
     cache: Annotated[
@@ -185,150 +171,6 @@ class DataSettings(Settings):
         return None if value == 0 else value
 
 
-class _Warp(Named):
-    kind: ClassVar[str] = ""
-
-    fill_mode: Annotated[
-        Literal["reflect", "constant", "wrap", "nearest"], Field(description="What lies outside the image.")
-    ] = "reflect"
-    fill_value: Annotated[float, Field(ge=0, le=255, description="Pixel value outside, with fill_mode constant.")] = 0.0
-    interpolation: Literal["bilinear", "nearest"] = "bilinear"
-
-
-class RandomFlip(Named):
-    """Mirrors each image with a chance of one half."""
-
-    kind: ClassVar[str] = "random_flip"
-
-    mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = "horizontal_and_vertical"
-
-
-class RandomRotation(_Warp):
-    """Turns each image about its centre."""
-
-    kind: ClassVar[str] = "random_rotation"
-
-    factor: Annotated[
-        tuple[float, float],
-        Range(-1, 1),
-        Field(description="Share of a full turn; 0.1 is from -36 to 36 degrees.", examples=[0.1]),
-    ]
-
-
-class RandomTranslation(_Warp):
-    """Shifts each image; positive is down and to the right."""
-
-    kind: ClassVar[str] = "random_translation"
-
-    height_factor: Annotated[
-        tuple[float, float], Range(-1, 1), Field(description="Share of the height.", examples=[0.1])
-    ]
-    width_factor: Annotated[tuple[float, float], Range(-1, 1), Field(description="Share of the width.", examples=[0.1])]
-
-
-class RandomZoom(_Warp):
-    """Zooms each image about its centre; positive zooms out, negative zooms in."""
-
-    kind: ClassVar[str] = "random_zoom"
-
-    height_factor: Annotated[
-        tuple[float, float], Range(-0.99, 10), Field(description="Share of the height.", examples=[0.1])
-    ]
-    width_factor: Annotated[
-        Annotated[tuple[float, float], Range(-0.99, 10)] | None,
-        OrNone,
-        Field(description="Share of the width; keeps the proportions when left out."),
-    ] = None
-
-
-AugmentationStep = RandomFlip | RandomRotation | RandomTranslation | RandomZoom
-Augmentation = Annotated[AugmentationStep, ByName("augmentation")]
-
-
-class Adam(Named):
-    """Adam (Kingma and Ba 2014, https://arxiv.org/abs/1412.6980)."""
-
-    kind: ClassVar[str] = "adam"
-
-    learning_rate: Positive = 0.001
-    beta_1: Share = 0.9
-    beta_2: Share = 0.999
-    epsilon: Positive = 1e-7
-    amsgrad: bool = False
-
-
-class Sgd(Named):
-    """Stochastic gradient descent, with momentum where it is above 0."""
-
-    kind: ClassVar[str] = "sgd"
-
-    learning_rate: Positive = 0.01
-    momentum: Share = 0.0
-    nesterov: bool = False
-
-
-Optimizer = Adam | Sgd
-
-
-class EarlyStopping(Settings):
-    """Ends the training when `monitor` has not got better by `min_delta` for `patience` epochs."""
-
-    monitor: Literal["val_loss", "val_accuracy", "loss", "accuracy"] = "val_loss"
-    patience: FromZero = 5
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
-
-
-def _class_weight(value: Any) -> Any:
-    if value is None or value == "none":
-        return None
-    if value == "balanced":
-        return value
-    if (
-        isinstance(value, dict)
-        and value
-        and all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in value.values())
-    ):
-        return {str(name): float(weight) for name, weight in value.items()}
-    raise expected("none, balanced, or a weight of at least 0 for each class: {cat: 1, dog: 2.5}")
-
-
-class TrainSettings(Settings):
-    """How the network is trained."""
-
-    epochs: Annotated[Count, Field(description="Passes over the training images.")] = 20
-    batch_size: Annotated[Count, Field(description="Images in one step.")] = 64
-    optimizer: Annotated[Optimizer, ByName("optimizer"), Field(description="adam or sgd, with Keras' arguments.")] = (
-        Adam()
-    )
-    class_weight: Annotated[
-        Literal["balanced"] | dict[str, float] | None,
-        BeforeValidator(_class_weight),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"enum": ["none", "balanced", None]},
-                    {
-                        "type": "object",
-                        "additionalProperties": {"type": "number", "minimum": 0},
-                        "minProperties": 1,
-                    },
-                ]
-            }
-        ),
-        Field(description="Factor of each class in the loss; balanced: n / (classes * n of the class)."),
-    ] = None
-    early_stopping: Annotated[EarlyStopping | None, OrNone] = None
-    best: Annotated[
-        Literal["val_loss", "val_accuracy"],
-        Field(description="What decides which epoch's weights the run keeps."),
-    ] = "val_loss"
-    precision: Annotated[
-        Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"],
-        Field(description="auto: 16 bits where the device multiplies them natively."),
-    ] = "auto"
-    device: Annotated[Literal["auto", "cpu", "gpu"], Field(description="auto: the GPU when there is one.")] = "auto"
-
-
 def _auto_or_bool(value: Any) -> Any:
     if value != "auto" and not isinstance(value, bool):
         raise expected("auto, true or false")
@@ -343,7 +185,11 @@ class Config(Settings):
 
     name: Annotated[
         str | None,
-        Field(pattern=f"^{_NAME}$", description="The folder under runs/; the file's name when left out."),
+        Field(
+            pattern=f"^{_NAME}$",
+            description="The folder under runs/; the file's name when left out.",
+            examples=["cats-vs-dogs"],
+        ),
     ] = None
     seed: Annotated[int, Field(ge=0, lt=2**31, description="Of weights, split, order, augmentation and dropout.")] = 0
     deterministic: Annotated[
@@ -354,17 +200,20 @@ class Config(Settings):
     ] = "auto"
     classes: Annotated[
         int | None,
-        Field(ge=2, le=100_000, description="Number of classes; only for `summary` without data."),
+        Field(ge=2, le=100_000, description="Number of classes; only for `summary` without data.", examples=[10]),
     ] = None
     output: Annotated[
         Literal["softmax", "sigmoid"],
         Field(description="The last layer: a unit for each class, or one unit for two classes."),
     ] = "softmax"
-    data: DataSettings
+    data: Annotated[DataSettings, Field(description="Where the images are.", examples=[{"train": "photos"}])]
     augment: Annotated[
         tuple[Augmentation, ...],
         Strict(False),
-        Field(description="Random variations of the training images, in this order."),
+        Field(
+            description="Random variations of the training images, in this order.",
+            examples=[[{"random_flip": {"mode": "horizontal"}}]],
+        ),
     ] = ()
     model: Annotated[
         tuple[Layer, ...],
@@ -372,7 +221,7 @@ class Config(Settings):
         Field(
             min_length=1,
             description="The hidden layers; the output layer is appended.",
-            examples=[["flatten"]],
+            examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}, "flatten"]],
         ),
     ]
     train: TrainSettings = TrainSettings()
@@ -384,10 +233,13 @@ class Config(Settings):
         return self
 
 
-NAMED: dict[str, type[Settings]] = {
-    **LAYERS,
-    **{member.kind: member for member in (*AugmentationStep.__args__, *Optimizer.__args__)},
+CHOICES: dict[str, dict[str, type[Named]]] = {
+    "layer": LAYERS,
+    "augmentation": AUGMENTATIONS,
+    "optimizer": {member.kind: member for member in Optimizer.__args__},
+    "schedule": {member.kind: member for member in Schedule.__args__},
 }
+"""Everything that is chosen by name: what it is called in messages -> its classes by name."""
 SECTIONS: dict[str, type[Settings]] = {
     "": Config,
     "data": DataSettings,
@@ -396,6 +248,6 @@ SECTIONS: dict[str, type[Settings]] = {
     "train": TrainSettings,
     "early_stopping": EarlyStopping,
     **{f"{of}_regularizer": Regularizer for of in ("kernel", "depthwise", "pointwise")},
-    **NAMED,
+    **{name: member for members in CHOICES.values() for name, member in members.items()},
 }
 """Each section by the last name of its path, for messages that list the keys."""

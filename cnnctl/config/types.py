@@ -69,8 +69,11 @@ class ByName:
         return core_schema.no_info_before_validator_function(unwrap, handler.generate_schema(member))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        choices: dict[str, CoreSchema] = schema["choices"]
-        members: list[type[Named]] = schema["metadata"]["members"]
+        union: Any = schema
+        while "choices" not in union:  # a validator of the field lies around it
+            union = union["schema"]
+        choices: dict[str, CoreSchema] = union["choices"]
+        members: list[type[Named]] = union["metadata"]["members"]
         bare = [member.kind for member in members if not needs_settings(member)]
         wrapped = []
         for name, choice in choices.items():
@@ -107,6 +110,13 @@ def expected(what: str) -> PydanticCustomError:
 def is_whole(value: Any, least: int) -> bool:
     """Whether `value` is an integer from `least` to MAX_SIDE; True and False are not."""
     return type(value) is int and least <= value <= MAX_SIDE
+
+
+def colour(value: Any) -> tuple[int, int, int]:
+    """[red, green, blue] of 0 to 255 as a tuple."""
+    if isinstance(value, list | tuple) and len(value) == 3 and all(is_whole(item, 0) and item <= 255 for item in value):
+        return (value[0], value[1], value[2])
+    raise expected("[red, green, blue], each from 0 to 255")
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -179,27 +189,35 @@ Padding = Annotated[
 PoolPadding = Annotated[str, BeforeValidator(_pool_padding), WithJsonSchema({"enum": ["valid", "same"]})]
 
 
-def _none(value: Any) -> Any:
-    return None if value == "none" else value
-
-
 @dataclass(frozen=True)
-class _OrNone:
+class Words:
+    """Annotation of an optional type: bare words that stand for other values."""
+
+    meanings: tuple[tuple[str, Any], ...]
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(_none, handler(source))
+        meanings = dict(self.meanings)
+
+        def replace(value: Any) -> Any:
+            return meanings.get(value, value) if isinstance(value, str) else value
+
+        return core_schema.no_info_before_validator_function(replace, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         built: dict[str, Any] = handler(schema)
-        return {**built, "anyOf": [*built["anyOf"], {"const": "none"}]}
+        return {**built, "anyOf": [*built["anyOf"], {"enum": [word for word, _ in self.meanings]}]}
 
 
-OrNone = _OrNone()
+OrNone = Words((("none", None),))
 """Annotation of a type that may be None: the word `none` means the same as YAML's null."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Annotation of a `tuple[float, float]`: one number f means [-f, f], as in Keras' augmentation layers."""
+    """Annotation of a `tuple[float, float]`: one number f means [-f, f], or [0, f] where nothing may be below 0.
+
+    That is what Keras' augmentation layers make of one number.
+    """
 
     lowest: float
     highest: float
@@ -208,14 +226,21 @@ class Range:
         return core_schema.no_info_before_validator_function(self._validate, handler(source))
 
     @property
+    def _least(self) -> float:
+        """The smallest f that may stand alone: its sign does not matter where the range has both."""
+        return -self._most if self.lowest < 0 else 0.0
+
+    @property
     def _most(self) -> float:
-        """The largest f for which [-f, f] lies within."""
-        return min(-self.lowest, self.highest)
+        """The largest f that may stand alone."""
+        return min(-self.lowest, self.highest) if self.lowest < 0 else self.highest
 
     def _validate(self, value: Any) -> tuple[float, float]:
         what = f"a number up to {self._most:g}, or [lower, upper] within {self.lowest:g} to {self.highest:g}"
         if type(value) in (int, float):
-            pair = [-abs(value), abs(value)]
+            if not self._least <= value <= self._most:
+                raise expected(what)
+            pair = [-abs(value) if self.lowest < 0 else 0.0, abs(value)]
         elif isinstance(value, list | tuple) and len(value) == 2 and all(type(item) in (int, float) for item in value):
             pair = list(value)
         else:
@@ -225,7 +250,7 @@ class Range:
         return (float(pair[0]), float(pair[1]))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        number = {"type": "number", "minimum": -self._most, "maximum": self._most}
+        number = {"type": "number", "minimum": self._least, "maximum": self._most}
         bound = {"type": "number", "minimum": self.lowest, "maximum": self.highest}
         return {"anyOf": [number, {"type": "array", "items": bound, "minItems": 2, "maxItems": 2}]}
 

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnctl.evaluation.metrics import Metrics
 
@@ -63,6 +64,35 @@ def confusion_matrix_png(metrics: Metrics, title: str) -> bytes:
         for row, column in np.argwhere(counts > 0):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=font)
+    return png(figure)
+
+
+def learning_rate_png(rates: NDArray[np.float32], steps_per_epoch: int, title: str) -> bytes:
+    """The learning rate over the epochs.
+
+    Args:
+        rates: (steps,), the rate of each step.
+        steps_per_epoch: Steps of an epoch.
+        title: What is planned.
+
+    Returns:
+        A PNG file.
+    """
+    figure = _figure(7.0, 3.6)
+    axes = figure.add_subplot()
+    axes.step(np.arange(len(rates) + 1) / steps_per_epoch, np.append(rates, rates[-1:]), where="post", color="tab:blue")
+    highest = int(rates.argmax())
+    axes.set_title(
+        f"Learning rate: {_one_line(title)}\nhighest {rates[highest]:.3g} in epoch {highest // steps_per_epoch + 1}, "
+        f"last {rates[-1]:.3g}",
+        fontsize=11,
+        parse_math=False,
+    )
+    axes.set_xlabel(f"epochs done (of {steps_per_epoch:,} steps)")
+    axes.set_ylabel("learning rate")
+    axes.set_xlim(0, len(rates) / steps_per_epoch)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
     return png(figure)
 
 

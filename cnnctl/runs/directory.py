@@ -228,6 +228,18 @@ def _latest() -> Run:
     return Run(Path(os.path.normpath(target)))
 
 
+def missing_weights(path: Path) -> RunError | None:
+    """Why no weights can be read from a run or a .keras file, as far as the disk tells; None where they can."""
+    if path.suffix == ".keras":
+        return None if path.is_file() else RunError(f"there is no file {path}", "it takes a run or a .keras file")
+    try:
+        run = find_run(path)
+        run.need(run.keras_model)
+    except RunError as error:
+        return error
+    return None
+
+
 def is_complete(run: Run) -> bool:
     """Whether a run was trained and evaluated to its end."""
     return run.metrics.is_file() and run.keras_model.is_file()

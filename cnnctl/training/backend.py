@@ -1,51 +1,113 @@
 """Importing Keras: on the right backend, deaf to the user's keras.json, and without a line on the screen."""
 
 import importlib
+import importlib.util
 import logging
 import os
+import sys
 import threading
 import warnings
 
+from cnnctl.config.training import TrainSettings
 from cnnctl.data.images import opencv
 from cnnctl.errors import MachineError
 
-BACKEND = "tensorflow"
+TENSORFLOW, JAX = "tensorflow", "jax"
+_TITLES = {TENSORFLOW: "TensorFlow", JAX: "JAX"}
+_MENDS = {TENSORFLOW: "pip install tensorflow", JAX: "pip install 'cnnctl[jax]'"}
 
 
-def import_keras() -> None:
-    """Import Keras and TensorFlow; descriptor 2 should be captured meanwhile (see quiet.py).
+def choose_backend(wanted: str) -> str:
+    """The backend that Keras is to run on.
+
+    Args:
+        wanted: `tensorflow`, `jax`, or `auto`: what KERAS_BACKEND says, else TensorFlow, else JAX where only that is
+            installed.
+
+    Raises:
+        MachineError: KERAS_BACKEND names another one.
+    """
+    if wanted != "auto":
+        return wanted
+    said = os.environ.get("KERAS_BACKEND")
+    if said in _TITLES:
+        return said
+    if said:
+        raise MachineError(f"KERAS_BACKEND is {said}, which cnnctl does not train on", "set it to tensorflow or jax")
+    return JAX if not _is_installed(TENSORFLOW) and _is_installed(JAX) else TENSORFLOW
+
+
+def _is_installed(name: str) -> bool:
+    return name in sys.modules or importlib.util.find_spec(name) is not None
+
+
+def title(backend: str) -> str:
+    """The backend as its makers write it."""
+    return _TITLES[backend]
+
+
+def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = None, deterministic: bool = False) -> None:
+    """Import Keras and its backend; descriptor 2 should be captured meanwhile (see quiet.py).
+
+    Args:
+        backend: `tensorflow` or `jax`.
+        settings: Their device is what JAX is told before it looks for one.
+        deterministic: Whether equal runs must be equal on a GPU too.
 
     Raises:
         MachineError: they are not installed or cannot be loaded.
     """
-    os.environ["KERAS_BACKEND"] = BACKEND
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = backend
+    if backend == TENSORFLOW:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    else:
+        _prepare_jax(settings, deterministic)
     opencv()  # Keras imports cv2 where it can: let it find the one with our limits
     logging.captureWarnings(True)
     warnings.simplefilter("ignore")
     try:
+        library = importlib.import_module(backend)
         keras = importlib.import_module("keras")
-        tensorflow = importlib.import_module("tensorflow")
     except ImportError as error:
-        raise MachineError(f"Keras cannot be imported: {error}", "install it with: pip install cnnctl") from error
-    tensorflow.get_logger().setLevel("ERROR")
+        if not _is_installed(backend):
+            raise MachineError(f"{title(backend)} is not installed", f"install it with: {_MENDS[backend]}") from None
+        raise MachineError(f"Keras cannot be imported: {error}", f"install it with: {_MENDS[backend]}") from error
+    if backend == TENSORFLOW:
+        library.get_logger().setLevel("ERROR")
+    assert keras.backend.backend() == backend, f"Keras runs on {keras.backend.backend()} already"
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.disable_interactive_logging()
 
 
-class KerasImport:
-    """`import_keras` in a thread of its own, so that images are decoded meanwhile; `wait` gives its outcome."""
+def _prepare_jax(settings: TrainSettings | None, deterministic: bool) -> None:
+    """What JAX reads from the environment when it is imported."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if settings is not None and settings.device == "cpu":
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    if deterministic:
+        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
 
-    def __init__(self) -> None:
+
+class KerasImport:
+    """`import_keras` in a thread of its own, so that images are decoded meanwhile; `wait` gives its outcome.
+
+    Attributes:
+        backend: What it imports.
+    """
+
+    def __init__(self, settings: TrainSettings, deterministic: bool) -> None:
+        self.backend = choose_backend(settings.backend)
+        self._arguments = (self.backend, settings, deterministic)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="import-keras", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            import_keras()
+            import_keras(*self._arguments)
         except BaseException as error:
             self._error = error
 

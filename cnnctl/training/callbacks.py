@@ -8,6 +8,7 @@ from typing import Any
 from cnnctl.runs import Run, files
 from cnnctl.training.feeding import Feed
 from cnnctl.training.progress import Epoch, Watcher
+from cnnctl.training.schedules import Rates
 
 _BETWEEN_STEPS = 0.1  # seconds between two pieces of news
 
@@ -44,8 +45,11 @@ class Record:
         return value > self.best_value if self.monitor.endswith("accuracy") else value < self.best_value
 
 
-def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Watcher) -> Any:
-    """A keras callback that sets the feed's epoch, keeps the best weights, writes history.csv and tells the watcher."""
+def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Watcher, rates: Rates | None) -> Any:
+    """A keras callback that sets the feed's epoch, keeps the best weights, writes history.csv and tells the watcher.
+
+    `rates` are the planned learning rates by step; None where only the optimizer knows.
+    """
     import keras
 
     class Bookkeeping(keras.callbacks.Callback):  # type: ignore[misc]
@@ -60,11 +64,12 @@ def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Wa
             if now - self.told >= _BETWEEN_STEPS:
                 self.told = now
                 done = min(batch + 1, len(feed))
-                watcher.step(epoch=feed.epoch + 1, epochs=epochs, done=done, total=len(feed), figures=dict(logs or {}))
+                figures = {name: float(value) for name, value in (logs or {}).items()}
+                watcher.step(epoch=feed.epoch + 1, epochs=epochs, done=done, total=len(feed), figures=figures)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             figures = {name: float(value) for name, value in (logs or {}).items() if name != "learning_rate"}
-            rate = float(self.model.optimizer.learning_rate)
+            rate = self.learning_rate()
             record.history.append({**figures, "learning_rate": rate})
             best = record.is_better(figures)
             if best:
@@ -78,6 +83,12 @@ def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Wa
             if not math.isfinite(figures["loss"]):
                 record.diverged = f"the loss of epoch {epoch + 1} is {figures['loss']}"
                 self.model.stop_training = True
+
+        def learning_rate(self) -> float:
+            """Of the epoch's last step."""
+            if rates is None:
+                return float(self.model.optimizer.learning_rate)
+            return float(rates[(feed.epoch + 1) * len(feed) - 1])
 
     return Bookkeeping()
 

@@ -5,11 +5,12 @@ import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cnnctl.errors import MachineError
+from cnnctl.training.backend import TENSORFLOW
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
+_JAX_ON_A_CPU = (FLOAT32, "XLA multiplies no 16-bit floats natively on a CPU")
 _AMPERE, _VOLTA = (8, 0), (7, 0)
 
 
@@ -32,40 +33,70 @@ class Device:
     deterministic: bool
 
 
-def choose_device(wanted: str, precision: str, deterministic: str | bool) -> Device:
-    """Pick the device, tell TensorFlow, and choose the precision. Keras must have been imported.
+@dataclass(frozen=True)
+class _Gpu:
+    name: str
+    compute_capability: tuple[int, ...]
+
+
+def choose_device(wanted: str, precision: str, deterministic: str | bool, backend: str = TENSORFLOW) -> Device:
+    """Pick the device, tell the backend, and choose the precision. Keras must have been imported.
 
     Args:
         wanted: `auto`, `cpu` or `gpu`.
         precision: `auto`, or one of Keras' policies.
         deterministic: `auto` (on a CPU), True or False.
+        backend: What Keras runs on.
 
     Raises:
         MachineError: `gpu` is wanted and there is none.
     """
+    gpu = _tensorflow_gpu(wanted) if backend == TENSORFLOW else _jax_gpu(wanted)
+    if gpu is not None:
+        kind, name = "gpu", gpu.name
+        chosen, reason = gpu_precision(gpu.compute_capability)
+    else:
+        kind, name = "cpu", f"{processor_name()}, {usable_cores()} cores"
+        chosen, reason = cpu_precision(processor_flags()) if backend == TENSORFLOW else _JAX_ON_A_CPU
+    if precision != "auto":
+        chosen, reason = precision, "the config says so"
+    fixed = kind == "cpu" if deterministic == "auto" else bool(deterministic)
+    return Device(kind, name, chosen, reason, fixed)
+
+
+def _tensorflow_gpu(wanted: str) -> _Gpu | None:
+    """The GPU that TensorFlow will use, with memory growth on; hidden from it where a CPU is wanted."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     if wanted == "cpu":
         tf.config.set_visible_devices([], "GPU")
-        gpus = []
-    if wanted == "gpu" and not gpus:
-        raise MachineError(
-            _why_no_gpu(tf), "pip install 'cnnctl[gpu]' on a machine with an NVIDIA driver, or device: cpu"
-        )
-    if gpus:
-        for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)
-        details = tf.config.experimental.get_device_details(gpus[0])
-        name = str(details.get("device_name", "GPU"))
-        kind, (chosen, reason) = "gpu", gpu_precision(tuple(details.get("compute_capability", (0, 0))))
-    else:
-        kind, name = "cpu", f"{processor_name()}, {usable_cores()} cores"
-        chosen, reason = cpu_precision(processor_flags())
-    if precision != "auto":
-        chosen, reason = precision, "the config says so"
-    fixed = kind == "cpu" if deterministic == "auto" else bool(deterministic)
-    return Device(kind, name, chosen, reason, fixed)
+        return None
+    if not gpus:
+        if wanted == "gpu":
+            built = "with" if tf.test.is_built_with_cuda() else "without"
+            raise _no_gpu(f"TensorFlow {tf.__version__} (built {built} CUDA)", "cnnctl[gpu]")
+        return None
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return _Gpu(str(details.get("device_name", "GPU")), tuple(details.get("compute_capability", (0, 0))))
+
+
+def _jax_gpu(wanted: str) -> _Gpu | None:
+    """The GPU that JAX will use; where a CPU is wanted, JAX was told so before its import."""
+    import jax
+
+    if wanted == "cpu":
+        return None
+    try:
+        first = jax.devices("gpu")[0]
+    except RuntimeError:
+        if wanted == "gpu":
+            raise _no_gpu(f"JAX {jax.__version__}", "jax[cuda12]") from None
+        return None
+    version = str(getattr(first, "compute_capability", "0.0"))
+    return _Gpu(first.device_kind, tuple(int(part) for part in version.split(".")))
 
 
 def cpu_precision(flags: frozenset[str]) -> tuple[str, str]:
@@ -110,9 +141,11 @@ def _cpuinfo(key: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")
 
 
-def _why_no_gpu(tf: Any) -> str:
-    built = "with" if tf.test.is_built_with_cuda() else "without"
+def _no_gpu(library: str, package: str) -> MachineError:
     tool = "nvidia-smi is installed" if shutil.which("nvidia-smi") else "there is no nvidia-smi"
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     hidden = f", CUDA_VISIBLE_DEVICES is '{visible}'" if visible is not None else ""
-    return f"device: gpu, but TensorFlow {tf.__version__} (built {built} CUDA) finds none; {tool}{hidden}"
+    return MachineError(
+        f"device: gpu, but {library} finds none; {tool}{hidden}",
+        f"pip install '{package}' on a machine with an NVIDIA driver, or device: cpu",
+    )

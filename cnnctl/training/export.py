@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cnnctl.data.images import ImageSpec
 from cnnctl.inference.model import METADATA_KEY, expand, metadata, open_session
 from cnnctl.runs import Run, files
+from cnnctl.training.backend import JAX
 
 LIMIT = 1e-3
 """Largest difference in probability between model.keras and model.onnx at which the latter is kept."""
@@ -100,10 +101,15 @@ def save_onnx(
 
 
 def _export(model: Any, path: Path) -> None:
-    """What Keras makes of the model, traced without XLA: its call of a compiled grouped convolution is no ONNX."""
+    """What Keras makes of the model."""
+    import keras
+
+    if keras.backend.backend() == JAX:
+        model.export(str(path), format="onnx", verbose=False)
+        return
     import tensorflow as tf
 
-    tf.config.run_functions_eagerly(True)
+    tf.config.run_functions_eagerly(True)  # without XLA: its call of a compiled grouped convolution is no ONNX
     try:
         model.export(str(path), format="onnx", verbose=False)
     finally:

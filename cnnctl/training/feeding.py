@@ -1,18 +1,24 @@
 """Batches for Keras' fit: each a pure function of (epoch, index), from uint8 pixels that lie in the cache."""
 
 import os
+import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.data.augment import Varied
 from cnnctl.data.batches import count_batches, epoch_order
 from cnnctl.data.images import Image
+from cnnctl.training.objective import Objective
 
-Vary = Callable[[Image, int, int], Image]
+Vary = Callable[[int, int], Varied]
+_AHEAD = 4
+"""Batches that are made while the one before them trains."""
 
 
 @dataclass(frozen=True)
@@ -22,22 +28,29 @@ class Examples:
     Attributes:
         pixels: uint8 (images of all splits, height, width, channels).
         rows: int64 (images,): the rows of `pixels` that belong to the split.
-        targets: What the loss compares with, by image of the split: int32 (images,), or float32 (images, 1).
+        labels: int64 (images,), class numbers.
+        objective: The form of the labels that the loss takes.
         weights: float32 (images,), the factor of each in the loss; None for 1.
     """
 
     pixels: Image
     rows: NDArray[np.int64]
-    targets: NDArray[Any]
+    labels: NDArray[np.int64]
+    objective: Objective
     weights: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    def image(self, number: int) -> Image:
+        """Image `number` of the split."""
+        chosen: Image = self.pixels[self.rows[number]]
+        return chosen
+
 
 @dataclass
 class Feed:
-    """The batches of one split, of the epoch that `epoch` says.
+    """The batches of one split, of the epoch that `epoch` says; the next few are made in advance by a thread.
 
     Attributes:
         examples: The split.
@@ -45,6 +58,7 @@ class Feed:
         seed: Decides the order of each epoch; None keeps the order of the rows.
         vary: The augmentation, or None.
         epoch: Set at the beginning of each epoch.
+        waited: Seconds that `batch` has waited for a batch that was not ready.
     """
 
     examples: Examples
@@ -52,37 +66,69 @@ class Feed:
     seed: int | None = None
     vary: Vary | None = None
     epoch: int = 0
+    waited: float = 0.0
+    _ready: dict[tuple[int, int], "Future[tuple[Any, ...]]"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._lock = threading.Lock()
         self._ordered_for: int | None = None
         self._order = np.arange(len(self.examples))
-        self._pool = ThreadPoolExecutor(os.cpu_count()) if self.vary is not None else None
+        self._ahead = ThreadPoolExecutor(1, "batches")
+        self._pool = ThreadPoolExecutor(os.cpu_count(), "variations") if self.vary is not None else None
 
     def __len__(self) -> int:
         return count_batches(len(self.examples), self.batch_size)
 
     def batch(self, index: int) -> tuple[Any, ...]:
         """(pixels, targets) or (pixels, targets, weights) of batch `index` of the epoch."""
-        chosen = self._epoch_order()[index * self.batch_size : (index + 1) * self.batch_size]
-        examples = self.examples
-        pixels = examples.pixels[examples.rows[chosen]]
-        if self.vary is not None and self._pool is not None:
-            vary, epoch = self.vary, self.epoch
-            step = -(-len(chosen) // (os.cpu_count() or 1))
+        epoch = self.epoch
+        wanted = [(epoch, place) for place in range(index, min(index + _AHEAD + 1, len(self)))]
+        with self._lock:  # Keras builds a spare iterator at the end of an epoch
+            self._ready = {key: self._ready.get(key) or self._ahead.submit(self.make, *key) for key in wanted}
+            future = self._ready[wanted[0]]
+        begun = time.perf_counter()
+        made = future.result()
+        self.waited += time.perf_counter() - begun
+        return made
 
-            def work(start: int) -> None:
-                for place in range(start, min(start + step, len(chosen))):
-                    pixels[place] = vary(pixels[place], epoch, int(chosen[place]))
+    def make(self, epoch: int, index: int) -> tuple[Any, ...]:
+        """Batch `index` of an epoch, made on the spot; called by one thread at a time."""
+        chosen = self._epoch_order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
+        examples, objective = self.examples, self.examples.objective
+        if self.vary is None:
+            batch = (np.asarray(examples.pixels[examples.rows[chosen]]), objective.encode(examples.labels[chosen]))
+            return batch if examples.weights is None else (*batch, examples.weights[chosen])
+        varied = self._vary(chosen, epoch)
+        pixels = np.stack([one.image for one in varied])
+        if objective.form == "number":
+            targets = objective.encode(examples.labels[chosen])
+        else:
+            targets = objective.encode_mixed(examples.labels, [one.shares for one in varied])
+        if examples.weights is None:
+            return pixels, targets
+        factors = [sum(share * examples.weights[number] for number, share in one.shares) for one in varied]
+        return pixels, targets, np.array(factors, np.float32)
 
-            list(self._pool.map(work, range(0, len(chosen), step)))
-        batch = (np.asarray(pixels), examples.targets[chosen])
-        return batch if examples.weights is None else (*batch, examples.weights[chosen])
+    def _vary(self, chosen: NDArray[np.int64], epoch: int) -> list[Varied]:
+        assert self.vary is not None
+        assert self._pool is not None
+        vary = self.vary
+        step = -(-len(chosen) // (os.cpu_count() or 1))
+        parts = [chosen[start : start + step].tolist() for start in range(0, len(chosen), step)]
+        made = self._pool.map(lambda numbers: [vary(number, epoch) for number in numbers], parts)
+        return [one for part in made for one in part]
 
-    def _epoch_order(self) -> NDArray[np.int64]:
-        if self.seed is not None and self._ordered_for != self.epoch:
-            self._order = epoch_order(len(self.examples), self.seed, self.epoch)
-            self._ordered_for = self.epoch
+    def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        if self.seed is not None and self._ordered_for != epoch:
+            self._order = epoch_order(len(self.examples), self.seed, epoch)
+            self._ordered_for = epoch
         return self._order
+
+    def close(self) -> None:
+        """Let go of the threads; batches that were begun are finished."""
+        self._ahead.shutdown(cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown()
 
 
 def as_keras_dataset(feed: Feed) -> Any:

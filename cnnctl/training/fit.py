@@ -1,17 +1,17 @@
-"""Compile and fit: the loss, the optimizer, early stopping, the loop."""
+"""Compile and fit: the loss, the optimizer, the loop and its callbacks."""
 
-from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cnnctl.config.schema import Adam, Config, Optimizer, Sgd
+from cnnctl.config import Config
+from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.errors import RunError
 from cnnctl.runs import Run
+from cnnctl.training.backend import JAX
 from cnnctl.training.callbacks import Record, make_callback
 from cnnctl.training.feeding import Feed, as_keras_dataset
+from cnnctl.training.optimizers import make_optimizer
 from cnnctl.training.progress import Watcher
+from cnnctl.training.schedules import learning_rates
 
 MOST_STEPS_PER_EXECUTION = 8
 
@@ -33,25 +33,38 @@ def fit(
     Raises:
         RunError: the loss was no finite number from the first epoch on.
     """
+    import keras
+
     settings = config.train
+    rates = learning_rates(settings.schedule, settings.optimizer.learning_rate, settings.epochs, len(training))
+    objective = training.examples.objective
+    on_jax = keras.backend.backend() == JAX
     model.compile(
-        optimizer=make_optimizer(settings.optimizer),
-        loss="binary_crossentropy" if config.output == "sigmoid" else "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=False,
-        steps_per_execution=max(1, min(MOST_STEPS_PER_EXECUTION, len(training) // 4)),
+        optimizer=make_optimizer(settings, rates),
+        loss=objective.keras_loss(),
+        metrics=[objective.keras_accuracy()],
+        jit_compile=on_jax,
+        steps_per_execution=1 if on_jax else max(1, min(MOST_STEPS_PER_EXECUTION, len(training) // 4)),
     )
-    callbacks = [make_callback(record, run, training, settings.epochs, watcher)]
-    if settings.early_stopping is not None:
-        callbacks.append(_early_stopping(config))
-    model.fit(
-        as_keras_dataset(training),
-        epochs=settings.epochs,
-        validation_data=as_keras_dataset(validation) if validation is not None else None,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    )
+    planned = None if isinstance(settings.schedule, ReduceOnPlateau) else rates
+    averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if settings.ema is not None else []
+    try:
+        model.fit(
+            as_keras_dataset(training),
+            epochs=settings.epochs,
+            validation_data=as_keras_dataset(validation) if validation is not None else None,
+            callbacks=[
+                *averaged,  # first, so that the others see the averages
+                make_callback(record, run, training, settings.epochs, watcher, planned),
+                *_stopping(config),
+            ],
+            shuffle=False,
+            verbose=0,
+        )
+    finally:
+        for feed in (training, validation):
+            if feed is not None:
+                feed.close()
     if not record.best_epoch:
         raise RunError(
             f"training diverged: {record.diverged or 'no epoch has a finite loss'}",
@@ -61,49 +74,20 @@ def fit(
         watcher.note(f"training diverged: {record.diverged}; the weights of epoch {record.best_epoch} are kept")
 
 
-def make_optimizer(settings: Optimizer) -> Any:
-    """The Keras optimizer of the settings."""
+def _stopping(config: Config) -> list[Any]:
+    """The callbacks that wait for progress: lower the learning rate, end the training."""
     import keras
 
-    match settings:
-        case Adam():
-            return keras.optimizers.Adam(
-                settings.learning_rate, settings.beta_1, settings.beta_2, settings.epsilon, settings.amsgrad
-            )
-        case Sgd():
-            return keras.optimizers.SGD(settings.learning_rate, settings.momentum, settings.nesterov)
-        case _:
-            assert_never(settings)
+    make, callbacks = keras.callbacks, []
+    schedule, stopping = config.train.schedule, config.train.early_stopping
+    if isinstance(schedule, ReduceOnPlateau):
+        mode = _mode(schedule.monitor)
+        callbacks.append(make.ReduceLROnPlateau(schedule.monitor, schedule.factor, schedule.patience, mode=mode))
+    if stopping is not None:
+        mode = _mode(stopping.monitor)
+        callbacks.append(make.EarlyStopping(stopping.monitor, stopping.min_delta, stopping.patience, mode=mode))
+    return callbacks
 
 
-def _early_stopping(config: Config) -> Any:
-    import keras
-
-    settings = config.train.early_stopping
-    assert settings is not None
-    mode = "max" if settings.monitor.endswith("accuracy") else "min"
-    return keras.callbacks.EarlyStopping(settings.monitor, settings.min_delta, settings.patience, mode=mode)
-
-
-def class_weights(
-    setting: str | dict[str, float] | None, classes: Sequence[str], labels: NDArray[np.int64]
-) -> NDArray[np.float32] | None:
-    """The factor of each image in the loss, by its class.
-
-    Args:
-        setting: None, `balanced`, or a factor by class name (1 for those left out).
-        classes: Names in label order.
-        labels: (images,), the class number of each training image.
-
-    Returns:
-        float32 (images,). Balanced is images / (classes * images of the class), as scikit-learn has it, so that the
-        mean over all images is 1.
-    """
-    if setting is None:
-        return None
-    if isinstance(setting, dict):
-        factors = np.array([setting.get(name, 1.0) for name in classes], np.float32)
-    else:
-        counts = np.bincount(labels, minlength=len(classes))
-        factors = (len(labels) / (len(classes) * np.maximum(counts, 1))).astype(np.float32)
-    return factors[labels]
+def _mode(monitor: str) -> str:
+    return "max" if monitor.endswith("accuracy") else "min"

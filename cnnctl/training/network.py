@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+import numpy as np
+
 from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.plan import NO_SIDES
 from cnnctl.config import layers as kinds
@@ -41,14 +43,14 @@ def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = 
     import keras
 
     keras.config.set_dtype_policy(policy)
-    if seed is not None:
-        keras.utils.set_random_seed(seed)
+    seeds = _Seeds(seed)
     stack = [keras.layers.Input(plan.input_shape, dtype="uint8", name="image"), _rescaling(scaling)]
     for index, row in enumerate(plan.layers):
         if row.zeros != NO_SIDES:
             stack.append(keras.layers.ZeroPadding2D(row.zeros, name=f"{row.name}_padding"))
         is_output = index == len(plan.layers) - 1
-        stack.append(_layer(row, {"name": "probabilities", "dtype": "float32"} if is_output else {"name": row.name}))
+        common = {"name": "probabilities", "dtype": "float32"} if is_output else {"name": row.name}
+        stack.append(_layer(row, common, seeds))
     model = keras.Sequential(stack)
     _assert_agrees(model, plan)
     return model
@@ -78,7 +80,25 @@ def _regularizer(settings: Regularizer | None) -> Any:
     return None if settings is None else keras.regularizers.L1L2(l1=settings.l1, l2=settings.l2)
 
 
-def _layer(row: LayerPlan, common: dict[str, Any]) -> Any:
+class _Seeds:
+    """A seed for each random thing of a network, all from one; Keras' global seed would import TensorFlow."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def next(self) -> int:
+        return int(self._generator.integers(2**31))
+
+    def initializer(self, name: str) -> Any:
+        """Keras' initializer of a name, seeded where it is random."""
+        import keras
+
+        settings = keras.initializers.get(name).get_config()
+        seeded = {**settings, "seed": self.next()} if "seed" in settings else settings
+        return keras.initializers.get({"class_name": name, "config": seeded})
+
+
+def _layer(row: LayerPlan, common: dict[str, Any], seeds: _Seeds) -> Any:
     """The Keras layer of one row; its explicit zeros have been laid around its input already."""
     import keras
 
@@ -89,8 +109,8 @@ def _layer(row: LayerPlan, common: dict[str, Any]) -> Any:
             return make.Conv2D(
                 layer.filters,
                 groups=layer.groups,
-                kernel_initializer=layer.kernel_initializer,
-                bias_initializer=layer.bias_initializer,
+                kernel_initializer=seeds.initializer(layer.kernel_initializer),
+                bias_initializer=seeds.initializer(layer.bias_initializer),
                 kernel_regularizer=_regularizer(layer.kernel_regularizer),
                 **_convolution(layer),
                 **common,
@@ -98,8 +118,8 @@ def _layer(row: LayerPlan, common: dict[str, Any]) -> Any:
         case kinds.DepthwiseConv2D():
             return make.DepthwiseConv2D(
                 depth_multiplier=layer.depth_multiplier,
-                depthwise_initializer=layer.depthwise_initializer,
-                bias_initializer=layer.bias_initializer,
+                depthwise_initializer=seeds.initializer(layer.depthwise_initializer),
+                bias_initializer=seeds.initializer(layer.bias_initializer),
                 depthwise_regularizer=_regularizer(layer.depthwise_regularizer),
                 **_convolution(layer),
                 **common,
@@ -108,9 +128,9 @@ def _layer(row: LayerPlan, common: dict[str, Any]) -> Any:
             return make.SeparableConv2D(
                 layer.filters,
                 depth_multiplier=layer.depth_multiplier,
-                depthwise_initializer=layer.depthwise_initializer,
-                pointwise_initializer=layer.pointwise_initializer,
-                bias_initializer=layer.bias_initializer,
+                depthwise_initializer=seeds.initializer(layer.depthwise_initializer),
+                pointwise_initializer=seeds.initializer(layer.pointwise_initializer),
+                bias_initializer=seeds.initializer(layer.bias_initializer),
                 depthwise_regularizer=_regularizer(layer.depthwise_regularizer),
                 pointwise_regularizer=_regularizer(layer.pointwise_regularizer),
                 **_convolution(layer),
@@ -141,9 +161,9 @@ def _layer(row: LayerPlan, common: dict[str, Any]) -> Any:
         case kinds.LeakyReLU():
             return make.LeakyReLU(layer.negative_slope, **common)
         case kinds.Dropout():
-            return make.Dropout(layer.rate, **common)
+            return make.Dropout(layer.rate, seed=seeds.next(), **common)
         case kinds.SpatialDropout2D():
-            return make.SpatialDropout2D(layer.rate, **common)
+            return make.SpatialDropout2D(layer.rate, seed=seeds.next(), **common)
         case kinds.Flatten():
             return make.Flatten(**common)
         case kinds.Dense():
@@ -151,8 +171,8 @@ def _layer(row: LayerPlan, common: dict[str, Any]) -> Any:
                 layer.units,
                 activation=layer.activation,
                 use_bias=layer.use_bias,
-                kernel_initializer=layer.kernel_initializer,
-                bias_initializer=layer.bias_initializer,
+                kernel_initializer=seeds.initializer(layer.kernel_initializer),
+                bias_initializer=seeds.initializer(layer.bias_initializer),
                 kernel_regularizer=_regularizer(layer.kernel_regularizer),
                 **common,
             )

@@ -1,25 +1,20 @@
 """The whole of a training: checked config and images in, a complete run directory out."""
 
-import hashlib
-import platform
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl import __version__
 from cnnctl.architecture import Plan
 from cnnctl.checks import Findings
 from cnnctl.config import Config
 from cnnctl.config.dump import to_yaml
 from cnnctl.data.augment import augmenter
-from cnnctl.data.cache import Decoded, contents_hash
+from cnnctl.data.cache import Decoded
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import CnnctlError
@@ -28,14 +23,17 @@ from cnnctl.inference.model import load_classifier
 from cnnctl.quiet import Capture
 from cnnctl.runs import Run, create_run, files
 from cnnctl.runs.directory import mark_latest
-from cnnctl.training.backend import BACKEND, KerasImport
+from cnnctl.training.backend import TENSORFLOW, KerasImport, title
 from cnnctl.training.callbacks import Record
-from cnnctl.training.devices import Device, choose_device, usable_cores
+from cnnctl.training.devices import choose_device
+from cnnctl.training.environment import write_environment
 from cnnctl.training.export import Parity, save_keras, save_onnx
 from cnnctl.training.feeding import Examples, Feed, channel_statistics
-from cnnctl.training.fit import class_weights, fit
+from cnnctl.training.fit import fit
 from cnnctl.training.network import SYMMETRIC, UNIT, Scaling, build_network
+from cnnctl.training.objective import class_weights, make_objective
 from cnnctl.training.progress import Watcher
+from cnnctl.training.start import describe_taken, read_start, take_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,20 +97,23 @@ def train(
     assert findings.catalog is not None
     assert findings.decoded is not None
     plan, catalog, decoded = findings.plan, findings.catalog, findings.decoded
-    watcher.busy("loading TensorFlow")
+    watcher.busy(f"loading {title(keras_import.backend)}")
     keras_import.wait()
-    device = choose_device(config.train.device, config.train.precision, config.deterministic)
-    watcher.note(f"device: {device.name}")
+    device = choose_device(config.train.device, config.train.precision, config.deterministic, keras_import.backend)
+    watcher.note(f"device: {device.name}, by {title(keras_import.backend)}")
     watcher.note(f"precision: {device.precision} ({device.reason})")
-    run = create_run(config.name or "run", output)
-    capture.attach(run.log)
-    _write_inputs(run, config, catalog)
-    if device.deterministic:
+    scaling = _scaling(config, catalog, decoded)
+    if device.deterministic and keras_import.backend == TENSORFLOW:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    scaling = _scaling(config, catalog, decoded)
     model = build_network(plan, scaling, device.precision, config.seed)
+    if config.train.initial_weights is not None:
+        start = read_start(config.train.initial_weights)
+        watcher.note(describe_taken(start, take_weights(model, start, catalog.classes)))
+    run = create_run(config.name or "run", output)
+    capture.attach(run.log)
+    _write_inputs(run, config, catalog)
     training, validation = _feeds(config, catalog, decoded)
     watcher.note(f"training {len(training.examples):,} images, {config.train.epochs} epochs, into {run.path}")
     history = _fit(model, config, training, validation, run, watcher, plan, scaling)
@@ -126,7 +127,9 @@ def train(
         bare, run, image_spec(config.data.image), catalog.classes, decoded.pixels, rows, split
     )
     evaluation = _evaluate(run, catalog, decoded, bare, parity, probabilities)
-    _write_environment(run, config, catalog, decoded, device, history, command, seconds, begun)
+    write_environment(
+        run, config, catalog, decoded, device, keras_import.backend, history, training, command, seconds, begun
+    )
     mark_latest(run)
     return Trained(run, evaluation, history, parity, time.perf_counter() - begun)
 
@@ -191,14 +194,16 @@ def _last_split(catalog: Catalog) -> str:
 def _feeds(config: Config, catalog: Catalog, decoded: Decoded) -> tuple[Feed, Feed | None]:
     settings = config.train
 
+    objective = make_objective(config, len(catalog.classes))
+
     def examples(split: str, weighted: bool) -> Examples:
         labels = _labels(catalog, split)
-        targets = labels[:, None].astype(np.float32) if config.output == "sigmoid" else labels.astype(np.int32)
         weights = class_weights(settings.class_weight, catalog.classes, labels) if weighted else None
-        return Examples(decoded.pixels, _rows(catalog, split), targets, weights)
+        return Examples(decoded.pixels, _rows(catalog, split), labels, objective, weights)
 
-    vary = augmenter(config.augment, config.seed)
-    training = Feed(examples(TRAIN, weighted=True), settings.batch_size, config.seed, vary)
+    learned = examples(TRAIN, weighted=True)
+    vary = augmenter(config.augment, config.seed, learned.image, len(learned))
+    training = Feed(learned, settings.batch_size, config.seed, vary)
     if not len(_rows(catalog, VALIDATION)):
         return training, None
     return training, Feed(examples(VALIDATION, weighted=False), settings.batch_size)
@@ -238,52 +243,3 @@ def _write_inputs(run: Run, config: Config, catalog: Catalog) -> None:
     files.write_json(run.classes, list(catalog.classes))
     frame: pd.DataFrame = catalog.frame
     files.write_csv(run.split, ("path", "label", "split"), frame[["path", "label", "split"]].itertuples(index=False))
-
-
-def _write_environment(
-    run: Run,
-    config: Config,
-    catalog: Catalog,
-    decoded: Decoded,
-    device: Device,
-    history: Record,
-    command: Sequence[str],
-    training_seconds: float,
-    begun: float,
-) -> None:
-    rows = catalog.frame.index.to_numpy()
-    total = time.perf_counter() - begun
-    now = datetime.now(UTC)
-    files.write_json(
-        run.environment,
-        {
-            "cnnctl": __version__,
-            "versions": _versions(),
-            "backend": BACKEND,
-            "device": {"kind": device.kind, "name": device.name},
-            "precision": {"policy": device.precision, "reason": device.reason},
-            "deterministic": device.deterministic,
-            "threads": usable_cores(),
-            "seed": config.seed,
-            "command": list(command),
-            "config_hash": hashlib.blake2b(to_yaml(config).encode(), digest_size=16).hexdigest(),
-            "data_hash": contents_hash(decoded.digests[rows], catalog.frame.label.tolist()),
-            "epochs": len(history.history),
-            "best_epoch": history.best_epoch,
-            "started": datetime.fromtimestamp(now.timestamp() - total, UTC).isoformat(timespec="seconds"),
-            "finished": now.isoformat(timespec="seconds"),
-            "seconds": {"until_trained": round(training_seconds, 3), "total": round(total, 3)},
-        },
-    )
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
-    for name in ("keras", "tensorflow", "numpy", "opencv-python-headless", "onnx", "onnxruntime", "tf2onnx"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -7,7 +7,7 @@ from cnnctl.architecture.cost import (
     training_bytes,
     weight_bytes,
 )
-from cnnctl.config.schema import Adam, Sgd
+from cnnctl.config.training import Adam, Sgd
 from tests.architecture.build import CATS, plan
 
 SMALL = ("conv2d: {filters: 2, kernel_size: 3, activation: relu}", "max_pooling2d: {pool_size: 2}", "flatten")

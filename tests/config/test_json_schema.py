@@ -46,6 +46,22 @@ ACCEPTED = [
         "0.5", "[-0.5, 5]", "none", "null",
     )),
     rest("augment: [random_flip]"),
+    *(rest(f"train: {{schedule: {value}}}") for value in (
+        "constant", "cosine", "{cosine: {warmup_epochs: 0.5}}", "one_cycle", "{exponential: {decay_per_epoch: 1}}",
+        "{reduce_on_plateau: {patience: 0}}", "reduce_on_plateau",
+    )),
+    *(rest(f"train: {{{value}}}") for value in (
+        "ema: 0.9", "ema: none", "ema: null", "label_smoothing: 0.1", "loss: mean_squared_error", "backend: jax",
+        "initial_weights: runs/x/1", "initial_weights: none", "optimizer: adamw", "optimizer: {rmsprop: {rho: 0.5}}",
+        "optimizer: {sgd: {clipnorm: 1, weight_decay: none}}",
+    )),
+    *(rest(f"augment: [{value}]") for value in (
+        "rand_augment", "random_erasing", "mix_up", "cut_mix", "random_contrast: {factor: 0.5}",
+        "random_contrast: {factor: [0, 1]}", "random_brightness: {factor: -0.5}", "random_crop: {height: 3, width: 4}",
+        "random_erasing: {fill_value: none}", "random_erasing: {fill_value: 12.5}", "cut_mix: {factor: 0}",
+        "random_erasing: {fill_value: [0, 1, 2]}",
+    )),
+    *(with_model(CONV + f"kernel_regularizer: {value}}}") for value in ("l1", "l2", "l1_l2")),
 ]  # fmt: skip
 REJECTED = [
     "data: {train: x}",
@@ -68,6 +84,18 @@ REJECTED = [
     rest("train: {optimizer: {adam: {}, sgd: {}}}"),
     rest("train: {best: loss}"),
     rest("train: {early_stopping: {monitor: x}}"),
+    *(rest(f"train: {{schedule: {value}}}") for value in (
+        "cosin", "exponential", "{cosine: {warmup_epochs: -1}}", "{one_cycle: {warmup_fraction: 1}}",
+        "{exponential: {decay_per_epoch: 0}}", "{reduce_on_plateau: {factor: 1}}", "{reduce_on_plateau: {min_lr: 0}}",
+    )),
+    *(rest(f"train: {{{value}}}") for value in (
+        "ema: 1", "ema: 0", "label_smoothing: 1", "loss: hinge", "backend: torch", "initial_weights: ''",
+        "optimizer: {adamw: {weight_decay: -1}}", "optimizer: {sgd: {clipnorm: 0}}",
+    )),
+    *(rest(f"augment: [{value}]") for value in (
+        "random_contrast: {factor: -0.5}", "random_brightness", "random_crop", "random_erasing: {fill_value: 256}",
+        "random_erasing: {scale: 2}", "mix_up: {alpha: 0}", "cut_mix: {factor: 1.5}", "rand_augment: {num_ops: 0}",
+    )),
     *(rest(f"train: {{class_weight: {weight}}}") for weight in ("{}", "{a: -1}", "{a: x}", "yes", "[1]")),
     rest("augment: [random_rotation]"),
     rest("augment: [random_rotation: {factor: 2}]"),
@@ -88,7 +116,7 @@ REJECTED = [
     )),
     *(with_model(CONV + more + "}") for more in (
         "padding: full", "padding: -1", "padding: [1, 1]", "strides: 0", "strides: [1]", "strides: 1.5", "strides: '1'",
-        "dilation_rate: 100001", "activation: swish", "kernel_initializer: he", "use_bias: 1", "kernel_regularizer: l2",
+        "dilation_rate: 100001", "activation: swish", "kernel_initializer: he", "use_bias: 1", "kernel_regularizer: l3",
     )),
 ]  # fmt: skip
 

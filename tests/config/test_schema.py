@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from cnnctl.config import load, source
 from cnnctl.config.layers import LAYERS
 from cnnctl.config.load import bind
-from cnnctl.config.schema import Adam, Sgd
+from cnnctl.config.training import Adam, Sgd
 from cnnctl.config.types import needs_settings
 from cnnctl.errors import EXIT_CONFIG, ConfigError
 from tests.config.build import (
@@ -356,7 +356,11 @@ def test_a_layer_with_the_settings_of_its_hints_is_right(kind):
         (with_model("max-pooling-2d"), "model[0]", "did you mean max_pooling2d?"),
         (with_model("xyz"), "model[0]", "layers are " + ", ".join(LAYERS)),
         (with_model("flatten", rest="train: {optimizer: Adam}\n"), "train.optimizer", "did you mean adam?"),
-        (with_model("flatten", rest="train: {optimizer: x}\n"), "train.optimizer", "optimizers are adam, sgd"),
+        (
+            with_model("flatten", rest="train: {optimizer: x}\n"),
+            "train.optimizer",
+            "optimizers are adam, adamw, sgd, rmsprop",
+        ),
         (with_model("flatten", rest="output: sigmod\n"), "output", "did you mean sigmoid?"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnctl.config.schema import AugmentationStep, RandomFlip, RandomRotation, RandomTranslation, RandomZoom
+from cnnctl.config.augmentations import AugmentationStep, RandomFlip, RandomRotation, RandomTranslation, RandomZoom
 from cnnctl.data import augment as augmentation
 from cnnctl.data.augment import augment, augmenter, random_generator
 from tests.images import photo

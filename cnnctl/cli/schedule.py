@@ -1,0 +1,100 @@
+"""`cnnctl schedule`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnctl.cli.app import guarded
+from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
+from cnnctl.cli.render import RIGHT, print_json, print_table
+
+if TYPE_CHECKING:
+    from cnnctl.config import Loaded
+    from cnnctl.training.schedules import Rates
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    epilog = "Example: cnnctl schedule configs/cifar10-strong.yaml --images 45000 --plot rates.png"
+    app.command("schedule", epilog=epilog)(guarded(schedule_cli))
+
+
+def schedule_cli(
+    config: ConfigArgument,
+    images: Annotated[
+        int | None,
+        typer.Option("--images", min=1, help="Training images; counted in the data when left out.", show_default=False),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="PNG", help="Draw it into this file.", show_default=False)
+    ] = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the plan of learning rates before training."""
+    from cnnctl.config import load
+    from cnnctl.data.batches import count_batches
+    from cnnctl.training.schedules import learning_rates
+
+    loaded = load(config, assignments or ())
+    assert loaded.config is not None
+    train = loaded.config.train
+    steps = count_batches(images or _count_images(loaded), train.batch_size)
+    rates = learning_rates(train.schedule, train.optimizer.learning_rate, train.epochs, steps)
+    if plot is not None:
+        from cnnctl.evaluation.plots import learning_rate_png
+        from cnnctl.runs.files import write_bytes
+
+        write_bytes(plot, learning_rate_png(rates, steps, f"{loaded.config.name}: {_title(loaded)}"))
+    if as_json:
+        print_json(to_json(loaded, rates, steps))
+    else:
+        _print(loaded, rates, steps)
+
+
+def _count_images(loaded: "Loaded") -> int:
+    from cnnctl.data.catalog import make_catalog
+    from cnnctl.errors import DataError
+
+    assert loaded.config is not None
+    try:
+        catalog = make_catalog(loaded.config.data, loaded.config.seed)
+    except DataError as error:
+        raise DataError(error.message, "say how many training images there will be: --images 45000") from None
+    return int((catalog.frame.split == "train").sum())
+
+
+def _title(loaded: "Loaded") -> str:
+    assert loaded.config is not None
+    return f"{loaded.config.train.schedule.kind} schedule of {loaded.config.train.optimizer.kind}"
+
+
+def to_json(loaded: "Loaded", rates: "Rates", steps: int) -> dict[str, Any]:
+    """The form of `schedule --json`."""
+    from cnnctl.config.dump import to_plain
+
+    assert loaded.config is not None
+    train = loaded.config.train
+    return {
+        "schedule": to_plain(train.schedule),
+        "optimizer": to_plain(train.optimizer),
+        "steps_per_epoch": steps,
+        "learning_rates": [float(rate) for rate in rates],
+    }
+
+
+def _print(loaded: "Loaded", rates: "Rates", steps: int) -> None:
+    from cnnctl.config.training import ReduceOnPlateau
+
+    assert loaded.config is not None
+    train = loaded.config.train
+    print(f"{_title(loaded)}: {train.epochs} epochs of {steps:,} steps\n")
+    rows = []
+    for epoch in range(train.epochs):
+        part = rates[epoch * steps : (epoch + 1) * steps]
+        rows.append((str(epoch + 1), *(f"{rate:.3g}" for rate in (part[0], part[-1], part.max()))))
+    print_table(("epoch", "first step", "last step", "highest"), rows, (RIGHT, RIGHT, RIGHT, RIGHT))
+    if isinstance(train.schedule, ReduceOnPlateau):
+        plateau = train.schedule
+        print(f"\ntimes {plateau.factor:g} whenever {plateau.monitor} has not got better for {plateau.patience} epochs")

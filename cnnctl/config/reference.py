@@ -1,0 +1,155 @@
+"""The config's reference as Markdown: every key with its type, default, meaning and an example, from the schema."""
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from cnnctl.config.dump import to_plain
+from cnnctl.config.json_schema import json_schema
+from cnnctl.config.layers import ActivationName, InitializerName, Regularizer
+from cnnctl.config.problems import show
+from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings
+from cnnctl.config.training import EarlyStopping, TrainSettings
+from cnnctl.config.types import MAX_SIDE, Named, Settings, needs_settings
+
+_HEAD = """# The config, key by key
+
+<!-- Written by `cnnctl schema --markdown`: change the schema, not this page. -->
+
+Paths are relative to the config's folder; with `--set` to the current one. Scalars follow YAML 1.2: `no` is a class
+name and `1e-3` a number. `none` stands for nothing. What is chosen by name (a layer, an optimizer, a schedule, an
+augmentation) is a bare name, or a name with its settings: `{adam: {learning_rate: 0.01}}`.
+"""
+_SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
+    ("The whole", "", Config),
+    ("data", "data", DataSettings),
+    ("data.csv", "csv", CsvColumns),
+    ("data.image", "image", ImageSettings),
+    ("train", "train", TrainSettings),
+    ("train.early_stopping", "early_stopping", EarlyStopping),
+)
+_CHOSEN = (
+    ("Layers", "layer", "An item of `model`. The output layer is appended."),
+    ("Augmentations", "augmentation", "An item of `augment`: training images only, in the order of the list."),
+    ("Optimizers", "optimizer", "The value of `train.optimizer`."),
+    ("Schedules", "schedule", "The value of `train.schedule`; it scales the optimizer's learning rate."),
+)
+_HEADINGS = {name: heading for heading, name, _ in _SECTIONS if name}
+_LINKS = {
+    "model": "list of [layers](#layers)",
+    "layers": "list of [layers](#layers)",
+    "augment": "list of [augmentations](#augmentations)",
+    "optimizer": "[an optimizer](#optimizers)",
+    "schedule": "[a schedule](#schedules)",
+}
+_NAMES: dict[tuple[str, ...], str] = {
+    get_args(ActivationName): "[an activation](#activations)",
+    get_args(InitializerName): "[an initializer](#initializers)",
+}
+_COLUMNS = "| key | type | default | meaning | example |\n| --- | --- | --- | --- | --- |"
+
+
+def markdown() -> str:
+    """The reference page."""
+    schema = json_schema()
+    definitions = {**schema["$defs"], "Config": schema}
+    parts = [_HEAD]
+    for heading, _, section in _SECTIONS:
+        parts.append(f"## {heading}\n\n{_table(section, definitions)}")
+    for heading, what, introduction in _CHOSEN:
+        parts.append(f"## {heading}\n\n{introduction}")
+        for name, member in CHOICES[what].items():
+            text = " ".join((member.__doc__ or "").split())
+            table = f"\n\n{_table(member, definitions)}" if member.model_fields else ""
+            bare = "" if needs_settings(member) else f" Bare: `{name}`."
+            parts.append(f"### {name}\n\n{text}{bare}{table}")
+    parts.append(f"## Regularizers\n\n{Regularizer.__doc__}\n\n{_table(Regularizer, definitions)}")
+    parts.append(f"## Activations\n\n{_listed(ActivationName)}")
+    parts.append(f"## Initializers\n\n{_listed(InitializerName)}")
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(f"`{name}`" for name in get_args(names))
+
+
+def _table(section: type[Settings], definitions: dict[str, Any]) -> str:
+    properties = definitions[section.__name__]["properties"]
+    rows = [_row(section, key, properties[key], definitions) for key in section.model_fields]
+    short = properties.get("size")
+    if short is not None:
+        rows.insert(0, _cells("size", _type(short, definitions), "", short["description"], 64))
+    return "\n".join([_COLUMNS, *rows])
+
+
+def _row(section: type[Settings], key: str, schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    field = section.model_fields[key]
+    meaning = field.description or ""
+    example = field.examples[0] if field.examples else None
+    if key in _LINKS:
+        kind = _LINKS[key]
+    elif key in _HEADINGS and (section, key) != (DataSettings, "train"):
+        kind = f"[keys and values](#{_HEADINGS[key].replace('.', '')})"
+    else:
+        kind = _type(schema, definitions)
+    if field.is_required():
+        return _cells(key, kind, "required", meaning, example)
+    value = field.default
+    if isinstance(value, Settings) and not isinstance(value, Named):  # its own keys have the defaults
+        text = " ".join((type(value).__doc__ or "").split())
+        first = next(iter(type(value).model_fields))
+        return _cells(key, kind, "", meaning or text, example or {first: to_plain(getattr(value, first))})
+    plain = value.kind if isinstance(value, Named) else to_plain(value)
+    return _cells(key, kind, f"`{_shown(plain)}`", meaning, plain if example is None else example)
+
+
+def _cells(key: str, kind: str, default: str, meaning: str, example: Any) -> str:
+    cells = [f"`{key}`", kind, default, meaning.replace("|", "\\|"), f"`{key}: {_shown(example)}`"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else show(value)
+
+
+def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """What a value may be, in words."""
+    kinds = list(dict.fromkeys(_kinds(schema, definitions)))
+    return ", ".join(kinds[:-1]) + " or " + kinds[-1] if len(kinds) > 1 else kinds[0]
+
+
+def _kinds(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
+    if "anyOf" in schema:
+        for option in schema["anyOf"]:
+            yield from _kinds(option, definitions)
+    elif "$ref" in schema:
+        yield from _kinds(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    elif "enum" in schema:
+        words = [word for word in schema["enum"] if word is not None]
+        yield from [_NAMES[tuple(words)]] if tuple(words) in _NAMES else (f"`{_shown(word)}`" for word in words)
+    elif schema.get("type") == "null":
+        yield "`none`"
+    elif schema.get("type") == "array":
+        yield _list(schema)
+    elif schema.get("type") == "object":
+        yield "keys and values"
+    else:
+        yield _scalar(schema)
+
+
+def _list(schema: dict[str, Any]) -> str:
+    items, length = schema["items"], schema["minItems"]
+    if items.get("type") == "array":
+        return "`[[a, b], [c, d]]`"
+    return f"`[{', '.join('abc'[:length])}]`, each a {_scalar(items)}"
+
+
+def _scalar(schema: dict[str, Any]) -> str:
+    words = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text"}
+    bounds = (
+        ("minimum", "from"),
+        ("exclusiveMinimum", "above"),
+        ("maximum", "to"),
+        ("exclusiveMaximum", "below"),
+    )
+    known = [f"{text} {schema[key]:g}" for key, text in bounds if key in schema and schema[key] < MAX_SIDE]
+    return " ".join([words[schema["type"]], *known])

@@ -1,0 +1,258 @@
+"""How a network is trained: optimizers, schedules, losses and the rest of the train section."""
+
+import math
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from cnnctl.config.types import ByName, Count, FromZero, Named, OrNone, Positive, Settings, Share, expected
+
+Clip = Annotated[Positive | None, OrNone]
+
+
+class _Optimizer(Named):
+    kind: ClassVar[str] = ""
+
+    learning_rate: Annotated[Positive, Field(description="Size of a step; the schedule scales it.")] = 0.001
+    weight_decay: Annotated[
+        Annotated[float, Field(ge=0)] | None,
+        OrNone,
+        Field(description="Share of each weight, times the learning rate, that a step takes away.", examples=[0.0005]),
+    ] = None
+    clipnorm: Annotated[Clip, Field(description="Largest norm of each gradient.", examples=[1.0])] = None
+    global_clipnorm: Annotated[Clip, Field(description="Largest norm of all together.", examples=[1.0])] = None
+    clipvalue: Annotated[Clip, Field(description="Largest absolute value in a gradient.", examples=[0.5])] = None
+
+    @model_validator(mode="after")
+    def _one_way_to_clip(self) -> "_Optimizer":
+        given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise PydanticCustomError("clip", "{one} does not go with {other}", {"one": given[0], "other": given[1]})
+        return self
+
+
+class Adam(_Optimizer):
+    """Adam (Kingma and Ba 2014, https://arxiv.org/abs/1412.6980)."""
+
+    kind: ClassVar[str] = "adam"
+
+    beta_1: Annotated[Share, Field(description="Memory of the mean of the gradient.")] = 0.9
+    beta_2: Annotated[Share, Field(description="Memory of the mean of its square.")] = 0.999
+    epsilon: Annotated[Positive, Field(description="Keeps the division finite.")] = 1e-7
+    amsgrad: Annotated[bool, Field(description="Divide by the largest mean square so far.")] = False
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101)."""
+
+    kind: ClassVar[str] = "adamw"
+
+    weight_decay: Annotated[
+        float, Field(ge=0, description="Share of each weight, times the learning rate, that a step takes away.")
+    ] = 0.004
+
+
+class Sgd(_Optimizer):
+    """Stochastic gradient descent, with momentum where it is above 0."""
+
+    kind: ClassVar[str] = "sgd"
+
+    learning_rate: Annotated[Positive, Field(description="Size of a step; the schedule scales it.")] = 0.01
+    momentum: Annotated[Share, Field(description="Share of the last step that is added to the next.")] = 0.0
+    nesterov: Annotated[bool, Field(description="Look ahead by the momentum first.")] = False
+
+
+class RMSprop(_Optimizer):
+    """Divides the gradient by a running mean of its size (Tieleman and Hinton 2012)."""
+
+    kind: ClassVar[str] = "rmsprop"
+
+    rho: Annotated[Share, Field(description="Memory of the mean square of the gradient.")] = 0.9
+    momentum: Annotated[Share, Field(description="Share of the last step that is added to the next.")] = 0.0
+    epsilon: Annotated[Positive, Field(description="Keeps the division finite.")] = 1e-7
+    centered: Annotated[bool, Field(description="Divide by the deviation instead of the mean square.")] = False
+
+
+Optimizer = Adam | AdamW | Sgd | RMSprop
+
+
+class Constant(Named):
+    """The optimizer's learning rate throughout."""
+
+    kind: ClassVar[str] = "constant"
+
+
+class Cosine(Named):
+    """Up in a straight line, then down to 0 along half a cosine (Loshchilov and Hutter 2016,
+    https://arxiv.org/abs/1608.03983).
+    """
+
+    kind: ClassVar[str] = "cosine"
+
+    warmup_epochs: Annotated[
+        float, Field(ge=0, description="Epochs on the way up; 0.5 is half an epoch.", examples=[1])
+    ] = 0.0
+
+
+class OneCycle(Named):
+    """Up from a 25th to the learning rate and down to nearly nothing, both along a cosine (Smith and Topin 2017,
+    https://arxiv.org/abs/1708.07120).
+    """
+
+    kind: ClassVar[str] = "one_cycle"
+
+    warmup_fraction: Annotated[float, Field(gt=0, lt=1, description="Share of the steps on the way up.")] = 0.3
+
+
+class Exponential(Named):
+    """Smaller by the same factor in each epoch, a little with each step."""
+
+    kind: ClassVar[str] = "exponential"
+
+    decay_per_epoch: Annotated[
+        float, Field(gt=0, le=1, description="What is left of the learning rate after an epoch.", examples=[0.9])
+    ]
+
+
+class ReduceOnPlateau(Named):
+    """Smaller by `factor` when `monitor` has not got better for `patience` epochs."""
+
+    kind: ClassVar[str] = "reduce_on_plateau"
+
+    factor: Annotated[float, Field(gt=0, lt=1, description="What is left of the learning rate.")] = 0.1
+    patience: Annotated[FromZero, Field(description="Epochs without progress that are waited for.")] = 10
+    monitor: Annotated[
+        Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="The figure that is watched.")
+    ] = "val_loss"
+
+
+Schedule = Constant | Cosine | OneCycle | Exponential | ReduceOnPlateau
+
+
+class EarlyStopping(Settings):
+    """Ends the training when `monitor` has not got better by `min_delta` for `patience` epochs."""
+
+    monitor: Annotated[
+        Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="The figure that is watched.")
+    ] = "val_loss"
+    patience: Annotated[FromZero, Field(description="Epochs without progress that are waited for.")] = 5
+    min_delta: Annotated[float, Field(ge=0, description="The least change that counts as progress.")] = 0.0
+
+
+def _class_weight(value: Any) -> Any:
+    if value is None or value == "none":
+        return None
+    if value == "balanced":
+        return value
+    if (
+        isinstance(value, dict)
+        and value
+        and all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in value.values())
+    ):
+        return {str(name): float(weight) for name, weight in value.items()}
+    raise expected("none, balanced, or a weight of at least 0 for each class: {cat: 1, dog: 2.5}")
+
+
+class TrainSettings(Settings):
+    """How the network is trained."""
+
+    epochs: Annotated[Count, Field(description="Passes over the training images.", examples=[20])] = 20
+    batch_size: Annotated[Count, Field(description="Images in one step.", examples=[64])] = 64
+    optimizer: Annotated[
+        Optimizer,
+        ByName("optimizer"),
+        Field(
+            description="adam, adamw, sgd or rmsprop, with Keras' arguments.",
+            examples=[{"adamw": {"learning_rate": 0.001, "clipnorm": 1.0}}],
+        ),
+    ] = Adam()
+    schedule: Annotated[
+        Schedule,
+        ByName("schedule"),
+        Field(
+            description="How the learning rate changes: constant, cosine, one_cycle, exponential, reduce_on_plateau.",
+            examples=[{"cosine": {"warmup_epochs": 1}}],
+        ),
+    ] = Constant()
+    loss: Annotated[
+        Literal["auto", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error"],
+        Field(description="auto: categorical_crossentropy for softmax, binary_crossentropy for sigmoid."),
+    ] = "auto"
+    label_smoothing: Annotated[
+        Share, Field(description="Share of each label that is spread evenly over all classes.", examples=[0.1])
+    ] = 0.0
+    class_weight: Annotated[
+        Literal["balanced"] | dict[str, float] | None,
+        BeforeValidator(_class_weight),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"enum": ["none", "balanced", None]},
+                    {
+                        "type": "object",
+                        "additionalProperties": {"type": "number", "minimum": 0},
+                        "minProperties": 1,
+                    },
+                ]
+            }
+        ),
+        Field(
+            description="Factor of each class in the loss; balanced: n / (classes * n of the class).",
+            examples=["balanced"],
+        ),
+    ] = None
+    early_stopping: Annotated[
+        EarlyStopping | None,
+        OrNone,
+        Field(description="Whether and when to stop before the last epoch.", examples=[{"patience": 5}]),
+    ] = None
+    best: Annotated[
+        Literal["val_loss", "val_accuracy"],
+        Field(description="What decides which epoch's weights the run keeps."),
+    ] = "val_loss"
+    ema: Annotated[
+        Annotated[float, Field(gt=0, lt=1)] | None,
+        OrNone,
+        Field(
+            description="Momentum of an exponential moving average of the weights, which is scored and kept.",
+            examples=[0.99],
+        ),
+    ] = None
+    initial_weights: Annotated[
+        Annotated[str, Field(min_length=1)] | None,
+        OrNone,
+        Field(
+            description="A run or a .keras file to go on from: all weights, or all but the output layer's when the "
+            "classes differ.",
+            examples=["runs/flowers/3"],
+        ),
+    ] = None
+    precision: Annotated[
+        Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"],
+        Field(description="auto: 16 bits where the device multiplies them natively."),
+    ] = "auto"
+    device: Annotated[Literal["auto", "cpu", "gpu"], Field(description="auto: the GPU when there is one.")] = "auto"
+    backend: Annotated[
+        Literal["auto", "tensorflow", "jax"],
+        Field(description="auto: KERAS_BACKEND where it is set, else tensorflow, else jax where only that is there."),
+    ] = "auto"
+
+    @field_validator("schedule", mode="after")
+    @classmethod
+    def _warmup_is_shorter(cls, schedule: Schedule, info: ValidationInfo) -> Schedule:
+        epochs = info.data.get("epochs")
+        if isinstance(schedule, Cosine) and epochs is not None and schedule.warmup_epochs >= epochs:
+            raise PydanticCustomError(
+                "warmup",
+                "warmup_epochs is {warmup} of {epochs} epochs: nothing is left for the cosine",
+                {"warmup": f"{schedule.warmup_epochs:g}", "epochs": epochs},
+            )
+        return schedule
+
+    @field_validator("label_smoothing", mode="after")
+    @classmethod
+    def _smoothing_is_for_crossentropy(cls, smoothing: float, info: ValidationInfo) -> float:
+        if smoothing and info.data.get("loss") == "mean_squared_error":
+            raise PydanticCustomError("smoothing", "label_smoothing does not go with loss: mean_squared_error")
+        return smoothing

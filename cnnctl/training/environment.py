@@ -1,0 +1,91 @@
+"""environment.json: what a run was made with."""
+
+import hashlib
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from cnnctl import __version__
+from cnnctl.config import Config
+from cnnctl.config.dump import to_yaml
+from cnnctl.data.cache import Decoded, contents_hash
+from cnnctl.data.catalog import Catalog
+from cnnctl.runs import Run, files
+from cnnctl.training.backend import JAX
+from cnnctl.training.callbacks import Record
+from cnnctl.training.devices import Device, usable_cores
+from cnnctl.training.feeding import Feed
+
+_PACKAGES = (
+    "keras",
+    "tensorflow",
+    "jax",
+    "numpy",
+    "opencv-python-headless",
+    "onnx",
+    "onnxruntime",
+    "tf2onnx",
+    "jax2onnx",
+)
+
+
+def write_environment(
+    run: Run,
+    config: Config,
+    catalog: Catalog,
+    decoded: Decoded,
+    device: Device,
+    backend: str,
+    history: Record,
+    training: Feed,
+    command: Sequence[str],
+    training_seconds: float,
+    begun: float,
+) -> None:
+    """environment.json of a run: with what, on what, from what, and how long it took.
+
+    `waiting_for_data` are the seconds in which a step waited for its batch; known on JAX, whose loop asks for batches
+    one by one.
+    """
+    rows = catalog.frame.index.to_numpy()
+    total = time.perf_counter() - begun
+    now = datetime.now(UTC)
+    files.write_json(
+        run.environment,
+        {
+            "cnnctl": __version__,
+            "versions": _versions(),
+            "backend": backend,
+            "device": {"kind": device.kind, "name": device.name},
+            "precision": {"policy": device.precision, "reason": device.reason},
+            "deterministic": device.deterministic,
+            "threads": usable_cores(),
+            "seed": config.seed,
+            "command": list(command),
+            "config_hash": hashlib.blake2b(to_yaml(config).encode(), digest_size=16).hexdigest(),
+            "data_hash": contents_hash(decoded.digests[rows], catalog.frame.label.tolist()),
+            "epochs": len(history.history),
+            "best_epoch": history.best_epoch,
+            "started": datetime.fromtimestamp(now.timestamp() - total, UTC).isoformat(timespec="seconds"),
+            "finished": now.isoformat(timespec="seconds"),
+            "seconds": {
+                "until_trained": round(training_seconds, 3),
+                "total": round(total, 3),
+                "waiting_for_data": round(training.waited, 3) if backend == JAX else None,
+            },
+        },
+    )
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
