@@ -14,6 +14,7 @@ from cnnctl.data.images import ImageSpec
 from cnnctl.inference.model import METADATA_KEY, expand, metadata, open_session
 from cnnctl.runs import Run, files
 from cnnctl.training.backend import JAX
+from cnnctl.training.onnx_mends import mend_graph
 
 LIMIT = 1e-3
 """Largest difference in probability between model.keras and model.onnx at which the latter is kept."""
@@ -81,7 +82,7 @@ def save_onnx(
     """
     with tempfile.TemporaryDirectory(dir=run.path, prefix=".saving.") as folder:
         path = Path(folder) / "model.onnx"
-        model.predict_on_batch(np.asarray(images[rows[:1]]))  # Keras exports what has been called
+        model(np.asarray(images[rows[:1]]))  # Keras exports what has been called
         _export(model, path)
         _finish(path, metadata(spec, classes))
         session = open_session(path)
@@ -117,29 +118,12 @@ def _export(model: Any, path: Path) -> None:
 
 
 def _finish(path: Path, text: str) -> None:
-    """Write what onnxruntime and predict need: no Erfc, a free batch dimension, names, metadata."""
+    """Write what ONNX Runtime and predict need: operators that it has, metadata."""
     import onnx
 
     model = onnx.load(str(path))
-    _replace_erfc(model.graph)
+    mend_graph(model.graph)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, text
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
-
-
-def _replace_erfc(graph: Any) -> None:
-    """Exact GELU comes out as Erfc(x), which ONNX does not have: 1 - Erf(x) is the same."""
-    from onnx import TensorProto, helper
-
-    nodes = []
-    for index, node in enumerate(graph.node):
-        if node.op_type != "Erfc":
-            nodes.append(node)
-            continue
-        one, erf = f"erfc_{index}_one", f"erfc_{index}_erf"
-        graph.initializer.append(helper.make_tensor(one, TensorProto.FLOAT, [], [1.0]))
-        nodes.append(helper.make_node("Erf", node.input, [erf], name=erf))
-        nodes.append(helper.make_node("Sub", [one, erf], node.output, name=f"erfc_{index}_sub"))
-    del graph.node[:]
-    graph.node.extend(nodes)

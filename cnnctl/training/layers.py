@@ -1,4 +1,4 @@
-"""The layers that Keras lacks. Importing this module imports keras; `import cnnctl` alone does not."""
+"""The layers that Keras lacks or runs slowly. Importing this module imports keras; `import cnnctl` alone does not."""
 
 from typing import Any
 
@@ -58,3 +58,36 @@ class L2Pooling2D(keras.layers.Layer):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         own = {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding, "epsilon": self.epsilon}
         return {**super().get_config(), **own}
+
+
+class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
+    """Keras' batch normalization by TensorFlow's fused kernel, for the network that trains; it is never saved.
+
+    Keras 3 computes mean, variance and the normalization in several passes over the image; FusedBatchNormV3 takes one.
+    Its variance is divided by n - 1, Keras' by n, hence the factor. TensorFlow backend, channels last, images only.
+
+    Input and output shape: (batch, height, width, channels).
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if not training or len(inputs.shape) != 4:
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        channels = inputs.shape[-1]
+        normalized, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.convert_to_tensor(self.gamma) if self.scale else tf.ones([channels]),
+            offset=tf.convert_to_tensor(self.beta) if self.center else tf.zeros([channels]),
+            mean=tf.constant([], tf.float32),
+            variance=tf.constant([], tf.float32),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), tf.float32)
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance * (count - 1) / count)
+        return normalized
+
+    def _move(self, average: Any, seen: Any) -> None:
+        average.assign(average * self.momentum + keras.ops.stop_gradient(seen) * (1.0 - self.momentum))

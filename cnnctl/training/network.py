@@ -10,6 +10,7 @@ from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.plan import NO_SIDES
 from cnnctl.config import layers as kinds
 from cnnctl.config.layers import Regularizer
+from cnnctl.training.backend import TENSORFLOW
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ UNIT = Scaling((1 / 255,), (0.0,))
 SYMMETRIC = Scaling((1 / 127.5,), (-1.0,))
 
 
-def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = None) -> Any:
+def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = None, trains: bool = False) -> Any:
     """The Keras model of a plan.
 
     Args:
@@ -32,6 +33,7 @@ def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = 
         scaling: What is done to the uint8 pixels first, always in float32.
         policy: Keras' dtype policy; the output layer is float32 under any.
         seed: Where given, sets the seed of the weights and of dropout.
+        trains: Whether it is the network that trains: it may compute the same by faster layers and is never saved.
 
     Returns:
         A keras.Sequential with input (batch, height, width, channels) of uint8 and output (batch, classes), or
@@ -50,7 +52,7 @@ def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = 
             stack.append(keras.layers.ZeroPadding2D(row.zeros, name=f"{row.name}_padding"))
         is_output = index == len(plan.layers) - 1
         common = {"name": "probabilities", "dtype": "float32"} if is_output else {"name": row.name}
-        stack.append(_layer(row, common, seeds))
+        stack.append(_layer(row, common, seeds, trains))
     model = keras.Sequential(stack)
     _assert_agrees(model, plan)
     return model
@@ -98,7 +100,7 @@ class _Seeds:
         return keras.initializers.get({"class_name": name, "config": seeded})
 
 
-def _layer(row: LayerPlan, common: dict[str, Any], seeds: _Seeds) -> Any:
+def _layer(row: LayerPlan, common: dict[str, Any], seeds: _Seeds, trains: bool) -> Any:
     """The Keras layer of one row; its explicit zeros have been laid around its input already."""
     import keras
 
@@ -151,7 +153,7 @@ def _layer(row: LayerPlan, common: dict[str, Any], seeds: _Seeds) -> Any:
         case kinds.ZeroPadding2D():
             return make.ZeroPadding2D(layer.padding, **common)
         case kinds.BatchNormalization():
-            return make.BatchNormalization(
+            return _batch_normalization(trains)(
                 momentum=layer.momentum, epsilon=layer.epsilon, center=layer.center, scale=layer.scale, **common
             )
         case kinds.LayerNormalization():
@@ -178,6 +180,16 @@ def _layer(row: LayerPlan, common: dict[str, Any], seeds: _Seeds) -> Any:
             )
         case _:
             assert_never(layer)
+
+
+def _batch_normalization(trains: bool) -> Any:
+    import keras
+
+    if trains and keras.backend.backend() == TENSORFLOW:
+        from cnnctl.training.layers import FusedBatchNormalization
+
+        return FusedBatchNormalization
+    return keras.layers.BatchNormalization
 
 
 def _convolution(layer: kinds.Conv2D | kinds.DepthwiseConv2D | kinds.SeparableConv2D) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def train(
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    model = build_network(plan, scaling, device.precision, config.seed)
+    model = build_network(plan, scaling, device.precision, config.seed, trains=True)
     if config.train.initial_weights is not None:
         start = read_start(config.train.initial_weights)
         watcher.note(describe_taken(start, take_weights(model, start, catalog.classes)))
