@@ -30,10 +30,11 @@ class PlainWatcher:
             self.note(f"{what}: {done:,} of {total:,} images")
 
     def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
-        left = duration(self._clock.left(epoch, epochs, done / total))
+        left = self._clock.left(epoch, epochs, done / total)
         if time.monotonic() - self._told >= _BETWEEN_LINES:
             self._told = time.monotonic()
-            self.note(f"epoch {epoch}/{epochs}: {done:,} of {total:,} batches, {_figures(figures)}, {left} left")
+            ending = f", {duration(left)} left" if left else ""
+            self.note(f"epoch {epoch}/{epochs}: {done:,} of {total:,} batches, {_figures(figures)}{ending}")
 
     def epoch(self, epoch: Epoch) -> None:
         self._told = time.monotonic()
@@ -84,8 +85,9 @@ class TerminalWatcher:
     def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
         if self._busy:
             self.close()
-        left = duration(self._clock.left(epoch, epochs, done / total))
-        self._show(f"epoch {epoch}/{epochs}", done, total, f"{done}/{total}  {_figures(figures)}  {left} left")
+        left = self._clock.left(epoch, epochs, done / total)
+        ending = f"  {duration(left)} left" if left else ""
+        self._show(f"epoch {epoch}/{epochs}", done, total, f"{done}/{total}  {_figures(figures)}{ending}")
 
     def epoch(self, epoch: Epoch) -> None:
         self._clock.finish(epoch)
@@ -123,7 +125,7 @@ class _Clock:
         self._finished = epoch.number
 
     def left(self, epoch: int, epochs: int, share: float) -> float:
-        """Seconds left when `share` of `epoch` (from 1) is done."""
+        """Seconds left when `share` of `epoch` (from 1) is done; 0 at the end, and before anything is known."""
         now = time.monotonic()
         self._first_step = self._first_step or now
         done = epoch - 1 + share
