@@ -30,9 +30,10 @@ test: install
 	$(BIN)/python -m pytest
 
 export CIFAR10
+WHAT ?= cifar10
 
 bench: install
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(WHAT)
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,7 +1,6 @@
 """configs/cifar10.yaml in auto and in float32 precision, and the plain Keras script, each with the same seeds."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -10,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.command import ROOT, of, train
+
 SEEDS = (0, 1, 2)
 AUTO, FLOAT32, PLAIN = "cnnctl, precision auto", "cnnctl, precision float32", "plain Keras script"
 
@@ -23,50 +23,33 @@ class Seen:
     seconds: float
 
 
-def train(folder: Path, precision: str, seed: int, work: Path) -> Seen:
-    """`cnnctl train configs/cifar10.yaml` in a process of its own."""
-    settings = [
-        f"data.train={folder / 'train'}",
-        f"data.test={folder / 'test'}",
-        f"seed={seed}",
-        f"train.precision={precision}",
-    ]
-    arguments = [part for text in settings for part in ("--set", text)]
-    config = str(ROOT / "configs" / "cifar10.yaml")
-    command = [sys.executable, "-m", "cnnctl", "train", config, "--json", *arguments]
-    begun = time.perf_counter()
-    empty_cache = {**os.environ, "XDG_CACHE_HOME": str(work)}
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=True, env=empty_cache)
-    seconds = time.perf_counter() - begun
-    return Seen(json.loads(done.stdout)["metrics"]["accuracy"], seconds)
+def by_cnnctl(folder: Path, precision: str, seed: int) -> Seen:
+    """`cnnctl train configs/cifar10.yaml`, the images decoded afresh."""
+    trained = train("cifar10", {**of(folder), "seed": seed, "train.precision": precision})
+    return Seen(trained.accuracy, trained.seconds)
 
 
-def plain(folder: Path, seed: int, work: Path) -> Seen:
+def by_plain_keras(folder: Path, seed: int) -> Seen:
     """The plain Keras script in a process of its own."""
     command = [sys.executable, str(ROOT / "benchmarks" / "plain_keras.py"), str(folder), str(seed)]
     begun = time.perf_counter()
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=True)
-    seconds = time.perf_counter() - begun
-    return Seen(json.loads(done.stdout.splitlines()[-1])["accuracy"], seconds)
+    with tempfile.TemporaryDirectory() as work:
+        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=True)
+    return Seen(json.loads(done.stdout.splitlines()[-1])["accuracy"], time.perf_counter() - begun)
 
 
-def measure(folder: Path) -> dict[str, list[Seen]]:
-    """Every alternative with every seed, taking turns, so that a slow minute of the machine hits them alike.
-
-    The images are decoded afresh in every run: the cache is empty each time.
-    """
+def section(folder: Path) -> str:
+    """Every alternative with every seed, taking turns, so that a slow minute of the machine hits them alike."""
     seen: dict[str, list[Seen]] = {AUTO: [], FLOAT32: [], PLAIN: []}
     for seed in SEEDS:
         for name in seen:
-            with tempfile.TemporaryDirectory() as work:
-                one = {
-                    AUTO: lambda work=work, seed=seed: train(folder, "auto", seed, Path(work)),
-                    FLOAT32: lambda work=work, seed=seed: train(folder, "float32", seed, Path(work)),
-                    PLAIN: lambda work=work, seed=seed: plain(folder, seed, Path(work)),
-                }[name]()
+            if name == PLAIN:
+                one = by_plain_keras(folder, seed)
+            else:
+                one = by_cnnctl(folder, "auto" if name == AUTO else "float32", seed)
             print(f"{name}, seed {seed}: accuracy {one.accuracy:.4f}, {one.seconds:.1f} s", flush=True)
             seen[name].append(one)
-    return seen
+    return report(seen)
 
 
 def report(seen: dict[str, list[Seen]]) -> str:

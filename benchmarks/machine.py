@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from cnnctl.training.devices import cpu_precision, processor_flags, processor_name, usable_cores
 
-PACKAGES = ("keras", "tensorflow", "onnxruntime", "opencv-python-headless", "numpy")
+PACKAGES = ("keras", "tensorflow", "jax", "onnxruntime", "opencv-python-headless", "numpy")
 
 
 def describe() -> str:

@@ -14,7 +14,9 @@ from cnnctl.errors import MachineError
 
 TENSORFLOW, JAX = "tensorflow", "jax"
 _TITLES = {TENSORFLOW: "TensorFlow", JAX: "JAX"}
-_MENDS = {TENSORFLOW: "pip install tensorflow", JAX: "pip install 'cnnctl[jax]'"}
+_EXPORTERS = {TENSORFLOW: ("onnx", "tf2onnx"), JAX: ("onnx", "jax2onnx")}
+"""What writes model.onnx: better missed before the training than after it."""
+_MENDS = {TENSORFLOW: "pip install tensorflow, or train with backend: jax", JAX: "pip install 'cnnctl[jax]'"}
 
 
 def choose_backend(wanted: str) -> str:
@@ -65,6 +67,9 @@ def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = Non
     opencv()  # Keras imports cv2 where it can: let it find the one with our limits
     logging.captureWarnings(True)
     warnings.simplefilter("ignore")
+    missing = next((name for name in _EXPORTERS[backend] if not _is_installed(name)), None)
+    if _is_installed(backend) and missing is not None:
+        raise MachineError(f"{missing}, which writes model.onnx, is not installed", f"pip install {missing}")
     try:
         library = importlib.import_module(backend)
         keras = importlib.import_module("keras")

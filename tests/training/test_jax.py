@@ -1,0 +1,187 @@
+"""The JAX backend, in processes of its own, where TensorFlow cannot be found: the same configs, files and commands."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnctl.errors import MachineError
+from cnnctl.training.backend import choose_backend
+from tests.conftest import CONFIGS
+
+HIDE = """\
+import importlib.machinery as machinery
+import os
+
+find, hidden = machinery.PathFinder.find_spec, os.environ["HIDDEN"].split()
+machinery.PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in hidden else find(name, *rest)
+"""
+"""A sitecustomize.py by which packages are as good as not installed."""
+
+EVERYTHING = """\
+data: {{train: {photos}, validation: 0.25, image: {{size: 16, scaling: standardize}}}}
+augment: [random_flip: {{mode: horizontal}}, random_brightness: {{factor: 0.1}}, mix_up]
+model:
+  - conv2d: {{filters: 8, kernel_size: 3, padding: same, activation: gelu, kernel_regularizer: l2}}
+  - l2_pooling2d: {{pool_size: 2}}
+  - depthwise_conv2d: {{kernel_size: 3, padding: 1}}
+  - batch_normalization: {{momentum: 0.5}}
+  - activation: {{activation: silu}}
+  - average_pooling2d: {{pool_size: 2, padding: same}}
+  - separable_conv2d: {{filters: 8, kernel_size: 2, strides: 2, padding: same, activation: relu}}
+  - max_pooling2d: {{pool_size: 2, strides: 1, padding: same}}
+  - layer_normalization
+  - dropout: {{rate: 0.2}}
+  - flatten
+train:
+  epochs: 3
+  batch_size: 16
+  optimizer: {{adamw: {{learning_rate: 0.003, global_clipnorm: 1}}}}
+  schedule: {{cosine: {{warmup_epochs: 1}}}}
+  label_smoothing: 0.1
+  class_weight: balanced
+  ema: 0.5
+"""
+
+
+class Without:
+    """The command in a process in which some packages are hidden."""
+
+    def __init__(self, folder: Path, *hidden: str) -> None:
+        (folder / "hide").mkdir()
+        (folder / "hide" / "sitecustomize.py").write_text(HIDE)
+        self.folder = folder
+        path = os.pathsep.join([str(folder / "hide"), os.environ.get("PYTHONPATH", "")])
+        self.environment = {**os.environ, "PYTHONPATH": path, "HIDDEN": " ".join(hidden)}
+        self.environment.pop("KERAS_BACKEND", None)
+
+    def run(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "cnnctl", *arguments]
+        environment = {**self.environment, **environment}
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done
+
+
+@pytest.fixture(scope="module")
+def without_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> Without:
+    return Without(tmp_path_factory.mktemp("jax"), "tensorflow", "tf2onnx")
+
+
+@pytest.fixture(scope="module")
+def runs(without_tensorflow: Without) -> tuple[Path, Path]:
+    """digits.yaml for 15 epochs, on TensorFlow and on JAX."""
+    folder = without_tensorflow.folder
+    arguments = ("train", str(CONFIGS / "digits.yaml"), "--set", "train.epochs=15", "--output")
+    without_tensorflow.run(*arguments, "by-tensorflow", HIDDEN="jax")
+    without_tensorflow.run(*arguments, "by-jax")
+    return folder / "by-tensorflow", folder / "by-jax"
+
+
+def content(file: Path) -> dict:
+    return json.loads(file.read_text())
+
+
+def test_digits_are_learnt_as_well(runs):
+    accuracies = [content(run / "metrics.json")["accuracy"] for run in runs]
+    assert min(accuracies) > 0.94
+    assert abs(accuracies[0] - accuracies[1]) < 0.03
+
+
+def test_the_files_are_of_the_same_form(runs):
+    by_tensorflow, by_jax = runs
+    names = [sorted(str(file.relative_to(run)) for file in run.rglob("*") if file.is_file()) for run in runs]
+    assert names[0] == names[1]
+    assert (by_tensorflow / "split.csv").read_text() == (by_jax / "split.csv").read_text()
+    assert (by_tensorflow / "config.yaml").read_text() == (by_jax / "config.yaml").read_text()
+    histories = [list(csv.DictReader((run / "history.csv").open())) for run in runs]
+    assert list(histories[0][0]) == list(histories[1][0])
+    assert len(histories[0]) == len(histories[1]) == 15
+    assert content(by_tensorflow / "metrics.json").keys() == content(by_jax / "metrics.json").keys()
+
+
+def test_the_environment_names_the_backend(runs):
+    said = [content(run / "environment.json") for run in runs]
+    assert [one["backend"] for one in said] == ["tensorflow", "jax"]
+    assert "tensorflow" not in said[1]["versions"]
+    assert said[1]["seconds"]["waiting_for_data"] >= 0
+    assert said[0]["seconds"]["waiting_for_data"] is None
+
+
+def test_both_networks_are_the_same(runs, without_tensorflow):
+    found = [json.loads(without_tensorflow.run("summary", str(run / "model.keras"), "--json").stdout) for run in runs]
+    assert found[0] | {"name": ""} == found[1] | {"name": ""}
+    assert found[0]["total_params"] == 151_306
+
+
+def test_keras_on_jax_opens_what_tensorflow_trained(runs, without_tensorflow):
+    """Fine-tuning for one epoch: what was learnt is still known."""
+    arguments = ("--set", "train.epochs=1", "--set", f"train.initial_weights={runs[0]}", "--output", "tuned")
+    done = without_tensorflow.run("train", str(CONFIGS / "digits.yaml"), *arguments)
+    assert "initial weights: conv2d, conv2d_1, dense, probabilities from" in done.stderr
+    assert content(without_tensorflow.folder / "tuned" / "metrics.json")["accuracy"] > 0.94
+
+
+def test_model_onnx_agrees_on_both(runs):
+    for run in runs:
+        parity = content(run / "metrics.json")["onnx"]
+        assert parity["written"]
+        assert parity["largest_difference"] < 1e-5
+
+
+def test_evaluate_and_predict_take_either_run(runs, without_tensorflow):
+    for run in runs:
+        evaluated = json.loads(without_tensorflow.run("evaluate", "--run", str(run), "--json").stdout)
+        assert evaluated["accuracy"] == content(run / "metrics.json")["accuracy"]
+        rows = list(csv.DictReader((run / "predictions.csv").open()))[:20]
+        paths = [row["path"] for row in rows]
+        answers = json.loads(without_tensorflow.run("predict", *paths, "--run", str(run), "--format", "json").stdout)
+        assert [answer["label"] for answer in answers] == [row["predicted"] for row in rows]
+
+
+def test_everything_together_twice_alike(without_tensorflow, small_photos):
+    config = without_tensorflow.folder / "everything.yaml"
+    config.write_text(EVERYTHING.format(photos=small_photos))
+    for name in ("one", "two"):
+        without_tensorflow.run("train", str(config), "--output", name)
+    one, two = without_tensorflow.folder / "one", without_tensorflow.folder / "two"
+    assert content(one / "metrics.json")["onnx"]["largest_difference"] < 1e-5
+    assert (one / "history.csv").read_text() == (two / "history.csv").read_text()
+
+
+def test_what_is_not_installed_is_named_with_the_mend(without_tensorflow):
+    digits = str(CONFIGS / "digits.yaml")
+    done = without_tensorflow.run("train", digits, "--set", "train.backend=tensorflow", code=5)
+    assert done.stderr.endswith(
+        "error: TensorFlow is not installed\nhint: install it with: pip install tensorflow, or train with backend: jax\n"
+    )
+    done = without_tensorflow.run("train", digits, "--set", "train.backend=jax", code=5, HIDDEN="jax")
+    assert done.stderr.endswith("error: JAX is not installed\nhint: install it with: pip install 'cnnctl[jax]'\n")
+    assert not (without_tensorflow.folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said", "expected"),
+    [
+        ("auto", None, "tensorflow"),
+        ("auto", "jax", "jax"),
+        ("auto", "tensorflow", "tensorflow"),
+        ("jax", "tensorflow", "jax"),
+        ("tensorflow", "torch", "tensorflow"),
+    ],
+)
+def test_the_config_decides_then_the_environment(wanted, said, expected, monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if said is not None:
+        monkeypatch.setenv("KERAS_BACKEND", said)
+    assert choose_backend(wanted) == expected
+
+
+def test_another_backend_is_refused(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    with pytest.raises(MachineError, match="KERAS_BACKEND is torch"):
+        choose_backend("auto")
