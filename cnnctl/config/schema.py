@@ -90,12 +90,12 @@ class CsvColumns(Settings):
     path: Annotated[str, Field(description="Column of the file names.", min_length=1)] = "path"
     label: Annotated[str, Field(description="Column of the class names.", min_length=1)] = "label"
     group: Annotated[
-        str | None,
+        Annotated[str, Field(min_length=1)] | None,
         OrNone,
         Field(description="Column whose equal values stay in one split.", examples=["patient"]),
     ] = None
     folder: Annotated[
-        str | None,
+        Annotated[str, Field(min_length=1)] | None,
         OrNone,
         Field(description="Where the file names are looked up; the CSV's folder when left out.", examples=["images"]),
     ] = None

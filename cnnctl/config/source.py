@@ -194,6 +194,8 @@ class _Composer:
         return self.anchors[anchor]
 
     def _scalar(self, event: yaml.ScalarEvent, position: Position) -> Any:
+        if "\0" in event.value:
+            self.refuse(position, "a text must not hold the character NUL", hint="remove \\0")
         if event.style:
             return event.value
         try:
@@ -467,6 +469,9 @@ def _assign(container: Any, path: ValuePath, value: Any, position: Position) -> 
                 ]
             )
         items = list(container)
+        if isinstance(items[head], str) and rest and rest[0] != items[head]:
+            message = f"item [{head}] is no `{rest[0]}`"
+            raise ConfigError([Problem(message, position=position, received=items[head])])
         items[head] = _assign(items[head], rest, value, position)
         return items
     if container is None or isinstance(container, str):

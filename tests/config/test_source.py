@@ -146,6 +146,7 @@ TOO_MANY = "expected at most 20,000 values and 40 levels once aliases are follow
         ("# " + "x" * 1_000_000, [(1, 1, "expected a config of at most 1,000,000 bytes")]),
         ("a: " + "é" * 500_000, [(1, 1, "expected a config of at most 1,000,000 bytes")]),
         ("a: b\x07", [(1, 5, CONTROL)]),
+        ('a: "b\\0"', [(1, 4, "a text must not hold the character NUL")]),
         ("é: 😀\x00", [(1, 5, CONTROL)]),
         ("a: 1\r\nb: 2\rééé: \x1b[2J", [(3, 6, CONTROL)]),
         ("a: \ud800", [(1, 4, CONTROL)]),
@@ -285,7 +286,8 @@ def test_set_replaces_or_creates_a_value(text, assignment, expected):
         ("m[x]=3", "--set:1:1", "expected KEY=VALUE"),
         ("m[-1]=3", "--set:1:1", "expected KEY=VALUE"),
         ("\udcff=3", "--set:1:1", "expected KEY=VALUE"),
-        ("m[2]=3", "--set:1:1", "there is no item [2] to set"),
+        ("m[3]=3", "--set:1:1", "there is no item [3] to set"),
+        ("m[2].dense.units=3", "--set:1:1", "item [2] is no `dense`"),
         ("a[0]=3", "--set:1:1", "there is no item [0] to set"),
         ("a.b=3", "--set:1:1", "`b` cannot be set inside a whole number"),
         ("m.b=3", "--set:1:1", "`b` cannot be set inside a list"),
@@ -296,7 +298,7 @@ def test_set_replaces_or_creates_a_value(text, assignment, expected):
 )
 def test_a_wrong_set_is_refused(assignment, place, message):
     with pytest.raises(ConfigError) as caught:
-        overridden("a: 1\nm: [1, 2]", assignment)
+        overridden("a: 1\nm: [1, 2, flatten]", assignment)
     (only,) = caught.value.problems
     assert (str(only.position), only.message) == (place, message)
     str(caught.value).encode()
