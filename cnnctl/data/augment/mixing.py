@@ -1,6 +1,5 @@
 """Two images and their labels made into one: MixUp and CutMix, as Keras' layers do it."""
 
-import math
 from typing import assert_never
 
 import numpy as np
@@ -32,9 +31,12 @@ def mix(step: MixingStep, image: Image, partner: Image, generator: np.random.Gen
 
 
 def random_cut(step: CutMix, generator: np.random.Generator, height: int, width: int) -> Box:
-    """The rectangle that CutMix pastes: with the proportions of the image, and anywhere in it."""
+    """The rectangle that CutMix pastes: with the proportions of the image, and anywhere in it.
+
+    Its sides are rounded to float32 as Keras' are: else one that lacks a billionth of the image lacks a row of it.
+    """
     alpha = generator.uniform(*step.factor) + 1e-6
-    side = math.sqrt(1 - generator.beta(alpha, alpha))
+    side = float(np.sqrt(np.float32(1 - generator.beta(alpha, alpha))))
     return random_box(side, side, generator, height, width)
 
 
