@@ -127,12 +127,15 @@ def window_matrix(window: Window, height: int, width: int) -> Matrix:
 
 
 def warp(image: Image, matrix: Matrix, border: Border | None, height: int, width: int) -> Image:
-    """A new image of `height` x `width`. Without a border the matrix must be a flip, which is exact."""
+    """An image of `height` x `width`. Without a border the matrix must be of flips alone, which are exact; if they
+    cancel, it is the image itself.
+    """
     cv2 = opencv()
     if border is None:
         across, down = matrix[0, 0] < 0, matrix[1, 1] < 0
-        mirrored = cv2.flip(image, -1 if across and down else int(across)) if across or down else image.copy()
-        return np.asarray(mirrored).reshape(image.shape)
+        if not (across or down):
+            return image
+        return np.asarray(cv2.flip(image, -1 if across and down else int(across))).reshape(image.shape)
     modes = {
         "reflect": cv2.BORDER_REFLECT,
         "constant": cv2.BORDER_CONSTANT,

@@ -98,6 +98,17 @@ class TestAgainstKeras:
         by_layer = {np.asarray(layer(image[None], training=True)).astype(np.uint8).tobytes() for _ in range(30)}
         assert set(found) == by_layer == {image.tobytes(), mirrored.tobytes()}
 
+    def test_flips_of_both_kinds(self) -> None:
+        """Each with its own chance, one step or two: four mirrors; Keras' layer knows the first and the last."""
+        image = photo(9, 12)
+        mirrors = [image, image[:, ::-1], image[::-1], image[::-1, ::-1]]
+        for steps in ([RandomFlip()], [RandomFlip(mode="vertical"), RandomFlip(mode="horizontal")]):
+            found = {vary(image, *steps, number=number).tobytes() for number in range(40)}
+            assert found == {mirror.tobytes() for mirror in mirrors}
+        layer = keras_layer("RandomFlip")
+        by_layer = {np.asarray(layer(image[None], training=True)).astype(np.uint8).tobytes() for _ in range(40)}
+        assert by_layer == {mirrors[0].tobytes(), mirrors[3].tobytes()}
+
     @pytest.mark.parametrize("size", [(32, 32), (30, 41)], ids=str)
     @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
     @pytest.mark.parametrize("shear", [(0.3, 0.1), (-0.5, -0.2), (0.0, 0.4)], ids=str)

@@ -60,6 +60,11 @@ def test_one_warp_is_the_product_of_the_matrices() -> None:
     assert np.array_equal(canvas.result(), warp(image, product, REFLECT, 40, 64))
 
 
+def test_two_flips_are_none() -> None:
+    image = photo(9, 12)
+    assert np.array_equal(vary(image, FLIP, FLIP, number=flipped()), image)
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_fused_is_one_after_another(size: tuple[int, int]) -> None:
     """One warp of the product equals the steps by turns, but for what interpolating three times blurs."""

@@ -126,12 +126,13 @@ def test_the_input_is_never_written_to() -> None:
     assert np.array_equal(pictures, before)
 
 
-def test_pixels_of_a_mapped_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("step", EVERY_STEP, ids=lambda step: step.kind)
+def test_pixels_of_a_mapped_file(step: AugmentationStep, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The cache is an np.memmap; what comes out is an array like any other."""
     path = tmp_path_factory.mktemp("mapped") / "pixels"
     path.write_bytes(images().tobytes())
     mapped = np.memmap(path, np.uint8, "r", shape=images().shape)
-    for found, expected in zip(vary_all(mapped, *EVERY_STEP), vary_all(images(), *EVERY_STEP), strict=True):
+    for found, expected in zip(vary_all(mapped, step), vary_all(images(), step), strict=True):
         assert type(found.image) is np.ndarray
         assert np.array_equal(found.image, expected.image)
 
