@@ -1,0 +1,149 @@
+"""Steps that move pixels: their matrices, and the one warp that carries out a product of them.
+
+Matrices are 3x3 and map output to input coordinates, (x, y) with pixel centres on whole numbers, as Keras' and
+OpenCV's do: that of two steps, one after the other, is first @ second.
+"""
+
+import math
+from typing import NamedTuple, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.config.augmentations import RandomCrop, RandomFlip, RandomRotation, RandomTranslation, RandomZoom
+from cnnctl.data.images import Image, opencv
+
+Matrix = NDArray[np.float64]
+MatrixStep = RandomFlip | RandomRotation | RandomTranslation | RandomZoom
+
+
+class Border(NamedTuple):
+    """How a warp fills what lies outside the image, and how it interpolates.
+
+    Attributes:
+        fill_mode: reflect, constant, wrap, nearest (Keras' names), or `window`.
+        fill_value: Pixel value with `constant`.
+        interpolation: bilinear or nearest.
+    """
+
+    fill_mode: str
+    fill_value: float
+    interpolation: str
+
+
+WINDOW = Border("window", 0.0, "bilinear")
+"""A crop's: the pixels at the edge of the window go on outside, as in cv2.resize. Reflection does the same for the
+first half pixel, and a crop looks no further, so this border gives way to those two."""
+
+
+class Window(NamedTuple):
+    """A part of an image, in whole pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def random_matrix(step: MatrixStep, generator: np.random.Generator, height: int, width: int) -> Matrix | None:
+    """The step's matrix for one image; None for no change.
+
+    The ranges are those of Keras' layers. Keras 3 draws one number for both directions of horizontal_and_vertical,
+    so that it only ever turns by 180 degrees; here each has its own, as it had in Keras 2.
+    """
+    match step:
+        case RandomFlip():
+            horizontal, vertical = generator.random(2) <= 0.5
+            return flip_matrix(
+                bool(horizontal) and "horizontal" in step.mode,
+                bool(vertical) and "vertical" in step.mode,
+                height,
+                width,
+            )
+        case RandomRotation():
+            return rotation_matrix(generator.uniform(*step.factor) * 2 * math.pi, height, width)
+        case RandomTranslation():
+            down = generator.uniform(*step.height_factor) * height
+            right = generator.uniform(*step.width_factor) * width
+            return translation_matrix(down, right)
+        case RandomZoom():
+            tall = 1 + generator.uniform(*step.height_factor)
+            wide = tall if step.width_factor is None else 1 + generator.uniform(*step.width_factor)
+            return zoom_matrix(tall, wide, height, width)
+        case _:
+            assert_never(step)
+
+
+def random_window(step: RandomCrop, generator: np.random.Generator, height: int, width: int) -> Window:
+    """What RandomCrop cuts out of an image: any position is as likely as any other.
+
+    Of an image that is not larger than the window along both sides, Keras cuts the window that starts where the
+    largest centred one of the same proportions would start, as far as the image goes.
+    """
+    if height > step.height and width > step.width:
+        top = int(generator.integers(height - step.height + 1))
+        left = int(generator.integers(width - step.width + 1))
+    else:
+        top = (height - max(min(height, width * step.height // step.width), 1)) // 2
+        left = (width - max(min(width, height * step.width // step.height), 1)) // 2
+    return Window(top, left, min(step.height, height - top), min(step.width, width - left))
+
+
+def flip_matrix(horizontal: bool, vertical: bool, height: int, width: int) -> Matrix | None:
+    """Mirrors left to right, top to bottom, or both."""
+    if not horizontal and not vertical:
+        return None
+    across = (-1.0, width - 1.0) if horizontal else (1.0, 0.0)
+    down = (-1.0, height - 1.0) if vertical else (1.0, 0.0)
+    return np.array([[across[0], 0, across[1]], [0, down[0], down[1]], [0, 0, 1]])
+
+
+def rotation_matrix(angle: float, height: int, width: int) -> Matrix:
+    """A turn by `angle` radians about the centre, against the clock for a positive angle as it is seen."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    x, y = (width - 1) / 2, (height - 1) / 2
+    return np.array([[cosine, -sine, x - x * cosine + y * sine], [sine, cosine, y - x * sine - y * cosine], [0, 0, 1]])
+
+
+def translation_matrix(down: float, right: float) -> Matrix:
+    """A shift in pixels."""
+    return np.array([[1, 0, -right], [0, 1, -down], [0, 0, 1.0]])
+
+
+def zoom_matrix(tall: float, wide: float, height: int, width: int) -> Matrix:
+    """A zoom about the centre; a factor above 1 shows more of the image, smaller."""
+    return np.array([[wide, 0, (width - 1) / 2 * (1 - wide)], [0, tall, (height - 1) / 2 * (1 - tall)], [0, 0, 1]])
+
+
+def shear_matrix(across: float, down: float) -> Matrix:
+    """Keras' RandomShear: x grows by `across` times y and y by `down` times x, from the top left corner."""
+    return np.array([[1, across, 0], [down, 1, 0], [0, 0, 1.0]])
+
+
+def window_matrix(window: Window, height: int, width: int) -> Matrix:
+    """A window enlarged to `height` x `width`, pixel area to pixel area as in cv2.resize."""
+    wide, tall = window.width / width, window.height / height
+    return np.array([[wide, 0, window.left + (wide - 1) / 2], [0, tall, window.top + (tall - 1) / 2], [0, 0, 1]])
+
+
+def warp(image: Image, matrix: Matrix, border: Border | None, height: int, width: int) -> Image:
+    """An image of `height` x `width`. Without a border the matrix must be of flips alone, which are exact; if they
+    cancel, it is the image itself.
+    """
+    cv2 = opencv()
+    if border is None:
+        across, down = matrix[0, 0] < 0, matrix[1, 1] < 0
+        if not (across or down):
+            return image
+        return np.asarray(cv2.flip(image, -1 if across and down else int(across))).reshape(image.shape)
+    modes = {
+        "reflect": cv2.BORDER_REFLECT,
+        "constant": cv2.BORDER_CONSTANT,
+        "wrap": cv2.BORDER_WRAP,
+        "nearest": cv2.BORDER_REPLICATE,
+        "window": cv2.BORDER_REPLICATE,
+    }
+    flags = (cv2.INTER_LINEAR if border.interpolation == "bilinear" else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
+    mode, value = modes[border.fill_mode], [border.fill_value] * 4
+    warped = cv2.warpAffine(image, matrix[:2], (width, height), flags=flags, borderMode=mode, borderValue=value)
+    return np.asarray(warped).reshape(height, width, image.shape[2])
