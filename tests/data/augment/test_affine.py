@@ -123,7 +123,9 @@ class TestAgainstKeras:
     @pytest.mark.parametrize("channels", [1, 3])
     @pytest.mark.parametrize("window", [(0, 0, 28, 28), (4, 3, 28, 29), (2, 1, 9, 30), (31, 5, 1, 1)], ids=str)
     def test_crop(self, window: tuple[int, int, int, int], channels: int) -> None:
-        """Keras' slice, resized by OpenCV and by Keras; a channel value of tolerance for three ways to round."""
+        """Keras' slice, resized by OpenCV and by Keras. OpenCV 4 rounds places to a 32nd of a pixel, on this photo
+        up to one pixel value, and then to a whole value: a half.
+        """
         import keras
 
         image = photo(32, 32)[:, :, :channels]
@@ -135,7 +137,7 @@ class TestAgainstKeras:
         canvas.crop(Window(*window))
         resized = opencv().resize(sliced, (32, 32), interpolation=opencv().INTER_LINEAR).reshape(image.shape)
         for expected in (resized, np.asarray(keras.ops.image.resize(sliced, (32, 32), antialias=False))):
-            assert np.abs(canvas.result() - expected).max() < 1.1
+            assert np.abs(canvas.result() - expected).max() <= 1.5
             assert distance(canvas.result(), expected) < 0.5
 
     @pytest.mark.parametrize("name", STEPS)
