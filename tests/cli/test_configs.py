@@ -70,7 +70,7 @@ def filled_in(path: Path, folder: Path) -> list[str]:
         case _:
             source = write_folders(folder / "train", ten, each=6, size=32)
             test = write_folders(folder / "test", ten, each=2, size=32)
-            return [f"data.train={source}", f"data.test={test}"]
+            return [f"data.train={source}", f"data.test={test}", "data.validation=0.2"]
 
 
 @pytest.mark.parametrize("path", [path for path in ALL if path.name != "digits.yaml"], ids=lambda path: path.name)
