@@ -16,11 +16,14 @@ from cnnctl.training.callbacks import Record
 from cnnctl.training.feeding import Examples, Feed
 from cnnctl.training.fit import fit
 from cnnctl.training.network import UNIT, Scaling, build_network
+from cnnctl.training.objective import Objective, make_objective
 from cnnctl.training.progress import Epoch
 from cnnctl.training.train import Trained, train
 from tests.config.build import config, layers, with_model
 
 SHAPE = (5, 4, 3)
+NUMBERS = Objective("sparse_categorical_crossentropy", "number", 3)
+"""What `make_objective` makes of a config that asks for nothing."""
 
 
 def network(
@@ -31,11 +34,12 @@ def network(
     scaling: Scaling = UNIT,
     policy: str = "float32",
     seed: int | None = 0,
+    trains: bool = False,
 ) -> tuple[Any, Plan]:
     """The Keras model of these items of a model section, and its plan."""
     plan = make_plan(layers(*items), shape, classes, output)
     assert plan.problems == ()
-    return build_network(plan, scaling, policy, seed), plan
+    return build_network(plan, scaling, policy, seed, trains), plan
 
 
 def pixels(count: int, shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> np.ndarray:
@@ -43,9 +47,23 @@ def pixels(count: int, shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> np
     return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype(np.uint8)
 
 
-def examples(count: int, classes: int = 3, shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> Examples:
-    """Random images with labels in turn."""
-    return Examples(pixels(count, shape, seed), np.arange(count), (np.arange(count) % classes).astype(np.int32))
+def examples(
+    count: int,
+    shape: tuple[int, int, int] = SHAPE,
+    seed: int = 0,
+    chosen: Config | None = None,
+    classes: int = 3,
+    weights: np.ndarray | None = None,
+) -> Examples:
+    """Random images with labels in turn, in the form that a config asks for."""
+    objective = NUMBERS if chosen is None else make_objective(chosen, classes)
+    return Examples(pixels(count, shape, seed), np.arange(count), np.arange(count) % classes, objective, weights)
+
+
+def cross_entropy(model: Any, these: Examples) -> np.ndarray:
+    """(images,) of -log p(truth), in float64."""
+    probabilities = np.asarray(model.predict_on_batch(these.pixels[these.rows]), np.float64)
+    return -np.log(probabilities[np.arange(len(these)), these.labels])
 
 
 def settings(train: str, model: tuple[str, ...] = ("flatten",), rest: str = "") -> Config:
@@ -124,7 +142,8 @@ def train_here(text: str, *assignments: str, output: Path | None = None, watcher
     findings = check(loaded, lambda done, total: None)
     findings.insist()
     assert loaded.config is not None
+    keras_import = KerasImport(loaded.config.train, deterministic=False)
     with captured_stderr() as capture:
         return train(
-            loaded.config, findings, output, ["cnnctl"], KerasImport(), watcher or Listener(), capture, begun=0.0
+            loaded.config, findings, output, ["cnnctl"], keras_import, watcher or Listener(), capture, begun=0.0
         )
