@@ -1,20 +1,22 @@
 """Networks, data in memory and whole trainings in-process, for the tests of training/."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.checks import check
 from cnnctl.config import Config, parse_config
 from cnnctl.quiet import captured_stderr
 from cnnctl.runs import Run
+from cnnctl.training import fit as fit_module
 from cnnctl.training.backend import KerasImport
 from cnnctl.training.callbacks import Record
 from cnnctl.training.feeding import Examples, Feed
-from cnnctl.training.fit import fit
 from cnnctl.training.network import UNIT, Scaling, build_network
 from cnnctl.training.objective import Objective, make_objective
 from cnnctl.training.progress import Epoch
@@ -107,8 +109,69 @@ def fitted(
 ) -> Record:
     """Train a model in a folder; what came of it."""
     record = Record(monitor=chosen.train.best if validation is not None else None)
-    fit(model, chosen, training, validation, Run(folder), watcher or Listener(), record)
+    fit_module.fit(model, chosen, training, validation, Run(folder), watcher or Listener(), record)
     return record
+
+
+@dataclass
+class Steps:
+    """What happened in each step of a fit, noted where it happened: several steps may be one call of Keras'.
+
+    Attributes:
+        rates: The learning rate that moved the weights.
+        weights: The trainable weights after the step.
+    """
+
+    rates: list[float] = field(default_factory=list)
+    weights: list[list[np.ndarray]] = field(default_factory=list)
+
+
+def noted(patch: pytest.MonkeyPatch) -> Steps:
+    """What the next fits do step by step, skipped ones left out."""
+    import tensorflow as tf
+
+    steps = Steps()
+    make = fit_module.make_optimizer
+
+    def note(rate: Any, *weights: np.ndarray) -> np.int32:
+        steps.rates.append(float(rate))
+        steps.weights.append([np.array(weight) for weight in weights])
+        return np.int32(0)
+
+    def make_and_watch(settings: Any, rates: Any) -> Any:
+        optimizer = make(settings, rates)
+        update, apply = optimizer.update_step, optimizer.apply
+        used: list[Any] = []
+
+        def noting_update(gradient: Any, variable: Any, learning_rate: Any) -> None:
+            used[:] = [tf.identity(learning_rate)]
+            update(gradient, variable, learning_rate)
+
+        def noting_apply(gradients: Any, trainable_variables: Any = None) -> None:
+            apply(gradients, trainable_variables)
+            values = [tf.identity(variable.value) for variable in optimizer._trainable_variables]
+            tf.numpy_function(note, [*used, *values], tf.int32, stateful=True)
+
+        optimizer.update_step, optimizer.apply = noting_update, noting_apply
+        return optimizer
+
+    patch.setattr(fit_module, "make_optimizer", make_and_watch)
+    return steps
+
+
+class Steered(Feed):
+    """A validation feed whose labels follow the epochs of a training feed: `right` of them are the model's answers."""
+
+    def steer(self, model: Any, training: Feed, right: Sequence[int]) -> "Steered":
+        answers = np.asarray(model.predict_on_batch(self.examples.pixels)).argmax(axis=1).astype(np.int32)
+        first = np.arange(len(answers))
+        self._labels = [np.where(first < count, answers, (answers + 1) % 3) for count in right]
+        self._training = training
+        return self
+
+    def batch(self, index: int) -> tuple[Any, ...]:
+        assert len(self) == 1
+        return self.examples.pixels, self._labels[self._training.epoch]
 
 
 SMALL = """\
