@@ -43,10 +43,7 @@ def schedule_cli(
     steps = count_batches(images or _count_images(loaded), train.batch_size)
     rates = learning_rates(train.schedule, train.optimizer.learning_rate, train.epochs, steps)
     if plot is not None:
-        from cnnctl.evaluation.plots import learning_rate_png
-        from cnnctl.runs.files import write_bytes
-
-        write_bytes(plot, learning_rate_png(rates, steps, f"{loaded.config.name}: {_title(loaded)}"))
+        _draw(loaded, rates, steps, plot)
     if as_json:
         print_json(to_json(loaded, rates, steps))
     else:
@@ -63,6 +60,19 @@ def _count_images(loaded: "Loaded") -> int:
     except DataError as error:
         raise DataError(error.message, "say how many training images there will be: --images 45000") from None
     return int((catalog.frame.split == "train").sum())
+
+
+def _draw(loaded: "Loaded", rates: "Rates", steps: int, path: Path) -> None:
+    from cnnctl.errors import MachineError
+    from cnnctl.evaluation.plots import learning_rate_png
+    from cnnctl.runs.files import write_bytes
+
+    assert loaded.config is not None
+    picture = learning_rate_png(rates, steps, f"{loaded.config.name}: {_title(loaded)}")
+    try:
+        write_bytes(path, picture)
+    except MachineError as error:
+        raise MachineError(error.message, "choose another file with --plot PNG") from None
 
 
 def _title(loaded: "Loaded") -> str:

@@ -1,5 +1,7 @@
 """Fine-tuning: the weights of another run or of a .keras file as the beginning of a training."""
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,20 @@ from typing import Any
 
 from cnnctl.errors import RunError
 from cnnctl.runs import find_run
+
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ImportError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What Keras, h5py and zipfile raise over a file that is no model, a damaged one, or one whose code they refuse."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +70,11 @@ def read_start(place: str) -> Start:
         path, classes = run.need(run.keras_model), run.read_classes()
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
+        layers = tuple((layer.name, layer.get_weights()) for layer in model.layers if layer.weights)
+    except _UNREADABLE as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         mend = "train.initial_weights takes a run or a .keras file"
         raise RunError(f"{path} cannot be read: {reason[0]}", mend) from None
-    layers = tuple((layer.name, layer.get_weights()) for layer in model.layers if layer.weights)
     return Start(path, layers, classes)
 
 

@@ -11,7 +11,7 @@ from cnnctl import __version__
 from tests.cli.command import cnnctl, succeed
 from tests.conftest import CONFIGS, Trained
 
-COMMANDS = ("train", "evaluate", "predict", "summary", "check", "schema")
+COMMANDS = ("train", "evaluate", "predict", "summary", "check", "schedule", "schema")
 HEAVY = ("keras", "tensorflow", "torch", "jax", "sklearn", "scipy", "pandas", "matplotlib", "onnx", "tf2onnx")
 
 
@@ -45,7 +45,9 @@ def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
         (["summary", str(CONFIGS / "cifar10.yaml")], ("numpy", "cv2", "onnxruntime")),
         (["summary", "runs/digits/1"], ("numpy", "cv2", "onnxruntime")),
         (["summary", "runs/digits/1/model.keras"], ("numpy", "cv2", "onnxruntime")),
+        (["schedule", str(CONFIGS / "cifar10-strong.yaml"), "--images", "1000"], ("cv2", "onnxruntime")),
         (["schema"], ("numpy", "cv2", "onnxruntime")),
+        (["schema", "--markdown"], ("numpy", "cv2", "onnxruntime")),
         (["predict", "one.png"], ("yaml",)),
     ],
     ids=lambda value: " ".join(value[:1]),

@@ -64,6 +64,8 @@ def test_json_is_the_metrics_and_the_run(small_photos: Path, tmp_path: Path) -> 
         ([CONFIGS / "cifar10.yaml"], 3, "there is no folder or file"),
         ([CONFIGS / "digits.yaml", "--set", "data.image.size=1"], 2, "the output would be empty"),
         ([CONFIGS / "digits.yaml", "--output", CONFIGS], 2, "is not empty"),
+        ([CONFIGS / "digits.yaml", "--set", "train.initial_weights=gone"], 2, "there is no run at"),
+        ([CONFIGS / "digits.yaml", "--set", "train.initial_weights=gone.keras"], 2, "there is no file"),
     ],
 )
 def test_mistakes_end_with_their_exit_code_and_leave_nothing(
@@ -71,6 +73,31 @@ def test_mistakes_end_with_their_exit_code_and_leave_nothing(
 ) -> None:
     assert said in fail(code, "train", *arguments, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_initial_weights_are_said_and_used(digits_run: Trained, tmp_path: Path) -> None:
+    """One step of a learning rate that moves nothing: what was learnt is what is evaluated."""
+    still = ["train.epochs=1", "train.batch_size=2000", "train.optimizer={sgd: {learning_rate: 1.0e-12}}"]
+    settings = [part for text in still for part in ("--set", text)]
+    start = ["--set", f"train.initial_weights={digits_run.run}"]
+    done = cnnctl("train", CONFIGS / "digits.yaml", *settings, *start, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert_quiet(done)
+    said = f"initial weights: conv2d, conv2d_1, dense, probabilities from {digits_run.run / 'model.keras'}"
+    assert said in done.stderr.splitlines()
+    expected = json.loads((digits_run.run / "metrics.json").read_text())
+    assert json.loads(done.stdout)["metrics"]["accuracy"] == pytest.approx(expected["accuracy"], abs=0.01)
+
+
+def test_initial_weights_of_another_network_leave_nothing_behind(digits_run: Trained, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "data: {train: digits, image: {size: 8, channels: 1}}\nmodel: [flatten, dense: {units: 5}]\n"
+        f"train: {{initial_weights: {digits_run.run}}}\n"
+    )
+    said = fail(4, "train", config, cwd=tmp_path)
+    assert f"{digits_run.run / 'model.keras'} has 4 layers with weights, and this network has 2" in said
+    assert not (tmp_path / "runs").exists()
 
 
 def test_data_errors_name_the_image_and_the_reason(small_photos: Path, tmp_path: Path) -> None:

@@ -1,26 +1,31 @@
 """Networks, data in memory and whole trainings in-process, for the tests of training/."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.checks import check
 from cnnctl.config import Config, parse_config
 from cnnctl.quiet import captured_stderr
 from cnnctl.runs import Run
+from cnnctl.training import fit as fit_module
 from cnnctl.training.backend import KerasImport
 from cnnctl.training.callbacks import Record
 from cnnctl.training.feeding import Examples, Feed
-from cnnctl.training.fit import fit
 from cnnctl.training.network import UNIT, Scaling, build_network
+from cnnctl.training.objective import Objective, make_objective
 from cnnctl.training.progress import Epoch
 from cnnctl.training.train import Trained, train
 from tests.config.build import config, layers, with_model
 
 SHAPE = (5, 4, 3)
+NUMBERS = Objective("sparse_categorical_crossentropy", "number", 3)
+"""What `make_objective` makes of a config that asks for nothing."""
 
 
 def network(
@@ -31,11 +36,12 @@ def network(
     scaling: Scaling = UNIT,
     policy: str = "float32",
     seed: int | None = 0,
+    trains: bool = False,
 ) -> tuple[Any, Plan]:
     """The Keras model of these items of a model section, and its plan."""
     plan = make_plan(layers(*items), shape, classes, output)
     assert plan.problems == ()
-    return build_network(plan, scaling, policy, seed), plan
+    return build_network(plan, scaling, policy, seed, trains), plan
 
 
 def pixels(count: int, shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> np.ndarray:
@@ -43,9 +49,23 @@ def pixels(count: int, shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> np
     return np.random.default_rng(seed).integers(0, 256, (count, *shape)).astype(np.uint8)
 
 
-def examples(count: int, classes: int = 3, shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> Examples:
-    """Random images with labels in turn."""
-    return Examples(pixels(count, shape, seed), np.arange(count), (np.arange(count) % classes).astype(np.int32))
+def examples(
+    count: int,
+    shape: tuple[int, int, int] = SHAPE,
+    seed: int = 0,
+    chosen: Config | None = None,
+    classes: int = 3,
+    weights: np.ndarray | None = None,
+) -> Examples:
+    """Random images with labels in turn, in the form that a config asks for."""
+    objective = NUMBERS if chosen is None else make_objective(chosen, classes)
+    return Examples(pixels(count, shape, seed), np.arange(count), np.arange(count) % classes, objective, weights)
+
+
+def cross_entropy(model: Any, these: Examples) -> np.ndarray:
+    """(images,) of -log p(truth), in float64."""
+    probabilities = np.asarray(model.predict_on_batch(these.pixels[these.rows]), np.float64)
+    return -np.log(probabilities[np.arange(len(these)), these.labels])
 
 
 def settings(train: str, model: tuple[str, ...] = ("flatten",), rest: str = "") -> Config:
@@ -89,8 +109,69 @@ def fitted(
 ) -> Record:
     """Train a model in a folder; what came of it."""
     record = Record(monitor=chosen.train.best if validation is not None else None)
-    fit(model, chosen, training, validation, Run(folder), watcher or Listener(), record)
+    fit_module.fit(model, chosen, training, validation, Run(folder), watcher or Listener(), record)
     return record
+
+
+@dataclass
+class Steps:
+    """What happened in each step of a fit, noted where it happened: several steps may be one call of Keras'.
+
+    Attributes:
+        rates: The learning rate that moved the weights.
+        weights: The trainable weights after the step.
+    """
+
+    rates: list[float] = field(default_factory=list)
+    weights: list[list[np.ndarray]] = field(default_factory=list)
+
+
+def noted(patch: pytest.MonkeyPatch) -> Steps:
+    """What the next fits do step by step, skipped ones left out."""
+    import tensorflow as tf
+
+    steps = Steps()
+    make = fit_module.make_optimizer
+
+    def note(rate: Any, *weights: np.ndarray) -> np.int32:
+        steps.rates.append(float(rate))
+        steps.weights.append([np.array(weight) for weight in weights])
+        return np.int32(0)
+
+    def make_and_watch(settings: Any, rates: Any) -> Any:
+        optimizer = make(settings, rates)
+        update, apply = optimizer.update_step, optimizer.apply
+        used: list[Any] = []
+
+        def noting_update(gradient: Any, variable: Any, learning_rate: Any) -> None:
+            used[:] = [tf.identity(learning_rate)]
+            update(gradient, variable, learning_rate)
+
+        def noting_apply(gradients: Any, trainable_variables: Any = None) -> None:
+            apply(gradients, trainable_variables)
+            values = [tf.identity(variable.value) for variable in optimizer._trainable_variables]
+            tf.numpy_function(note, [*used, *values], tf.int32, stateful=True)
+
+        optimizer.update_step, optimizer.apply = noting_update, noting_apply
+        return optimizer
+
+    patch.setattr(fit_module, "make_optimizer", make_and_watch)
+    return steps
+
+
+class Steered(Feed):
+    """A validation feed whose labels follow the epochs of a training feed: `right` of them are the model's answers."""
+
+    def steer(self, model: Any, training: Feed, right: Sequence[int]) -> "Steered":
+        answers = np.asarray(model.predict_on_batch(self.examples.pixels)).argmax(axis=1).astype(np.int32)
+        first = np.arange(len(answers))
+        self._labels = [np.where(first < count, answers, (answers + 1) % 3) for count in right]
+        self._training = training
+        return self
+
+    def batch(self, index: int) -> tuple[Any, ...]:
+        assert len(self) == 1
+        return self.examples.pixels, self._labels[self._training.epoch]
 
 
 SMALL = """\
@@ -124,7 +205,8 @@ def train_here(text: str, *assignments: str, output: Path | None = None, watcher
     findings = check(loaded, lambda done, total: None)
     findings.insist()
     assert loaded.config is not None
+    keras_import = KerasImport(loaded.config.train, deterministic=False)
     with captured_stderr() as capture:
         return train(
-            loaded.config, findings, output, ["cnnctl"], KerasImport(), watcher or Listener(), capture, begun=0.0
+            loaded.config, findings, output, ["cnnctl"], keras_import, watcher or Listener(), capture, begun=0.0
         )

@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 
+from cnnctl.config.training import TrainSettings
 from cnnctl.errors import EXIT_ENVIRONMENT, MachineError
 from cnnctl.training import devices
 from cnnctl.training.backend import KerasImport
@@ -154,6 +155,6 @@ def test_the_users_keras_json_bends_nothing(tmp_path):
 def test_a_missing_tensorflow_is_the_machines_fault(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with warnings.catch_warnings(), pytest.raises(MachineError, match="Keras cannot be imported: ") as caught:
-        KerasImport().wait()
+        KerasImport(TrainSettings(), deterministic=False).wait()
     assert isinstance(caught.value.__cause__, ImportError)
     assert "pip install" in caught.value.hint

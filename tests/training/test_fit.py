@@ -5,13 +5,12 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.utils.class_weight import compute_class_weight
 
 from cnnctl.errors import EXIT_RUN, RunError
 from cnnctl.training.callbacks import Record
 from cnnctl.training.feeding import Examples, Feed
-from cnnctl.training.fit import class_weights, make_optimizer
-from tests.training.build import Listener, examples, fitted, network, pixels, settings
+from cnnctl.training.objective import make_objective
+from tests.training.build import Listener, cross_entropy, examples, fitted, network, pixels, settings
 
 DENSE = ("flatten", "dense: {units: 16, activation: relu}")
 
@@ -21,37 +20,6 @@ def history_of(folder):
         return list(csv.DictReader(file))
 
 
-def cross_entropy(model, these):
-    """(images,) of -log p(truth), in float64."""
-    probabilities = np.asarray(model.predict_on_batch(these.pixels[these.rows]), np.float64)
-    return -np.log(probabilities[np.arange(len(these)), these.targets])
-
-
-OPTIMIZERS = [
-    ("adam", "Adam", {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False}),
-    (
-        "{adam: {learning_rate: 0.5, beta_1: 0.25, beta_2: 0.75, epsilon: 0.125, amsgrad: true}}",
-        "Adam",
-        {"learning_rate": 0.5, "beta_1": 0.25, "beta_2": 0.75, "epsilon": 0.125, "amsgrad": True},
-    ),
-    ("sgd", "SGD", {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False}),
-    (
-        "{sgd: {learning_rate: 0.5, momentum: 0.25, nesterov: true}}",
-        "SGD",
-        {"learning_rate": 0.5, "momentum": 0.25, "nesterov": True},
-    ),
-]
-
-
-@pytest.mark.parametrize(("text", "kind", "arguments"), OPTIMIZERS)
-def test_optimizer_arguments_reach_keras(text, kind, arguments):
-    made = make_optimizer(settings(f"optimizer: {text}").train.optimizer)
-    assert type(made).__name__ == kind
-    given = made.get_config()
-    assert {name: given[name] for name in arguments} == pytest.approx(arguments)
-    assert (given["clipnorm"], given["weight_decay"], given["use_ema"]) == (None, None, False)
-
-
 def test_one_step_of_sgd_by_hand(tmp_path):
     """A softmax regression: the gradient of its loss is x^T (p - y) / N."""
     these = examples(6, shape=(2, 2, 1))
@@ -59,7 +27,7 @@ def test_one_step_of_sgd_by_hand(tmp_path):
     kernel, bias = model.get_weights()
     x = these.pixels.reshape(6, 4) / 255
     expected_loss = cross_entropy(model, these).mean()
-    slope = (model.predict_on_batch(these.pixels) - np.eye(3)[these.targets]) / 6
+    slope = (model.predict_on_batch(these.pixels) - np.eye(3)[these.labels]) / 6
     chosen = settings("epochs: 1, batch_size: 8, optimizer: {sgd: {learning_rate: 0.5}}")
     record = fitted(model, chosen, Feed(these, 8, seed=0), None, tmp_path)
     assert record.history[0]["loss"] == pytest.approx(expected_loss, rel=1e-5)
@@ -67,34 +35,6 @@ def test_one_step_of_sgd_by_hand(tmp_path):
     after = model.get_weights()
     np.testing.assert_allclose(after[0], kernel - 0.5 * x.T @ slope, atol=1e-6)
     np.testing.assert_allclose(after[1], bias - 0.5 * slope.sum(axis=0), atol=1e-6)
-
-
-WEIGHTS = [{"a": 1, "b": 2.5, "c": 0}, {"b": 3}, "balanced"]
-
-
-@pytest.mark.parametrize("setting", WEIGHTS, ids=str)
-def test_class_weights_scale_the_loss_of_each_image(setting, tmp_path):
-    labels = np.array([0, 0, 0, 1, 1, 2, 0])
-    factors = {"balanced": [7 / 12, 7 / 6, 7 / 3]}.get(setting) if setting == "balanced" else None
-    factors = factors or [setting.get(name, 1) for name in "abc"]
-    weights = class_weights(setting, "abc", labels)
-    np.testing.assert_allclose(weights, np.array(factors)[labels], rtol=1e-6)
-    these = Examples(pixels(7), np.arange(7), labels.astype(np.int32), weights)
-    model, _ = network("flatten")
-    expected = (np.array(factors)[labels] * cross_entropy(model, these)).mean()
-    right = (model.predict_on_batch(these.pixels).argmax(axis=1) == labels).mean()
-    record = fitted(model, settings("epochs: 1, batch_size: 8"), Feed(these, 8, seed=0), None, tmp_path)
-    assert record.history[0]["loss"] == pytest.approx(expected, rel=1e-5)
-    assert record.history[0]["accuracy"] == pytest.approx(right)  # of images, not of weights
-
-
-def test_balanced_weights_are_scikit_learns():
-    labels = np.random.default_rng(0).choice(4, 200, p=[0.5, 0.3, 0.15, 0.05])
-    theirs = compute_class_weight("balanced", classes=np.arange(4), y=labels)
-    ours = class_weights("balanced", "abcd", labels)
-    np.testing.assert_allclose(ours, theirs[labels], rtol=1e-6)
-    assert ours.mean() == pytest.approx(1)
-    assert class_weights(None, "abcd", labels) is None
 
 
 def test_figures_of_an_epoch_are_means_over_its_images(tmp_path):
@@ -108,7 +48,7 @@ def test_figures_of_an_epoch_are_means_over_its_images(tmp_path):
         for these, prefix in ((training, ""), (validation, "val_")):
             answers = model.predict_on_batch(these.pixels).argmax(axis=1)
             assert figures[f"{prefix}loss"] == pytest.approx(cross_entropy(model, these).mean(), rel=1e-5)
-            assert figures[f"{prefix}accuracy"] == pytest.approx((answers == these.targets).mean())
+            assert figures[f"{prefix}accuracy"] == pytest.approx((answers == these.labels).mean())
 
 
 STOPPING = [
@@ -221,13 +161,12 @@ def test_every_precision_and_output_learns(policy, output, tmp_path):
     """Bright images are of the second class."""
     images = (pixels(32) // 4 + np.arange(32, dtype=np.uint8)[:, None, None, None] % 2 * 150).astype(np.uint8)
     labels = np.arange(32) % 2
-    targets = labels[:, None].astype(np.float32) if output == "sigmoid" else labels.astype(np.int32)
     model, _ = network(*DENSE, classes=2, output=output, policy=policy)
     chosen = settings(
         "epochs: 12, batch_size: 8, optimizer: {adam: {learning_rate: 0.02}}",
         rest=f"output: {output}\n",
     )
-    these = Examples(images, np.arange(32), targets)
+    these = Examples(images, np.arange(32), labels, make_objective(chosen, 2))
     listener = Listener()
     record = fitted(model, chosen, Feed(these, 8, seed=0), Feed(these, 8), tmp_path, listener)
     assert record.history[-1]["val_accuracy"] == 1

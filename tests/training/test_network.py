@@ -12,7 +12,8 @@ from cnnctl.training.network import SYMMETRIC, UNIT, Scaling, build_network
 from tests.config.build import EVERY_LAYER, layer_item
 from tests.training.build import network, pixels
 
-ACTIVATIONS = get_args(kinds.Activation)
+ACTIVATIONS = get_args(kinds.ActivationName)
+INITIALIZERS = get_args(kinds.InitializerName)
 WIDE = (13, 12, 3)
 
 NETWORKS = {
@@ -260,6 +261,43 @@ def test_the_seed_decides_weights_and_dropout():
     assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
     assert not np.array_equal(first[0], other[0])
     assert not np.array_equal(first[-1], first[-2])  # every call drops other values
+
+
+DEPTHWISE = (("depthwise_conv2d", "kernel_size: 2, "), ("separable_conv2d", "filters: 3, kernel_size: 2, "))
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_every_initializer_has_a_seed_of_its_own_in_each_layer(name, keras):
+    bias = "zeros" if name == "orthogonal" else name  # a vector is orthogonal to nothing
+    settings = f"padding: same, kernel_initializer: {name}, bias_initializer: {bias}"
+    items = [f"conv2d: {{filters: 3, kernel_size: 3, {settings}}}"] * 2
+    items += [f"{kind}: {{{sizes}padding: same, depthwise_initializer: {name}}}" for kind, sizes in DEPTHWISE]
+    items += ["flatten", *[f"dense: {{units: 60, kernel_initializer: {name}}}"] * 2]
+
+    def kernels(seed, global_seed):
+        keras.utils.set_random_seed(global_seed)
+        model, _ = network(*items, seed=seed)
+        return [array for array in model.get_weights() if array.ndim > 1]
+
+    first, same, other = kernels(1, 7), kernels(1, 8), kernels(2, 7)
+    assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
+    alike = [(a == b).all() for a, b in itertools.combinations(first[:-1], 2) if a.shape == b.shape]
+    assert len(alike) >= 3
+    if name in ("zeros", "ones"):
+        assert all((array == (name == "ones")).all() for array in first[:3])
+    else:
+        assert not any((a == b).all() for a, b in zip(first, other, strict=True))
+        assert not any(alike)
+
+
+def test_every_dropout_drops_other_values():
+    spatial, plain = "spatial_dropout2d: {rate: 0.5}", "dropout: {rate: 0.5}"
+    model, _ = network(spatial, spatial, "flatten", plain, plain)
+    ones = np.ones((64, 1, 1, 60), np.float32)
+    drops = [layer for layer in model.layers if "dropout" in layer.name]
+    dropped = [np.asarray(layer(ones if "2d" in layer.name else ones[:, 0, 0], training=True)) == 0 for layer in drops]
+    assert [0.45 < one.mean() < 0.55 for one in dropped] == [True] * 4
+    assert not any((a.ravel() == b.ravel()).all() for a, b in itertools.combinations(dropped, 2))
 
 
 REGULARIZED = [
