@@ -82,6 +82,11 @@ def runs(without_tensorflow: Without) -> tuple[Path, Path]:
     return folder / "by-tensorflow", folder / "by-jax"
 
 
+def table(file: Path) -> list[dict[str, str]]:
+    with file.open() as lines:
+        return list(csv.DictReader(lines))
+
+
 def content(file: Path) -> dict:
     return json.loads(file.read_text())
 
@@ -98,7 +103,7 @@ def test_the_files_are_of_the_same_form(runs):
     assert names[0] == names[1]
     assert (by_tensorflow / "split.csv").read_text() == (by_jax / "split.csv").read_text()
     assert (by_tensorflow / "config.yaml").read_text() == (by_jax / "config.yaml").read_text()
-    histories = [list(csv.DictReader((run / "history.csv").open())) for run in runs]
+    histories = [table(run / "history.csv") for run in runs]
     assert list(histories[0][0]) == list(histories[1][0])
     assert len(histories[0]) == len(histories[1]) == 15
     assert content(by_tensorflow / "metrics.json").keys() == content(by_jax / "metrics.json").keys()
@@ -137,7 +142,7 @@ def test_evaluate_and_predict_take_either_run(runs, without_tensorflow):
     for run in runs:
         evaluated = json.loads(without_tensorflow.run("evaluate", "--run", str(run), "--json").stdout)
         assert evaluated["accuracy"] == content(run / "metrics.json")["accuracy"]
-        rows = list(csv.DictReader((run / "predictions.csv").open()))[:20]
+        rows = table(run / "predictions.csv")[:20]
         paths = [row["path"] for row in rows]
         answers = json.loads(without_tensorflow.run("predict", *paths, "--run", str(run), "--format", "json").stdout)
         assert [answer["label"] for answer in answers] == [row["predicted"] for row in rows]
