@@ -15,6 +15,7 @@ from cnnctl.data.images import ImageSpec, read_image
 from cnnctl.inference.model import load_classifier
 from cnnctl.runs import Run
 from cnnctl.runs.directory import is_complete
+from cnnctl.training.feeding import Feed
 from tests.training.build import Listener, train_here
 
 CONFIG = """\
@@ -69,7 +70,9 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def trained(small_photos, tmp_path_factory, keras):
-    """The run, who watched it, the run whose weights it began with, and the same training once more."""
+    """The run, who watched it, the run whose weights it began with, the same training once more, and the batches of
+    the first of the two: ((feed, epoch), what was made).
+    """
     folder = tmp_path_factory.mktemp("everything")
     for name, count in COUNTS.items():
         (folder / "photos" / name).mkdir(parents=True)
@@ -81,9 +84,18 @@ def trained(small_photos, tmp_path_factory, keras):
         plain = CONFIG.format(photos=folder / "photos")
         start = train_here(plain, output=folder / "start")
         text = plain.partition("train: {epochs")[0] + AUGMENT + TRAIN.format(start=start.run.path)
-        one = train_here(text, output=folder / "one", watcher=listener)
+        batches, make = [], Feed.make
+
+        def make_and_keep(feed, epoch, index):
+            made = make(feed, epoch, index)
+            batches.append(((feed, epoch), made))
+            return made
+
+        with pytest.MonkeyPatch.context() as watch:
+            watch.setattr(Feed, "make", make_and_keep)
+            one = train_here(text, output=folder / "one", watcher=listener)
         two = train_here(text, output=folder / "two")
-    return one, listener, start, two
+    return one, listener, start, two, batches
 
 
 def test_the_run_is_complete(trained):
@@ -100,6 +112,30 @@ def test_it_began_with_the_weights_of_the_other_run(trained):
     notes = trained[1].notes
     start = trained[2].run
     assert f"initial weights: {HIDDEN}, probabilities from {start.keras_model}" in notes
+
+
+def test_training_batches_are_varied_mixed_and_weighted_and_validation_is_not(trained):
+    """A mixed image's factor is that of its label: the share of each class times n / (3 n of the class)."""
+    split = rows(trained[0].run.split)
+    learned = [row["label"] for row in split if row["split"] == "train"]
+    factors = np.array([len(learned) / (3 * learned.count(name)) for name in sorted(COUNTS)])
+    assert len(set(factors)) == 3
+    originals = {feed.examples.pixels[row].tobytes() for (feed, _), _ in trained[4] for row in feed.examples.rows}
+    seen: dict[int, set[bytes]] = {}
+    for (feed, epoch), (images, labels, *weights) in trained[4]:
+        np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
+        if feed.seed is None:
+            assert not weights
+            assert {image.tobytes() for image in images} <= originals
+            assert set(labels.ravel()) == {0, 1}
+        else:
+            np.testing.assert_allclose(weights[0], labels @ factors, rtol=1e-5)
+            seen.setdefault(epoch, set()).update(image.tobytes() for image in images)
+    assert sorted(seen) == [0, 1, 2]
+    assert sum(len(images) for images in seen.values()) == len(set.union(*seen.values())) == 3 * len(learned)
+    assert not set.union(*seen.values()) & originals
+    soft = [label for (feed, _), (_, labels, *_) in trained[4] for label in labels if feed.seed is not None]
+    assert sum(0 < max(label) < 1 for label in soft) > len(soft) / 3
 
 
 def test_the_history_is_finite_and_its_rates_are_the_plan(trained):

@@ -164,6 +164,28 @@ def test_batches_are_the_same_whichever_threads_ask(make):
     assert_same(found, [expected[index] for index in wanted])
 
 
+def test_a_batch_that_two_ask_for_at_once_is_made_once(make):
+    """The second asks while the first hands its work to the thread that makes batches."""
+    feed = make(numbered(24), 4, seed=1)
+    submit, submitted, answers = feed._ahead.submit, [], []
+    second, let_in = ThreadPoolExecutor(1), threading.Event()
+
+    def submit_slowly(work, *key):
+        submitted.append(key)
+        if len(submitted) == 1:
+            answers.append(second.submit(feed.batch, 0))
+            let_in.wait(0.2)
+        elif threading.current_thread().name.startswith("ThreadPool"):
+            let_in.set()
+        return submit(work, *key)
+
+    feed._ahead.submit = submit_slowly
+    mine = feed.batch(0)
+    assert answers[0].result(timeout=60)[0] is mine[0]
+    assert submitted.count((0, 0)) == 1
+    second.shutdown()
+
+
 class Counted(Feed):
     """A feed that notes what it makes, and waits before each batch until it is let go."""
 

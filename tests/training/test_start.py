@@ -68,13 +68,16 @@ def test_the_same_network_takes_every_weight(place, tmp_path):
     assert describe_taken(start, taken) == said
 
 
-def test_moving_statistics_are_taken_too(tmp_path):
-    run, _ = trained(tmp_path)
-    model, _ = network(*ITEMS, seed=2, trains=True)
-    take_weights(model, read_start(str(run.path)), CLASSES)
-    for weight in model.non_trainable_weights:
+def test_moving_statistics_are_taken_even_where_nothing_else_is_learnt(tmp_path):
+    items = ("batch_normalization", "batch_normalization: {center: false, scale: false}", "flatten")
+    run, source = trained(tmp_path, *items)
+    model, _ = network(*items, seed=2, trains=True)
+    taken = take_weights(model, read_start(str(run.path)), CLASSES)
+    assert taken.layers == ("batch_normalization", "batch_normalization_1", "probabilities")
+    for weight, other in zip(model.non_trainable_weights, source.non_trainable_weights, strict=True):
+        np.testing.assert_array_equal(weight, other)
         assert (np.abs(np.asarray(weight) - (0 if "mean" in weight.path else 1)) > 1e-3).all()
-    assert len(model.non_trainable_weights) == 2
+    assert len(model.non_trainable_weights) == 4
 
 
 OTHERS = [
