@@ -85,10 +85,12 @@ def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Wa
                 self.model.stop_training = True
 
         def learning_rate(self) -> float:
-            """Of the epoch's last step."""
+            """Of the epoch's last step; a step that float16 skips, because its gradients overflow, uses up no rate."""
+            optimizer = self.model.optimizer
             if rates is None:
-                return float(self.model.optimizer.learning_rate)
-            return float(rates[(feed.epoch + 1) * len(feed) - 1])
+                return float(optimizer.learning_rate)
+            steps = int(keras.ops.convert_to_numpy(optimizer.iterations))
+            return float(rates[min(max(steps, 1), len(rates)) - 1])
 
     return Bookkeeping()
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cnnctl.config.training import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau
 from cnnctl.training.feeding import Feed
+from cnnctl.training.network import Scaling
 from cnnctl.training.optimizers import make_optimizer
 from cnnctl.training.schedules import learning_rates
 from tests.training.build import Steered, examples, fitted, network, noted, settings
@@ -110,6 +111,19 @@ def test_every_step_of_a_fit_uses_the_rate_that_was_planned_for_it(plan, tmp_pat
     assert steps.rates == table.tolist()
     assert [row["learning_rate"] for row in record.history] == table[8::9].tolist()
     assert [float(row["learning_rate"]) for row in history_of(tmp_path)] == table[8::9].tolist()
+
+
+def test_a_step_that_float16_skips_uses_up_no_rate(tmp_path, monkeypatch):
+    """Pixels up to 255 let the scaled gradients overflow, until the scale has come down."""
+    steps = noted(monkeypatch)
+    chosen = settings(f"epochs: 3, batch_size: 2, optimizer: sgd, schedule: {PLANS['exponential']}")
+    raw = Scaling((1.0,), (0.0,))
+    model, _ = network("flatten", "dense: {units: 4, activation: relu}", policy="mixed_float16", scaling=raw)
+    record = fitted(model, chosen, Feed(examples(18), 2, seed=0), None, tmp_path)
+    assert 9 < len(steps.rates) < 27
+    assert steps.rates == learning_rates(chosen.train.schedule, 0.01, 3, 9)[: len(steps.rates)].tolist()
+    skipped = 27 - len(steps.rates)
+    assert [row["learning_rate"] for row in record.history] == [steps.rates[end - skipped - 1] for end in (9, 18, 27)]
 
 
 def test_a_softmax_regression_under_a_schedule_by_hand(tmp_path):
