@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _model_config(path: Path) -> dict[str, Any]:
             model = json.loads(archive.read("config.json"))
     except FileNotFoundError:
         raise RunError(f"there is no file {path}") from None
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError) as error:
         raise RunError(f"{path} is not a .keras file: {error}") from None
     if not isinstance(model, dict):
         raise RunError(f"{path} is not a .keras file: its config.json holds no model")

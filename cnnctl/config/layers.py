@@ -24,22 +24,23 @@ from cnnctl.config.types import (
 )
 
 ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
-InitializerName = Literal[
+BiasInitializerName = Literal[
+    "zeros",
+    "ones",
+    "random_uniform",
+    "random_normal",
+    "truncated_normal",
     "glorot_uniform",
     "glorot_normal",
     "he_uniform",
     "he_normal",
     "lecun_uniform",
     "lecun_normal",
-    "random_uniform",
-    "random_normal",
-    "truncated_normal",
-    "orthogonal",
-    "zeros",
-    "ones",
 ]
+InitializerName = Literal[BiasInitializerName, "orthogonal"]
 Activation = Annotated[ActivationName, Field(description="Function of each output value.", examples=["relu"])]
 Initializer = Annotated[InitializerName, Field(description="What the weights begin as.", examples=["he_normal"])]
+BiasInitializer = Annotated[BiasInitializerName, Field(description="What the biases begin as.", examples=["ones"])]
 Bias = Annotated[bool, Field(description="Whether a number is added to each channel or unit.")]
 Padded = Annotated[PoolPadding, Field(description="valid (whole windows only) or same (input / strides, rounded up).")]
 Multiplier = Annotated[Count, Field(description="Kernels for each channel.")]
@@ -109,7 +110,7 @@ class Conv2D(_Convolution):
     filters: Annotated[Count, Field(description="Number of kernels, the channels of the output.", examples=[32])]
     groups: Annotated[Count, Field(description="Parts into which the channels are divided.")] = 1
     kernel_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: BiasInitializer = "zeros"
     kernel_regularizer: Penalty = None
 
 
@@ -120,7 +121,7 @@ class DepthwiseConv2D(_EqualStrides):
 
     depth_multiplier: Multiplier = 1
     depthwise_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: BiasInitializer = "zeros"
     depthwise_regularizer: Penalty = None
 
 
@@ -133,7 +134,7 @@ class SeparableConv2D(_EqualStrides):
     depth_multiplier: Multiplier = 1
     depthwise_initializer: Initializer = "glorot_uniform"
     pointwise_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: BiasInitializer = "zeros"
     depthwise_regularizer: Penalty = None
     pointwise_regularizer: Penalty = None
 
@@ -261,7 +262,7 @@ class Dense(Named):
     activation: Activation = "linear"
     use_bias: Bias = True
     kernel_initializer: Initializer = "glorot_uniform"
-    bias_initializer: Initializer = "zeros"
+    bias_initializer: BiasInitializer = "zeros"
     kernel_regularizer: Penalty = None
 
 

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from cnnctl.config.dump import to_plain
 from cnnctl.config.json_schema import json_schema
-from cnnctl.config.layers import ActivationName, InitializerName, Regularizer
+from cnnctl.config.layers import ActivationName, BiasInitializerName, InitializerName, Regularizer
 from cnnctl.config.problems import show
 from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings
 from cnnctl.config.training import EarlyStopping, TrainSettings
@@ -44,6 +44,7 @@ _LINKS = {
 _NAMES: dict[tuple[str, ...], str] = {
     get_args(ActivationName): "[an activation](#activations)",
     get_args(InitializerName): "[an initializer](#initializers)",
+    get_args(BiasInitializerName): "[an initializer](#initializers) but `orthogonal`",
 }
 _COLUMNS = "| key | type | default | meaning | example |\n| --- | --- | --- | --- | --- |"
 

@@ -82,7 +82,8 @@ def _stopping(config: Config) -> list[Any]:
     schedule, stopping = config.train.schedule, config.train.early_stopping
     if isinstance(schedule, ReduceOnPlateau):
         mode = _mode(schedule.monitor)
-        callbacks.append(make.ReduceLROnPlateau(schedule.monitor, schedule.factor, schedule.patience, mode=mode))
+        waits = {"patience": schedule.patience, "min_delta": 0, "mode": mode}
+        callbacks.append(make.ReduceLROnPlateau(schedule.monitor, schedule.factor, **waits))
     if stopping is not None:
         mode = _mode(stopping.monitor)
         callbacks.append(make.EarlyStopping(stopping.monitor, stopping.min_delta, stopping.patience, mode=mode))

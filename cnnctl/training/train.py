@@ -110,6 +110,8 @@ def train(
     model = build_network(plan, scaling, device.precision, config.seed, trains=True)
     if config.train.initial_weights is not None:
         start = read_start(config.train.initial_weights)
+        begun_from = config.train.model_copy(update={"initial_weights": str(start.source)})
+        config = config.model_copy(update={"train": begun_from})  # runs/NAME may mean a newer run tomorrow
         watcher.note(describe_taken(start, take_weights(model, start, catalog.classes)))
     run = create_run(config.name or "run", output)
     capture.attach(run.log)

@@ -105,7 +105,7 @@ def test_the_run_is_complete(trained):
     assert names >= {"model.keras", "model.onnx", "history.csv", "metrics.json", "predictions.csv", "environment.json"}
     config = load(run.config).config
     assert {step.kind for step in config.augment} == set(AUGMENTATIONS)
-    assert config.train.initial_weights == str(trained[2].run.path)
+    assert config.train.initial_weights == str(trained[2].run.keras_model)
 
 
 def test_it_began_with_the_weights_of_the_other_run(trained):
