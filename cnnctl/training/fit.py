@@ -19,7 +19,7 @@ MOST_STEPS_PER_EXECUTION = 8
 def fit(
     model: Any, config: Config, training: Feed, validation: Feed | None, run: Run, watcher: Watcher, record: Record
 ) -> None:
-    """Train a model; its best weights are in the record, its last ones in the model.
+    """Train a model; its best weights are in the record (averages, where they are kept), not in the model.
 
     Args:
         model: From build_network.
