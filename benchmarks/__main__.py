@@ -1,8 +1,9 @@
 """Measure and rewrite a section of BENCHMARKS.md.
 
-    make bench CIFAR10=FOLDER [WHAT="cifar10 strong backends gpu"]
+    make bench CIFAR10=FOLDER CATS_DOGS=FOLDER [WHAT="startup cifar10 ..."] [TORCH=PYTHON]
 
-FOLDER holds train/ and test/ of CIFAR-10 as class folders. Nothing else should run meanwhile.
+CIFAR10 holds train/ and test/ of CIFAR-10 as class folders, CATS_DOGS the class folders of cats and dogs; TORCH is a
+Python that has PyTorch. Nothing else should run meanwhile.
 """
 
 import os
@@ -11,10 +12,20 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import backends, cifar10, gpu, machine, strong
+from benchmarks import backends, cifar10, folder, gpu, growth, machine, modern, pace, startup, strong
 
 REPORT = Path(__file__).parent / "BENCHMARKS.md"
-SECTIONS = {"cifar10": cifar10.section, "strong": strong.section, "backends": backends.section, "gpu": gpu.section}
+SECTIONS = {
+    "startup": startup.section,
+    "folder": folder.section,
+    "cifar10": cifar10.section,
+    "modern": modern.section,
+    "pace": pace.section,
+    "growth": growth.section,
+    "strong": strong.section,
+    "backends": backends.section,
+    "gpu": gpu.section,
+}
 
 
 def replace(report: str, name: str, text: str) -> str:
@@ -26,11 +37,11 @@ def replace(report: str, name: str, text: str) -> str:
 
 
 def main(wanted: list[str]) -> None:
-    folder = Path(os.environ.get("CIFAR10") or "cifar10").absolute()
-    if not (folder / "train").is_dir() or not set(wanted) <= set(SECTIONS):
+    images = Path(os.environ.get("CIFAR10") or "cifar10").absolute()
+    if not (images / "train").is_dir() or not set(wanted) <= set(SECTIONS):
         sys.exit((__doc__ or "").strip())
     for name in wanted:
-        text = SECTIONS[name](folder)
+        text = SECTIONS[name](images)
         seen = f"{machine.describe()} {datetime.now(UTC):%Y-%m-%d}."
         before = REPORT.read_text(encoding="utf-8") if REPORT.is_file() else ""
         REPORT.write_text(replace(before, name, f"{text}\n\n{seen}\n"), encoding="utf-8")

@@ -1,5 +1,6 @@
 """`cnnctl train` in a process of its own, and what it says of itself."""
 
+import csv
 import json
 import os
 import re
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ class Training:
     Attributes:
         accuracy: On the test images.
         seconds: From process start to process end.
-        images_per_second: Of each epoch.
+        images_per_second: Of each epoch, as it was printed; empty for a run that was made before.
         validation: Validation accuracy of each epoch.
         environment: What environment.json says.
     """
@@ -33,12 +34,23 @@ class Training:
     environment: dict[str, Any]
 
 
-def train(config: str, settings: dict[str, object], cache: Path | None = None) -> Training:
-    """Train a config of configs/ in a folder that is thrown away; `cache` keeps decoded images between trainings."""
+def train(
+    config: str | Path, settings: dict[str, object], cache: Path | None = None, run: Path | None = None
+) -> Training:
+    """Train a config of configs/ in a folder that is thrown away.
+
+    Args:
+        config: Its name, or its file.
+        settings: What `--set` changes.
+        cache: Keeps decoded images between trainings.
+        run: Keeps the run; where it is complete already, it is reported instead of trained again.
+    """
     arguments = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    if run is not None and (run / "environment.json").is_file():
+        return _read(run)
     with tempfile.TemporaryDirectory() as work:
-        run = Path(work) / "run"
-        path = str(ROOT / "configs" / f"{config}.yaml")
+        run = run or Path(work) / "run"
+        path = str(config if isinstance(config, Path) else ROOT / "configs" / f"{config}.yaml")
         command = [sys.executable, "-m", "cnnctl", "train", path, "--json", "--output", str(run), *arguments]
         begun = time.perf_counter()
         environment = {**os.environ, "XDG_CACHE_HOME": str(cache or work)}
@@ -46,14 +58,18 @@ def train(config: str, settings: dict[str, object], cache: Path | None = None) -
         seconds = time.perf_counter() - begun
         if done.returncode:
             sys.exit(done.stderr)
-        rows = re.findall(r"^ *\d+/\d+ +[\d.]+ +[\d.]+ +[\d.]+ +([\d.]+) +([\d,]+) ", done.stderr, re.MULTILINE)
-        return Training(
-            json.loads(done.stdout)["metrics"]["accuracy"],
-            seconds,
-            tuple(float(speed.replace(",", "")) for _, speed in rows),
-            tuple(float(accuracy) for accuracy, _ in rows),
-            json.loads((run / "environment.json").read_text()),
-        )
+        rows = re.findall(r"^ *\d+/\d+ +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ +([\d,]+) ", done.stderr, re.MULTILINE)
+        speeds = tuple(float(speed.replace(",", "")) for speed in rows)
+        return replace(_read(run), seconds=seconds, images_per_second=speeds)
+
+
+def _read(run: Path) -> Training:
+    """A complete run, its seconds by its own account."""
+    environment = json.loads((run / "environment.json").read_text())
+    with (run / "history.csv").open() as file:
+        validation = tuple(float(row["val_accuracy"]) for row in csv.DictReader(file))
+    accuracy = json.loads((run / "metrics.json").read_text())["accuracy"]
+    return Training(accuracy, environment["seconds"]["total"], (), validation, environment)
 
 
 def of(folder: Path) -> dict[str, object]:

@@ -234,7 +234,9 @@ def _add(
     findings.problems.append(Problem(message, format_path(path), position, received, hint))
 
 
-def decode_catalog(loaded: Loaded, findings: Findings, progress: Progress) -> None:
+def decode_catalog(
+    loaded: Loaded, findings: Findings, progress: Progress, waiting: Callable[[], None] = lambda: None
+) -> None:
     """Decode every image of the catalog; what cannot be decoded is a problem or is left out, as the config says."""
     from cnnctl.data.cache import decode_images
     from cnnctl.data.catalog import Catalog, image_spec
@@ -242,7 +244,7 @@ def decode_catalog(loaded: Loaded, findings: Findings, progress: Progress) -> No
     assert loaded.data is not None
     assert findings.catalog is not None
     data, catalog = loaded.data, findings.catalog
-    decoded = decode_images(catalog.frame.path.tolist(), image_spec(data.image), data.cache, progress)
+    decoded = decode_images(catalog.frame.path.tolist(), image_spec(data.image), data.cache, progress, waiting)
     findings.decoded = decoded
     if not decoded.failures:
         return

@@ -65,9 +65,9 @@ def root(
 
 def run() -> int:
     """Run the command line of this process; the exit code."""
-    from cnnctl.cli import check, evaluate, predict, schedule, schema, summary, train
+    from cnnctl.cli import cache, check, evaluate, predict, schedule, schema, summary, train
 
-    for module in (train, evaluate, predict, summary, check, schedule, schema):
+    for module in (train, evaluate, predict, summary, check, schedule, cache, schema):
         module.register(app)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

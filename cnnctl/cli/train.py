@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +57,8 @@ def train_cli(
         _describe_data(findings, watcher)
         keras_import = KerasImport(loaded.config.train, loaded.config.deterministic is True)
         try:
-            decode_catalog(loaded, findings, counting(watcher, "decoding"))
+            waiting = partial(watcher.busy, "another process is decoding these images; waiting for it")
+            decode_catalog(loaded, findings, counting(watcher, "decoding"), waiting)
             findings.insist()
             for remark in findings.remarks:
                 watcher.note(f"remark: {remark.message}; {remark.hint}")

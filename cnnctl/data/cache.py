@@ -1,9 +1,10 @@
 """Decoded images on disk, memory-mapped: each file is decoded once for all epochs and all runs that see it alike.
 
-An entry is a folder of `pixels` (uint8, images x height x width x channels), `digests` (16 bytes an image) and
-`failures.json` (the images that could not be decoded). Its name is a hash over the decoder's version, the image
-settings and each file's path, size, times and inode, so that a changed file or setting is another entry. It is
-written aside and renamed, so that an entry is whole or not there.
+An entry is a folder of `pixels` (uint8, images x height x width x channels), `digests` (16 bytes an image),
+`failures.json` (the images that could not be decoded) and `about.json` (what it holds). Its name is a hash over the
+decoder's version, the image settings and each file's path, size, times and inode, so that a changed file or setting
+is another entry. It is written aside and renamed, so that an entry is whole or not there; one process at a time
+makes it, and others wait for it.
 """
 
 import hashlib
@@ -19,11 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.folders import cache_folder, staging_folder
+from cnnctl.data import entries
+from cnnctl.data.entries import DIGEST_BYTES, DIGESTS, FAILURES, PIXELS
+from cnnctl.data.folders import make_folder, staging_folder
 from cnnctl.data.images import DECODER_VERSION, Image, ImageError, ImageSpec, decode, read_bytes
 from cnnctl.errors import MachineError
+from cnnctl.locks import locked
 
-DIGEST_BYTES = 16
 _CHUNK = 32
 
 Progress = Callable[[int, int], None]
@@ -45,7 +48,13 @@ class Decoded:
     failures: dict[int, str]
 
 
-def decode_images(paths: Sequence[str], spec: ImageSpec, where: str, progress: Progress) -> Decoded:
+def decode_images(
+    paths: Sequence[str],
+    spec: ImageSpec,
+    where: str,
+    progress: Progress,
+    waiting: Callable[[], None] = lambda: None,
+) -> Decoded:
     """Decode images in parallel, or take them from the cache.
 
     Args:
@@ -53,6 +62,7 @@ def decode_images(paths: Sequence[str], spec: ImageSpec, where: str, progress: P
         spec: What they are made to be.
         where: `auto` (the user's cache folder), `off` (memory), or a folder.
         progress: Called from time to time while images are decoded; not at all when the cache has them.
+        waiting: Called where another process decodes the same images just now, before waiting for it.
 
     Raises:
         MachineError: the cache cannot be written, or the disk is too small for it.
@@ -61,13 +71,14 @@ def decode_images(paths: Sequence[str], spec: ImageSpec, where: str, progress: P
         pixels = np.zeros((len(paths), *spec.shape), np.uint8)
         digests = np.zeros((len(paths), DIGEST_BYTES), np.uint8)
         return Decoded(pixels, digests, _decode_into(paths, spec, pixels, digests, progress))
-    base = (cache_folder() if where == "auto" else Path(where)) / "images"
-    entry = base / _key(paths, spec)
-    if entry.is_dir() and not _is_whole(entry, len(paths), spec):
-        shutil.rmtree(entry)
-    if not entry.is_dir():
-        _build(entry, paths, spec, progress)
-    return _open(entry, len(paths), spec)
+    entry = entries.images_folder(where) / _key(paths, spec)
+    while True:
+        if not entries.is_whole(entry, len(paths), spec):
+            _make(entry, paths, spec, progress, waiting)
+        try:
+            return _open(entry, len(paths), spec)
+        except FileNotFoundError:  # somebody has cleared the cache just now
+            continue
 
 
 def _key(paths: Sequence[str], spec: ImageSpec) -> str:
@@ -83,6 +94,20 @@ def _key(paths: Sequence[str], spec: ImageSpec) -> str:
     return state.hexdigest()
 
 
+def _make(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progress, waiting: Callable[[], None]) -> None:
+    """Make an entry, unless another process has made it while we waited for its lock."""
+    make_folder(entry.parent)
+    try:
+        with locked(entries.lock_of(entry), waiting):
+            entries.sweep(entry)
+            if not entries.is_whole(entry, len(paths), spec):
+                shutil.rmtree(entry, ignore_errors=True)
+                _build(entry, paths, spec, progress)
+    except OSError as error:
+        hint = "free some space, or name another folder with data.cache: PATH"
+        raise MachineError(f"the decoded images cannot be kept in {entry.parent}: {error.strerror}", hint) from None
+
+
 def _build(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progress) -> None:
     needed = len(paths) * (int(np.prod(spec.shape)) + DIGEST_BYTES)
     staging = staging_folder(entry)
@@ -93,20 +118,18 @@ def _build(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progres
                 f"the decoded images need {needed / 1e9:.1f} GB and {entry.parent} has {free / 1e9:.1f} GB free",
                 "name a folder on a larger disk with data.cache: PATH, or make the images smaller",
             )
-        pixels = _allocate(staging / "pixels", (len(paths), *spec.shape))
-        digests = _allocate(staging / "digests", (len(paths), DIGEST_BYTES))
+        pixels = _allocate(staging / PIXELS, (len(paths), *spec.shape))
+        digests = _allocate(staging / DIGESTS, (len(paths), DIGEST_BYTES))
         failures = _decode_into(paths, spec, pixels, digests, progress)
         pixels.flush()
         digests.flush()
-        (staging / "failures.json").write_text(json.dumps(failures))
+        (staging / FAILURES).write_text(json.dumps(failures))
+        entries.write_about(staging, paths, spec)
         try:
             staging.rename(entry)
         except OSError:
-            if not entry.is_dir():  # else another process was faster: its entry is as good
+            if not entry.is_dir():  # else another process was faster, where locks are not known: its entry is as good
                 raise
-    except OSError as error:
-        hint = "free some space, or name another folder with data.cache: PATH"
-        raise MachineError(f"the decoded images cannot be kept in {entry.parent}: {error.strerror}", hint) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -120,17 +143,11 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np
     return array
 
 
-def _is_whole(entry: Path, count: int, spec: ImageSpec) -> bool:
-    """Whether an entry has its files at their full size; what a crash of the machine left behind is made again."""
-    sizes = {"pixels": count * int(np.prod(spec.shape)), "digests": count * DIGEST_BYTES}
-    files = [entry / name for name in (*sizes, "failures.json")]
-    return all(file.is_file() and file.stat().st_size == sizes.get(file.name, file.stat().st_size) for file in files)
-
-
 def _open(entry: Path, count: int, spec: ImageSpec) -> Decoded:
-    pixels = np.memmap(entry / "pixels", np.uint8, "r", shape=(count, *spec.shape))
-    digests = np.memmap(entry / "digests", np.uint8, "r", shape=(count, DIGEST_BYTES))
-    failures = {int(row): str(why) for row, why in json.loads((entry / "failures.json").read_text()).items()}
+    entries.mark_used(entry)
+    pixels = np.memmap(entry / PIXELS, np.uint8, "r", shape=(count, *spec.shape))
+    digests = np.memmap(entry / DIGESTS, np.uint8, "r", shape=(count, DIGEST_BYTES))
+    failures = {int(row): str(why) for row, why in json.loads((entry / FAILURES).read_text()).items()}
     return Decoded(pixels, digests, failures)
 
 

@@ -13,15 +13,31 @@ def cache_folder() -> Path:
     return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "cnnctl"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none.
+
+    Raises:
+        MachineError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_be_written(folder, error) from None
+
+
 def staging_folder(destination: Path) -> Path:
     """A new folder beside `destination`, to be filled and then renamed to it.
 
     Raises:
         MachineError: it cannot be made.
     """
+    make_folder(destination.parent)
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
     except OSError as error:
-        hint = "choose another folder with data.cache: PATH, or set XDG_CACHE_HOME"
-        raise MachineError(f"{destination.parent} cannot be written: {error.strerror}", hint) from None
+        raise _cannot_be_written(destination.parent, error) from None
+
+
+def _cannot_be_written(folder: Path, error: OSError) -> MachineError:
+    hint = "choose another folder with data.cache: PATH, or set XDG_CACHE_HOME"
+    return MachineError(f"{folder} cannot be written: {error.strerror}", hint)

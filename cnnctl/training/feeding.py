@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cnnctl.data.augment import Varied
 from cnnctl.data.batches import count_batches, epoch_order
 from cnnctl.data.images import Image
+from cnnctl.training.backend import TENSORFLOW
 from cnnctl.training.objective import Objective
 
 Vary = Callable[[int, int], Varied]
@@ -132,8 +133,11 @@ class Feed:
 
 
 def as_keras_dataset(feed: Feed) -> Any:
-    """A keras.utils.PyDataset over a feed."""
+    """A feed in the form that fit() takes: a tf.data.Dataset on TensorFlow, else a keras.utils.PyDataset."""
     import keras
+
+    if keras.backend.backend() == TENSORFLOW:
+        return _tensorflow_dataset(feed)
 
     class Dataset(keras.utils.PyDataset):  # type: ignore[misc]
         def __len__(self) -> int:
@@ -143,6 +147,23 @@ def as_keras_dataset(feed: Feed) -> Any:
             return feed.batch(index)
 
     return Dataset()
+
+
+def _tensorflow_dataset(feed: Feed) -> Any:
+    """What Keras makes of a PyDataset, without autotuning: at the end of an epoch it often waits 10 s for its thread.
+
+    (Model::OptimizeLoop of TensorFlow 2.21 misses the call that ends it and sleeps on while ~Iterator joins it.)
+    """
+    import tensorflow as tf
+
+    def batches() -> Iterator[tuple[Any, ...]]:
+        return (feed.batch(index) for index in range(len(feed)))
+
+    signature = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in feed.batch(0))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(feed))).prefetch(2).with_options(options)
 
 
 def channel_statistics(pixels: Image, rows: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,6 +1,7 @@
 """A plan -> keras.Sequential: uint8 pixels in, scaling inside, probabilities out."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -11,6 +12,7 @@ from cnnctl.architecture.plan import NO_SIDES
 from cnnctl.config import layers as kinds
 from cnnctl.config.layers import Regularizer
 from cnnctl.training.backend import TENSORFLOW
+from cnnctl.training.reorder import pool_first
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,15 @@ def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = 
     keras.config.set_dtype_policy(policy)
     seeds = _Seeds(seed)
     stack = [keras.layers.Input(plan.input_shape, dtype="uint8", name="image"), _rescaling(scaling)]
-    for index, row in enumerate(plan.layers):
+    rows = pool_first(plan.layers) if trains else plan.layers
+    for row in rows:
         if row.zeros != NO_SIDES:
             stack.append(keras.layers.ZeroPadding2D(row.zeros, name=f"{row.name}_padding"))
-        is_output = index == len(plan.layers) - 1
+        is_output = row is rows[-1]
         common = {"name": "probabilities", "dtype": "float32"} if is_output else {"name": row.name}
         stack.append(_layer(row, common, seeds, trains))
     model = keras.Sequential(stack)
-    _assert_agrees(model, plan)
+    _assert_agrees(model, rows, plan)
     return model
 
 
@@ -66,10 +69,10 @@ def _rescaling(scaling: Scaling) -> Any:
     return keras.layers.Rescaling(scale, offset, dtype="float32", name="scaling")
 
 
-def _assert_agrees(model: Any, plan: Plan) -> None:
+def _assert_agrees(model: Any, rows: Sequence[LayerPlan], plan: Plan) -> None:
     by_name = {layer.name: layer for layer in model.layers}
-    for row in plan.layers:
-        layer = by_name["probabilities" if row is plan.layers[-1] else row.name]
+    for row in rows:
+        layer = by_name["probabilities" if row is rows[-1] else row.name]
         assert tuple(layer.output.shape[1:]) == row.output_shape, f"{row.name}: {layer.output.shape} in Keras"
         assert layer.count_params() == row.params, f"{row.name}: {layer.count_params()} parameters in Keras"
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)

@@ -1,9 +1,13 @@
 """The cache of decoded images: the decoder's own pixels, a new entry for whatever changed, whole entries only."""
 
 import errno
+import json
 import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -127,6 +131,42 @@ def test_no_images(paths: list[str]) -> None:
     for where in ("off", "auto"):
         found = decode_images([], SPEC, where, silent)
         assert found.pixels.shape == (0, 7, 9, 3)
+
+
+def test_whoever_comes_second_waits_for_the_first(paths: list[str], cache_home: Path) -> None:
+    """It says so, decodes nothing, and gets the same pixels; where the first is killed, it does the work itself."""
+    expected = decode_images(paths, SPEC, "off", silent)
+    shutil.rmtree(cache_home / "cnnctl", ignore_errors=True)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def pause(done: int, total: int) -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(decode_images, paths, SPEC, "auto", pause)
+        assert begun.wait(60)
+        second = pool.submit(decode_images, paths, SPEC, "auto", never, go_on.set)
+        assert same(first.result(60), expected)
+        assert same(second.result(60), expected)
+    assert len(entries(cache_home)) == 1
+
+
+def test_what_a_killed_process_left_is_swept(paths: list[str], cache_home: Path) -> None:
+    started = (
+        "import sys, json; from cnnctl.data.cache import decode_images; from cnnctl.data.images import ImageSpec\n"
+    )
+    hang = "import time\ndef hang(done, total): print('half', flush=True); time.sleep(600)\n"
+    code = f"{started}{hang}decode_images(json.loads(sys.argv[1]), ImageSpec(7, 9), 'auto', hang)"
+    command = [sys.executable, "-c", code, json.dumps(paths)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+    left = os.listdir(cache_home / "cnnctl" / "images")
+    assert sorted(name.endswith(".lock") for name in left) == [False, True]
+    assert same(decode_images(paths, SPEC, "auto", silent), decode_images(paths, SPEC, "off", silent))
+    assert len(os.listdir(cache_home / "cnnctl" / "images")) == 1
 
 
 def _decode_in_a_process(paths: list[str], answers: "multiprocessing.Queue[int]") -> None:

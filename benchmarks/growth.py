@@ -1,0 +1,78 @@
+"""From 5,000 to 500,000 images: memory and time of a training, and how soon the images are found and split."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.processes import Watched, cnnctl
+from cnnctl.data.images import opencv
+
+SIZES = (5_000, 50_000, 500_000)
+LISTED = 200_000
+CLASSES = 10
+CONFIG = """\
+data: {{train: {folder}, validation: 0.1, image: {{size: 8}}, cache: {cache}}}
+model:
+  - conv2d: {{filters: 8, kernel_size: 3, activation: relu}}
+  - max_pooling2d: {{pool_size: 2}}
+  - flatten
+train: {{epochs: 2, batch_size: 256}}
+"""
+
+
+def section(_: Path) -> str:
+    """The section of BENCHMARKS.md."""
+    seen: dict[int, Watched] = {}
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        for count in (*SIZES, LISTED):
+            write_images(work / f"images-{count}", count)
+            text = CONFIG.format(folder=work / f"images-{count}", cache=work / "cache")
+            (work / f"{count}.yaml").write_text(text)
+        for count in SIZES:
+            seen[count] = cnnctl("train", work / f"{count}.yaml", cwd=work)
+            print(f"{count:,} images: {seen[count].anonymous / 1e6:.0f} MB, {seen[count].seconds:.1f} s", flush=True)
+        found = [_until_reported(work / f"{LISTED}.yaml", work) for _ in range(3)]
+    return report(seen, found)
+
+
+def write_images(folder: Path, count: int) -> None:
+    """JPEG files of 8x8 noise, each with other pixels, in class folders."""
+    cv2 = opencv()
+    generator = np.random.default_rng(0)
+    for label in range(CLASSES):
+        (folder / f"class-{label}").mkdir(parents=True)
+    for number in range(count):
+        pixels = generator.integers(0, 256, (8, 8, 3), np.uint8)
+        file = folder / f"class-{number % CLASSES}" / f"image-{number:07}.jpg"
+        file.write_bytes(cv2.imencode(".jpg", pixels)[1].tobytes())
+
+
+def _until_reported(config: Path, work: Path) -> float:
+    """Seconds from process start until `train` has said which images it found."""
+    run = cnnctl("train", config, "--set", "train.epochs=1", cwd=work)
+    lines = run.stderr.splitlines()
+    last = max(number for number, line in enumerate(lines) if line.startswith(("train:", "validation:")))
+    return run.heard[last]
+
+
+def report(seen: dict[int, Watched], found: list[float]) -> str:
+    """The section of BENCHMARKS.md."""
+    middle = seen[50_000].anonymous
+    lines = [
+        "## From 5,000 to 500,000 images",
+        "",
+        "Two epochs of a small network on generated 8x8 JPEG files. Own memory is the peak of RssAnon: the decoded",
+        "images are mapped from the cache and belong to the kernel.",
+        "",
+        "| images | own memory, peak | beside that of 50,000 | physical memory, peak | whole command |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for count, run in seen.items():
+        ratio = run.anonymous / middle
+        own, all_of_it = run.anonymous / 1e6, run.peak / 1e6
+        lines.append(f"| {count:,} | {own:,.0f} MB | {ratio:.2f} | {all_of_it:,.0f} MB | {run.seconds:.1f} s |")
+    times = ", ".join(f"{seconds:.1f}" for seconds in sorted(found))
+    lines += ["", f"A tree of {LISTED:,} images is listed, split and reported {times} s after process start."]
+    return "\n".join(lines)

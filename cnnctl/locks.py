@@ -1,0 +1,78 @@
+"""Locks that end with their owner, however it ends: flock on a file beside what is locked."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: every lock is granted
+    fcntl = None  # type: ignore[assignment]
+
+_BETWEEN_TRIES = 0.1  # seconds
+
+
+class Lock:
+    """A lock that is held until `release`, or until the process ends. Processes that we start do not inherit it."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def release(self, remove: bool = False) -> None:
+        """Let go; `remove` takes the lock's file away too."""
+        if remove:
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+def try_lock(path: Path) -> Lock | None:
+    """The lock of a file, which is made; None while somebody else has it.
+
+    Where the file system knows no locks, it is granted.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        try:
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError:
+            return Lock(path, descriptor)
+        if _is(descriptor, path):
+            return Lock(path, descriptor)
+        os.close(descriptor)  # its last owner took the file away
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of a file for a block; `waiting` is called once where somebody else has it.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    lock = try_lock(path)
+    if lock is None:
+        waiting()
+    while lock is None:
+        time.sleep(_BETWEEN_TRIES)
+        lock = try_lock(path)
+    try:
+        yield
+    finally:
+        lock.release(remove=True)
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    try:
+        ours, there = os.fstat(descriptor), path.stat()
+    except FileNotFoundError:
+        return False
+    return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
