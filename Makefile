@@ -29,8 +29,7 @@ test: install
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-export CIFAR10
-WHAT ?= cifar10
+export CIFAR10 CATS_DOGS TORCH RUNS
 
 bench: install
 	$(BIN)/python -m benchmarks $(WHAT)

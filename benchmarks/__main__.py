@@ -49,4 +49,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["cifar10"])
+    main(sys.argv[1:] or list(SECTIONS))

@@ -19,6 +19,8 @@ TORCH_32, TORCH_16 = "plain PyTorch, float32, no augmentation", "plain PyTorch, 
 def section(_: Path) -> str:
     """The section of BENCHMARKS.md; CATS_DOGS names the folder, TORCH a Python that has torch."""
     folder = Path(os.environ.get("CATS_DOGS") or "cats-dogs").absolute()
+    if not folder.is_dir():
+        sys.exit(f"CATS_DOGS must name the folder of cats and dogs; there is no {folder}")
     epochs = int(os.environ.get("EPOCHS") or 12)
     torch = os.environ.get("TORCH")
     speeds: dict[str, list[float]] = {}

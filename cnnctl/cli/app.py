@@ -4,7 +4,8 @@ import functools
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Annotated, ParamSpec
 
 import typer
@@ -63,12 +64,23 @@ def root(
     """Train, judge and use convolutional image classifiers declared in a YAML file."""
 
 
+COMMANDS = ("train", "evaluate", "predict", "summary", "check", "schedule", "cache", "schema")
+"""In the order of --help; each is a module of this package with a function `register`."""
+
+
+def register(words: Sequence[str]) -> None:
+    """Add the command that is asked for; all of them where that is not clear (--help, a misspelt one).
+
+    Typer builds a validator for every option of every command that it has, which is a tenth of a second for all.
+    """
+    asked = next((word for word in words if not word.startswith("-")), None)
+    for name in (asked,) if asked in COMMANDS else COMMANDS:
+        import_module(f"cnnctl.cli.{name}").register(app)
+
+
 def run() -> int:
     """Run the command line of this process; the exit code."""
-    from cnnctl.cli import cache, check, evaluate, predict, schedule, schema, summary, train
-
-    for module in (train, evaluate, predict, summary, check, schedule, cache, schema):
-        module.register(app)
+    register(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdout else "backslashreplace")

@@ -40,7 +40,7 @@ def cache_cli(
     from cnnctl.data.entries import images_folder, list_entries, remove_entries
     from cnnctl.errors import MachineError, UsageError
 
-    base = images_folder("auto" if folder is None else str(folder))
+    base = images_folder("auto" if folder is None else str(folder.absolute()))
     if older_than is not None and not clear:
         raise UsageError("--older-than says what --clear removes", "add --clear")
     if not clear:

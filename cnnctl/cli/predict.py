@@ -70,7 +70,7 @@ def predict_cli(
     found = find_run(run)
     failed = 0
     with captured_stderr() as capture:
-        classifier = load_classifier(found)
+        classifier = load_classifier(found, threads=None if _is_one_image(paths) else 1)
         files = expand_inputs(paths, lambda: _columns(found))
 
         def told() -> Iterator[Row]:
@@ -84,6 +84,10 @@ def predict_cli(
         with replacing(output) if output is not None else nullcontext(sys.stdout) as stream:
             _WRITERS[output_format](told(), stream)
     return EXIT_SOME_INPUTS_FAILED if failed else 0
+
+
+def _is_one_image(paths: list[str]) -> bool:
+    return len(paths) == 1 and Path(paths[0]).is_file() and Path(paths[0]).suffix.lower() != ".csv"
 
 
 def _columns(run: "Run") -> "Columns":

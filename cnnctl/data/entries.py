@@ -133,12 +133,11 @@ def remove_entries(base: Path, older_than: float = 0.0) -> Removed:
             continue
         freed += sweep(path)
         entry = known.get(path)
-        gone = entry is not None and entry.used <= latest
-        if gone and entry is not None:
+        if entry is not None and entry.used <= latest:
             shutil.rmtree(path)
             removed.append(entry)
             freed += entry.size
-        lock.release(remove=gone or entry is None)
+        lock.release(remove=True)
     return Removed(tuple(removed), freed, busy)
 
 

@@ -83,7 +83,8 @@ def read_bytes(path: str | Path) -> bytes:
     """
     try:
         with Path(path).open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size or MAX_FILE_BYTES  # a pipe has no size
+            data = file.read(min(size, MAX_FILE_BYTES) + 1)  # read() reserves what it is asked for
     except FileNotFoundError:
         raise ImageError("there is no such file") from None
     except IsADirectoryError:

@@ -50,7 +50,7 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
         RunError: the run has no model, or no such split.
         DataError: an image of it is gone or damaged.
     """
-    classifier = load_classifier(run)
+    classifier = load_classifier(run, threads=1)
     chosen = split or default_split(run)
     paths, labels = run.read_split(chosen)
     if not paths:
@@ -73,7 +73,7 @@ def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress
     Raises:
         DataError: nothing is there, a class is unknown to the run, or an image is damaged.
     """
-    classifier = load_classifier(run)
+    classifier = load_classifier(run, threads=1)
     listing = find_images(source, columns)
     if not listing.paths:
         raise DataError(f"no image was found in {source}")

@@ -50,15 +50,20 @@ def expand(output: NDArray[np.float32]) -> Probabilities:
     return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
 
 
-def load_classifier(run: Run) -> Classifier:
+def load_classifier(run: Run, threads: int | None = None) -> Classifier:
     """The model of a run.
+
+    Args:
+        run: Its directory.
+        threads: Those of one computation; every core when left out. One is best where batches are computed side by
+            side.
 
     Raises:
         RunError: the run has no usable model.onnx; the message says why.
     """
     if not run.onnx_model.is_file():
         raise RunError(*_why_missing(run))
-    session = open_session(run.onnx_model)
+    session = open_session(run.onnx_model, threads)
     spec = _read_spec(session, run.onnx_model)
     classes = run.read_classes()
     units = session.get_outputs()[0].shape[1]
@@ -79,8 +84,8 @@ def _why_missing(run: Run) -> tuple[str, str]:
     return f"the run {run.path} has no model.onnx", "`cnnctl train CONFIG` makes a run with one"
 
 
-def open_session(path: Path) -> Any:
-    """An ONNX Runtime session on the CPU that uses every core and writes no log.
+def open_session(path: Path, threads: int | None = None) -> Any:
+    """An ONNX Runtime session on the CPU that writes no log; `threads` are every core when left out.
 
     Raises:
         RunError: the file is no model that ONNX Runtime can run.
@@ -89,7 +94,9 @@ def open_session(path: Path) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    options.intra_op_num_threads = cores if threads is None else threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would eat a core
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception

@@ -1,11 +1,11 @@
-"""Image files -> probabilities, decoding in threads while the model computes; memory stays flat in their number."""
+"""Image files -> probabilities: each thread decodes a batch and computes it; memory stays flat in their number."""
 
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from cnnctl.data.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.inference.model import Classifier
 
 BATCH = 64
+"""Images that the model takes at once, up to 64x64 pixels; larger images come in smaller batches."""
 
 
 @dataclass(frozen=True)
@@ -31,35 +32,38 @@ class Answer:
     error: str | None = None
 
 
-def classify(classifier: Classifier, paths: Iterable[str], batch_size: int = BATCH) -> Iterator[Answer]:
+def batch_size_for(spec: ImageSpec) -> int:
+    """A batch whose pixels are no more than those of 64 images of 64x64."""
+    return max(1, min(BATCH, BATCH * 64 * 64 // (spec.height * spec.width)))
+
+
+def classify(classifier: Classifier, paths: Iterable[str], batch_size: int | None = None) -> Iterator[Answer]:
     """The model's answer for each file, in the order given.
 
     Args:
-        classifier: The model.
+        classifier: The model; one that computes in a single thread is the quickest for many files.
         paths: Image files; read lazily, a few batches ahead.
-        batch_size: Images that the model takes at once.
+        batch_size: Images that the model takes at once; by the size of its images when left out.
     """
+    size = batch_size or batch_size_for(classifier.spec)
     paths = iter(paths)
     workers = os.cpu_count() or 1
-    first = list(islice(paths, 1))
-    second = list(islice(paths, 1))
-    if first and not second:  # a single image needs no threads
-        yield from _answers(classifier, first, [_read(first[0], classifier.spec)])
+    first = list(islice(paths, 2))
+    if len(first) < 2:  # a single image needs no threads
+        yield from _answers(classifier, first)
         return
+    remaining = chain(first, paths)
     with ThreadPoolExecutor(workers) as pool:
-        pending: deque[tuple[list[str], Future[list[Image | ImageError]]]] = deque()
-        remaining = iter((*first, *second))
+        pending: deque[Future[list[Answer]]] = deque()
         exhausted = False
         while pending or not exhausted:
             while not exhausted and len(pending) < 2 * workers:
-                chunk = list(islice(remaining, batch_size))
-                chunk += islice(paths, batch_size - len(chunk))
+                chunk = list(islice(remaining, size))
                 exhausted = not chunk
                 if chunk:
-                    pending.append((chunk, pool.submit(_read_all, chunk, classifier.spec)))
+                    pending.append(pool.submit(_answers, classifier, chunk))
             if pending:
-                names, decoded = pending.popleft()
-                yield from _answers(classifier, names, decoded.result())
+                yield from pending.popleft().result()
 
 
 def _read(path: str, spec: ImageSpec) -> Image | ImageError:
@@ -69,15 +73,13 @@ def _read(path: str, spec: ImageSpec) -> Image | ImageError:
         return error
 
 
-def _read_all(paths: list[str], spec: ImageSpec) -> list[Image | ImageError]:
-    return [_read(path, spec) for path in paths]
-
-
-def _answers(classifier: Classifier, paths: list[str], decoded: list[Image | ImageError]) -> Iterator[Answer]:
+def _answers(classifier: Classifier, paths: list[str]) -> list[Answer]:
+    decoded = [_read(path, classifier.spec) for path in paths]
     good = [image for image in decoded if not isinstance(image, ImageError)]
     rows = iter(classifier.probabilities(np.stack(good)) if good else ())
-    for path, image in zip(paths, decoded, strict=True):
-        if isinstance(image, ImageError):
-            yield Answer(path, None, image.message + (f" ({image.hint})" if image.hint else ""))
-        else:
-            yield Answer(path, next(rows))
+    return [
+        Answer(path, None, image.message + (f" ({image.hint})" if image.hint else ""))
+        if isinstance(image, ImageError)
+        else Answer(path, next(rows))
+        for path, image in zip(paths, decoded, strict=True)
+    ]

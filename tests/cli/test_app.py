@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cnnctl import __version__
+from cnnctl.cli.app import COMMANDS
 from tests.cli.command import cnnctl, succeed
 from tests.conftest import CONFIGS, Trained
 
-COMMANDS = ("train", "evaluate", "predict", "summary", "check", "schedule", "schema")
 HEAVY = ("keras", "tensorflow", "torch", "jax", "sklearn", "scipy", "pandas", "matplotlib", "onnx", "tf2onnx")
 
 
@@ -48,6 +48,7 @@ def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
         (["schedule", str(CONFIGS / "cifar10-strong.yaml"), "--images", "1000"], ("cv2", "onnxruntime")),
         (["schema"], ("numpy", "cv2", "onnxruntime")),
         (["schema", "--markdown"], ("numpy", "cv2", "onnxruntime")),
+        (["cache"], ("cv2", "onnxruntime", "yaml")),
         (["predict", "one.png"], ("yaml",)),
     ],
     ids=lambda value: " ".join(value[:1]),
@@ -68,3 +69,5 @@ def test_instant_commands_import_nothing_heavy(
     assert code == 0
     assert "typer" in modules
     assert sorted({name.partition(".")[0] for name in modules} & {*HEAVY, *also_banned}) == []
+    asked = set(COMMANDS) if arguments == ["--help"] else {arguments[0]}
+    assert {name for name in COMMANDS if f"cnnctl.cli.{name}" in modules} == asked

@@ -79,7 +79,7 @@ def test_outputs_gradients_and_weights_are_those_of_the_declared_order(keras) ->
     assert [layer.name for layer in reordered.layers[1:]] == ROWS
     assert [layer.name for layer in declared.layers] != [layer.name for layer in reordered.layers]
     for one, other in zip(reordered.weights, declared.weights, strict=True):
-        assert one.path == other.path
+        assert one.path.split("/")[1:] == other.path.split("/")[1:]
         np.testing.assert_array_equal(one, other)
     images = pixels(16, (8, 8, 3))
     output, gradients = passed(reordered, images)
