@@ -1,52 +1,68 @@
-"""configs/cifar10.yaml in auto and in float32 precision, and the plain Keras script, each with the same seeds."""
+"""configs/cifar10.yaml in auto and in float32 precision, beside the plain Keras script and plain PyTorch."""
 
 import json
-import subprocess
+import os
 import sys
 import tempfile
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
 from benchmarks.command import ROOT, of, train
+from benchmarks.processes import watch
 
 SEEDS = (0, 1, 2)
 AUTO, FLOAT32, PLAIN = "cnnctl, precision auto", "cnnctl, precision float32", "plain Keras script"
+TORCH = "plain PyTorch, bfloat16"
+MB = 1e6
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One training: its test accuracy and its seconds from process start to process end."""
+    """One training: its test accuracy, its seconds from process start to process end, its physical memory in bytes."""
 
     accuracy: float
     seconds: float
+    peak: int
 
 
 def by_cnnctl(folder: Path, precision: str, seed: int) -> Seen:
     """`cnnctl train configs/cifar10.yaml`, the images decoded afresh."""
     trained = train("cifar10", {**of(folder), "seed": seed, "train.precision": precision})
-    return Seen(trained.accuracy, trained.seconds)
+    return Seen(trained.accuracy, trained.seconds, trained.peak)
 
 
-def by_plain_keras(folder: Path, seed: int) -> Seen:
-    """The plain Keras script in a process of its own."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "plain_keras.py"), str(folder), str(seed)]
-    begun = time.perf_counter()
+def by_script(command: list[str]) -> Seen:
+    """A script in a process of its own, in a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as work:
-        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=True)
-    return Seen(json.loads(done.stdout.splitlines()[-1])["accuracy"], time.perf_counter() - begun)
+        done = watch(command, Path(work))
+    return Seen(json.loads(done.stdout.splitlines()[-1])["accuracy"], done.seconds, done.peak)
+
+
+def alternatives(folder: Path) -> dict[str, Callable[[int], Seen]]:
+    """What is measured, by name: a function of the seed. TORCH names a Python that has PyTorch."""
+    scripts = ROOT / "benchmarks"
+    keras = [sys.executable, str(scripts / "plain_keras.py"), str(folder)]
+    found: dict[str, Callable[[int], Seen]] = {
+        AUTO: lambda seed: by_cnnctl(folder, "auto", seed),
+        FLOAT32: lambda seed: by_cnnctl(folder, "float32", seed),
+        PLAIN: lambda seed: by_script([*keras, str(seed)]),
+    }
+    python = os.environ.get("TORCH")
+    if python:
+        torch = [python, str(scripts / "plain_torch.py"), "plain", "bfloat16", str(folder), "5"]
+        found[TORCH] = lambda seed: by_script([*torch, str(seed)])
+    return found
 
 
 def section(folder: Path) -> str:
     """Every alternative with every seed, taking turns, so that a slow minute of the machine hits them alike."""
-    seen: dict[str, list[Seen]] = {AUTO: [], FLOAT32: [], PLAIN: []}
+    trainings = alternatives(folder)
+    seen: dict[str, list[Seen]] = {name: [] for name in trainings}
     for seed in SEEDS:
-        for name in seen:
-            if name == PLAIN:
-                one = by_plain_keras(folder, seed)
-            else:
-                one = by_cnnctl(folder, "auto" if name == AUTO else "float32", seed)
+        for name, training in trainings.items():
+            one = training(seed)
             print(f"{name}, seed {seed}: accuracy {one.accuracy:.4f}, {one.seconds:.1f} s", flush=True)
             seen[name].append(one)
     return report(seen)
@@ -60,10 +76,11 @@ def report(seen: dict[str, list[Seen]]) -> str:
         "",
         f"Three seeds each, taking turns; the ratio is of median times to the {PLAIN}'s (`benchmarks/plain_keras.py`).",
         "cnnctl trains on 45,000 images, keeps 5,000 to validate on, and its time includes decoding, validation,",
-        "evaluation, plots and export; the script trains on all 50,000, validates on none, and saves the model.",
+        "evaluation, plots and export; the scripts train on all 50,000, validate on none, and save the model. Peak",
+        "memory is physical (VmHWM), libraries and mapped images included; median of the seeds.",
         "",
-        "| what | test accuracy by seed | mean | seconds by seed | median | speed |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| what | test accuracy by seed | mean | seconds by seed | median | speed | peak memory |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, runs in seen.items():
         accuracies = ", ".join(f"{one.accuracy:.4f}" for one in runs)
@@ -71,7 +88,7 @@ def report(seen: dict[str, list[Seen]]) -> str:
         middle = median(one.seconds for one in runs)
         lines.append(
             f"| {name} | {accuracies} | {mean(one.accuracy for one in runs):.4f} | {seconds} | {middle:.1f} "
-            f"| {plain_seconds / middle:.2f} x |"
+            f"| {plain_seconds / middle:.2f} x | {median(one.peak for one in runs) / MB:,.0f} MB |"
         )
     difference = mean(one.accuracy for one in seen[AUTO]) - mean(one.accuracy for one in seen[FLOAT32])
     lines += ["", f"Mean accuracy of auto less that of float32: {100 * difference:+.2f} points."]

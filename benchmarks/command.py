@@ -2,15 +2,14 @@
 
 import csv
 import json
-import os
 import re
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from benchmarks.processes import watch
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,6 +24,7 @@ class Training:
         images_per_second: Of each epoch, as it was printed; empty for a run that was made before.
         validation: Validation accuracy of each epoch.
         environment: What environment.json says.
+        peak: Bytes of physical memory, mapped files included.
     """
 
     accuracy: float
@@ -32,6 +32,7 @@ class Training:
     images_per_second: tuple[float, ...]
     validation: tuple[float, ...]
     environment: dict[str, Any]
+    peak: int = 0
 
 
 def train(
@@ -52,15 +53,10 @@ def train(
         run = run or Path(work) / "run"
         path = str(config if isinstance(config, Path) else ROOT / "configs" / f"{config}.yaml")
         command = [sys.executable, "-m", "cnnctl", "train", path, "--json", "--output", str(run), *arguments]
-        begun = time.perf_counter()
-        environment = {**os.environ, "XDG_CACHE_HOME": str(cache or work)}
-        done = subprocess.run(command, cwd=work, capture_output=True, text=True, env=environment, check=False)
-        seconds = time.perf_counter() - begun
-        if done.returncode:
-            sys.exit(done.stderr)
+        done = watch(command, Path(work), cache or Path(work))
         rows = re.findall(r"^ *\d+/\d+ +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ +([\d,]+) ", done.stderr, re.MULTILINE)
         speeds = tuple(float(speed.replace(",", "")) for speed in rows)
-        return replace(_read(run), seconds=seconds, images_per_second=speeds)
+        return replace(_read(run), seconds=done.seconds, images_per_second=speeds, peak=done.peak)
 
 
 def _read(run: Path) -> Training:
