@@ -29,7 +29,7 @@ test: install
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-export CIFAR10 CATS_DOGS TORCH RUNS
+export CIFAR10 CATS_DOGS TORCH RUNS ROUNDS
 
 bench: install
 	$(BIN)/python -m benchmarks $(WHAT)

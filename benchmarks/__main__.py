@@ -1,6 +1,6 @@
 """Measure and rewrite a section of BENCHMARKS.md.
 
-    make bench CIFAR10=FOLDER CATS_DOGS=FOLDER [WHAT="startup cifar10 ..."] [TORCH=PYTHON]
+    make bench CIFAR10=FOLDER CATS_DOGS=FOLDER [WHAT="startup cifar10 ..."] [TORCH=PYTHON] [ROUNDS=3]
 
 CIFAR10 holds train/ and test/ of CIFAR-10 as class folders, CATS_DOGS the class folders of cats and dogs; TORCH is a
 Python that has PyTorch. Nothing else should run meanwhile.

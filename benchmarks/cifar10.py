@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.command import ROOT, of, train
+from benchmarks.command import ROOT, ROUNDS, of, train
 from benchmarks.processes import watch
 
-SEEDS = (0, 1, 2)
 AUTO, FLOAT32, PLAIN = "cnnctl, precision auto", "cnnctl, precision float32", "plain Keras script"
 TORCH = "plain PyTorch, bfloat16"
 MB = 1e6
@@ -60,7 +59,7 @@ def section(folder: Path) -> str:
     """Every alternative with every seed, taking turns, so that a slow minute of the machine hits them alike."""
     trainings = alternatives(folder)
     seen: dict[str, list[Seen]] = {name: [] for name in trainings}
-    for seed in SEEDS:
+    for seed in range(ROUNDS):
         for name, training in trainings.items():
             one = training(seed)
             print(f"{name}, seed {seed}: accuracy {one.accuracy:.4f}, {one.seconds:.1f} s", flush=True)
@@ -74,7 +73,7 @@ def report(seen: dict[str, list[Seen]]) -> str:
     lines = [
         "## CIFAR-10, 5 epochs, from process start to a finished run",
         "",
-        f"Three seeds each, taking turns; the ratio is of median times to the {PLAIN}'s (`benchmarks/plain_keras.py`).",
+        f"{ROUNDS} seeds each, taking turns; the ratio is of median times to the {PLAIN}'s (`benchmarks/plain_keras.py`).",
         "cnnctl trains on 45,000 images, keeps 5,000 to validate on, and its time includes decoding, validation,",
         "evaluation, plots and export; the scripts train on all 50,000, validate on none, and save the model. Peak",
         "memory is physical (VmHWM), libraries and mapped images included; median of the seeds.",

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import sys
 import tempfile
@@ -12,6 +13,8 @@ from typing import Any
 from benchmarks.processes import watch
 
 ROOT = Path(__file__).parent.parent
+ROUNDS = int(os.environ.get("ROUNDS") or 3)
+"""How often everything is measured, by the environment variable of that name."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ import tempfile
 from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.command import ROOT, train
+from benchmarks.command import ROOT, ROUNDS, train
 
-ROUNDS = 3
 OURS, OURS_32 = "cnnctl, precision auto", "cnnctl, precision float32"
 KERAS_32, KERAS_16 = "Keras script, float32", "Keras script, bfloat16"
 TORCH_32, TORCH_16 = "plain PyTorch, float32, no augmentation", "plain PyTorch, bfloat16, no augmentation"

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.command import ROOT, of, train
+from benchmarks.command import ROOT, ROUNDS, of, train
 
-ROUNDS = 3
 CEILING = ROOT / "benchmarks" / "ceiling.py"
 LOOP = ROOT / "benchmarks" / "plain_loop.py"
 

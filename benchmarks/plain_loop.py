@@ -28,7 +28,7 @@ def modern() -> list[keras.Layer]:
 
 
 def strong() -> list[keras.Layer]:
-    stack = [layers.Conv2D(24, 3, padding="same", activation="relu", kernel_initializer="he_normal")]
+    stack = [layers.Conv2D(32, 3, padding="same", activation="relu", kernel_initializer="he_normal")]
     for filters, pools in ((64, True), (96, False), (192, True), (192, False), (256, True), (256, False)):
         stack.append(layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal"))
         stack += [layers.MaxPooling2D(2)] if pools else []

@@ -11,7 +11,7 @@ from cnnctl.config import Config
 from cnnctl.data.augment import Varied, augmenter
 from cnnctl.data.batches import epoch_order
 from cnnctl.training import feeding
-from cnnctl.training.feeding import Examples, Feed, channel_statistics
+from cnnctl.training.feeding import Examples, Feed, as_keras_dataset, channel_statistics
 from tests.config.build import config, with_model
 from tests.training.build import NUMBERS, Listener, examples, fitted, network, pixels, settings
 
@@ -358,3 +358,21 @@ def test_channel_statistics_are_those_of_numpy(count, channels):
 def test_a_channel_of_one_value_is_not_blown_up():
     mean, deviation = channel_statistics(np.full((4, 2, 2, 1), 200, np.uint8), np.arange(4))
     assert (mean, deviation) == ((200.0,), (1.0,))
+
+
+def test_tensorflow_gets_the_batches_of_each_epoch_without_autotuning(keras):
+    """Autotuning has a thread that often keeps the end of an epoch waiting for 10 s."""
+    feed = Feed(examples(22), 4, seed=3)
+    dataset = as_keras_dataset(feed)
+    assert dataset.options().autotune.enabled is False
+    assert int(dataset.cardinality()) == len(feed) == 6
+    for epoch in (0, 1, 5):
+        feed.epoch = epoch
+        seen = list(dataset.as_numpy_iterator())
+        assert len(seen) == 6
+        for index, (images, labels) in enumerate(seen):
+            expected = feed.make(epoch, index)
+            np.testing.assert_array_equal(images, expected[0])
+            np.testing.assert_array_equal(labels, expected[1])
+            assert (images.dtype, labels.dtype) == (expected[0].dtype, expected[1].dtype)
+    feed.close()
