@@ -19,8 +19,8 @@ def section(_: Path) -> str:
     lines = [
         "## The digits on both backends",
         "",
-        f"configs/digits.yaml on this processor, {ROUNDS} seeds, taking turns. Seconds are of the whole command; images/s",
-        "of the median epoch. On a processor precision auto is float32 on JAX.",
+        f"configs/digits.yaml on this processor, {ROUNDS} seeds, taking turns. Seconds are of the whole command;",
+        "images/s of the median epoch. On a processor precision auto is float32 on JAX.",
         "",
         "| backend | precision | test accuracy by seed | mean | images/s | seconds |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -73,7 +73,8 @@ def report(seen: dict[str, list[Seen]]) -> str:
     lines = [
         "## CIFAR-10, 5 epochs, from process start to a finished run",
         "",
-        f"{ROUNDS} seeds each, taking turns; the ratio is of median times to the {PLAIN}'s (`benchmarks/plain_keras.py`).",
+        f"{ROUNDS} seeds each, taking turns; the ratio is of median times to the {PLAIN}'s",
+        "(`benchmarks/plain_keras.py`; `benchmarks/plain_torch.py` is the other).",
         "cnnctl trains on 45,000 images, keeps 5,000 to validate on, and its time includes decoding, validation,",
         "evaluation, plots and export; the scripts train on all 50,000, validate on none, and save the model. Peak",
         "memory is physical (VmHWM), libraries and mapped images included; median of the seeds.",

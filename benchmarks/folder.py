@@ -18,7 +18,7 @@ def section(folder: Path) -> str:
         work = Path(name)
         chosen = [f"data.train={folder / 'train'}", f"data.test={folder / 'test'}", "train.epochs=1"]
         sets = [part for one in chosen for part in ("--set", one)]
-        cnnctl("train", ROOT / "configs" / "cifar10.yaml", *sets, cwd=work, cache=work)
+        cnnctl("train", ROOT / "configs" / "cifar10.yaml", *sets, cwd=work, cache=work / "cache")
         model = next(work.rglob("model.keras"))
         test = folder / "test"
         few, many = work / "few.txt", work / "many.txt"

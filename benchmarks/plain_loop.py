@@ -22,7 +22,7 @@ def plain() -> list[keras.Layer]:
 def modern() -> list[keras.Layer]:
     stack: list[keras.Layer] = []
     for filters in (32, 64, 128, 256):
-        stack += [layers.Conv2D(filters, 3, padding="same", use_bias=False), layers.BatchNormalization()]
+        stack += [layers.Conv2D(filters, 3, padding="same", use_bias=False), layers.BatchNormalization(momentum=0.9)]
         stack += [layers.Activation("relu"), layers.MaxPooling2D(2)]
     return [*stack, layers.GlobalAveragePooling2D()]
 

@@ -16,7 +16,7 @@ SIZE, BATCH = (96, 96), 64
 def block(filters: int) -> list[keras.Layer]:
     return [
         layers.Conv2D(filters, 3, padding="same", use_bias=False),
-        layers.BatchNormalization(),
+        layers.BatchNormalization(momentum=0.9),
         layers.Activation("relu"),
         layers.MaxPooling2D(2),
     ]

@@ -37,6 +37,7 @@ class Watched:
 def watch(command: Sequence[str | Path], cwd: Path | None = None, cache: Path | None = None) -> Watched:
     """Run a command and look at it; ends this program with its stderr where it fails."""
     environment = {**os.environ, **({"XDG_CACHE_HOME": str(cache)} if cache else {})}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's Python keeps what it compiled
     lines: list[tuple[float, str]] = []
     with tempfile.TemporaryFile("w+") as stdout:
         begun = time.perf_counter()
