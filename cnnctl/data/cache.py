@@ -183,7 +183,10 @@ def _decode_into(
 
 def contents_hash(digests: NDArray[np.uint8], labels: Sequence[str]) -> str:
     """A hash over the contents and the labels of all images, whatever their names and times."""
+    names, ranks = np.unique(np.asarray(labels, object), return_inverse=True)
+    ends = [name.encode("utf-8", "surrogateescape") + b"\0" for name in names]
+    keys = np.ascontiguousarray(digests).view(f"S{DIGEST_BYTES}").ravel()
     state = hashlib.blake2b(digest_size=16)
-    for digest, label in sorted(zip((row.tobytes() for row in digests), labels, strict=True)):
-        state.update(digest + label.encode("utf-8", "surrogateescape") + b"\0")
+    for row in np.lexsort((ranks, keys)):  # sorted by digest, then by label, with no Python object an image
+        state.update(digests[row].tobytes() + ends[ranks[row]])
     return state.hexdigest()

@@ -15,7 +15,9 @@ from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION, grouped, least_im
 from cnnctl.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
         splits = grouped(listing.labels, listing.groups, validation, test, seed)
     else:
         splits = stratified(listing.labels, validation, test, seed)
-    parts = [pd.DataFrame({"path": listing.paths, "label": listing.labels, "split": splits.astype(object)})]
+    parts = [pd.DataFrame({"path": listing.paths, "label": listing.labels, "split": _shared(splits)})]
     left_out = Counter(listing.left_out)
     for split, source in ((VALIDATION, data.validation), (TEST, data.test)):
         if isinstance(source, str):
@@ -99,6 +101,15 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
             "use smaller shares for validation and test, or finer groups",
         )
     return Catalog(frame, classes, left_out)
+
+
+def _shared(splits: "NDArray[np.str_]") -> "NDArray[np.object_]":
+    """The same names as references to three texts, not a text for each image."""
+    import numpy as np
+
+    names = np.array(SPLITS, object)
+    chosen: NDArray[np.object_] = names[np.select([splits == name for name in SPLITS], range(len(SPLITS)))]
+    return chosen
 
 
 def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSettings) -> None:

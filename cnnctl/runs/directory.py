@@ -110,8 +110,12 @@ class Run:
 
     def read_split(self, split: str) -> tuple[list[str], list[str]]:
         """Paths and labels of the images of one split."""
-        rows = [row for row in files.read_csv(self.need(self.split)) if row["split"] == split]
-        return [row["path"] for row in rows], [row["label"] for row in rows]
+        paths, labels = [], []
+        for row in files.read_csv(self.need(self.split)):
+            if row["split"] == split:
+                paths.append(row["path"])
+                labels.append(row["label"])
+        return paths, labels
 
     def next_evaluation(self) -> Path:
         """A new numbered folder under evaluations/."""

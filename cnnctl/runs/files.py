@@ -46,6 +46,7 @@ def replacing(path: Path) -> Iterator[TextIO]:
         MachineError: it cannot be written; what was at `path` stays.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -58,7 +59,8 @@ def replacing(path: Path) -> Iterator[TextIO]:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise MachineError(f"{path} cannot be written: {error.strerror}") from None
+        hint = "free some space or choose --output DIR"
+        raise MachineError(f"{path} cannot be written: {error.strerror}", hint) from None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -71,15 +73,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A CSV with `\\n` line ends; floats with as many digits as it takes to read them back."""
-    text = io.StringIO()
-    write_rows(text, (header, *rows))
-    return text.getvalue()
-
-
 def write_rows(stream: TextIO, rows: Iterable[Sequence[Any]]) -> None:
-    """Rows of a CSV, each ended by `\\n`; csv quotes names with `\\r` only while it ends its rows in `\\r\\n`."""
+    """Rows of a CSV, each ended by `\n`; floats with as many digits as it takes to read them back.
+
+    csv quotes names with `\r` only while it ends its rows in `\r\n`.
+    """
     line = io.StringIO(newline="")
     writer = csv.writer(line)
     for row in rows:
@@ -90,11 +88,13 @@ def write_rows(stream: TextIO, rows: Iterable[Sequence[Any]]) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """`write_text` of a CSV."""
-    write_text(path, csv_text(header, rows))
+    """A whole CSV or none, written row by row: rows may come from a generator."""
+    with replacing(path) as stream:
+        write_rows(stream, (header,))
+        write_rows(stream, rows)
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV that `write_csv` wrote."""
+def read_csv(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a CSV that `write_csv` wrote, one at a time."""
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return list(csv.DictReader(file))
+        yield from csv.DictReader(file)

@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from cnnctl import __version__
 from cnnctl.config import Config
 from cnnctl.config.dump import to_yaml
-from cnnctl.data.cache import Decoded, contents_hash
-from cnnctl.data.catalog import Catalog
 from cnnctl.runs import Run, files
 from cnnctl.training.backend import JAX
 from cnnctl.training.callbacks import Record
@@ -34,8 +32,7 @@ _PACKAGES = (
 def write_environment(
     run: Run,
     config: Config,
-    catalog: Catalog,
-    decoded: Decoded,
+    data_hash: str,
     device: Device,
     backend: str,
     history: Record,
@@ -49,7 +46,6 @@ def write_environment(
     `waiting_for_data` are the seconds in which a step waited for its batch; known on JAX, whose loop asks for batches
     one by one.
     """
-    rows = catalog.frame.index.to_numpy()
     total = time.perf_counter() - begun
     now = datetime.now(UTC)
     files.write_json(
@@ -65,7 +61,7 @@ def write_environment(
             "seed": config.seed,
             "command": list(command),
             "config_hash": hashlib.blake2b(to_yaml(config).encode(), digest_size=16).hexdigest(),
-            "data_hash": contents_hash(decoded.digests[rows], catalog.frame.label.tolist()),
+            "data_hash": data_hash,
             "epochs": len(history.history),
             "best_epoch": history.best_epoch,
             "started": datetime.fromtimestamp(now.timestamp() - total, UTC).isoformat(timespec="seconds"),

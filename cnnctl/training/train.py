@@ -14,9 +14,9 @@ from cnnctl.checks import Findings
 from cnnctl.config import Config
 from cnnctl.config.dump import to_yaml
 from cnnctl.data.augment import augmenter
-from cnnctl.data.cache import Decoded
+from cnnctl.data.cache import Decoded, contents_hash
 from cnnctl.data.catalog import Catalog, image_spec
-from cnnctl.data.split import TEST, TRAIN, VALIDATION
+from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import CnnctlError
 from cnnctl.evaluation.evaluate import Evaluation, record
 from cnnctl.inference.model import load_classifier
@@ -116,22 +116,23 @@ def train(
     run = create_run(config.name or "run", output)
     capture.attach(run.log)
     _write_inputs(run, config, catalog)
-    training, validation = _feeds(config, catalog, decoded)
+    splits = _splits(catalog)
+    data_hash = contents_hash(decoded.digests[catalog.frame.index.to_numpy()], catalog.frame.label.tolist())
+    classes = catalog.classes
+    findings.catalog = None  # split.csv has the names: in memory they would grow with the number of images
+    del catalog
+    training, validation = _feeds(config, classes, splits, decoded)
     watcher.note(f"training {len(training.examples):,} images, {config.train.epochs} epochs, into {run.path}")
     history = _fit(model, config, training, validation, run, watcher, plan, scaling)
     seconds = time.perf_counter() - begun
     watcher.busy("exporting and evaluating")
     bare = _bare_network(plan, scaling, history)
     save_keras(bare, run)
-    split = VALIDATION if validation is not None else _last_split(catalog)
-    rows = _rows(catalog, split)
-    parity, probabilities = save_onnx(
-        bare, run, image_spec(config.data.image), catalog.classes, decoded.pixels, rows, split
-    )
-    evaluation = _evaluate(run, catalog, decoded, bare, parity, probabilities)
-    write_environment(
-        run, config, catalog, decoded, device, keras_import.backend, history, training, command, seconds, begun
-    )
+    split = next(name for name in (VALIDATION, TEST, TRAIN) if name in splits)
+    rows = splits[split].rows
+    parity, probabilities = save_onnx(bare, run, image_spec(config.data.image), classes, decoded.pixels, rows, split)
+    evaluation = _evaluate(run, splits, decoded, bare, parity, probabilities)
+    write_environment(run, config, data_hash, device, keras_import.backend, history, training, command, seconds, begun)
     mark_latest(run)
     return Trained(run, evaluation, history, parity, time.perf_counter() - begun)
 
@@ -184,43 +185,59 @@ def _rows(catalog: Catalog, split: str) -> NDArray[np.int64]:
     return np.asarray(catalog.frame.index[catalog.frame.split == split], np.int64)
 
 
-def _labels(catalog: Catalog, split: str) -> NDArray[np.int64]:
+@dataclass(frozen=True)
+class Split:
+    """The images of one split: their rows in the decoded images, and their class numbers, both int64 (images,)."""
+
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+
+def _splits(catalog: Catalog) -> dict[str, Split]:
+    """The splits that have images."""
     number = {name: index for index, name in enumerate(catalog.classes)}
-    return np.array([number[label] for label in catalog.frame.label[catalog.frame.split == split]], np.int64)
+    labels = np.asarray(catalog.frame.label.map(number), np.int64)
+    found = {}
+    for name in SPLITS:
+        chosen = (catalog.frame.split == name).to_numpy()
+        if chosen.any():
+            found[name] = Split(np.asarray(catalog.frame.index[chosen], np.int64), labels[chosen])
+    return found
 
 
-def _last_split(catalog: Catalog) -> str:
-    return TEST if len(_rows(catalog, TEST)) else TRAIN
-
-
-def _feeds(config: Config, catalog: Catalog, decoded: Decoded) -> tuple[Feed, Feed | None]:
+def _feeds(
+    config: Config, classes: Sequence[str], splits: dict[str, Split], decoded: Decoded
+) -> tuple[Feed, Feed | None]:
     settings = config.train
+    objective = make_objective(config, len(classes))
 
-    objective = make_objective(config, len(catalog.classes))
+    def examples(split: Split, weighted: bool) -> Examples:
+        weights = class_weights(settings.class_weight, classes, split.labels) if weighted else None
+        return Examples(decoded.pixels, split.rows, split.labels, objective, weights)
 
-    def examples(split: str, weighted: bool) -> Examples:
-        labels = _labels(catalog, split)
-        weights = class_weights(settings.class_weight, catalog.classes, labels) if weighted else None
-        return Examples(decoded.pixels, _rows(catalog, split), labels, objective, weights)
-
-    learned = examples(TRAIN, weighted=True)
+    learned = examples(splits[TRAIN], weighted=True)
     vary = augmenter(config.augment, config.seed, learned.image, len(learned))
     training = Feed(learned, settings.batch_size, config.seed, vary)
-    if not len(_rows(catalog, VALIDATION)):
+    if VALIDATION not in splits:
         return training, None
-    return training, Feed(examples(VALIDATION, weighted=False), settings.batch_size)
+    return training, Feed(examples(splits[VALIDATION], weighted=False), settings.batch_size)
 
 
 def _evaluate(
-    run: Run, catalog: Catalog, decoded: Decoded, model: Any, parity: Parity, compared: NDArray[np.float32]
+    run: Run,
+    splits: dict[str, Split],
+    decoded: Decoded,
+    model: Any,
+    parity: Parity,
+    compared: NDArray[np.float32],
 ) -> Evaluation:
     """Score validation and test, the last of them as the run's own figures, by model.onnx where it was kept."""
     files.write_json(run.metrics, {"onnx": parity.to_json()})
-    splits = [split for split in (VALIDATION, TEST) if len(_rows(catalog, split))] or [TRAIN]
+    scored = [split for split in (VALIDATION, TEST) if split in splits] or [TRAIN]
     classifier = load_classifier(run) if parity.written else None
     evaluation = None
-    for split in splits:
-        rows = _rows(catalog, split)
+    for split in scored:
+        rows = splits[split].rows
         batches = (np.asarray(decoded.pixels[rows[at : at + _PREDICTION_BATCH]]) for at in _starts(rows))
         if classifier is not None:
             probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches])
@@ -230,8 +247,8 @@ def _evaluate(
             from cnnctl.inference.model import expand
 
             probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
-        paths = catalog.frame.path[rows].tolist()
-        evaluation = record(run, split, paths, _labels(catalog, split), probabilities, is_main=split == splits[-1])
+        paths, _ = run.read_split(split)
+        evaluation = record(run, split, paths, splits[split].labels, probabilities, is_main=split == scored[-1])
     assert evaluation is not None
     return evaluation
 
