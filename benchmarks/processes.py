@@ -23,7 +23,6 @@ class Watched:
         anonymous: The most of them that were its own and no file's (RssAnon, looked at every 20 ms).
         stdout: What it printed.
         stderr: What it told meanwhile.
-        heard: Seconds until each line of stderr came.
     """
 
     seconds: float
@@ -31,14 +30,13 @@ class Watched:
     anonymous: int
     stdout: str
     stderr: str
-    heard: tuple[float, ...]
 
 
 def watch(command: Sequence[str | Path], cwd: Path | None = None, cache: Path | None = None) -> Watched:
     """Run a command and look at it; ends this program with its stderr where it fails."""
     environment = {**os.environ, **({"XDG_CACHE_HOME": str(cache)} if cache else {})}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's Python keeps what it compiled
-    lines: list[tuple[float, str]] = []
+    lines: list[str] = []
     with tempfile.TemporaryFile("w+") as stdout:
         begun = time.perf_counter()
         process = subprocess.Popen(
@@ -53,7 +51,7 @@ def watch(command: Sequence[str | Path], cwd: Path | None = None, cache: Path | 
 
         def listen() -> None:
             assert process.stderr is not None
-            lines.extend((time.perf_counter() - begun, line) for line in process.stderr)
+            lines.extend(process.stderr)
 
         listener = threading.Thread(target=listen)
         listener.start()
@@ -68,8 +66,8 @@ def watch(command: Sequence[str | Path], cwd: Path | None = None, cache: Path | 
         stdout.seek(0)
         out = stdout.read()
     if process.returncode:
-        sys.exit("".join(line for _, line in lines))
-    return Watched(seconds, peak, anonymous, out, "".join(line for _, line in lines), tuple(when for when, _ in lines))
+        sys.exit("".join(lines))
+    return Watched(seconds, peak, anonymous, out, "".join(lines))
 
 
 def cnnctl(*arguments: str | Path, cwd: Path | None = None, cache: Path | None = None) -> Watched:
