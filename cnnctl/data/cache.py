@@ -1,10 +1,10 @@
 """Decoded images on disk, memory-mapped: each file is decoded once for all epochs and all runs that see it alike.
 
 An entry is a folder of `pixels` (uint8, images x height x width x channels), `digests` and `looks` (16 bytes an image),
-`spreads` (a byte an image), `failures.json` (the images that could not be decoded) and `about.json` (what it holds). Its name is a hash over the
-decoder's version, the image settings and each file's path, size, times and inode, so that a changed file or setting
-is another entry. It is written aside and renamed, so that an entry is whole or not there; one process at a time
-makes it, and others wait for it.
+`spreads` (a byte an image), `failures.json` (the images that could not be decoded) and `about.json` (what it holds).
+Its name is a hash over the decoder's version, the image settings and each file's path, size, times and inode, so that
+a changed file or setting is another entry. It is written aside and renamed, so that an entry is whole or not there;
+one process at a time makes it, and others wait for it.
 """
 
 import hashlib
@@ -74,7 +74,7 @@ def decode_images(
     """
     if where == "off":
         arrays = {name: np.zeros(shape, np.uint8) for name, shape in entries.shapes(len(paths), spec).items()}
-        return Decoded(*arrays.values(), failures=_decode_into(paths, spec, arrays, progress))
+        return _decoded(arrays, _decode_into(paths, spec, arrays, progress))
     entry = entries.images_folder(where) / _key(paths, spec)
     while True:
         if not entries.is_whole(entry, len(paths), spec):
@@ -150,9 +150,9 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np
 def _open(entry: Path, count: int, spec: ImageSpec) -> Decoded:
     entries.mark_used(entry)
     shapes = entries.shapes(count, spec)
-    arrays = [np.memmap(entry / name, np.uint8, "r", shape=shape) for name, shape in shapes.items()]
+    arrays = {name: np.memmap(entry / name, np.uint8, "r", shape=shape) for name, shape in shapes.items()}
     failures = {int(row): str(why) for row, why in json.loads((entry / FAILURES).read_text()).items()}
-    return Decoded(*arrays, failures=failures)
+    return _decoded(arrays, failures)
 
 
 def _decode_into(
@@ -169,7 +169,7 @@ def _decode_into(
                 image = decode(data, spec)
                 arrays[PIXELS][row] = image
                 arrays[DIGESTS][row] = _digest(data)
-                arrays[LOOKS][row] = _digest(np.ascontiguousarray(image))
+                arrays[LOOKS][row] = _digest(image.tobytes())
                 arrays[SPREADS][row] = image.max() - image.min()
             except ImageError as error:
                 failures[row] = error.message + (f" ({error.hint})" if error.hint else "")
@@ -187,7 +187,11 @@ def _decode_into(
     return dict(sorted(failures.items()))
 
 
-def _digest(data: "bytes | Image") -> NDArray[np.uint8]:
+def _decoded(arrays: Mapping[str, NDArray[np.uint8]], failures: dict[int, str]) -> Decoded:
+    return Decoded(arrays[PIXELS], arrays[DIGESTS], arrays[LOOKS], arrays[SPREADS], failures)
+
+
+def _digest(data: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest(), np.uint8)
 
 

@@ -1,6 +1,6 @@
 """What makes figures lie: the same image in two splits, images of one colour, classes that a split lacks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,7 @@ def _missing_classes(catalog: "Catalog") -> Iterator[Suspicion]:
             yield Suspicion(message, "its figures say nothing about them: add images of them")
 
 
-def _shared(keys: NDArray[np.uint8], splits: Sequence[str]) -> list[tuple[int, int]]:
+def _shared(keys: NDArray[np.uint8], splits: Iterable[str]) -> list[tuple[int, int]]:
     """For each key that rows of different splits have: the first row, and the first of another split.
 
     Args:

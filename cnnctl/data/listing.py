@@ -154,7 +154,7 @@ def _leads_out(entry: os.DirEntry[str], root: Path) -> bool:
     if not entry.is_symlink():
         return False
     target, tree = os.path.realpath(entry.path), os.path.realpath(root)
-    return os.path.exists(target) and not target.startswith(tree.rstrip(os.sep) + os.sep) and target != tree
+    return Path(target).exists() and not target.startswith(tree.rstrip(os.sep) + os.sep) and target != tree
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

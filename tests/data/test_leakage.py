@@ -25,10 +25,10 @@ def silent(done: int, total: int) -> None:
 def find(tmp_path: Path) -> Find:
     """The suspicions about images given as (name, split, label); the files lie in tmp_path."""
 
-    def look(*rows: tuple[str, str, str], spec: ImageSpec = ImageSpec(6, 6)) -> list[Suspicion]:
+    def look(*rows: tuple[str, str, str]) -> list[Suspicion]:
         frame = pd.DataFrame(rows, columns=["path", "split", "label"])
         frame["path"] = [str(tmp_path / name) for name in frame.path]
-        decoded = decode_images(frame.path.tolist(), spec, "off", silent)
+        decoded = decode_images(frame.path.tolist(), ImageSpec(6, 6), "off", silent)
         assert not decoded.failures
         return suspicions(Catalog(frame, tuple(sorted(set(frame.label)))), decoded)
 

@@ -339,6 +339,6 @@ def test_running_out_of_memory_names_the_batch_size(here, small_photos, monkeypa
         raise MemoryError
 
     monkeypatch.setattr(training, "fit", exhaust)
-    with pytest.raises(MachineError, match="out of memory with train.batch_size: ") as caught:
+    with pytest.raises(MachineError, match="out of memory with train") as caught:
         train_here(SMALL.format(photos=small_photos))
     assert "train.batch_size: " in caught.value.hint
