@@ -70,13 +70,14 @@ class Findings:
             raise ConfigError(self.problems)
 
 
-def check(loaded: Loaded, progress: Progress, decode: bool = True) -> Findings:
+def check(loaded: Loaded, progress: Progress, decode: bool = True, strict: bool = False) -> Findings:
     """Check vocabulary, shapes, data and images, as far as each can be looked at.
 
     Args:
         loaded: A config with or without mistakes.
         progress: Called with (images done, images in all) while images are decoded.
         decode: Whether to decode every image; `train` then finds them in the cache.
+        strict: See `decode_catalog`.
     """
     findings = Findings(problems=list(loaded.problems))
     _check_data(loaded, findings)
@@ -84,7 +85,7 @@ def check(loaded: Loaded, progress: Progress, decode: bool = True) -> Findings:
     _check_network(loaded, findings, classes)
     _check_agreement(loaded, findings)
     if decode and findings.catalog is not None and loaded.data is not None:
-        decode_catalog(loaded, findings, progress)
+        decode_catalog(loaded, findings, progress, strict=strict)
     findings.problems.sort(key=_place)
     return findings
 
@@ -235,19 +236,54 @@ def _add(
 
 
 def decode_catalog(
-    loaded: Loaded, findings: Findings, progress: Progress, waiting: Callable[[], None] = lambda: None
+    loaded: Loaded,
+    findings: Findings,
+    progress: Progress,
+    waiting: Callable[[], None] = lambda: None,
+    strict: bool = False,
 ) -> None:
-    """Decode every image of the catalog; what cannot be decoded is a problem or is left out, as the config says."""
+    """Decode every image of the catalog and look at what they are.
+
+    Args:
+        loaded: The config.
+        findings: Gets the images; what cannot be decoded is a problem or is left out, as the config says.
+        progress: Called with (images done, images in all).
+        waiting: Called before waiting for another process that decodes the same images.
+        strict: Whether the same image in two splits, images of one colour, and classes without test images are
+            problems; else they are remarks.
+    """
     from cnnctl.data.cache import decode_images
-    from cnnctl.data.catalog import Catalog, image_spec
+    from cnnctl.data.catalog import image_spec
 
     assert loaded.data is not None
     assert findings.catalog is not None
     data, catalog = loaded.data, findings.catalog
     decoded = decode_images(catalog.frame.path.tolist(), image_spec(data.image), data.cache, progress, waiting)
     findings.decoded = decoded
-    if not decoded.failures:
-        return
+    if decoded.failures:
+        _leave_out(data, findings, decoded)
+    if not findings.problems:
+        _check_leaks(findings, decoded, strict)
+
+
+def _check_leaks(findings: Findings, decoded: "Decoded", strict: bool) -> None:
+    """What makes figures lie is a remark, or a problem where the user is strict."""
+    from cnnctl.data.leakage import suspicions
+
+    assert findings.catalog is not None
+    for one in suspicions(findings.catalog, decoded):
+        if strict:
+            findings.problems.append(Problem(one.message, hint=one.hint, exit_code=EXIT_DATA))
+        else:
+            findings.remarks.append(Remark(one.message, one.hint))
+
+
+def _leave_out(data: DataSettings, findings: Findings, decoded: "Decoded") -> None:
+    """The images that cannot be decoded: a problem, or gone from the catalog, as the config says."""
+    from cnnctl.data.catalog import Catalog
+
+    assert findings.catalog is not None
+    catalog = findings.catalog
     named = [f"{catalog.frame.path[row]}: {reason}" for row, reason in list(decoded.failures.items())[:20]]
     more = len(decoded.failures) - len(named)
     listing = "\n  ".join(named) + (f"\n  and {more:,} more" if more else "")

@@ -14,6 +14,7 @@ EXIT_CONFIG = 2
 EXIT_DATA = 3
 EXIT_RUN = 4
 EXIT_ENVIRONMENT = 5
+EXIT_DIVERGED = 6
 EXIT_SOME_INPUTS_FAILED = 8
 EXIT_INTERRUPTED = 130
 
@@ -56,6 +57,12 @@ class RunError(CnnctlError):
     """A run directory or a model in it is missing, incomplete or unfit."""
 
     exit_code = EXIT_RUN
+
+
+class DivergedError(CnnctlError):
+    """The loss of a training became infinite or no number."""
+
+    exit_code = EXIT_DIVERGED
 
 
 class MachineError(CnnctlError):

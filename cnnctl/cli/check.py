@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cnnctl.cli.app import guarded
-from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
+from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
 from cnnctl.cli.render import print_json
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
     app.command("check", epilog="Example: cnnctl check configs/cifar10.yaml")(guarded(check_cli))
 
 
-def check_cli(config: ConfigArgument, assignments: SetOption = None, as_json: JsonOption = False) -> int:
+def check_cli(
+    config: ConfigArgument, assignments: SetOption = None, strict: StrictOption = False, as_json: JsonOption = False
+) -> int:
     """Find every mistake of a config and of its data before training."""
     from cnnctl.checks import check
     from cnnctl.cli.watch import counting, make_watcher
@@ -30,7 +32,7 @@ def check_cli(config: ConfigArgument, assignments: SetOption = None, as_json: Js
     with captured_stderr() as capture:
         watcher = make_watcher(capture.terminal)
         try:
-            findings = check(parse_config(config, assignments or ()), counting(watcher, "decoding"))
+            findings = check(parse_config(config, assignments or ()), counting(watcher, "decoding"), strict=strict)
         except ConfigError as error:
             if not as_json:
                 raise

@@ -17,3 +17,7 @@ SetOption = Annotated[
         "--set", metavar="KEY=VALUE", help="Override a key of the config, such as train.epochs=3. Repeatable."
     ),
 ]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse data that makes figures lie: one image in two splits, images of one colour."),
+]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnctl.cli.app import guarded
-from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
+from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
 from cnnctl.cli.render import LEFT, RIGHT, duration, percent, print_json, print_table, size
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def train_cli(
         typer.Option("--output", metavar="DIR", help="The run directory; the next number under runs/NAME/."),
     ] = None,
     assignments: SetOption = None,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train the network of a config on its images and write a run directory."""
@@ -58,10 +59,11 @@ def train_cli(
         keras_import = KerasImport(loaded.config.train, loaded.config.deterministic is True)
         try:
             waiting = partial(watcher.busy, "another process is decoding these images; waiting for it")
-            decode_catalog(loaded, findings, counting(watcher, "decoding"), waiting)
+            decode_catalog(loaded, findings, counting(watcher, "decoding"), waiting, strict)
             findings.insist()
             for remark in findings.remarks:
-                watcher.note(f"remark: {remark.message}; {remark.hint}")
+                between = "\n  hint: " if "\n" in remark.message else "; "
+                watcher.note(f"remark: {remark.message}{between}{remark.hint}")
             _describe_network(loaded.config, findings.plan, watcher)
             trained = train(loaded.config, findings, output, sys.argv, keras_import, watcher, capture, begun)
         except MachineError as error:

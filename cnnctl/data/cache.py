@@ -1,17 +1,18 @@
 """Decoded images on disk, memory-mapped: each file is decoded once for all epochs and all runs that see it alike.
 
-An entry is a folder of `pixels` (uint8, images x height x width x channels), `digests` (16 bytes an image),
-`failures.json` (the images that could not be decoded) and `about.json` (what it holds). Its name is a hash over the
-decoder's version, the image settings and each file's path, size, times and inode, so that a changed file or setting
-is another entry. It is written aside and renamed, so that an entry is whole or not there; one process at a time
-makes it, and others wait for it.
+An entry is a folder of `pixels` (uint8, images x height x width x channels), `digests` and `looks` (16 bytes an image),
+`spreads` (a byte an image), `failures.json` (the images that could not be decoded) and `about.json` (what it holds).
+Its name is a hash over the decoder's version, the image settings and each file's path, size, times and inode, so that
+a changed file or setting is another entry. It is written aside and renamed, so that an entry is whole or not there;
+one process at a time makes it, and others wait for it.
 """
 
 import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data import entries
-from cnnctl.data.entries import DIGEST_BYTES, DIGESTS, FAILURES, PIXELS
+from cnnctl.data.entries import DIGEST_BYTES, DIGESTS, FAILURES, LOOKS, PIXELS, SPREADS
 from cnnctl.data.folders import make_folder, staging_folder
 from cnnctl.data.images import DECODER_VERSION, Image, ImageError, ImageSpec, decode, read_bytes
 from cnnctl.errors import MachineError
@@ -40,11 +41,15 @@ class Decoded:
     Attributes:
         pixels: uint8 (images, height, width, channels), mapped from disk or in memory; zeros for a failed one.
         digests: uint8 (images, 16), BLAKE2b of each file's bytes.
+        looks: uint8 (images, 16), BLAKE2b of each image's decoded pixels.
+        spreads: uint8 (images,), the largest less the smallest value of each image.
         failures: Reason by row, for the images that could not be decoded.
     """
 
     pixels: Image
     digests: NDArray[np.uint8]
+    looks: NDArray[np.uint8]
+    spreads: NDArray[np.uint8]
     failures: dict[int, str]
 
 
@@ -68,9 +73,8 @@ def decode_images(
         MachineError: the cache cannot be written, or the disk is too small for it.
     """
     if where == "off":
-        pixels = np.zeros((len(paths), *spec.shape), np.uint8)
-        digests = np.zeros((len(paths), DIGEST_BYTES), np.uint8)
-        return Decoded(pixels, digests, _decode_into(paths, spec, pixels, digests, progress))
+        arrays = {name: np.zeros(shape, np.uint8) for name, shape in entries.shapes(len(paths), spec).items()}
+        return _decoded(arrays, _decode_into(paths, spec, arrays, progress))
     entry = entries.images_folder(where) / _key(paths, spec)
     while True:
         if not entries.is_whole(entry, len(paths), spec):
@@ -109,7 +113,8 @@ def _make(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progress
 
 
 def _build(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progress) -> None:
-    needed = len(paths) * (int(np.prod(spec.shape)) + DIGEST_BYTES)
+    shapes = entries.shapes(len(paths), spec)
+    needed = sum(math.prod(shape) for shape in shapes.values())
     staging = staging_folder(entry)
     try:
         free = shutil.disk_usage(staging).free
@@ -118,11 +123,10 @@ def _build(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progres
                 f"the decoded images need {needed / 1e9:.1f} GB and {entry.parent} has {free / 1e9:.1f} GB free",
                 "name a folder on a larger disk with data.cache: PATH, or make the images smaller",
             )
-        pixels = _allocate(staging / PIXELS, (len(paths), *spec.shape))
-        digests = _allocate(staging / DIGESTS, (len(paths), DIGEST_BYTES))
-        failures = _decode_into(paths, spec, pixels, digests, progress)
-        pixels.flush()
-        digests.flush()
+        arrays = {name: _allocate(staging / name, shape) for name, shape in shapes.items()}
+        failures = _decode_into(paths, spec, arrays, progress)
+        for array in arrays.values():
+            array.flush()
         (staging / FAILURES).write_text(json.dumps(failures))
         entries.write_about(staging, paths, spec)
         try:
@@ -145,14 +149,14 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np
 
 def _open(entry: Path, count: int, spec: ImageSpec) -> Decoded:
     entries.mark_used(entry)
-    pixels = np.memmap(entry / PIXELS, np.uint8, "r", shape=(count, *spec.shape))
-    digests = np.memmap(entry / DIGESTS, np.uint8, "r", shape=(count, DIGEST_BYTES))
+    shapes = entries.shapes(count, spec)
+    arrays = {name: np.memmap(entry / name, np.uint8, "r", shape=shape) for name, shape in shapes.items()}
     failures = {int(row): str(why) for row, why in json.loads((entry / FAILURES).read_text()).items()}
-    return Decoded(pixels, digests, failures)
+    return _decoded(arrays, failures)
 
 
 def _decode_into(
-    paths: Sequence[str], spec: ImageSpec, pixels: Image, digests: NDArray[np.uint8], progress: Progress
+    paths: Sequence[str], spec: ImageSpec, arrays: Mapping[str, NDArray[np.uint8]], progress: Progress
 ) -> dict[int, str]:
     """Decode every image into its row, in as many threads as there are cores; the reasons of those that fail."""
     failures: dict[int, str] = {}
@@ -162,9 +166,11 @@ def _decode_into(
         for row in rows:
             try:
                 data = read_bytes(paths[row])
-                pixels[row] = decode(data, spec)
-                digest = hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
-                digests[row] = np.frombuffer(digest, np.uint8)
+                image = decode(data, spec)
+                arrays[PIXELS][row] = image
+                arrays[DIGESTS][row] = _digest(data)
+                arrays[LOOKS][row] = _digest(image.tobytes())
+                arrays[SPREADS][row] = image.max() - image.min()
             except ImageError as error:
                 failures[row] = error.message + (f" ({error.hint})" if error.hint else "")
         return len(rows)
@@ -179,6 +185,14 @@ def _decode_into(
             pool.shutdown(cancel_futures=True)
             raise
     return dict(sorted(failures.items()))
+
+
+def _decoded(arrays: Mapping[str, NDArray[np.uint8]], failures: dict[int, str]) -> Decoded:
+    return Decoded(arrays[PIXELS], arrays[DIGESTS], arrays[LOOKS], arrays[SPREADS], failures)
+
+
+def _digest(data: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest(), np.uint8)
 
 
 def contents_hash(digests: NDArray[np.uint8], labels: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
 from cnnctl.data import builtin, table
 from cnnctl.data.images import ImageSpec
-from cnnctl.data.listing import Listing, list_class_folders
+from cnnctl.data.listing import LINKS, Listing, list_class_folders
 from cnnctl.data.sources import is_table, table_columns
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION, grouped, least_images, stratified
 from cnnctl.errors import DataError
@@ -114,10 +114,12 @@ def _shared(splits: "NDArray[np.str_]") -> "NDArray[np.object_]":
 
 def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSettings) -> None:
     if not listing.paths:
-        raise DataError(f"no image was found in {data.train}", "images end in .jpg, .png, .webp, .bmp, .gif or .tif")
+        hint = _links_hint(listing) or "images end in .jpg, .png, .webp, .bmp, .gif or .tif"
+        raise DataError(f"no image was found in {data.train}", hint)
     if listing.empty_classes:
         names = ", ".join(listing.empty_classes[:5])
-        raise DataError(f"no image was found for the class {names} in {data.train}", "fill the folder or remove it")
+        hint = _links_hint(listing) or "fill the folder or remove it"
+        raise DataError(f"no image was found for the class {names} in {data.train}", hint)
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):  # how Python keeps bytes that are no UTF-8
             raise DataError(f"the class name {name!r} in {data.train} is not UTF-8 text", "rename the folder")
@@ -138,6 +140,12 @@ def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSetting
             f"{len(small)} class(es) have too few images to split ({found}); each needs {needed}",
             "add images, remove the class, or give validation and test sets of their own",
         )
+
+
+def _links_hint(listing: Listing) -> str | None:
+    if not listing.left_out[LINKS]:
+        return None
+    return "links that lead out of the folder are not followed: list such images in a CSV, which names each file"
 
 
 def _check_known(listing: Listing, classes: tuple[str, ...], source: str) -> None:

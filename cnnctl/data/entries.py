@@ -1,6 +1,7 @@
 """The cache on disk: an entry is a folder of decoded images that says what it holds; listing and removing them."""
 
 import json
+import math
 import os
 import shutil
 import time
@@ -12,7 +13,8 @@ from cnnctl.data.folders import cache_folder
 from cnnctl.data.images import ImageSpec
 from cnnctl.locks import try_lock
 
-PIXELS, DIGESTS, FAILURES, ABOUT = "pixels", "digests", "failures.json", "about.json"
+PIXELS, DIGESTS, LOOKS, SPREADS = "pixels", "digests", "looks", "spreads"
+FAILURES, ABOUT = "failures.json", "about.json"
 DIGEST_BYTES = 16
 
 
@@ -64,6 +66,14 @@ def lock_of(entry: Path) -> Path:
     return entry.parent / f"{entry.name}.lock"
 
 
+def shapes(count: int, spec: ImageSpec) -> dict[str, tuple[int, ...]]:
+    """The arrays of an entry, all of uint8: the decoded images; BLAKE2b of each file's bytes and of its decoded pixels;
+    the largest less the smallest value of each image.
+    """
+    digests = (count, DIGEST_BYTES)
+    return {PIXELS: (count, *spec.shape), DIGESTS: digests, LOOKS: digests, SPREADS: (count,)}
+
+
 def write_about(folder: Path, paths: Sequence[str], spec: ImageSpec) -> None:
     """Say in an entry what it holds."""
     source = os.path.commonpath([Path(min(paths)).parent, Path(max(paths)).parent]) if paths else ""
@@ -73,8 +83,8 @@ def write_about(folder: Path, paths: Sequence[str], spec: ImageSpec) -> None:
 
 def is_whole(entry: Path, count: int, spec: ImageSpec) -> bool:
     """Whether an entry has its files at their full size; what a crash of the machine left behind is made again."""
-    pixels = count * spec.height * spec.width * spec.channels
-    sizes = {PIXELS: pixels, DIGESTS: count * DIGEST_BYTES, FAILURES: None, ABOUT: None}
+    arrays = {name: math.prod(shape) for name, shape in shapes(count, spec).items()}
+    sizes = {**arrays, FAILURES: None, ABOUT: None}
     try:
         return all((entry / name).stat().st_size == size or size is None for name, size in sizes.items())
     except OSError:

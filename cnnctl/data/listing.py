@@ -15,6 +15,7 @@ IMAGE_SUFFIXES = frozenset(
 UNSUPPORTED_SUFFIXES = frozenset(".heic .heif .jxl .psd .svg .cr2 .cr3 .nef .arw .dng .raf .orf".split(" "))
 """Files that are images to their owner: taken along, so that they are named as what cannot be decoded."""
 
+LINKS = "links out of the folder"
 _SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini", "icon\r"))
 _SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
 _SPLIT_NAMES |= {"validation": "validation", "test": "test", "testing": "test", "eval": "test"}
@@ -51,6 +52,8 @@ def list_class_folders(root: Path) -> Listing:
     for entry in _entries(root):
         if _is_hidden(entry.name):
             listing.left_out["hidden or system"] += 1
+        elif _leads_out(entry, root):
+            listing.left_out[LINKS] += 1
         elif _is_folder(entry):
             folders.append(entry.name)
         elif _suffix(entry.name) in IMAGE_SUFFIXES:
@@ -67,7 +70,7 @@ def list_class_folders(root: Path) -> Listing:
     if loose:
         listing.left_out["images outside the class folders"] += loose
     for name in sorted(folders):
-        found = sorted(_walk(root / name, listing.left_out))
+        found = sorted(_walk(root / name, root, listing.left_out))
         listing.paths += found
         listing.labels += [name] * len(found)
         if not found:
@@ -84,12 +87,16 @@ def list_images(root: Path) -> tuple[list[str], Counter[str]]:
     left_out: Counter[str] = Counter()
     if not root.is_dir():
         raise DataError(f"there is no folder {root}")
-    return sorted(_walk(root, left_out)), left_out
+    return sorted(_walk(root, root, left_out)), left_out
 
 
 def count_classes(root: Path) -> int:
     """The number of class folders, from one directory listing."""
-    return sum(1 for entry in _entries(root) if _is_folder(entry) and not _is_hidden(entry.name))
+    return sum(
+        1
+        for entry in _entries(root)
+        if not _is_hidden(entry.name) and not _leads_out(entry, root) and _is_folder(entry)
+    )
 
 
 def _entries(root: Path) -> list[os.DirEntry[str]]:
@@ -113,21 +120,24 @@ def describe_parent(root: Path) -> str:
     return "check the path"
 
 
-def _walk(root: Path, left_out: Counter[str]) -> list[str]:
+def _walk(folder: Path, root: Path, left_out: Counter[str]) -> list[str]:
+    """The images below a folder of the tree `root`; links that lead out of the tree are left out."""
     found: list[str] = []
-    stack = [str(root)]
+    stack = [str(folder)]
     seen: set[tuple[int, int]] = set()
     while stack:
-        folder = stack.pop()
+        place = stack.pop()
         try:
-            status = os.stat(folder)
+            status = os.stat(place)
             if (status.st_dev, status.st_ino) in seen:
                 continue  # a link back to a folder that was walked
             seen.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as entries:
+            with os.scandir(place) as entries:
                 for entry in entries:
                     if _is_hidden(entry.name):
                         left_out["hidden or system"] += 1
+                    elif _leads_out(entry, root):
+                        left_out[LINKS] += 1
                     elif _is_folder(entry):
                         stack.append(entry.path)
                     elif _suffix(entry.name) in IMAGE_SUFFIXES or _suffix(entry.name) in UNSUPPORTED_SUFFIXES:
@@ -135,8 +145,16 @@ def _walk(root: Path, left_out: Counter[str]) -> list[str]:
                     else:
                         left_out["other"] += 1
         except OSError as error:
-            raise DataError(f"{folder} cannot be read: {error.strerror}") from None
+            raise DataError(f"{place} cannot be read: {error.strerror}") from None
     return found
+
+
+def _leads_out(entry: os.DirEntry[str], root: Path) -> bool:
+    """Whether an entry is a link to something that exists and is not below `root`."""
+    if not entry.is_symlink():
+        return False
+    target, tree = os.path.realpath(entry.path), os.path.realpath(root)
+    return Path(target).exists() and not target.startswith(tree.rstrip(os.sep) + os.sep) and target != tree
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -170,6 +188,6 @@ def describe_left_out(left_out: Counter[str]) -> str | None:
         return None
     parts = []
     for what, count in left_out.items():
-        noun = "" if what.startswith(("images", "rows")) else " files" if count > 1 else " file"
+        noun = "" if what.startswith(("images", "rows", "links")) else " files" if count > 1 else " file"
         parts.append(f"{count:,} {what}{noun}")
     return "left out: " + ", ".join(parts)

@@ -23,7 +23,6 @@ class Record:
         best_epoch: From 1; 0 while there is none.
         best_value: Its figure.
         best_weights: Copies of its arrays.
-        diverged: Why training was stopped, where the loss was no finite number.
     """
 
     monitor: str | None
@@ -31,7 +30,6 @@ class Record:
     best_epoch: int = 0
     best_value: float = math.nan
     best_weights: list[Any] = field(default_factory=list)
-    diverged: str | None = None
 
     def is_better(self, figures: dict[str, float]) -> bool:
         """Whether an epoch's figures beat the best so far; a loss falls, an accuracy rises."""
@@ -45,12 +43,23 @@ class Record:
         return value > self.best_value if self.monitor.endswith("accuracy") else value < self.best_value
 
 
+class LossError(Exception):
+    """Raised out of a fit: the mean loss of an epoch became infinite or no number."""
+
+    def __init__(self, loss: float, epoch: int, step: int, steps: int) -> None:
+        super().__init__(f"the loss is {loss} in epoch {epoch}, by step {step} of {steps}")
+
+
 def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Watcher, rates: Rates | None) -> Any:
     """A keras callback that sets the feed's epoch, keeps the best weights, writes history.csv and tells the watcher.
 
     `rates` are the planned learning rates by step; None where only the optimizer knows.
     """
     import keras
+
+    def insist_on_a_number(figures: dict[str, float], done: int) -> None:
+        if not math.isfinite(figures["loss"]):
+            raise LossError(figures["loss"], feed.epoch + 1, done, len(feed))
 
     class Bookkeeping(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -65,10 +74,12 @@ def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Wa
                 self.told = now
                 done = min(batch + 1, len(feed))
                 figures = {name: float(value) for name, value in (logs or {}).items()}
+                insist_on_a_number(figures, done)
                 watcher.step(epoch=feed.epoch + 1, epochs=epochs, done=done, total=len(feed), figures=figures)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             figures = {name: float(value) for name, value in (logs or {}).items() if name != "learning_rate"}
+            insist_on_a_number(figures, len(feed))
             rate = self.learning_rate()
             record.history.append({**figures, "learning_rate": rate})
             best = record.is_better(figures)
@@ -80,9 +91,6 @@ def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Wa
             seconds = time.perf_counter() - self.begun
             speed = len(feed.examples) / max(self.trained, 1e-9)
             watcher.epoch(Epoch(epoch + 1, epochs, figures, rate, seconds, speed, best))
-            if not math.isfinite(figures["loss"]):
-                record.diverged = f"the loss of epoch {epoch + 1} is {figures['loss']}"
-                self.model.stop_training = True
 
         def learning_rate(self) -> float:
             """Of the epoch's last step; a step that float16 skips, because its gradients overflow, uses up no rate."""

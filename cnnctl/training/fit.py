@@ -4,16 +4,17 @@ from typing import Any
 
 from cnnctl.config import Config
 from cnnctl.config.training import ReduceOnPlateau
-from cnnctl.errors import RunError
+from cnnctl.errors import DivergedError
 from cnnctl.runs import Run
 from cnnctl.training.backend import JAX
-from cnnctl.training.callbacks import Record, make_callback
+from cnnctl.training.callbacks import LossError, Record, make_callback
 from cnnctl.training.feeding import Feed, as_keras_dataset
 from cnnctl.training.optimizers import make_optimizer
 from cnnctl.training.progress import Watcher
 from cnnctl.training.schedules import learning_rates
 
 MOST_STEPS_PER_EXECUTION = 8
+_DIVERGED = "lower the learning_rate or clip the gradients (clipnorm: 1); batch_normalization helps too"
 
 
 def fit(
@@ -31,7 +32,7 @@ def fit(
         record: Filled epoch by epoch, so that it is of use when the training is interrupted.
 
     Raises:
-        RunError: the loss was no finite number from the first epoch on.
+        DivergedError: the loss became infinite or no number; the record has what was good before.
     """
     import keras
 
@@ -61,17 +62,14 @@ def fit(
             shuffle=False,
             verbose=0,
         )
+    except LossError as error:
+        raise DivergedError(f"training diverged: {error}", _DIVERGED) from None
     finally:
         for feed in (training, validation):
             if feed is not None:
                 feed.close()
     if not record.best_epoch:
-        raise RunError(
-            f"training diverged: {record.diverged or 'no epoch has a finite loss'}",
-            "lower the learning_rate; batch_normalization and smaller initial weights help too",
-        )
-    if record.diverged:
-        watcher.note(f"training diverged: {record.diverged}; the weights of epoch {record.best_epoch} are kept")
+        raise DivergedError("training diverged: no epoch has a finite validation loss", _DIVERGED)
 
 
 def _stopping(config: Config) -> list[Any]:

@@ -17,7 +17,7 @@ from cnnctl.data.augment import augmenter
 from cnnctl.data.cache import Decoded, contents_hash
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
-from cnnctl.errors import CnnctlError
+from cnnctl.errors import CnnctlError, DivergedError
 from cnnctl.evaluation.evaluate import Evaluation, record
 from cnnctl.inference.model import load_classifier
 from cnnctl.quiet import Capture
@@ -25,11 +25,12 @@ from cnnctl.runs import Run, create_run, files
 from cnnctl.runs.directory import mark_latest
 from cnnctl.training.backend import TENSORFLOW, KerasImport, title
 from cnnctl.training.callbacks import Record
-from cnnctl.training.devices import choose_device
+from cnnctl.training.devices import FLOAT32, choose_device
 from cnnctl.training.environment import write_environment
 from cnnctl.training.export import Parity, save_keras, save_onnx
 from cnnctl.training.feeding import Examples, Feed, channel_statistics
 from cnnctl.training.fit import fit
+from cnnctl.training.memory import is_out_of_memory, memory_error, total_memory
 from cnnctl.training.network import SYMMETRIC, UNIT, Scaling, build_network
 from cnnctl.training.objective import class_weights, make_objective
 from cnnctl.training.progress import Watcher
@@ -89,8 +90,8 @@ def train(
         begun: time.perf_counter() at the start of the command.
 
     Raises:
-        MachineError: no such device, or the run cannot be written.
-        RunError: the training diverged.
+        MachineError: no such device, memory ran out, or the run cannot be written.
+        DivergedError: the loss became no number; the best weights before are in the run.
         InterruptedTrainingError: by Ctrl-C.
     """
     assert findings.plan is not None
@@ -123,7 +124,13 @@ def train(
     del catalog
     training, validation = _feeds(config, classes, splits, decoded)
     watcher.note(f"training {len(training.examples):,} images, {config.train.epochs} epochs, into {run.path}")
-    history = _fit(model, config, training, validation, run, watcher, plan, scaling)
+    try:
+        history = _fit(model, config, training, validation, run, watcher, plan, scaling)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        size = 4 if device.precision == FLOAT32 else 2
+        raise memory_error(plan, config.train, total_memory(device.kind), size) from error
     seconds = time.perf_counter() - begun
     watcher.busy("exporting and evaluating")
     bare = _bare_network(plan, scaling, history)
@@ -155,10 +162,17 @@ def _fit(
         message = f"interrupted in epoch {number} of {config.train.epochs}"
         if not history.best_epoch:
             raise InterruptedTrainingError(f"{message}, before the first was over: nothing was learned") from None
-        save_keras(_bare_network(plan, scaling, history), run)
-        kept = f"the weights of epoch {history.best_epoch}, the best so far, are in {run.keras_model}"
-        raise InterruptedTrainingError(f"{message}; {kept}") from None
+        raise InterruptedTrainingError(f"{message}; {_keep_best(run, plan, scaling, history)}") from None
+    except DivergedError as error:
+        if not history.best_epoch:
+            raise
+        raise DivergedError(f"{error.message}; {_keep_best(run, plan, scaling, history)}", error.hint) from None
     return history
+
+
+def _keep_best(run: Run, plan: Plan, scaling: Scaling, history: Record) -> str:
+    save_keras(_bare_network(plan, scaling, history), run)
+    return f"the weights of epoch {history.best_epoch}, the best so far, are in {run.keras_model}"
 
 
 def _bare_network(plan: Plan, scaling: Scaling, history: Record) -> Any:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.command import cnnctl, fail, succeed
 from tests.conftest import CONFIGS
+from tests.images import write_classes
 
 WRONG = """\
 data: {train: photos, image: {size: 12}}
@@ -112,3 +113,19 @@ def test_a_file_that_is_no_yaml_is_named_by_line_and_column(tmp_path: Path) -> N
     done = cnnctl("check", "c.yaml", "--json", cwd=tmp_path)
     assert done.returncode == 2
     assert json.loads(done.stdout)["problems"][0]["line"] == 2
+
+
+def test_one_image_in_two_splits_is_a_remark_and_with_strict_an_error(tmp_path: Path) -> None:
+    write_classes(tmp_path / "train", {"cat": 6, "dog": 6})
+    write_classes(tmp_path / "test", {"cat": 1, "dog": 6})
+    data = "data: {train: train, test: test, validation: 0.2, image: {size: 8}}\n"
+    (tmp_path / "c.yaml").write_text(f"{data}model: [flatten]\n")
+    said = succeed("check", "c.yaml", cwd=tmp_path)
+    assert "remark: 7 images are in two splits, byte for byte:" in said
+    assert f"{tmp_path / 'train' / 'cat' / '0.png'} (" in said
+    refused = fail(3, "check", "c.yaml", "--strict", cwd=tmp_path)
+    assert refused.startswith("error: 7 images are in two splits, byte for byte:")
+    assert "hint: keep each image in one split" in refused
+    trained = fail(3, "train", "c.yaml", "--strict", cwd=tmp_path)
+    assert "error: 7 images are in two splits" in trained
+    assert not (tmp_path / "runs").exists()

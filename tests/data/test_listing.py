@@ -8,6 +8,7 @@ import pytest
 
 from cnnctl.data.listing import count_classes, describe_left_out, list_class_folders, list_images
 from cnnctl.errors import DataError
+from tests.images import write_classes
 
 ODD_NAMES = [
     "no",
@@ -153,3 +154,32 @@ def test_list_images_is_flat_and_sorted(tmp_path: Path) -> None:
     paths, left_out = list_images(tree(tmp_path, "b.png", "a/z.jpg", ".x.png", "t.txt", "c.heic"))
     assert [os.path.relpath(path, tmp_path) for path in paths] == ["a/z.jpg", "b.png", "c.heic"]
     assert left_out == {"hidden or system": 1, "other": 1}
+
+
+def test_links_out_of_the_tree_are_not_followed(tmp_path: Path) -> None:
+    """A folder, an image and a class that lie elsewhere; links inside the tree are followed."""
+    write_classes(tmp_path / "pets", {"cat": 2, "dog": 2})
+    write_classes(tmp_path / "elsewhere", {"cow": 2})
+    root = tmp_path / "pets"
+    (root / "cow").symlink_to(tmp_path / "elsewhere" / "cow", target_is_directory=True)
+    (root / "cat" / "more").symlink_to(tmp_path / "elsewhere" / "cow", target_is_directory=True)
+    (root / "cat" / "one.png").symlink_to(tmp_path / "elsewhere" / "cow" / "0.png")
+    (root / "cat" / "relative.png").symlink_to("../../elsewhere/cow/1.png")
+    (root / "dog" / "inside.png").symlink_to("../cat/0.png")
+    listing = list_class_folders(root)
+    assert [Path(path).relative_to(root).as_posix() for path in listing.paths] == [
+        "cat/0.png",
+        "cat/1.png",
+        "dog/0.png",
+        "dog/1.png",
+        "dog/inside.png",
+    ]
+    assert listing.left_out == {"links out of the folder": 4}
+    assert describe_left_out(listing.left_out) == "left out: 4 links out of the folder"
+    assert count_classes(root) == 2
+
+
+def test_a_folder_that_is_itself_reached_by_a_link(tmp_path: Path) -> None:
+    write_classes(tmp_path / "pets", {"cat": 2, "dog": 2})
+    (tmp_path / "link").symlink_to("pets", target_is_directory=True)
+    assert len(list_class_folders(tmp_path / "link").paths) == 4

@@ -2,13 +2,16 @@
 
 import csv
 import math
+import re
 
 import numpy as np
 import pytest
 
-from cnnctl.errors import EXIT_RUN, RunError
+from cnnctl.errors import DivergedError
+from cnnctl.runs import Run
 from cnnctl.training.callbacks import Record
 from cnnctl.training.feeding import Examples, Feed
+from cnnctl.training.fit import fit
 from cnnctl.training.objective import make_objective
 from tests.training.build import Listener, cross_entropy, examples, fitted, network, pixels, settings
 
@@ -123,14 +126,12 @@ def test_which_epoch_is_better(monitor, epochs):
 def test_a_training_that_diverges_at_once_is_an_error_that_names_the_epoch(tmp_path):
     model, _ = network(*DENSE)
     chosen = settings("epochs: 6, batch_size: 2, optimizer: {sgd: {learning_rate: 1.0e+30}}")
-    with pytest.raises(RunError) as caught:
+    with pytest.raises(DivergedError) as caught:
         fitted(model, chosen, Feed(examples(24), 2, seed=0), Feed(examples(8, seed=2), 8), tmp_path)
-    assert caught.value.exit_code == EXIT_RUN
-    assert caught.value.message == "training diverged: the loss of epoch 1 is nan"
+    assert caught.value.exit_code == 6
+    assert re.fullmatch(r"training diverged: the loss is nan in epoch 1, by step \d+ of 12", caught.value.message)
     assert "learning_rate" in caught.value.hint
-    (row,) = history_of(tmp_path)
-    assert row["epoch"] == "1"
-    assert math.isnan(float(row["loss"]))
+    assert not (tmp_path / "history.csv").exists()
 
 
 class Spoilt(Feed):
@@ -145,13 +146,13 @@ def test_a_training_that_diverges_later_keeps_what_was_good_and_says_so(tmp_path
     model, _ = network(*DENSE)
     listener = Listener()
     chosen = settings("epochs: 6, batch_size: 8")
-    record = fitted(model, chosen, Spoilt(examples(24), 8, seed=0), Feed(examples(8), 8), tmp_path, listener)
-    assert len(record.history) == len(listener.epochs) == 3
+    record = Record("val_loss")
+    feeds = Spoilt(examples(24), 8, seed=0), Feed(examples(8), 8)
+    with pytest.raises(DivergedError, match="the loss is nan in epoch 3, by step 3 of 3"):
+        fit(model, chosen, *feeds, Run(tmp_path), listener, record)
+    assert len(record.history) == len(listener.epochs) == len(history_of(tmp_path)) == 2
     assert record.best_epoch in (1, 2)
     assert all(np.isfinite(weight).all() for weight in record.best_weights)
-    assert listener.notes == [
-        f"training diverged: the loss of epoch 3 is nan; the weights of epoch {record.best_epoch} are kept"
-    ]
 
 
 @pytest.mark.parametrize(

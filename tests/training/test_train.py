@@ -12,7 +12,7 @@ from PIL import Image
 from cnnctl.config import load
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.images import ImageSpec, read_image
-from cnnctl.errors import EXIT_INTERRUPTED, RunError
+from cnnctl.errors import EXIT_INTERRUPTED, DivergedError, MachineError, RunError
 from cnnctl.evaluation.evaluate import evaluate_data, evaluate_split
 from cnnctl.inference.model import Classifier, load_classifier
 from cnnctl.inference.stream import classify
@@ -303,12 +303,42 @@ def test_latest_stays_with_the_last_complete_run(here, small_photos, monkeypatch
     text = SMALL.format(photos=small_photos)
     complete = train_here(text, "train.epochs=1").run
     diverging = "train.optimizer={sgd: {learning_rate: 1.0e+30}}"
-    with pytest.raises(RunError, match="diverged"):
+    with pytest.raises(DivergedError, match="diverged"):
         train_here(text, diverging)
-    assert (here / "runs" / "small" / "2" / "history.csv").is_file()
+    assert (here / "runs" / "small" / "2" / "config.yaml").is_file()
     monkeypatch.setattr(training, "fit", interrupt)
     with pytest.raises(InterruptedTrainingError, match="before the first was over: nothing was learned"):
         train_here(text)
     assert not (here / "runs" / "small" / "3" / "model.keras").exists()
     assert find_run(None).path.resolve() == complete.path.resolve()
     assert find_run(Path("runs/small")).path.resolve() == complete.path.resolve()
+
+
+def test_what_diverges_later_keeps_the_best_weights_before(here, small_photos, monkeypatch):
+    honest = training.fit
+
+    def diverge(*arguments):
+        honest(*arguments)
+        raise DivergedError("training diverged: the loss is nan in epoch 2, by step 8 of 9", "lower it")
+
+    monkeypatch.setattr(training, "fit", diverge)
+    with pytest.raises(DivergedError) as caught:
+        train_here(SMALL.format(photos=small_photos), "train.epochs=1")
+    kept = Path("runs/small/1/model.keras")
+    assert caught.value.message == (
+        "training diverged: the loss is nan in epoch 2, by step 8 of 9; "
+        f"the weights of epoch 1, the best so far, are in {kept}"
+    )
+    assert (caught.value.hint, caught.value.exit_code) == ("lower it", 6)
+    assert (here / kept).is_file()
+    assert not (here / "runs" / "latest").exists()
+
+
+def test_running_out_of_memory_names_the_batch_size(here, small_photos, monkeypatch):
+    def exhaust(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(training, "fit", exhaust)
+    with pytest.raises(MachineError, match="out of memory with train") as caught:
+        train_here(SMALL.format(photos=small_photos))
+    assert "train.batch_size: " in caught.value.hint

@@ -1,0 +1,73 @@
+"""Out of memory: which errors mean it, and which batch size would fit."""
+
+import subprocess
+from pathlib import Path
+
+from cnnctl.architecture import Plan
+from cnnctl.architecture.cost import training_bytes
+from cnnctl.config.training import TrainSettings
+from cnnctl.errors import MachineError
+
+_SPARE = 0.9
+"""Share of the memory that a training step may take; the rest is for libraries and other programs."""
+_CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception of Python, TensorFlow or JAX means that memory ran out."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "ResourceExhaustedError"
+        or "RESOURCE_EXHAUSTED" in text
+        or "out of memory" in text.lower()
+    )
+
+
+def largest_batch(plan: Plan, settings: TrainSettings, available: float, bytes_per_value: int = 4) -> int:
+    """The largest batch size whose training step fits into some memory, by `architecture.cost.training_bytes`.
+
+    Args:
+        plan: The network.
+        settings: Its optimizer and average count.
+        available: Bytes.
+        bytes_per_value: 4 in float32, 2 under a 16-bit precision.
+
+    Returns:
+        0 where not even one image fits.
+    """
+    fixed, with_one = (
+        training_bytes(plan, batch, settings.optimizer, settings.ema is not None, bytes_per_value) for batch in (0, 1)
+    )
+    return max(0, int((available - fixed) // (with_one - fixed)))
+
+
+def total_memory(kind: str) -> int | None:
+    """Bytes of memory of a `cpu` (of the machine, or of the container) or a `gpu`; None where it cannot be told."""
+    try:
+        if kind == "gpu":
+            command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+            told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+            return int(told.split()[0]) * 2**20
+        machine = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal:"))
+        total = int(machine.split()[1]) * 1024
+        limit = _CGROUP.read_text().strip() if _CGROUP.is_file() else "max"
+        return min(total, int(limit)) if limit.isdecimal() else total
+    except (OSError, ValueError, LookupError, StopIteration, subprocess.SubprocessError):
+        return None
+
+
+def memory_error(plan: Plan, settings: TrainSettings, memory: int | None, bytes_per_value: int) -> MachineError:
+    """What is said when memory ran out in a training."""
+    batch = settings.batch_size
+    needed = training_bytes(plan, batch, settings.optimizer, settings.ema is not None, bytes_per_value)
+    message = f"out of memory with train.batch_size: {batch}: a step needs about {needed / 1e9:.1f} GB by the plan"
+    if memory is None:
+        return MachineError(message, f"try train.batch_size: {max(1, batch // 2)}")
+    fitting = largest_batch(plan, settings, _SPARE * memory, bytes_per_value)
+    message += f", and there are {memory / 1e9:.1f} GB in all"
+    if fitting < 1:
+        return MachineError(message, "not even one image fits: make the images smaller, or use fewer filters")
+    if fitting >= batch:
+        return MachineError(message, f"by the plan it fits: end other programs, or try train.batch_size: {batch // 2}")
+    return MachineError(message, f"the largest batch that fits by the plan: train.batch_size: {fitting}")
