@@ -15,6 +15,7 @@ EXIT_DATA = 3
 EXIT_RUN = 4
 EXIT_ENVIRONMENT = 5
 EXIT_DIVERGED = 6
+EXIT_BUSY = 7
 EXIT_SOME_INPUTS_FAILED = 8
 EXIT_INTERRUPTED = 130
 
@@ -65,10 +66,20 @@ class DivergedError(CnnctlError):
     exit_code = EXIT_DIVERGED
 
 
+class BusyError(CnnctlError):
+    """Another process works on the same run."""
+
+    exit_code = EXIT_BUSY
+
+
 class MachineError(CnnctlError):
     """The machine lacks something: a device, a package, disk space, a permission."""
 
     exit_code = EXIT_ENVIRONMENT
+
+
+class DiskError(MachineError):
+    """A file cannot be written: the disk is full, or the folder may not be written into."""
 
 
 @dataclass(frozen=True)

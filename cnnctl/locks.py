@@ -21,11 +21,19 @@ class Lock:
         self.path = path
         self._descriptor = descriptor
 
+    def say(self, text: str) -> None:
+        """Write into the lock's file, for those who find it taken."""
+        os.ftruncate(self._descriptor, 0)
+        os.write(self._descriptor, text.encode())
+
     def release(self, remove: bool = False) -> None:
         """Let go; `remove` takes the lock's file away too."""
+        if self._descriptor < 0:
+            return
         if remove:
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
+        self._descriptor = -1
 
 
 def try_lock(path: Path) -> Lock | None:

@@ -38,9 +38,9 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         except CnnctlError as error:
             print(error, file=sys.stderr)
             code = error.exit_code
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             print("interrupted", file=sys.stderr)
-            code = EXIT_INTERRUPTED
+            code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
         except BrokenPipeError:  # the reader of our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from cnnctl.architecture import Plan
     from cnnctl.checks import Findings
     from cnnctl.config import Config
+    from cnnctl.runs import Run
     from cnnctl.training.progress import Watcher
     from cnnctl.training.train import Trained
 
@@ -31,6 +33,10 @@ def train_cli(
         Path | None,
         typer.Option("--output", metavar="DIR", help="The run directory; the next number under runs/NAME/."),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the run at --output after its last epoch; begin it if it is new."),
+    ] = False,
     assignments: SetOption = None,
     strict: StrictOption = False,
     as_json: JsonOption = False,
@@ -40,23 +46,39 @@ def train_cli(
     from cnnctl.checks import check, decode_catalog
     from cnnctl.cli.watch import counting, make_watcher
     from cnnctl.config import parse_config
-    from cnnctl.errors import MachineError
+    from cnnctl.errors import MachineError, UsageError
+    from cnnctl.interrupts import caught
     from cnnctl.quiet import captured_stderr
-    from cnnctl.runs.directory import refuse_occupied
+    from cnnctl.runs.directory import mark_latest, refuse_occupied
     from cnnctl.training.backend import KerasImport
+    from cnnctl.training.resume import take_up
+    from cnnctl.training.task import Task
     from cnnctl.training.train import train
 
+    if resume and output is None:
+        raise UsageError("--resume needs the run to go on with", "name it: --output runs/NAME/1")
     loaded = parse_config(config, assignments or ())
-    if output is not None:
+    if output is not None and not resume:
         refuse_occupied(output)
     findings = check(loaded, lambda done, total: None, decode=False)
     findings.insist()
     assert loaded.config is not None
     assert findings.plan is not None
-    with captured_stderr() as capture:
+    with ExitStack() as stack:
+        capture = stack.enter_context(captured_stderr())
         watcher = make_watcher(capture.terminal)
+        stack.callback(watcher.close)
+        interrupts = stack.enter_context(caught(capture.terminal, watcher.note))
+        taken_up = take_up(output, loaded.config, watcher.note) if output is not None and resume else None
+        if taken_up is not None:
+            stack.callback(taken_up.lock.release, remove=True)
+            if taken_up.is_complete:
+                mark_latest(taken_up.run)
+                _say_complete(taken_up.run, as_json)
+                return
         _describe_data(findings, watcher)
         keras_import = KerasImport(loaded.config.train, loaded.config.deterministic is True)
+        stack.callback(keras_import.join)
         try:
             waiting = partial(watcher.busy, "another process is decoding these images; waiting for it")
             decode_catalog(loaded, findings, counting(watcher, "decoding"), waiting, strict)
@@ -65,18 +87,29 @@ def train_cli(
                 between = "\n  hint: " if "\n" in remark.message else "; "
                 watcher.note(f"remark: {remark.message}{between}{remark.hint}")
             _describe_network(loaded.config, findings.plan, watcher)
-            trained = train(loaded.config, findings, output, sys.argv, keras_import, watcher, capture, begun)
+            task = Task(loaded.config, output, sys.argv, _repeat(config, assignments, strict), begun, taken_up)
+            trained = train(task, findings, keras_import, watcher, capture, interrupts)
         except MachineError as error:
             if isinstance(error.__cause__, ImportError):
                 print(capture.text(), file=capture.terminal, end="")
             raise
-        finally:
-            watcher.close()
-            keras_import.join()
     if as_json:
         print_json({"run": str(trained.run.path), "metrics": trained.evaluation.content})
     else:
         _print_result(trained)
+
+
+def _repeat(config: Path, assignments: list[str] | None, strict: bool) -> list[str]:
+    """The words of the command line, but for the run directory and the form of the answer."""
+    sets = [word for assignment in assignments or () for word in ("--set", assignment)]
+    return ["cnnctl", "train", str(config), *sets, *(["--strict"] if strict else [])]
+
+
+def _say_complete(run: "Run", as_json: bool) -> None:
+    if as_json:
+        print_json({"run": str(run.path), "metrics": run.read_metrics()})
+    else:
+        print(f"complete: nothing is left to train\n\nrun   {run.path}\nnext  cnnctl predict IMAGE")
 
 
 def _describe_data(findings: "Findings", watcher: "Watcher") -> None:

@@ -39,7 +39,7 @@ class PlainWatcher:
     def epoch(self, epoch: Epoch) -> None:
         self._told = time.monotonic()
         self._clock.finish(epoch)
-        if epoch.number == 1:
+        if self._clock.begun_at == epoch.number:
             self.note(epoch_header(epoch))
         self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.of, 0.0)))
 
@@ -91,7 +91,7 @@ class TerminalWatcher:
 
     def epoch(self, epoch: Epoch) -> None:
         self._clock.finish(epoch)
-        if epoch.number == 1:
+        if self._clock.begun_at == epoch.number:
             self.note(epoch_header(epoch))
         self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.of, 0.0)))
         if epoch.number == epoch.of:
@@ -113,23 +113,27 @@ class TerminalWatcher:
 
 
 class _Clock:
-    """How long the rest of a training will take, judged by the epochs so far."""
+    """How long the rest of a training will take, judged by the epochs so far.
+
+    Attributes:
+        begun_at: The first epoch of this process, from 1; 0 while there is none.
+    """
 
     def __init__(self) -> None:
-        self._begun = time.monotonic()
+        self.begun_at = 0
         self._first_step: float | None = None
-        self._finished = 0
 
     def finish(self, epoch: Epoch) -> None:
+        self.begun_at = self.begun_at or epoch.number
         self._first_step = self._first_step or time.monotonic() - epoch.seconds
-        self._finished = epoch.number
 
     def left(self, epoch: int, epochs: int, share: float) -> float:
         """Seconds left when `share` of `epoch` (from 1) is done; 0 at the end, and before anything is known."""
         now = time.monotonic()
+        self.begun_at = self.begun_at or epoch
         self._first_step = self._first_step or now
-        done = epoch - 1 + share
-        return (now - self._first_step) / max(done, 1e-9) * (epochs - done) if done else 0.0
+        done = epoch - self.begun_at + share
+        return (now - self._first_step) / max(done, 1e-9) * (epochs - epoch + 1 - share) if done else 0.0
 
 
 _COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")

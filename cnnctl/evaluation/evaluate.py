@@ -17,6 +17,7 @@ from cnnctl.evaluation.plots import confusion_matrix_png
 from cnnctl.inference.model import load_classifier
 from cnnctl.inference.stream import classify
 from cnnctl.runs import Run, files
+from cnnctl.runs.directory import own
 
 Progress = Callable[[int, int], None]
 
@@ -48,6 +49,7 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
 
     Raises:
         RunError: the run has no model, or no such split.
+        BusyError: it is being trained or judged by another process.
         DataError: an image of it is gone or damaged.
     """
     classifier = load_classifier(run, threads=1)
@@ -58,7 +60,11 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
         raise DataError(f"the run {run.path} has no {chosen} images", f"it has {' and '.join(has)}: --split {has[-1]}")
     truth = label_numbers(labels, classifier.classes, str(run.split))
     probabilities = _probabilities(classifier, paths, progress)
-    return record(run, chosen, paths, truth, probabilities, is_main=chosen == default_split(run))
+    lock = own(run)
+    try:
+        return record(run, chosen, paths, truth, probabilities, is_main=chosen == default_split(run))
+    finally:
+        lock.release(remove=True)
 
 
 def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress) -> Evaluation:

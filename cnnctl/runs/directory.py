@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnctl.errors import MachineError, RunError, UsageError
+from cnnctl.errors import BusyError, MachineError, RunError, UsageError
+from cnnctl.locks import Lock, try_lock
 from cnnctl.runs import files
 
 RUNS = "runs"
@@ -81,6 +82,14 @@ class Run:
     def evaluations(self) -> Path:
         return self.path / "evaluations"
 
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / ".lock"
+
     def need(self, path: Path) -> Path:
         """The same path, if the run has it.
 
@@ -133,6 +142,7 @@ def create_run(name: str, output: Path | None) -> Run:
 
     Raises:
         UsageError: `output` exists and is not an empty folder.
+        BusyError: another process works on it.
         MachineError: it cannot be made.
     """
     try:
@@ -148,15 +158,67 @@ def create_run(name: str, output: Path | None) -> Run:
         ) from None
 
 
+def own(run: Run) -> Lock:
+    """The right to write into a run, until it is released or the process ends.
+
+    Raises:
+        BusyError: another process has it.
+        MachineError: the run cannot be written.
+    """
+    try:
+        lock = try_lock(run.lock)
+    except OSError as error:
+        hint = "choose another folder with --output DIR"
+        raise MachineError(f"{run.path} cannot be written: {error.strerror}", hint) from None
+    if lock is None:
+        raise _busy(run)
+    lock.say(f"{os.getpid()}\n")
+    return lock
+
+
+def _busy(run: Run) -> BusyError:
+    try:
+        owner = f" (process {int(run.lock.read_text())})"
+    except (OSError, ValueError):
+        owner = ""
+    return BusyError(f"{run.path} is in use by another cnnctl{owner}", "wait for it, or choose another folder")
+
+
 def refuse_occupied(output: Path) -> None:
     """Raises:
     UsageError: `output` is a file or a folder that is not empty.
+    BusyError: it is a run that another process works on.
     """
-    if output.is_dir():
-        if any(output.iterdir()):
-            raise UsageError(f"{output} is not empty", "choose another folder with --output, or remove this one")
-    elif output.exists():
-        raise UsageError(f"{output} is a file, not a folder", "choose another folder with --output")
+    if not output.is_dir():
+        if output.exists():
+            raise UsageError(f"{output} is a file, not a folder", "choose another folder with --output")
+        return
+    run = Run(output)
+    if run.lock.exists():
+        own(run).release(remove=True)
+    if any(output.iterdir()):
+        mend = "choose another folder with --output, or remove this one"
+        if run.config.is_file():
+            mend = "--resume goes on with it; or choose another folder with --output"
+        raise UsageError(f"{output} is not empty", mend)
+
+
+def is_begun(run: Run) -> bool:
+    """Whether a folder is a run, however early it was killed.
+
+    Raises:
+        UsageError: it is something else that is not empty.
+    """
+    if not run.path.is_dir():
+        if run.path.exists():
+            raise UsageError(f"{run.path} is a file, not a folder", "choose another folder with --output")
+        return False
+    if run.config.is_file():
+        return True
+    found = list(run.path.iterdir())
+    if not all(files.is_aside(child) or child.name == run.lock.name for child in found):
+        raise UsageError(f"{run.path} is not empty and is no run", "choose another folder with --output")
+    return bool(found)
 
 
 def _next_number(folder: Path) -> Path:

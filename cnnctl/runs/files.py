@@ -4,63 +4,109 @@ import csv
 import io
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from cnnctl.errors import MachineError
+from cnnctl.errors import DiskError
+
+_ASIDE = ".part"
+_HINT = "free some space or choose --output DIR"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace the file at `path`, or make it; a reader sees the old content or the new one, never a part.
 
     Raises:
-        MachineError: the disk is full, or the folder cannot be written.
+        DiskError: the disk is full, or the folder cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise MachineError(
-            f"{path} cannot be written: {error.strerror}", "free some space or choose --output DIR"
-        ) from None
+    with replacing_bytes(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing_bytes(path: Path) -> Iterator[BinaryIO]:
+    """A file to write piece by piece, which takes the place of `path` at the end of the block.
+
+    Raises:
+        DiskError: it cannot be written; what was at `path` stays.
+    """
+    with writing(path), _aside(path) as handle, os.fdopen(handle, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[TextIO]:
-    """A text file to write piece by piece, which takes the place of `path` at the end of the block.
+    """`replacing_bytes` for text in UTF-8; file names that are no UTF-8 keep their bytes."""
+    with replacing_bytes(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+        yield text
+        text.flush()
+        text.detach()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A block in which the machine's refusals (disk full, no permission) are about writing `path`.
 
     Raises:
-        MachineError: it cannot be written; what was at `path` stays.
+        DiskError: instead of the OSError.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        yield
     except OSError as error:
-        hint = "free some space or choose --output DIR"
-        raise MachineError(f"{path} cannot be written: {error.strerror}", hint) from None
+        reason = error.strerror or next(iter(str(error).splitlines()), type(error).__name__)
+        raise DiskError(f"{path} cannot be written: {reason}", _HINT) from None
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[int]:
+    """The descriptor of a new file beside `path`, which takes its place at the end of the block, for good."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_ASIDE, dir=path.parent)
+    try:
+        yield handle
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+        _sync_folder(path.parent)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the system lets us."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def aside_folder(folder: Path) -> "tempfile.TemporaryDirectory[str]":
+    """A folder in `folder` for files that are being made, gone at the end of the block."""
+    return tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=_ASIDE)
+
+
+def is_aside(path: Path) -> bool:
+    """Whether a file or folder is one that is still being made, or was when its maker was killed."""
+    return path.name.startswith(".") and path.name.endswith(_ASIDE)
+
+
+def sweep(folder: Path) -> None:
+    """Take away what killed processes left behind while they wrote into a folder or its subfolders."""
+    for left in [*folder.glob(f".*{_ASIDE}"), *folder.glob(f"*/.*{_ASIDE}"), *folder.glob(f"*/*/.*{_ASIDE}")]:
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                left.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

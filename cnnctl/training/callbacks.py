@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnnctl.interrupts import Interrupts
 from cnnctl.runs import Run, files
 from cnnctl.training.feeding import Feed
 from cnnctl.training.progress import Epoch, Watcher
@@ -23,6 +24,8 @@ class Record:
         best_epoch: From 1; 0 while there is none.
         best_value: Its figure.
         best_weights: Copies of its arrays.
+        committed: The epoch of the last checkpoint; 0 while there is none.
+        stopped: Whether early stopping ended the training.
     """
 
     monitor: str | None
@@ -30,6 +33,8 @@ class Record:
     best_epoch: int = 0
     best_value: float = math.nan
     best_weights: list[Any] = field(default_factory=list)
+    committed: int = 0
+    stopped: bool = False
 
     def is_better(self, figures: dict[str, float]) -> bool:
         """Whether an epoch's figures beat the best so far; a loss falls, an accuracy rises."""
@@ -44,22 +49,42 @@ class Record:
 
 
 class LossError(Exception):
-    """Raised out of a fit: the mean loss of an epoch became infinite or no number."""
-
-    def __init__(self, loss: float, epoch: int, step: int, steps: int) -> None:
-        super().__init__(f"the loss is {loss} in epoch {epoch}, by step {step} of {steps}")
+    """Raised out of a fit: the mean loss of an epoch, or a weight, became infinite or no number."""
 
 
-def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Watcher, rates: Rates | None) -> Any:
+def make_averages() -> Any:
+    """A keras callback that has the averages of the weights in the model whenever it is judged.
+
+    Keras' own, but that it keeps the weights behind the averages at the end, so that more epochs can follow.
+    """
+    import keras
+
+    class Averages(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
+        def _finalize_ema_values(self) -> None:
+            pass
+
+    return Averages(swap_on_epoch=True)
+
+
+def make_callback(
+    record: Record,
+    run: Run,
+    feed: Feed,
+    epochs: int,
+    watcher: Watcher,
+    rates: Rates | None,
+    interrupts: Interrupts,
+) -> Any:
     """A keras callback that sets the feed's epoch, keeps the best weights, writes history.csv and tells the watcher.
 
-    `rates` are the planned learning rates by step; None where only the optimizer knows.
+    `rates` are the planned learning rates by step; None where only the optimizer knows. It stops between two steps
+    when `interrupts` say so.
     """
     import keras
 
     def insist_on_a_number(figures: dict[str, float], done: int) -> None:
         if not math.isfinite(figures["loss"]):
-            raise LossError(figures["loss"], feed.epoch + 1, done, len(feed))
+            raise LossError(f"the loss is {figures['loss']} in epoch {feed.epoch + 1}, by step {done} of {len(feed)}")
 
     class Bookkeeping(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -67,7 +92,11 @@ def make_callback(record: Record, run: Run, feed: Feed, epochs: int, watcher: Wa
             self.begun = self.told = time.perf_counter()
             self.trained = 0.0
 
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            interrupts.check()
+
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            interrupts.check()
             now = time.perf_counter()
             self.trained = now - self.begun
             if now - self.told >= _BETWEEN_STEPS:

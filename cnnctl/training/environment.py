@@ -4,7 +4,6 @@ import hashlib
 import platform
 import sys
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cnnctl import __version__
@@ -15,6 +14,7 @@ from cnnctl.training.backend import JAX
 from cnnctl.training.callbacks import Record
 from cnnctl.training.devices import Device, usable_cores
 from cnnctl.training.feeding import Feed
+from cnnctl.training.task import Task
 
 _PACKAGES = (
     "keras",
@@ -37,16 +37,15 @@ def write_environment(
     backend: str,
     history: Record,
     training: Feed,
-    command: Sequence[str],
+    task: Task,
     training_seconds: float,
-    begun: float,
 ) -> None:
     """environment.json of a run: with what, on what, from what, and how long it took.
 
     `waiting_for_data` are the seconds in which a step waited for its batch; known on JAX, whose loop asks for batches
-    one by one.
+    one by one. Seconds are of the last command, which may have gone on from a checkpoint.
     """
-    total = time.perf_counter() - begun
+    total = time.perf_counter() - task.begun
     now = datetime.now(UTC)
     files.write_json(
         run.environment,
@@ -59,11 +58,12 @@ def write_environment(
             "deterministic": device.deterministic,
             "threads": usable_cores(),
             "seed": config.seed,
-            "command": list(command),
+            "command": list(task.command),
             "config_hash": hashlib.blake2b(to_yaml(config).encode(), digest_size=16).hexdigest(),
             "data_hash": data_hash,
             "epochs": len(history.history),
             "best_epoch": history.best_epoch,
+            "resumed_after_epoch": task.begin.epoch if task.begin is not None else None,
             "started": datetime.fromtimestamp(now.timestamp() - total, UTC).isoformat(timespec="seconds"),
             "finished": now.isoformat(timespec="seconds"),
             "seconds": {

@@ -1,7 +1,6 @@
 """The trained network as model.keras and model.onnx, and the proof that the two agree."""
 
 import math
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +50,7 @@ class Parity:
 
 def save_keras(model: Any, run: Run) -> None:
     """model.keras of a run."""
-    with tempfile.TemporaryDirectory(dir=run.path, prefix=".saving.") as folder:
+    with files.writing(run.keras_model), files.aside_folder(run.path) as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
         files.write_bytes(run.keras_model, path.read_bytes())
@@ -80,7 +79,7 @@ def save_onnx(
     Returns:
         How far the two differ, and the Keras model's probabilities of those images: float32 (rows, classes).
     """
-    with tempfile.TemporaryDirectory(dir=run.path, prefix=".saving.") as folder:
+    with files.writing(run.onnx_model), files.aside_folder(run.path) as folder:
         path = Path(folder) / "model.onnx"
         model(np.asarray(images[rows[:1]]))  # Keras exports what has been called
         _export(model, path)

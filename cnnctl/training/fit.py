@@ -5,9 +5,11 @@ from typing import Any
 from cnnctl.config import Config
 from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.errors import DivergedError
+from cnnctl.interrupts import Interrupts
 from cnnctl.runs import Run
 from cnnctl.training.backend import JAX
-from cnnctl.training.callbacks import LossError, Record, make_callback
+from cnnctl.training.callbacks import LossError, Record, make_averages, make_callback
+from cnnctl.training.commits import Commits, make_committer
 from cnnctl.training.feeding import Feed, as_keras_dataset
 from cnnctl.training.optimizers import make_optimizer
 from cnnctl.training.progress import Watcher
@@ -18,7 +20,15 @@ _DIVERGED = "lower the learning_rate or clip the gradients (clipnorm: 1); batch_
 
 
 def fit(
-    model: Any, config: Config, training: Feed, validation: Feed | None, run: Run, watcher: Watcher, record: Record
+    model: Any,
+    config: Config,
+    training: Feed,
+    validation: Feed | None,
+    run: Run,
+    watcher: Watcher,
+    record: Record,
+    commits: Commits | None = None,
+    interrupts: Interrupts | None = None,
 ) -> None:
     """Train a model; its best weights are in the record (averages, where they are kept), not in the model.
 
@@ -30,11 +40,16 @@ def fit(
         run: Gets history.csv after every epoch.
         watcher: Hears of every step and epoch.
         record: Filled epoch by epoch, so that it is of use when the training is interrupted.
+        commits: Where the state is kept at the end of each epoch, and from where it goes on; None keeps nothing.
+        interrupts: May stop it between two steps.
 
     Raises:
         DivergedError: the loss became infinite or no number; the record has what was good before.
+        Interrupt: a signal came in.
     """
     import keras
+
+    interrupts = interrupts or Interrupts()
 
     settings = config.train
     rates = learning_rates(settings.schedule, settings.optimizer.learning_rate, settings.epochs, len(training))
@@ -48,20 +63,24 @@ def fit(
         steps_per_execution=1 if on_jax else max(1, min(MOST_STEPS_PER_EXECUTION, len(training) // 4)),
     )
     planned = None if isinstance(settings.schedule, ReduceOnPlateau) else rates
-    averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if settings.ema is not None else []
+    callbacks = [
+        *([make_averages()] if settings.ema is not None else []),  # first, so that the others see the averages
+        make_callback(record, run, training, settings.epochs, watcher, planned, interrupts),
+        *_stopping(config),
+    ]
+    if commits is not None:
+        callbacks.append(make_committer(commits, record, callbacks))
     try:
-        model.fit(
-            as_keras_dataset(training),
-            epochs=settings.epochs,
-            validation_data=as_keras_dataset(validation) if validation is not None else None,
-            callbacks=[
-                *averaged,  # first, so that the others see the averages
-                make_callback(record, run, training, settings.epochs, watcher, planned),
-                *_stopping(config),
-            ],
-            shuffle=False,
-            verbose=0,
-        )
+        with interrupts.deferred():
+            model.fit(
+                as_keras_dataset(training),
+                epochs=settings.epochs,
+                initial_epoch=commits.begin.epoch if commits is not None and commits.begin is not None else 0,
+                validation_data=as_keras_dataset(validation) if validation is not None else None,
+                callbacks=callbacks,
+                shuffle=False,
+                verbose=0,
+            )
     except LossError as error:
         raise DivergedError(f"training diverged: {error}", _DIVERGED) from None
     finally:

@@ -3,43 +3,38 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cnnctl.architecture import Plan
 from cnnctl.checks import Findings
 from cnnctl.config import Config
-from cnnctl.config.dump import to_yaml
-from cnnctl.data.augment import augmenter
-from cnnctl.data.cache import Decoded, contents_hash
+from cnnctl.config.dump import to_plain, to_yaml
+from cnnctl.data.cache import contents_hash
 from cnnctl.data.catalog import Catalog, image_spec
-from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
-from cnnctl.errors import CnnctlError, DivergedError
-from cnnctl.evaluation.evaluate import Evaluation, record
-from cnnctl.inference.model import load_classifier
+from cnnctl.data.split import VALIDATION
+from cnnctl.errors import EXIT_INTERRUPTED, CnnctlError, DiskError
+from cnnctl.evaluation.evaluate import Evaluation
+from cnnctl.interrupts import Interrupts
+from cnnctl.locks import Lock
 from cnnctl.quiet import Capture
 from cnnctl.runs import Run, create_run, files
-from cnnctl.runs.directory import mark_latest
+from cnnctl.runs.directory import mark_latest, own
 from cnnctl.training.backend import TENSORFLOW, KerasImport, title
 from cnnctl.training.callbacks import Record
-from cnnctl.training.devices import FLOAT32, choose_device
+from cnnctl.training.commits import Commits
+from cnnctl.training.devices import Device, choose_device
 from cnnctl.training.environment import write_environment
-from cnnctl.training.export import Parity, save_keras, save_onnx
-from cnnctl.training.feeding import Examples, Feed, channel_statistics
-from cnnctl.training.fit import fit
-from cnnctl.training.memory import is_out_of_memory, memory_error, total_memory
-from cnnctl.training.network import SYMMETRIC, UNIT, Scaling, build_network
-from cnnctl.training.objective import class_weights, make_objective
+from cnnctl.training.export import Parity
+from cnnctl.training.finish import export_and_score, save_best
+from cnnctl.training.inputs import make_feeds, scaling_of, split_rows
+from cnnctl.training.learn import Network, learn, what_was_done
+from cnnctl.training.network import build_network
 from cnnctl.training.progress import Watcher
+from cnnctl.training.resume import Digests, insist_on_data, listing_hash, write_digests
 from cnnctl.training.start import describe_taken, read_start, take_weights
+from cnnctl.training.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_PREDICTION_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -62,217 +57,129 @@ class Trained:
 
 
 class InterruptedTrainingError(CnnctlError):
-    """Ctrl-C during training; the message says what was kept."""
+    """A signal during training; the message says what was kept."""
 
-    exit_code = 130
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code  # type: ignore[misc]
 
 
 def train(
-    config: Config,
+    task: Task,
     findings: Findings,
-    output: Path | None,
-    command: Sequence[str],
     keras_import: KerasImport,
     watcher: Watcher,
     capture: Capture,
-    begun: float,
+    interrupts: Interrupts | None = None,
 ) -> Trained:
     """Train what was checked.
 
     Args:
-        config: The config, its paths absolute.
+        task: What is wanted.
         findings: Of checks.check, without problems, with the images decoded.
-        output: The run directory; None for the next number under runs/.
-        command: The command line, for the record.
         keras_import: Under way since before the images were decoded.
         watcher: Hears how it goes.
         capture: Holds descriptor 2; moved into the run's log.txt.
-        begun: time.perf_counter() at the start of the command.
+        interrupts: The signals of the process.
 
     Raises:
         MachineError: no such device, memory ran out, or the run cannot be written.
+        DataError: the images are not those of the run to go on with.
         DivergedError: the loss became no number; the best weights before are in the run.
-        InterruptedTrainingError: by Ctrl-C.
+        InterruptedTrainingError: by a signal.
     """
     assert findings.plan is not None
     assert findings.catalog is not None
     assert findings.decoded is not None
     plan, catalog, decoded = findings.plan, findings.catalog, findings.decoded
+    interrupts = interrupts or Interrupts()
     watcher.busy(f"loading {title(keras_import.backend)}")
     keras_import.wait()
-    device = choose_device(config.train.device, config.train.precision, config.deterministic, keras_import.backend)
-    watcher.note(f"device: {device.name}, by {title(keras_import.backend)}")
+    device = _choose_device(task.config, keras_import.backend, watcher)
+    digests = decoded.digests[catalog.frame.index.to_numpy()]
+    if task.begin is not None:
+        assert task.taken_up is not None
+        insist_on_data(task.taken_up.run, task.begin, catalog, digests)
+    scaling = scaling_of(task.config, catalog, decoded)
+    model = build_network(plan, scaling, device.precision, task.config.seed, trains=True)
+    config = _begin_weights(task, model, catalog.classes, watcher)
+    run, lock = _take_run(task)
+    record = Record(monitor=config.train.best if VALIDATION in set(catalog.frame.split) else None)
+    try:
+        interrupts.farewell = f"left at once; go on with: {task.resume_line(run)}"
+        _write_inputs(run, config, catalog, digests)
+        capture.attach(run.log)
+        about = _about(task, config, device, keras_import.backend, listing_hash(catalog, digests))
+        splits = split_rows(catalog)
+        data_hash = contents_hash(digests, catalog.frame.label.tolist())
+        classes = catalog.classes
+        findings.catalog = None  # split.csv has the names: in memory they would grow with the number of images
+        del catalog
+        training, validation = make_feeds(config, classes, splits, decoded)
+        network = Network(model, plan, scaling, device)
+        learn(network, config, training, validation, record, watcher, Commits(run, about, task.begin), interrupts)
+        seconds = time.perf_counter() - task.begun
+        watcher.busy("exporting and evaluating")
+        bare = save_best(run, plan, scaling, record)
+        evaluation, parity = export_and_score(run, bare, image_spec(config.data.image), splits, decoded)
+        mark_latest(run)
+        write_environment(run, config, data_hash, device, keras_import.backend, record, training, task, seconds)
+        return Trained(run, evaluation, record, parity, time.perf_counter() - task.begun)
+    except KeyboardInterrupt as stop:
+        what = what_was_done(run, config, record, plan, scaling)
+        code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
+        raise InterruptedTrainingError(what, f"go on with: {task.resume_line(run)}", code) from None
+    except DiskError as error:
+        raise DiskError(error.message, f"{error.hint}; then go on with: {task.resume_line(run)}") from None
+    finally:
+        lock.release(remove=True)
+
+
+def _choose_device(config: Config, backend: str, watcher: Watcher) -> Device:
+    device = choose_device(config.train.device, config.train.precision, config.deterministic, backend)
+    watcher.note(f"device: {device.name}, by {title(backend)}")
     watcher.note(f"precision: {device.precision} ({device.reason})")
-    scaling = _scaling(config, catalog, decoded)
-    if device.deterministic and keras_import.backend == TENSORFLOW:
+    if device.deterministic and backend == TENSORFLOW:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    model = build_network(plan, scaling, device.precision, config.seed, trains=True)
-    if config.train.initial_weights is not None:
+    return device
+
+
+def _begin_weights(task: Task, model: Any, classes: Sequence[str], watcher: Watcher) -> Config:
+    """Give the model the weights of train.initial_weights; the config, naming the file that they came from."""
+    config = task.config
+    if config.train.initial_weights is None:
+        return config
+    if task.begin is not None:
+        source = str(task.begin.state["start"])
+    else:
         start = read_start(config.train.initial_weights)
-        begun_from = config.train.model_copy(update={"initial_weights": str(start.source)})
-        config = config.model_copy(update={"train": begun_from})  # runs/NAME may mean a newer run tomorrow
-        watcher.note(describe_taken(start, take_weights(model, start, catalog.classes)))
-    run = create_run(config.name or "run", output)
-    capture.attach(run.log)
-    _write_inputs(run, config, catalog)
-    splits = _splits(catalog)
-    data_hash = contents_hash(decoded.digests[catalog.frame.index.to_numpy()], catalog.frame.label.tolist())
-    classes = catalog.classes
-    findings.catalog = None  # split.csv has the names: in memory they would grow with the number of images
-    del catalog
-    training, validation = _feeds(config, classes, splits, decoded)
-    watcher.note(f"training {len(training.examples):,} images, {config.train.epochs} epochs, into {run.path}")
-    try:
-        history = _fit(model, config, training, validation, run, watcher, plan, scaling)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        size = 4 if device.precision == FLOAT32 else 2
-        raise memory_error(plan, config.train, total_memory(device.kind), size) from error
-    seconds = time.perf_counter() - begun
-    watcher.busy("exporting and evaluating")
-    bare = _bare_network(plan, scaling, history)
-    save_keras(bare, run)
-    split = next(name for name in (VALIDATION, TEST, TRAIN) if name in splits)
-    rows = splits[split].rows
-    parity, probabilities = save_onnx(bare, run, image_spec(config.data.image), classes, decoded.pixels, rows, split)
-    evaluation = _evaluate(run, splits, decoded, bare, parity, probabilities)
-    write_environment(run, config, data_hash, device, keras_import.backend, history, training, command, seconds, begun)
-    mark_latest(run)
-    return Trained(run, evaluation, history, parity, time.perf_counter() - begun)
+        watcher.note(describe_taken(start, take_weights(model, start, classes)))
+        source = str(start.source)  # runs/NAME may mean a newer run tomorrow
+    return config.model_copy(update={"train": config.train.model_copy(update={"initial_weights": source})})
 
 
-def _fit(
-    model: Any,
-    config: Config,
-    training: Feed,
-    validation: Feed | None,
-    run: Run,
-    watcher: Watcher,
-    plan: Plan,
-    scaling: Scaling,
-) -> Record:
-    history = Record(monitor=config.train.best if validation is not None else None)
-    try:
-        fit(model, config, training, validation, run, watcher, history)
-    except KeyboardInterrupt:
-        number = min(len(history.history) + 1, config.train.epochs)
-        message = f"interrupted in epoch {number} of {config.train.epochs}"
-        if not history.best_epoch:
-            raise InterruptedTrainingError(f"{message}, before the first was over: nothing was learned") from None
-        raise InterruptedTrainingError(f"{message}; {_keep_best(run, plan, scaling, history)}") from None
-    except DivergedError as error:
-        if not history.best_epoch:
-            raise
-        raise DivergedError(f"{error.message}; {_keep_best(run, plan, scaling, history)}", error.hint) from None
-    return history
+def _take_run(task: Task) -> tuple[Run, Lock]:
+    if task.taken_up is not None:
+        return task.taken_up.run, task.taken_up.lock
+    run = create_run(task.config.name or "run", task.output)
+    return run, own(run)
 
 
-def _keep_best(run: Run, plan: Plan, scaling: Scaling, history: Record) -> str:
-    save_keras(_bare_network(plan, scaling, history), run)
-    return f"the weights of epoch {history.best_epoch}, the best so far, are in {run.keras_model}"
+def _about(task: Task, config: Config, device: Device, backend: str, data: str) -> dict[str, Any]:
+    """What a resume must agree with, or is told about."""
+    return {
+        "config": to_plain(task.config),
+        "start": config.train.initial_weights,
+        "data": data,
+        "machine": {"backend": backend, "device": device.name, "precision": device.precision},
+    }
 
 
-def _bare_network(plan: Plan, scaling: Scaling, history: Record) -> Any:
-    """The network that is saved: float32, with the best weights."""
-    model = build_network(plan, scaling, "float32")
-    model.set_weights(history.best_weights)
-    return model
-
-
-def _scaling(config: Config, catalog: Catalog, decoded: Decoded) -> Scaling:
-    match config.data.image.scaling:
-        case "unit":
-            return UNIT
-        case "symmetric":
-            return SYMMETRIC
-        case "standardize":
-            mean, deviation = channel_statistics(decoded.pixels, _rows(catalog, TRAIN))
-            scale = tuple(1 / value for value in deviation)
-            return Scaling(scale, tuple(-m * s for m, s in zip(mean, scale, strict=True)))
-
-
-def _rows(catalog: Catalog, split: str) -> NDArray[np.int64]:
-    """The rows of the decoded images that belong to a split; the frame's index counts all images found."""
-    return np.asarray(catalog.frame.index[catalog.frame.split == split], np.int64)
-
-
-@dataclass(frozen=True)
-class Split:
-    """The images of one split: their rows in the decoded images, and their class numbers, both int64 (images,)."""
-
-    rows: NDArray[np.int64]
-    labels: NDArray[np.int64]
-
-
-def _splits(catalog: Catalog) -> dict[str, Split]:
-    """The splits that have images."""
-    number = {name: index for index, name in enumerate(catalog.classes)}
-    labels = np.asarray(catalog.frame.label.map(number), np.int64)
-    found = {}
-    for name in SPLITS:
-        chosen = (catalog.frame.split == name).to_numpy()
-        if chosen.any():
-            found[name] = Split(np.asarray(catalog.frame.index[chosen], np.int64), labels[chosen])
-    return found
-
-
-def _feeds(
-    config: Config, classes: Sequence[str], splits: dict[str, Split], decoded: Decoded
-) -> tuple[Feed, Feed | None]:
-    settings = config.train
-    objective = make_objective(config, len(classes))
-
-    def examples(split: Split, weighted: bool) -> Examples:
-        weights = class_weights(settings.class_weight, classes, split.labels) if weighted else None
-        return Examples(decoded.pixels, split.rows, split.labels, objective, weights)
-
-    learned = examples(splits[TRAIN], weighted=True)
-    vary = augmenter(config.augment, config.seed, learned.image, len(learned))
-    training = Feed(learned, settings.batch_size, config.seed, vary)
-    if VALIDATION not in splits:
-        return training, None
-    return training, Feed(examples(splits[VALIDATION], weighted=False), settings.batch_size)
-
-
-def _evaluate(
-    run: Run,
-    splits: dict[str, Split],
-    decoded: Decoded,
-    model: Any,
-    parity: Parity,
-    compared: NDArray[np.float32],
-) -> Evaluation:
-    """Score validation and test, the last of them as the run's own figures, by model.onnx where it was kept."""
-    files.write_json(run.metrics, {"onnx": parity.to_json()})
-    scored = [split for split in (VALIDATION, TEST) if split in splits] or [TRAIN]
-    classifier = load_classifier(run) if parity.written else None
-    evaluation = None
-    for split in scored:
-        rows = splits[split].rows
-        batches = (np.asarray(decoded.pixels[rows[at : at + _PREDICTION_BATCH]]) for at in _starts(rows))
-        if classifier is not None:
-            probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches])
-        elif split == parity.split:
-            probabilities = compared
-        else:
-            from cnnctl.inference.model import expand
-
-            probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
-        paths, _ = run.read_split(split)
-        evaluation = record(run, split, paths, splits[split].labels, probabilities, is_main=split == scored[-1])
-    assert evaluation is not None
-    return evaluation
-
-
-def _starts(rows: NDArray[np.int64]) -> range:
-    return range(0, len(rows), _PREDICTION_BATCH)
-
-
-def _write_inputs(run: Run, config: Config, catalog: Catalog) -> None:
+def _write_inputs(run: Run, config: Config, catalog: Catalog, digests: Digests) -> None:
     files.write_text(run.config, to_yaml(config))
     files.write_json(run.classes, list(catalog.classes))
     frame: pd.DataFrame = catalog.frame
     files.write_csv(run.split, ("path", "label", "split"), frame[["path", "label", "split"]].itertuples(index=False))
+    write_digests(run, digests)

@@ -1,5 +1,6 @@
 """Networks, data in memory and whole trainings in-process, for the tests of training/."""
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.checks import check
 from cnnctl.config import Config, parse_config
+from cnnctl.interrupts import Interrupts
 from cnnctl.quiet import captured_stderr
 from cnnctl.runs import Run
 from cnnctl.training import fit as fit_module
@@ -20,6 +22,8 @@ from cnnctl.training.feeding import Examples, Feed
 from cnnctl.training.network import UNIT, Scaling, build_network
 from cnnctl.training.objective import Objective, make_objective
 from cnnctl.training.progress import Epoch
+from cnnctl.training.resume import take_up
+from cnnctl.training.task import Task
 from cnnctl.training.train import Trained, train
 from tests.config.build import config, layers, with_model
 
@@ -75,9 +79,10 @@ def settings(train: str, model: tuple[str, ...] = ("flatten",), rest: str = "") 
 
 @dataclass
 class Listener:
-    """A watcher that keeps what it hears, and may raise at the end of an epoch."""
+    """A watcher that keeps what it hears, and may interrupt the training after an epoch."""
 
-    raises_after: int = 0
+    stops_after: int = 0
+    interrupts: Interrupts = field(default_factory=Interrupts)
     notes: list[str] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
 
@@ -95,8 +100,8 @@ class Listener:
 
     def epoch(self, epoch: Epoch) -> None:
         self.epochs.append(epoch)
-        if epoch.number == self.raises_after:
-            raise KeyboardInterrupt
+        if epoch.number == self.stops_after:
+            self.interrupts.handle(signal.SIGINT, None)
 
 
 def fitted(
@@ -191,22 +196,34 @@ train:
 """
 
 
-def train_here(text: str, *assignments: str, output: Path | None = None, watcher: Listener | None = None) -> Trained:
+def train_here(
+    text: str,
+    *assignments: str,
+    output: Path | None = None,
+    watcher: Listener | None = None,
+    resume: bool = False,
+) -> Trained:
     """`cnnctl train` of a config's text in the current folder, in this process.
 
     Args:
         text: The config.
         assignments: As of --set.
         output: As of --output.
-        watcher: Hears of it.
+        watcher: Hears of it; may stop it at the end of an epoch.
+        resume: As of --resume.
     """
     Path("small.yaml").write_text(text)
+    watcher = watcher or Listener()
     loaded = parse_config(Path("small.yaml"), assignments)
-    findings = check(loaded, lambda done, total: None)
-    findings.insist()
     assert loaded.config is not None
-    keras_import = KerasImport(loaded.config.train, deterministic=False)
-    with captured_stderr() as capture:
-        return train(
-            loaded.config, findings, output, ["cnnctl"], keras_import, watcher or Listener(), capture, begun=0.0
-        )
+    taken_up = take_up(output, loaded.config, watcher.note) if resume and output is not None else None
+    try:
+        findings = check(loaded, lambda done, total: None)
+        findings.insist()
+        keras_import = KerasImport(loaded.config.train, deterministic=False)
+        task = Task(loaded.config, output, ["cnnctl"], ["cnnctl", "train", "small.yaml"], 0.0, taken_up)
+        with captured_stderr() as capture:
+            return train(task, findings, keras_import, watcher, capture, watcher.interrupts)
+    finally:
+        if taken_up is not None:
+            taken_up.lock.release(remove=True)

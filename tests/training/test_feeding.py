@@ -260,7 +260,7 @@ def test_a_fit_ends_the_threads_of_its_feeds_even_when_it_fails(tmp_path):
     model, _ = network("flatten")
     feeds = Feed(examples(9), 4, seed=0), Feed(examples(9), 4)
     with pytest.raises(KeyboardInterrupt):
-        fitted(model, settings("epochs: 2"), *feeds, tmp_path, Listener(raises_after=1))
+        fitted(model, settings("epochs: 2"), *feeds, tmp_path, Listener(stops_after=1))
     assert threads_of_feeds() == before
 
 

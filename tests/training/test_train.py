@@ -17,8 +17,7 @@ from cnnctl.evaluation.evaluate import evaluate_data, evaluate_split
 from cnnctl.inference.model import Classifier, load_classifier
 from cnnctl.inference.stream import classify
 from cnnctl.runs import Run, find_run
-from cnnctl.training import export
-from cnnctl.training import train as training
+from cnnctl.training import export, learn
 from cnnctl.training.feeding import Feed
 from cnnctl.training.train import InterruptedTrainingError
 from tests.images import picture
@@ -70,6 +69,9 @@ def test_a_run_has_every_file(first):
         "environment.json",
         "log.txt",
         "plots/confusion_matrix.png",
+        "checkpoints/epoch-0001.npz",
+        "checkpoints/epoch-0002.npz",
+        "checkpoints/digests.bin",
         "evaluations/validation/predictions.csv",
         "evaluations/validation/plots/confusion_matrix.png",
     }
@@ -273,17 +275,24 @@ def test_a_model_onnx_that_disagrees_is_told_and_kept_out(here, small_photos, mo
 
 
 @pytest.mark.parametrize(("after", "of"), [(1, 3), (2, 2)])
-def test_an_interruption_keeps_the_best_epoch(after, of, here, small_photos, keras):
-    listener = Listener(raises_after=after)
+def test_an_interruption_keeps_the_epochs_before(after, of, here, small_photos, keras):
+    listener = Listener(stops_after=after)
     with pytest.raises(InterruptedTrainingError) as caught:
         train_here(SMALL.format(photos=small_photos), f"train.epochs={of}", watcher=listener)
     assert caught.value.exit_code == EXIT_INTERRUPTED == 130
     best = next(epoch for epoch in reversed(listener.epochs) if epoch.is_best)
     run = Run(here / "runs" / "small" / "1")
-    epoch = min(after + 1, of)
+    line = f"cnnctl train small.yaml --output {Path('runs/small/1')} --resume"
+    assert caught.value.hint == f"go on with: {line}"
+    assert not run.metrics.exists()
+    assert not run.lock.exists()
+    assert not (here / "runs" / "latest").exists()
+    if after == of:
+        assert caught.value.message == "interrupted after the last epoch, before the run was complete"
+        return
     assert caught.value.message == (
-        f"interrupted in epoch {epoch} of {of}; the weights of epoch {best.number}, the best so far, are in "
-        f"{Path('runs/small/1/model.keras')}"
+        f"interrupted in epoch {after + 1} of {of}, which will be repeated; "
+        f"the weights of epoch {best.number}, the best so far, are in {Path('runs/small/1/model.keras')}"
     )
     assert len(rows(run.history)) == after
     model = keras.saving.load_model(run.keras_model)
@@ -291,8 +300,6 @@ def test_an_interruption_keeps_the_best_epoch(after, of, here, small_photos, ker
     stacked = np.stack([read_image(row["path"], ImageSpec(12, 12)) for row in images])
     chances = model.predict_on_batch(stacked)[np.arange(len(images)), [CLASSES.index(row["label"]) for row in images]]
     assert -np.log(chances).mean() == pytest.approx(best.figures["val_loss"], rel=1e-4)
-    assert not run.metrics.exists()
-    assert not (here / "runs" / "latest").exists()
 
 
 def interrupt(*_):
@@ -306,8 +313,8 @@ def test_latest_stays_with_the_last_complete_run(here, small_photos, monkeypatch
     with pytest.raises(DivergedError, match="diverged"):
         train_here(text, diverging)
     assert (here / "runs" / "small" / "2" / "config.yaml").is_file()
-    monkeypatch.setattr(training, "fit", interrupt)
-    with pytest.raises(InterruptedTrainingError, match="before the first was over: nothing was learned"):
+    monkeypatch.setattr(learn, "fit", interrupt)
+    with pytest.raises(InterruptedTrainingError, match="interrupted in epoch 1 of 2, which will be repeated\n"):
         train_here(text)
     assert not (here / "runs" / "small" / "3" / "model.keras").exists()
     assert find_run(None).path.resolve() == complete.path.resolve()
@@ -315,13 +322,13 @@ def test_latest_stays_with_the_last_complete_run(here, small_photos, monkeypatch
 
 
 def test_what_diverges_later_keeps_the_best_weights_before(here, small_photos, monkeypatch):
-    honest = training.fit
+    honest = learn.fit
 
     def diverge(*arguments):
         honest(*arguments)
         raise DivergedError("training diverged: the loss is nan in epoch 2, by step 8 of 9", "lower it")
 
-    monkeypatch.setattr(training, "fit", diverge)
+    monkeypatch.setattr(learn, "fit", diverge)
     with pytest.raises(DivergedError) as caught:
         train_here(SMALL.format(photos=small_photos), "train.epochs=1")
     kept = Path("runs/small/1/model.keras")
@@ -338,7 +345,7 @@ def test_running_out_of_memory_names_the_batch_size(here, small_photos, monkeypa
     def exhaust(*_):
         raise MemoryError
 
-    monkeypatch.setattr(training, "fit", exhaust)
+    monkeypatch.setattr(learn, "fit", exhaust)
     with pytest.raises(MachineError, match="out of memory with train") as caught:
         train_here(SMALL.format(photos=small_photos))
     assert "train.batch_size: " in caught.value.hint

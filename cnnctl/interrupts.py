@@ -1,0 +1,110 @@
+"""Ctrl-C and SIGTERM in a training: asked once, it stops after its step; asked twice, or too late, at once."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TextIO
+
+PATIENCE = 8.0
+"""Seconds after a SIGTERM in which a training may stop by itself; schedulers kill after ten or more."""
+
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+class Interrupt(KeyboardInterrupt):
+    """A signal that asks the process to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
+
+
+class Interrupts:
+    """What signals have asked for.
+
+    Attributes:
+        farewell: What is said when the process leaves at once.
+    """
+
+    def __init__(self) -> None:
+        self.farewell = "interrupted"
+        self._asked: int | None = None
+        self._defers = False
+
+    def check(self) -> None:
+        """Raises:
+        Interrupt: a signal has come in.
+        """
+        if self._asked is not None:
+            raise Interrupt(self._asked)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """A block in which a signal waits for the next `check`, and for the end of the block."""
+        self._defers = True
+        try:
+            yield
+        finally:
+            self._defers = False
+        self.check()
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler; Python runs it in the main thread, when the native code that it is in returns."""
+        self._asked = number
+        if not self._defers:
+            raise Interrupt(number)
+
+
+@contextmanager
+def caught(terminal: TextIO, tell: Callable[[str], None]) -> Iterator[Interrupts]:
+    """A block in which Ctrl-C and SIGTERM are caught; in the main thread.
+
+    Args:
+        terminal: Where the farewell is written when the process leaves at once.
+        tell: Called with a line for people, from another thread.
+    """
+    interrupts = Interrupts()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupts.handle) for number in numbers}
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    watch = threading.Thread(target=_watch, args=(reading, interrupts, terminal, tell), daemon=True, name="signals")
+    watch.start()
+    try:
+        yield interrupts
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(writing)
+        watch.join()
+        os.close(reading)
+
+
+def _watch(reading: int, interrupts: Interrupts, terminal: TextIO, tell: Callable[[str], None]) -> None:
+    """Hear of signals while the main thread is in native code, which may take long."""
+    presses = 0
+    deadline: threading.Timer | None = None
+
+    def leave(number: int) -> None:
+        text = (_SHOW_CURSOR if terminal.isatty() else "") + f"\n{interrupts.farewell}\n"
+        os.write(terminal.fileno(), text.encode("utf-8", "replace"))
+        os._exit(128 + number)
+
+    while heard := os.read(reading, 1):
+        if heard[0] == signal.SIGTERM and deadline is None:
+            deadline = threading.Timer(PATIENCE, leave, (signal.SIGTERM,))
+            deadline.daemon = True
+            deadline.start()
+            tell("terminated: stopping after this step")
+        elif heard[0] == signal.SIGINT:
+            presses += 1
+            if presses > 1:
+                leave(signal.SIGINT)
+            tell("interrupted: stopping after this step; Ctrl-C again leaves at once")
+    if deadline is not None:
+        deadline.cancel()

@@ -1,0 +1,124 @@
+"""Checkpoints: what a resume needs, committed at the ends of epochs; the last two are kept.
+
+A checkpoint is a .npz, checkpoints/epoch-0003.npz after three epochs: `state.json` with plain values, and arrays in
+groups, `model/0`, `model/1`, ... It holds no pickle. It is written aside, flushed to the disk and renamed.
+"""
+
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.errors import RunError
+from cnnctl.runs import files
+from cnnctl.runs.directory import Run
+
+KEPT = 2
+_STATE = "state.json"
+_NAME = re.compile(r"epoch-(\d+)\.npz")
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What zipfile, json and numpy raise over a damaged file."""
+
+Arrays = Sequence[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that a training is, at the end of an epoch.
+
+    Attributes:
+        epoch: How many are done.
+        state: Plain values: what JSON can hold.
+        arrays: Groups of arrays by name.
+    """
+
+    epoch: int
+    state: Mapping[str, Any]
+    arrays: Mapping[str, Arrays]
+
+
+def commit(run: Run, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; then those that are older than the one before it are taken away.
+
+    Raises:
+        MachineError: it cannot be written; those before are still there.
+    """
+    with (
+        files.replacing_bytes(run.checkpoints / f"epoch-{checkpoint.epoch:04}.npz") as file,
+        zipfile.ZipFile(file, "w") as archive,
+    ):
+        archive.writestr(_STATE, json.dumps({**checkpoint.state, "epoch": checkpoint.epoch}))
+        for group, arrays in checkpoint.arrays.items():
+            for number, array in enumerate(arrays):
+                with archive.open(f"{group}/{number}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+    for old in _paths(run)[KEPT:]:
+        with suppress(OSError):
+            old.unlink()
+
+
+def newest(run: Run, tell: Callable[[str], None]) -> Checkpoint | None:
+    """The last checkpoint that can be read; None where there never was one.
+
+    Args:
+        run: The run.
+        tell: Called with a sentence for each damaged one that is passed over.
+
+    Raises:
+        RunError: there are checkpoints and none can be read.
+    """
+    paths = _paths(run)
+    for path in paths:
+        try:
+            return _read(path)
+        except _DAMAGE as error:
+            tell(f"{path} is damaged ({next(iter(str(error).splitlines()), type(error).__name__)}): passed over")
+    if paths:
+        hint = f"remove {run.checkpoints} to begin anew"
+        raise RunError(f"none of the checkpoints in {run.checkpoints} can be read", hint)
+    return None
+
+
+def _paths(run: Run) -> list[Path]:
+    """The checkpoints of a run, the newest first."""
+    found = [(match, path) for path in run.checkpoints.glob("epoch-*.npz") if (match := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(found, key=lambda one: int(one[0][1]), reverse=True)]
+
+
+def _read(path: Path) -> Checkpoint:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > path.stat().st_size:
+            raise ValueError("it claims to hold more than it does")
+        state = json.loads(archive.read(_STATE))
+        groups: dict[str, dict[int, NDArray[Any]]] = {}
+        for member in members:
+            if member.filename != _STATE:
+                group, _, number = member.filename.removesuffix(".npy").partition("/")
+                groups.setdefault(group, {})[int(number)] = _array(archive.read(member))
+    arrays = {group: [numbered[place] for place in range(len(numbered))] for group, numbered in groups.items()}
+    return Checkpoint(int(state["epoch"]), state, arrays)
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+    return array

@@ -1,0 +1,203 @@
+"""Going on with a run: what must be as it was, and what may have changed."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.config import Config
+from cnnctl.config.dump import to_plain
+from cnnctl.data.catalog import Catalog
+from cnnctl.errors import DataError, RunError, UsageError
+from cnnctl.locks import Lock
+from cnnctl.runs import Run, files
+from cnnctl.runs.checkpoints import Checkpoint, newest
+from cnnctl.runs.directory import is_begun, is_complete, own
+
+_FREE = ("name", "data.cache")
+"""Settings that change nothing of what is learned."""
+
+_NAMED = 5
+"""Images that are named of each kind of difference."""
+
+Digests = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """A run to go on with.
+
+    Attributes:
+        run: The run.
+        lock: It is ours.
+        checkpoint: The last one; None where it was killed before the first.
+        is_complete: Whether nothing is left to do.
+    """
+
+    run: Run
+    lock: Lock
+    checkpoint: Checkpoint | None
+    is_complete: bool
+
+
+def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> TakenUp | None:
+    """The run at `output`, to go on with; None where there is none yet.
+
+    Args:
+        output: The run directory.
+        config: What it is to be trained by; epochs may be more than they were.
+        tell: Called with a sentence for people.
+
+    Raises:
+        UsageError: something else lies there, or the config is another one.
+        BusyError: another process works on it.
+        RunError: its checkpoints are damaged, or it has none.
+    """
+    run = Run(output)
+    if not is_begun(run):
+        return None
+    lock = own(run)
+    try:
+        files.sweep(run.path)
+        checkpoint = newest(run, tell)
+        if checkpoint is not None:
+            _insist_on_config(run, checkpoint.state["config"], to_plain(config))
+        elif is_complete(run):
+            raise RunError(f"{run.path} is complete and has no checkpoints", "train anew with another --output DIR")
+        return TakenUp(run, lock, checkpoint, _is_complete(run, checkpoint, config.train.epochs))
+    except BaseException:
+        lock.release(remove=True)
+        raise
+
+
+def is_trained(checkpoint: Checkpoint, epochs: int) -> bool:
+    """Whether no epoch is left to train."""
+    return bool(checkpoint.state["stopped"]) or checkpoint.epoch >= epochs
+
+
+def machine_remarks(checkpoint: Checkpoint, machine: Mapping[str, str]) -> list[str]:
+    """Why the weights may not be those of a training that was never interrupted."""
+    before = checkpoint.state["machine"]
+    return [
+        f"the {what} was {before[what]} and is {machine[what]}: the weights differ from an uninterrupted training's"
+        for what in machine
+        if before.get(what) != machine[what]
+    ]
+
+
+def _is_complete(run: Run, checkpoint: Checkpoint | None, epochs: int) -> bool:
+    """Whether all that was trained was evaluated: environment.json is written last."""
+    if checkpoint is None or not is_trained(checkpoint, epochs):
+        return False
+    try:
+        said = json.loads(run.environment.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return is_complete(run) and said.get("epochs") == checkpoint.epoch
+
+
+def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    there, here = dict(_leaves(before)), dict(_leaves(now))
+    for name in _FREE:
+        there[name] = here[name]
+    if here["train.epochs"] > there["train.epochs"]:
+        there["train.epochs"] = here["train.epochs"]
+    changed = [
+        f"{path}: {_written(there, path)} there, {_written(here, path)} here"
+        for path in {**there, **here}
+        if _written(there, path) != _written(here, path)
+    ]
+    if changed:
+        message = f"the config is not the one that {run.path} was trained by:\n  " + "\n  ".join(changed)
+        hint = "only train.epochs may be raised; to train by another config, choose another --output DIR"
+        raise UsageError(message, hint)
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of everything in nested dicts and lists that is neither."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _written(leaves: Mapping[str, Any], path: str) -> str:
+    return json.dumps(leaves[path], ensure_ascii=False) if path in leaves else "not set"
+
+
+def listing_hash(catalog: Catalog, digests: Digests) -> str:
+    """A hash over every image in its order: path, label, split and contents.
+
+    Args:
+        catalog: The images.
+        digests: uint8 (images, 16), of their contents, in the catalog's order.
+    """
+    state = hashlib.blake2b(digest_size=16)
+    for row, digest in zip(_rows(catalog), digests, strict=True):
+        state.update("\0".join(row).encode("utf-8", "surrogateescape") + b"\0" + digest.tobytes())
+    return state.hexdigest()
+
+
+def write_digests(run: Run, digests: Digests) -> None:
+    """Keep what each image of split.csv held."""
+    files.write_bytes(_digests_file(run), digests.tobytes())
+
+
+def insist_on_data(run: Run, checkpoint: Checkpoint, catalog: Catalog, digests: Digests) -> None:
+    """Raises:
+    DataError: the images, their labels or their splits are not those of the checkpoint; the differences are named.
+    """
+    if listing_hash(catalog, digests) == checkpoint.state["data"]:
+        return
+    told = "\n  ".join(_differences(run, catalog, digests)) or "their order"
+    raise DataError(
+        f"the images are not those that {run.path} was trained on:\n  {told}",
+        "put them back, or train anew with another --output DIR",
+    )
+
+
+def _rows(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
+    frame = catalog.frame
+    return zip(frame.path, frame.label, frame.split, strict=True)
+
+
+def _digests_file(run: Run) -> Path:
+    return run.checkpoints / "digests.bin"
+
+
+def _differences(run: Run, catalog: Catalog, digests: Digests) -> list[str]:
+    """What a user can see of a difference: images that are new, gone, changed, or elsewhere."""
+    before = [(row["path"], row["label"], row["split"]) for row in files.read_csv(run.need(run.split))]
+    kept = _digests_file(run)
+    contents = np.frombuffer(kept.read_bytes() if kept.is_file() else b"", np.uint8).reshape(-1, digests.shape[1])
+    there = {path: (label, split) for path, label, split in before}
+    here = {path: (label, split) for path, label, split in _rows(catalog)}
+    lines = [
+        _named("new", [path for path in here if path not in there]),
+        _named("gone", [path for path in there if path not in here]),
+        _named("of another class", [path for path in here if path in there and here[path][0] != there[path][0]]),
+    ]
+    if len(contents) == len(before):
+        held = {path: row.tobytes() for (path, _, _), row in zip(before, contents, strict=True)}
+        now = ((path, row.tobytes()) for path, row in zip(here, digests, strict=True))
+        lines.append(_named("changed", [path for path, digest in now if held.get(path, digest) != digest]))
+    moved = Counter((there[path][1], here[path][1]) for path in here if path in there)
+    lines += [f"{count:,} moved from {a} to {b}" for (a, b), count in moved.items() if a != b]
+    return [line for line in lines if line]
+
+
+def _named(what: str, paths: list[str]) -> str:
+    if not paths:
+        return ""
+    more = ", ..." if len(paths) > _NAMED else ""
+    return f"{len(paths):,} {what}: {', '.join(paths[:_NAMED])}{more}"
