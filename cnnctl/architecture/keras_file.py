@@ -33,7 +33,13 @@ def read_keras_file(path: Path) -> Plan:
     Raises:
         RunError: it is no .keras file, no Sequential model, or has layers that a config cannot have.
     """
-    model = _model_config(path)
+    try:
+        return _plan(path, _model_config(path))
+    except (AttributeError, TypeError, LookupError, ValueError, RecursionError) as error:
+        raise RunError(f"{path} is not a .keras file that can be understood: {error!r}") from None
+
+
+def _plan(path: Path, model: dict[str, Any]) -> Plan:
     if model.get("class_name") != "Sequential":
         raise RunError(f"{path} holds a {model.get('class_name')} model", "summary reads Sequential models")
     shape: tuple[int, int, int] | None = None

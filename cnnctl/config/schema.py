@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
 from cnnctl.config.layers import LAYERS, Layer, Regularizer
 from cnnctl.config.training import EarlyStopping, Optimizer, Schedule, TrainSettings
-from cnnctl.config.types import Named, OrNone, Settings, colour, expected, is_whole
+from cnnctl.config.types import Count, Named, OrNone, Settings, colour, expected, is_whole
 
 MAX_IMAGE_SIDE = 8192
 
@@ -45,6 +45,10 @@ class ImageSettings(Settings):
         ),
         Field(description="Colour under transparency and padding: [red, green, blue] of 0 to 255."),
     ] = (0, 0, 0)
+    max_megapixels: Annotated[
+        Count, Field(le=1000, description="Image files of more pixels are refused, before they are decoded.")
+    ] = 64
+    max_megabytes: Annotated[Count, Field(le=1000, description="Larger image files are refused.")] = 100
 
     @model_validator(mode="before")
     @classmethod

@@ -165,7 +165,7 @@ def _decode_into(
         rows = range(start, min(start + _CHUNK, len(paths)))
         for row in rows:
             try:
-                data = read_bytes(paths[row])
+                data = read_bytes(paths[row], spec.max_bytes)
                 image = decode(data, spec)
                 arrays[PIXELS][row] = image
                 arrays[DIGESTS][row] = _digest(data)

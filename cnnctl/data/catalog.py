@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
 from cnnctl.data import builtin, table
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.images import MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.data.listing import LINKS, Listing, list_class_folders
 from cnnctl.data.sources import is_table, table_columns
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION, grouped, least_images, stratified
@@ -60,7 +60,15 @@ def find_images(source: str, columns: CsvColumns) -> Listing:
 
 def image_spec(settings: ImageSettings) -> ImageSpec:
     """The config's image settings in the form of data/images.py."""
-    return ImageSpec(settings.height, settings.width, settings.channels, settings.fit, settings.background)
+    return ImageSpec(
+        settings.height,
+        settings.width,
+        settings.channels,
+        settings.fit,
+        settings.background,
+        settings.max_megapixels * MEGAPIXEL,
+        settings.max_megabytes * MEGABYTE,
+    )
 
 
 def make_catalog(data: DataSettings, seed: int) -> Catalog:

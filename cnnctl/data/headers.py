@@ -1,4 +1,4 @@
-"""What the first bytes of an image file say: its format, its EXIF orientation, whether it is whole."""
+"""What the first bytes of an image file say: its format, its size, its EXIF orientation, whether it is whole."""
 
 import struct
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _FOREIGN = (
     (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
 )
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 0x0102, 0x0106, 0x0112, 0x0115
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 0x0100, 0x0101, 0x0102, 0x0106, 0x0112, 0x0115
 _KIND_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
 
@@ -57,7 +57,8 @@ def foreign_format(data: bytes) -> str:
         text = data[:512].decode("utf-8")
     except UnicodeDecodeError:
         return "not an image in a format that is known here"
-    return "a text file" if text.isprintable() or text.isascii() else "not an image in a format that is known here"
+    is_text = all(char.isprintable() or char.isspace() for char in text)
+    return "a text file" if is_text else "not an image in a format that is known here"
 
 
 def is_truncated(data: bytes, file_format: str) -> bool:
@@ -75,6 +76,96 @@ def is_truncated(data: bytes, file_format: str) -> bool:
         sizes = ((_KIND_BYTES.get(kind, 0) * count, value) for _, kind, count, value in _tiff_entries(data))
         return any(size > 4 and start + size > len(data) for size, start in sizes)
     return False
+
+
+def dimensions(data: bytes, file_format: str) -> tuple[int, int] | None:
+    """(height, width) in pixels before any turning; None where the header does not tell.
+
+    Sources: PNG 1.2, section 4.1.1; ITU T.81, B.2.2; GIF89a, section 18; BITMAPINFOHEADER; RFC 9649; TIFF 6.0;
+    ISO/IEC 23008-12, box `ispe` (the largest of several); ISO/IEC 15444-1, A.5.1; netpbm(5).
+    """
+    try:
+        size = _SIZES[file_format](data) if file_format in _SIZES else None
+    except (struct.error, IndexError, ValueError):
+        return None
+    return size if size is not None and min(size) > 0 else None
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack_from(">II", data, 16)
+    return height, width
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    for marker, start, _ in _jpeg_segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, start + 1)
+            return height, width
+    return None
+
+
+def _gif_size(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack_from("<HH", data, 6)
+    return height, width
+
+
+def _bmp_size(data: bytes) -> tuple[int, int]:
+    old = struct.unpack_from("<I", data, 14)[0] == 12
+    width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
+    return abs(height), abs(width)
+
+
+def _tiff_size(data: bytes) -> tuple[int, int]:
+    tags = {tag: value for tag, _, _, value in _tiff_entries(data)}
+    return tags.get(_HEIGHT, 0), tags.get(_WIDTH, 0)
+
+
+def _webp_size(data: bytes) -> tuple[int, int] | None:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[27:30], "little"), 1 + int.from_bytes(data[24:27], "little")
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return height & 0x3FFF, width & 0x3FFF
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return 1 + (bits >> 14 & 0x3FFF), 1 + (bits & 0x3FFF)
+    return None
+
+
+def _avif_size(data: bytes) -> tuple[int, int] | None:
+    found = []
+    at = -1
+    while (at := data.find(b"ispe", at + 1)) >= 0 and at + 16 <= len(data):
+        width, height = struct.unpack_from(">II", data, at + 8)
+        found.append((height, width))
+    return max(found, key=lambda size: size[0] * size[1], default=None)
+
+
+def _jpeg_2000_size(data: bytes) -> tuple[int, int] | None:
+    at = data.find(b"\xff\x4f\xff\x51")
+    if at < 0:
+        return None
+    right, bottom, left, top = struct.unpack_from(">IIII", data, at + 8)
+    return bottom - top, right - left
+
+
+def _pnm_size(data: bytes) -> tuple[int, int] | None:
+    words = b" ".join(line.partition(b"#")[0] for line in data[:4096].splitlines()).split()
+    return int(words[2]), int(words[1])
+
+
+_SIZES = {
+    "PNG": _png_size,
+    "JPEG": _jpeg_size,
+    "GIF": _gif_size,
+    "BMP": _bmp_size,
+    "TIFF": _tiff_size,
+    "WebP": _webp_size,
+    "AVIF": _avif_size,
+    "JPEG 2000": _jpeg_2000_size,
+    "PNM": _pnm_size,
+}
 
 
 def misread(data: bytes, file_format: str) -> str | None:

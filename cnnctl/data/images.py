@@ -6,6 +6,9 @@ INTER_AREA, enlarging INTER_LINEAR.
 """
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,8 +21,10 @@ from numpy.typing import NDArray
 from cnnctl.data import headers
 from cnnctl.errors import DataError
 
-MAX_PIXELS = 64 * 2**20
-MAX_FILE_BYTES = 100_000_000
+MEGAPIXEL = 2**20
+MEGABYTE = 1_000_000
+MAX_PIXELS = 64 * MEGAPIXEL
+MAX_FILE_BYTES = 100 * MEGABYTE
 DECODER_VERSION = 1
 """Part of the key of every cached image: raise it whenever the same file would give other pixels."""
 
@@ -40,6 +45,8 @@ class ImageSpec:
         channels: 3 for RGB, 1 for grey.
         fit: `stretch`, `crop` (the centre) or `pad`.
         background: (red, green, blue), 0 to 255, under transparency and padding.
+        max_pixels: An image file of more is refused by its header, before memory is taken for it.
+        max_bytes: A larger file is refused.
     """
 
     height: int
@@ -47,6 +54,8 @@ class ImageSpec:
     channels: int = 3
     fit: str = "stretch"
     background: tuple[int, int, int] = (0, 0, 0)
+    max_pixels: int = MAX_PIXELS
+    max_bytes: int = MAX_FILE_BYTES
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -54,11 +63,39 @@ class ImageSpec:
         return (self.height, self.width, self.channels)
 
 
+class _PixelBudget:
+    """How many pixels the threads of this process may have in hand at once; a single image always may."""
+
+    def __init__(self, pixels: int) -> None:
+        self._pixels = pixels
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """A block that has so many pixels in hand; it waits for its turn."""
+        if pixels < MEGAPIXEL:  # so many do not matter
+            yield
+            return
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + pixels <= self._pixels)
+            self._taken += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= pixels
+                self._changed.notify_all()
+
+
+_BUDGET = _PixelBudget(2 * MAX_PIXELS)
+
+
 @cache
 def opencv() -> ModuleType:
     """OpenCV, silent, and without threads of its own: the callers decode in as many threads as there are cores."""
     os.environ["OPENCV_LOG_LEVEL"] = "OFF"
-    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MAX_PIXELS)  # refused from the header, before memory is taken
+    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(2**30)  # ours is lower, and OpenCV reads this only once
     import cv2
 
     cv2.setNumThreads(1)
@@ -72,33 +109,37 @@ def read_image(path: str | Path, spec: ImageSpec) -> Image:
     Raises:
         ImageError: the file cannot be read or is no image that can be decoded; the message is the reason alone.
     """
-    return decode(read_bytes(path), spec)
+    return decode(read_bytes(path, spec.max_bytes), spec)
 
 
-def read_bytes(path: str | Path) -> bytes:
+def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
     """The content of an image file.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError: it cannot be read, or has more bytes than `limit`.
     """
     try:
         with Path(path).open("rb") as file:
-            size = os.fstat(file.fileno()).st_size or MAX_FILE_BYTES  # a pipe has no size
-            data = file.read(min(size, MAX_FILE_BYTES) + 1)  # read() reserves what it is asked for
+            size = os.fstat(file.fileno()).st_size or limit  # a pipe has no size
+            data = file.read(min(size, limit) + 1)  # read() reserves what it is asked for
     except FileNotFoundError:
         raise ImageError("there is no such file") from None
     except IsADirectoryError:
         raise ImageError("it is a folder") from None
     except OSError as error:
         raise ImageError(f"it cannot be read: {error.strerror}") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise ImageError(f"the file is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+    if len(data) > limit:
+        raise ImageError(
+            f"the file is larger than {limit / MEGABYTE:g} MB", "data.image.max_megabytes raises the limit"
+        )
     return data
 
 
 def decode(data: bytes, spec: ImageSpec) -> Image:
     """The image in the bytes of a file; see `read_image`."""
-    return fit(_to_channels(upright(data), spec), spec)
+    file_format, pixels = _look(data, spec.max_pixels)
+    with _BUDGET.taken(pixels):
+        return fit(_to_channels(_decode(data, file_format), spec), spec)
 
 
 def upright(data: bytes) -> Any:
@@ -110,6 +151,12 @@ def upright(data: bytes) -> Any:
     Raises:
         ImageError: with the reason.
     """
+    file_format, _ = _look(data, MAX_PIXELS)
+    return _decode(data, file_format)
+
+
+def _look(data: bytes, max_pixels: int) -> tuple[str, int]:
+    """Format and number of pixels by the header; refuses what is not to be decoded."""
     if not data:
         raise ImageError("the file is empty")
     file_format = headers.image_format(data)
@@ -122,13 +169,23 @@ def upright(data: bytes) -> Any:
     unfit = headers.misread(data, file_format)
     if unfit is not None:
         raise ImageError(f"it is {unfit}, which is not supported", "convert it to PNG")
+    size = headers.dimensions(data, file_format)
+    if size is None:
+        raise ImageError(f"the {file_format} image is damaged: its header names no size")
+    if size[0] * size[1] > max_pixels:
+        raise ImageError(
+            f"its header claims {size[1]:,} x {size[0]:,} pixels, more than {max_pixels / MEGAPIXEL:g} megapixels",
+            "data.image.max_megapixels raises the limit",
+        )
+    return file_format, size[0] * size[1]
+
+
+def _decode(data: bytes, file_format: str) -> Any:
     cv2 = opencv()
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if file_format == "JPEG" else cv2.IMREAD_UNCHANGED
     try:
         pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        if "MAX_IMAGE" in error.err:
-            raise ImageError(f"its header claims more than {MAX_PIXELS // 2**20} megapixels") from None
         raise ImageError(f"the {file_format} image cannot be decoded: {error.err}") from None
     if pixels is None or pixels.size == 0:
         raise ImageError(f"the {file_format} image is damaged and cannot be decoded")

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.images import MAX_FILE_BYTES, MAX_PIXELS, ImageSpec
 from cnnctl.errors import RunError
 from cnnctl.runs import Run
 
 METADATA_KEY = "cnnctl"
+_EXTERNAL = b"\x0a\x08location\x12"
+"""How ONNX writes that a tensor's values lie in another file: StringStringEntryProto(key="location", value=...)."""
+
 Probabilities = NDArray[np.float32]
 
 
@@ -92,13 +95,16 @@ def open_session(path: Path, threads: int | None = None) -> Any:
     """
     import onnxruntime
 
+    content = path.read_bytes()
+    if _EXTERNAL in content:
+        raise RunError(f"{path} keeps weights in other files", "a model.onnx that cnnctl made holds all of its own")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
     options.intra_op_num_threads = cores if threads is None else threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would eat a core
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
         raise RunError(f"{path} cannot be used: {str(error).splitlines()[0]}", "train the run again") from None
 
@@ -111,6 +117,8 @@ def metadata(spec: ImageSpec, classes: Sequence[str]) -> str:
         "channels": spec.channels,
         "fit": spec.fit,
         "background": list(spec.background),
+        "max_pixels": spec.max_pixels,
+        "max_bytes": spec.max_bytes,
     }
     return json.dumps({"image": image, "classes": list(classes)}, ensure_ascii=False)
 
@@ -123,7 +131,8 @@ def _read_spec(session: Any, path: Path) -> ImageSpec:
         image = json.loads(text)["image"]
         red, green, blue = (int(part) for part in image["background"])
         sides = int(image["height"]), int(image["width"]), int(image["channels"])
-        spec = ImageSpec(*sides, fit=str(image["fit"]), background=(red, green, blue))
+        limits = int(image.get("max_pixels", MAX_PIXELS)), int(image.get("max_bytes", MAX_FILE_BYTES))
+        spec = ImageSpec(*sides, str(image["fit"]), (red, green, blue), *limits)
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} says in a wrong way how images are prepared for it: {error!r}") from None
     if session.get_inputs()[0].shape[1:] != list(spec.shape):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnctl.data import headers
-from tests.images import encode, every_mode, grey_png, picture
+from tests.images import HEIGHT, WIDTH, encode, every_mode, grey_png, picture
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WebP", "AVIF", "PNM", "JPEG 2000", "HEIC")
 MODES = every_mode()
@@ -29,6 +29,27 @@ def test_every_format_is_known_and_whole(name: str) -> None:
     assert not headers.is_truncated(MODES[name], found)
     assert headers.misread(MODES[name], found) is None
     assert headers.orientation(MODES[name], found) == 1
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_the_size_is_that_of_the_picture(name: str) -> None:
+    assert headers.dimensions(MODES[name], headers.image_format(MODES[name])) == (HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (300, 2), (7, 999)])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM", "JPEG2000"])
+def test_sizes_of_more_than_a_byte(file_format: str, height: int, width: int) -> None:
+    for options in ({}, {"lossless": True}, {"exif": exif(6, "<")}):
+        known = options if file_format == "WEBP" or ("exif" in options and file_format in ("JPEG", "PNG")) else {}
+        data = encode(picture(height, width), file_format, **known)
+        assert headers.dimensions(data, headers.image_format(data)) == (height, width)
+
+
+@pytest.mark.parametrize("file_format", [*FORMATS, "something else"])
+@given(st.binary(max_size=64))
+def test_no_bytes_make_the_size_fail(file_format: str, data: bytes) -> None:
+    found = headers.dimensions(data, file_format)
+    assert found is None or min(found) > 0
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,12 @@
 import os
 import re
 import struct
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from cnnctl.data import images
 from cnnctl.data.images import ImageError, ImageSpec, crop_window, decode, fit, opencv, read_image
 from tests.images import HEIGHT, WIDTH, encode, every_mode, grey_png, picture, pillow_pixels, with_alpha
 
@@ -271,14 +276,54 @@ class TestBadFiles:
         ids=["bmp", "ppm", "png"],
     )
     def test_more_pixels_than_memory_is_given_for(self, data: bytes) -> None:
-        with pytest.raises(ImageError, match="its header claims more than 64 megapixels"):
+        with pytest.raises(
+            ImageError, match=r"its header claims 60,000 x \S+ pixels, more than 64 megapixels"
+        ) as caught:
             decode(data, OWN_SIZE)
+        assert caught.value.hint == "data.image.max_megapixels raises the limit"
+
+    @pytest.mark.parametrize("name", MODES)
+    def test_a_limit_holds_before_the_decoder_sees_a_byte(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        data = MODES[name]
+        assert decode(data, replace(OWN_SIZE, max_pixels=HEIGHT * WIDTH)).any()
+        monkeypatch.setattr(opencv(), "imdecode", None)
+        with pytest.raises(ImageError, match=f"its header claims {WIDTH} x {HEIGHT} pixels"):
+            decode(data, replace(OWN_SIZE, max_pixels=HEIGHT * WIDTH - 1))
+
+    def test_large_images_take_turns(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Six images of 4 megapixels in six threads, and a budget of two of them."""
+        data = encode(Image.new("L", (2048, 2048), 7), "PNG")
+        monkeypatch.setattr(images, "_BUDGET", images._PixelBudget(2 * 2048**2))
+        in_hand, most, lock = 0, 0, threading.Lock()
+        decoding = images._decode
+
+        def watched(*arguments: Any) -> Any:
+            nonlocal in_hand, most
+            with lock:
+                in_hand += 1
+                most = max(most, in_hand)
+            found = decoding(*arguments)
+            with lock:
+                in_hand -= 1
+            return found
+
+        monkeypatch.setattr(images, "_decode", watched)
+        with ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(lambda _: decode(data, OWN_SIZE), range(6)))
+        assert [int(image.max()) for image in found] == [7] * 6
+        assert most == 2
+
+    def test_one_image_above_the_budget_is_still_decoded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(images, "_BUDGET", images._PixelBudget(1))
+        assert decode(encode(Image.new("L", (2048, 2048), 7), "PNG"), OWN_SIZE).max() == 7
 
     def test_a_file_too_large_to_read(self, tmp_path: Path) -> None:
         with (tmp_path / "photo.bmp").open("wb") as file:
             file.truncate(100_000_001)
         with pytest.raises(ImageError, match="the file is larger than 100 MB"):
             read_image(tmp_path / "photo.bmp", OWN_SIZE)
+        with pytest.raises(ImageError, match="it is not an image"):
+            read_image(tmp_path / "photo.bmp", replace(OWN_SIZE, max_bytes=101_000_000))
 
     def test_missing_file_and_folder(self, tmp_path: Path) -> None:
         with pytest.raises(ImageError, match="there is no such file"):

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 
 from cnnctl.data.images import ImageSpec
@@ -116,3 +117,14 @@ def test_a_classifier_is_made_of_plain_parts():
             return [np.full((len(feed["anything"]), 3), 1 / 3, np.float32)]
 
     assert Classifier(COLOURS, SPEC, Session()).probabilities(RED).shape == (1, 3)
+
+
+def test_weights_in_other_files_are_refused(tmp_path):
+    run = colour_run(tmp_path / "run")
+    model = onnx.load(str(run.onnx_model))
+    weight = onnx.numpy_helper.from_array(np.zeros(1000, np.float32), "weight")
+    model.graph.initializer.append(weight)
+    onnx.save(model, str(run.onnx_model), save_as_external_data=True, size_threshold=0, location="weights.bin")
+    assert (run.path / "weights.bin").stat().st_size >= 4000
+    with pytest.raises(RunError, match=r"model\.onnx keeps weights in other files"):
+        load_classifier(run)

@@ -1,14 +1,17 @@
 """Fine-tuning: whose weights are taken, which layers begin anew, and what is refused with its reason."""
 
+import io
 import json
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from cnnctl.errors import EXIT_RUN, RunError
 from cnnctl.runs import Run, files
+from cnnctl.training import start as start_module
 from cnnctl.training.export import save_keras
 from cnnctl.training.start import describe_taken, read_start, take_weights
 from tests.training.build import network, pixels
@@ -224,7 +227,7 @@ def test_a_damaged_file_is_named(damage, tmp_path):
         with pytest.raises(RunError) as caught:
             read_start(str(place))
         assert caught.value.exit_code == EXIT_RUN
-        assert caught.value.message.startswith(f"{run.keras_model} cannot be read: ")
+        assert caught.value.message.startswith(f"{run.keras_model}")
         assert "\n" not in caught.value.message
         assert caught.value.hint == "train.initial_weights takes a run or a .keras file"
 
@@ -232,7 +235,7 @@ def test_a_damaged_file_is_named(damage, tmp_path):
 def test_a_missing_run_or_model_is_named(tmp_path):
     with pytest.raises(RunError, match="there is no run at"):
         read_start(str(tmp_path / "nothing"))
-    with pytest.raises(RunError, match=r"nothing\.keras cannot be read"):
+    with pytest.raises(RunError, match=r"there is no file .*nothing\.keras"):
         read_start(str(tmp_path / "nothing.keras"))
     files.write_json(Run(tmp_path).classes, list(CLASSES))
     with pytest.raises(RunError, match=r"has no model\.keras"):
@@ -243,14 +246,96 @@ def test_a_lambda_layer_runs_no_code(keras, tmp_path):
     """Neither when the file is read nor later; Keras itself, told to trust it, runs it: the file is a real one."""
     witness = tmp_path / "witness"
     leave = eval(f"lambda x: (__import__('pathlib').Path({str(witness)!r}).touch(), x)[1]")  # the code of a stranger
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(leave), keras.layers.Dense(3)])
+    layers = [keras.Input((5, 4, 3)), keras.layers.Lambda(leave), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = keras.Sequential(layers)
     model.save(tmp_path / "model.keras")
     witness.unlink()
-    with pytest.raises(RunError, match=r"model\.keras cannot be read: .*[Ll]ambda"):
+    with pytest.raises(RunError, match=r"model\.keras has a layer Lambda, which a config cannot have"):
         read_start(str(tmp_path / "model.keras"))
     assert not witness.exists()
     keras.saving.load_model(tmp_path / "model.keras", safe_mode=False)
     assert witness.exists()
+
+
+def with_config(run: Run, change) -> None:
+    """Change the config.json inside a model.keras."""
+    with zipfile.ZipFile(run.keras_model) as archive:
+        content = json.loads(archive.read("config.json"))
+    change(content["config"]["layers"])
+    run.keras_model.write_bytes(rewritten(run.keras_model, "config.json", json.dumps(content).encode()))
+
+
+def test_no_module_that_a_config_names_is_imported(tmp_path, monkeypatch):
+    """Classes, initializers, policies: nothing of it reaches Keras, and the weights are taken."""
+    run, source = trained(tmp_path)
+    (tmp_path / "stranger.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    evil = {"module": "stranger", "class_name": "Stranger", "config": {}, "registered_name": "Stranger"}
+
+    def change(layers):
+        for layer in layers[1:]:
+            layer["module"] = "stranger"
+            layer["registered_name"] = "stranger>Stranger"
+            layer["config"]["dtype"] = evil
+            layer["config"]["kernel_initializer"] = evil
+            layer["config"]["kernel_constraint"] = evil
+
+    with_config(run, change)
+    model, _ = network(*ITEMS, seed=2)
+    take_weights(model, read_start(str(run.path)), CLASSES)
+    assert_taken(model, source, (*HIDDEN, "probabilities"))
+
+
+def test_a_network_larger_than_its_weights_takes_no_memory(tmp_path, monkeypatch):
+    run, _ = trained(tmp_path)
+    monkeypatch.setattr(start_module, "build_network", None)
+    with_config(run, lambda layers: layers[-2]["config"].update(units=65_536))
+    with pytest.raises(RunError, match=r"holds [\d,]+ bytes of weights for [\d,]{7,} parameters"):
+        read_start(str(run.path))
+
+
+def weights_file(run: Run, change) -> None:
+    """Change the model.weights.h5 inside a model.keras."""
+    with zipfile.ZipFile(run.keras_model) as archive:
+        stream = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(stream, "r+") as file:
+        change(file)
+    run.keras_model.write_bytes(rewritten(run.keras_model, "model.weights.h5", stream.getvalue()))
+
+
+def test_weights_that_claim_more_than_there_is_take_no_memory(tmp_path, monkeypatch):
+    run, _ = trained(tmp_path)
+    monkeypatch.setattr(start_module, "build_network", None)
+    weights_file(run, lambda file: file.create_dataset("bomb", (10**6, 10**6), "f4", chunks=(1, 1000)))
+    with pytest.raises(RunError, match=r"claims 4,000,000,\S+ bytes of weights"):
+        read_start(str(run.path))
+
+
+def test_weights_in_other_files_are_not_read(tmp_path):
+    run, _ = trained(tmp_path / "run")
+    other, _ = trained(tmp_path / "other")
+    with zipfile.ZipFile(other.keras_model) as archive:
+        (tmp_path / "secret.h5").write_bytes(archive.read("model.weights.h5"))
+
+    def link(file):
+        del file["layers"]
+        file["layers"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/layers")
+
+    weights_file(run, link)
+    with pytest.raises(RunError, match="cannot be read: A total of 5 objects could not be loaded"):
+        read_start(str(run.path))
+
+
+def test_weights_that_are_packed_too_well_are_not_unpacked(tmp_path):
+    run, _ = trained(tmp_path, "flatten", "dense: {units: 20000}", shape=(10, 10, 3))
+    with zipfile.ZipFile(run.keras_model) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["model.weights.h5"] = bytes(len(members["model.weights.h5"]))
+    with zipfile.ZipFile(run.keras_model, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(RunError, match=r"holds 24,\S+ bytes of weights for 6,0\S+ parameters"):
+        read_start(str(run.path))
 
 
 def test_a_config_that_names_a_python_function_runs_no_code(tmp_path):
@@ -264,6 +349,6 @@ def test_a_config_that_names_a_python_function_runs_no_code(tmp_path):
     output["config"]["activation"] = evil
     output["config"]["name"] = f"open({str(witness)!r}, 'w')"
     run.keras_model.write_bytes(rewritten(run.keras_model, "config.json", json.dumps(content).encode()))
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(RunError, match=r"not a \.keras file that can be understood"):
         read_start(str(run.path))
     assert not witness.exists()
