@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN = $$(readlink -f runs/latest)
 
-.PHONY: demo test install bench clean
+.PHONY: demo test install bench torture fuzz clean
 
 install: .venv/installed
 
@@ -29,7 +29,13 @@ test: install
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-export CIFAR10 CATS_DOGS TORCH RUNS ROUNDS
+torture: install
+	$(BIN)/python -m tests.torture $(WHAT)
+
+fuzz: install
+	$(BIN)/python -m tests.fuzz $(WHAT)
+
+export KILLS MINUTES CIFAR10 CATS_DOGS TORCH RUNS ROUNDS
 
 bench: install
 	$(BIN)/python -m benchmarks $(WHAT)
