@@ -180,6 +180,22 @@ def misread(data: bytes, file_format: str) -> str | None:
     return None
 
 
+def still_png(data: bytes) -> bytes:
+    """A PNG without its animation: what a reader shows that knows of none.
+
+    OpenCV's reader of animations leaves memory as it was where a frame is damaged, and other images' pixels lie there.
+    """
+    if b"acTL" not in data:
+        return data
+    parts, at = [data[:8]], 8
+    while at + 8 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] not in (b"acTL", b"fcTL", b"fdAT"):
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts)
+
+
 def transparent_grey(data: bytes) -> int | None:
     """The grey that a grey PNG's tRNS chunk makes transparent, as the value of a decoded pixel; else None."""
     payload = _chunk(data, 8, b"tRNS", ">I4s", 4)

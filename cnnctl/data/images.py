@@ -183,8 +183,9 @@ def _look(data: bytes, max_pixels: int) -> tuple[str, int]:
 def _decode(data: bytes, file_format: str) -> Any:
     cv2 = opencv()
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if file_format == "JPEG" else cv2.IMREAD_UNCHANGED
+    still = headers.still_png(data) if file_format == "PNG" else data
     try:
-        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        pixels: Any = cv2.imdecode(np.frombuffer(still, np.uint8), flags)
     except cv2.error as error:
         raise ImageError(f"the {file_format} image cannot be decoded: {error.err}") from None
     if pixels is None or pixels.size == 0:

@@ -28,11 +28,14 @@ class Classifier:
     Attributes:
         classes: Names in label order.
         spec: What every image is made to be.
+        session: Of ONNX Runtime.
+        path: The file of the model.
     """
 
     classes: tuple[str, ...]
     spec: ImageSpec
     session: Any
+    path: Path
 
     def probabilities(self, images: NDArray[np.uint8]) -> Probabilities:
         """The probability of each class.
@@ -43,8 +46,11 @@ class Classifier:
         Returns:
             float32 (N, classes); rows sum to 1. A sigmoid's p becomes [1 - p, p].
         """
-        name = self.session.get_inputs()[0].name
-        (output,) = self.session.run(None, {name: images})
+        try:
+            name = self.session.get_inputs()[0].name
+            (output,) = self.session.run(None, {name: images})
+        except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
+            raise RunError(f"{self.path} cannot be used: {str(error).splitlines()[0]}", "train the run again") from None
         return expand(output)
 
 
@@ -67,12 +73,16 @@ def load_classifier(run: Run, threads: int | None = None) -> Classifier:
     if not run.onnx_model.is_file():
         raise RunError(*_why_missing(run))
     session = open_session(run.onnx_model, threads)
-    spec = _read_spec(session, run.onnx_model)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        takes, units = session.get_inputs()[0].shape[1:], session.get_outputs()[0].shape[1]
+    except (UnicodeDecodeError, IndexError) as error:
+        raise RunError(f"{run.onnx_model} is damaged: {error}", "train the run again") from None
+    spec = _read_spec(text, takes, run.onnx_model)
     classes = run.read_classes()
-    units = session.get_outputs()[0].shape[1]
     if units != (len(classes) if len(classes) > 2 else units) or units not in (1, len(classes)):
         raise RunError(f"{run.onnx_model} has {units} outputs, but {run.classes} names {len(classes)} classes")
-    return Classifier(classes, spec, session)
+    return Classifier(classes, spec, session, run.onnx_model)
 
 
 def _why_missing(run: Run) -> tuple[str, str]:
@@ -104,7 +114,7 @@ def open_session(path: Path, threads: int | None = None) -> Any:
     options.intra_op_num_threads = cores if threads is None else threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would eat a core
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
         raise RunError(f"{path} cannot be used: {str(error).splitlines()[0]}", "train the run again") from None
 
@@ -123,8 +133,7 @@ def metadata(spec: ImageSpec, classes: Sequence[str]) -> str:
     return json.dumps({"image": image, "classes": list(classes)}, ensure_ascii=False)
 
 
-def _read_spec(session: Any, path: Path) -> ImageSpec:
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+def _read_spec(text: str | None, takes: list[Any], path: Path) -> ImageSpec:
     if text is None:
         raise RunError(f"{path} does not say how images are prepared for it", "it was not made by cnnctl train")
     try:
@@ -133,8 +142,8 @@ def _read_spec(session: Any, path: Path) -> ImageSpec:
         sides = int(image["height"]), int(image["width"]), int(image["channels"])
         limits = int(image.get("max_pixels", MAX_PIXELS)), int(image.get("max_bytes", MAX_FILE_BYTES))
         spec = ImageSpec(*sides, str(image["fit"]), (red, green, blue), *limits)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise RunError(f"{path} says in a wrong way how images are prepared for it: {error!r}") from None
-    if session.get_inputs()[0].shape[1:] != list(spec.shape):
-        raise RunError(f"{path} takes images of {session.get_inputs()[0].shape[1:]}, but says {list(spec.shape)}")
+    if takes != list(spec.shape):
+        raise RunError(f"{path} takes images of {takes}, but says {list(spec.shape)}")
     return spec

@@ -32,7 +32,7 @@ _DAMAGE = (
     LookupError,
     EOFError,
     MemoryError,
-    NotImplementedError,
+    RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -66,7 +66,8 @@ def commit(run: Run, checkpoint: Checkpoint) -> None:
         files.replacing_bytes(run.checkpoints / f"epoch-{checkpoint.epoch:04}.npz") as file,
         zipfile.ZipFile(file, "w") as archive,
     ):
-        archive.writestr(_STATE, json.dumps({**checkpoint.state, "epoch": checkpoint.epoch}))
+        counts = {group: len(arrays) for group, arrays in checkpoint.arrays.items()}
+        archive.writestr(_STATE, json.dumps({**checkpoint.state, "epoch": checkpoint.epoch, "arrays": counts}))
         for group, arrays in checkpoint.arrays.items():
             for number, array in enumerate(arrays):
                 with archive.open(f"{group}/{number}.npy", "w", force_zip64=True) as member:
@@ -115,7 +116,8 @@ def _read(path: Path) -> Checkpoint:
             if member.filename != _STATE:
                 group, _, number = member.filename.removesuffix(".npy").partition("/")
                 groups.setdefault(group, {})[int(number)] = _array(archive.read(member))
-    arrays = {group: [numbered[place] for place in range(len(numbered))] for group, numbered in groups.items()}
+    counts = {group: int(count) for group, count in state["arrays"].items()}
+    arrays = {group: [groups[group][place] for place in range(count)] for group, count in counts.items()}
     return Checkpoint(int(state["epoch"]), state, arrays)
 
 

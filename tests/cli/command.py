@@ -50,3 +50,23 @@ def assert_quiet(done: subprocess.CompletedProcess[str]) -> None:
     """No line of TensorFlow, absl, OpenCV or libpng, and no traceback, on either stream."""
     for line in (done.stdout + done.stderr).lower().splitlines():
         assert not any(noise in line for noise in NOISE), line
+
+
+def begin(words: list[str], cwd: Path, until: str, **more: object) -> "tuple[subprocess.Popen[str], list[str]]":
+    """A command under way, once a line of its stderr contains `until`; that line and those before it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cnnctl", *words],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,  # type: ignore[call-overload]
+    )
+    lines: list[str] = []
+    assert process.stderr is not None
+    for line in process.stderr:
+        lines.append(line)
+        if until in line:
+            return process, lines
+    process.wait()
+    raise AssertionError("".join(lines))

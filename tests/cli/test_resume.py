@@ -11,31 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-from tests.cli.command import cnnctl, fail, succeed
+from tests.cli.command import begin, cnnctl, fail, succeed
 from tests.conftest import CONFIGS, Trained
 
 TRAIN = ["train", str(CONFIGS / "digits.yaml"), "--set", "train.epochs=3", "--output", "my run"]
 SAME = ("history.csv", "split.csv", "metrics.json", "predictions.csv")
-
-
-def begin(words: list[str], cwd: Path, until: str, **more: object) -> "tuple[subprocess.Popen[str], list[str]]":
-    """A command under way, once a line of its stderr contains `until`; that line and those before it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cnnctl", *words],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **more,  # type: ignore[call-overload]
-    )
-    lines: list[str] = []
-    assert process.stderr is not None
-    for line in process.stderr:
-        lines.append(line)
-        if until in line:
-            return process, lines
-    process.wait()
-    raise AssertionError("".join(lines))
 
 
 def end(process: "subprocess.Popen[str]", number: signal.Signals) -> str:

@@ -383,6 +383,18 @@ class TestBadFiles:
         check_decodes_or_refuses(bytes(damaged))
 
 
+def test_a_damaged_animation_shows_no_memory_of_other_images() -> None:
+    """OpenCV's reader of animated PNG did, where a frame is damaged (found by `make fuzz`)."""
+    data = bytearray(MODES["animated png"])
+    place = data.index(b"fcTL") + 24  # dispose_op and blend_op of the first frame
+    data[place : place + 2] = b"\x00\xff"
+    seen = set()
+    for colour in ((255, 0, 255), (0, 255, 0), (9, 9, 9)):
+        decode(encode(Image.new("RGB", (WIDTH, HEIGHT), colour), "PNG"), OWN_SIZE)
+        seen.add(decode(bytes(data), OWN_SIZE).tobytes())
+    assert seen == {decode(MODES["animated png"], OWN_SIZE).tobytes()}
+
+
 def check_decodes_or_refuses(data: bytes) -> None:
     try:
         found = decode(data, ImageSpec(5, 4, background=BACKGROUND))

@@ -1,6 +1,7 @@
 """What model.onnx must be to be used, and what is said of one that cannot."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -116,7 +117,7 @@ def test_a_classifier_is_made_of_plain_parts():
             assert (names, list(feed)) == (None, ["anything"])
             return [np.full((len(feed["anything"]), 3), 1 / 3, np.float32)]
 
-    assert Classifier(COLOURS, SPEC, Session()).probabilities(RED).shape == (1, 3)
+    assert Classifier(COLOURS, SPEC, Session(), Path("model.onnx")).probabilities(RED).shape == (1, 3)
 
 
 def test_weights_in_other_files_are_refused(tmp_path):
@@ -127,4 +128,13 @@ def test_weights_in_other_files_are_refused(tmp_path):
     onnx.save(model, str(run.onnx_model), save_as_external_data=True, size_threshold=0, location="weights.bin")
     assert (run.path / "weights.bin").stat().st_size >= 4000
     with pytest.raises(RunError, match=r"model\.onnx keeps weights in other files"):
+        load_classifier(run)
+
+
+def test_metadata_that_is_no_text_is_an_error(tmp_path):
+    run = colour_run(tmp_path / "run")
+    content = run.onnx_model.read_bytes()
+    place = content.index(b'"classes"')
+    run.onnx_model.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
+    with pytest.raises(RunError, match=r"model\.onnx is damaged"):
         load_classifier(run)

@@ -65,7 +65,7 @@ def test_batches_are_full_but_for_the_last(count, classifier, tmp_path):
             return super().probabilities(images)
 
     path = paint(tmp_path / "one.png", 1, 2, 3)
-    counting = Counting(classifier.classes, classifier.spec, classifier.session)
+    counting = Counting(classifier.classes, classifier.spec, classifier.session, classifier.path)
     assert len(list(classify(counting, [path] * count, batch_size=4))) == count
     assert sorted(sizes, reverse=True) == [4] * (count // 4) + [count % 4] * (count % 4 > 0)
 

@@ -1,16 +1,20 @@
 """The JAX backend, in processes of its own, where TensorFlow cannot be found: the same configs, files and commands."""
 
 import csv
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import h5py
 import pytest
 
 from cnnctl.errors import MachineError
 from cnnctl.training.backend import choose_backend
+from tests.cli.command import begin
 from tests.conftest import CONFIGS
 
 HIDE = """\
@@ -82,6 +86,19 @@ def runs(without_tensorflow: Without) -> tuple[Path, Path]:
     return folder / "by-tensorflow", folder / "by-jax"
 
 
+def weights(run: Path) -> list[tuple[str, bytes]]:
+    """(name, bytes) of the arrays in model.keras."""
+    found: list[tuple[str, bytes]] = []
+    with zipfile.ZipFile(run / "model.keras") as archive:
+        stream = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(stream) as file:
+        file.visititems(
+            lambda name, item: found.append((name, item[()].tobytes())) if hasattr(item, "nbytes") else None
+        )
+    assert len(found) > 8
+    return found
+
+
 def table(file: Path) -> list[dict[str, str]]:
     with file.open() as lines:
         return list(csv.DictReader(lines))
@@ -147,14 +164,21 @@ def test_evaluate_and_predict_take_either_run(runs, without_tensorflow):
         assert [answer["label"] for answer in answers] == [row["predicted"] for row in rows]
 
 
-def test_everything_together_twice_alike(without_tensorflow, small_photos):
+def test_everything_together_whole_and_killed_alike(without_tensorflow, small_photos):
     config = without_tensorflow.folder / "everything.yaml"
     config.write_text(EVERYTHING.format(photos=small_photos))
-    for name in ("one", "two"):
-        without_tensorflow.run("train", str(config), "--output", name)
+    without_tensorflow.run("train", str(config), "--output", "one")
+    words = ["train", str(config), "--output", "two", "--resume"]
+    process, _ = begin(words, without_tensorflow.folder, " 2/3 ", env=without_tensorflow.environment)
+    process.kill()
+    process.communicate()
+    done = without_tensorflow.run(*words)
+    assert "going on after epoch " in done.stderr
     one, two = without_tensorflow.folder / "one", without_tensorflow.folder / "two"
     assert content(one / "metrics.json")["onnx"]["largest_difference"] < 1e-5
-    assert (one / "history.csv").read_text() == (two / "history.csv").read_text()
+    for name in ("history.csv", "metrics.json", "predictions.csv"):
+        assert (one / name).read_bytes() == (two / name).read_bytes()
+    assert weights(one) == weights(two)
 
 
 def test_what_is_not_installed_is_named_with_the_mend(without_tensorflow):

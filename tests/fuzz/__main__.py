@@ -1,0 +1,45 @@
+"""Hostile input for minutes: every answer must be a result or an error that names its cause.
+
+    make fuzz [MINUTES=3] [WHAT="configs images models"]
+
+configs  hypothesis on text, and on mutations of the ready-made configs
+images   damaged files of every format into the decoder, under a limit of memory, each twice with another image between
+models   a .keras, a .onnx and a checkpoint, cut off or damaged at many points
+"""
+
+import os
+import random
+import sys
+import time
+import traceback
+from collections.abc import Callable
+
+from tests.fuzz import configs, images, models
+
+SECTIONS: dict[str, Callable[[random.Random], None]] = {
+    "configs": configs.once,
+    "images": images.once,
+    "models": models.once,
+}
+
+
+def main() -> None:
+    """Run the sections that are asked for, each for its share of the time; the first failure ends it with its seed."""
+    wanted = sys.argv[1:] or list(SECTIONS)
+    seconds = 60 * float(os.environ.get("MINUTES") or 3) / len(wanted)
+    for name in wanted:
+        end = time.monotonic() + seconds
+        number = int(os.environ.get("SEED") or time.time_ns() % 10**9)
+        first = number
+        while time.monotonic() < end:
+            try:
+                SECTIONS[name](random.Random(number))
+            except BaseException:
+                traceback.print_exc(file=sys.stdout)
+                sys.exit(f"{name}: failed; once more with: make fuzz WHAT={name} SEED={number}")
+            number += 1
+        print(f"{name:8} {number - first:7,} inputs, no failure (seeds {first} to {number - 1})", flush=True)
+
+
+if __name__ == "__main__":
+    main()
