@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
@@ -70,7 +70,8 @@ def caught(terminal: TextIO, tell: Callable[[str], None]) -> Iterator[Interrupts
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, interrupts.handle) for number in numbers}
     reading, writing = os.pipe()
-    os.set_blocking(writing, False)
+    if hasattr(os, "set_blocking"):
+        os.set_blocking(writing, False)
     wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     watch = threading.Thread(target=_watch, args=(reading, interrupts, terminal, tell), daemon=True, name="signals")
     watch.start()
@@ -92,19 +93,24 @@ def _watch(reading: int, interrupts: Interrupts, terminal: TextIO, tell: Callabl
 
     def leave(number: int) -> None:
         text = (_SHOW_CURSOR if terminal.isatty() else "") + f"\n{interrupts.farewell}\n"
-        os.write(terminal.fileno(), text.encode("utf-8", "replace"))
+        with suppress(OSError, ValueError):
+            os.write(terminal.fileno(), text.encode("utf-8", "replace"))
         os._exit(128 + number)
+
+    def say(text: str) -> None:
+        with suppress(OSError, ValueError):
+            tell(text)
 
     while heard := os.read(reading, 1):
         if heard[0] == signal.SIGTERM and deadline is None:
             deadline = threading.Timer(PATIENCE, leave, (signal.SIGTERM,))
             deadline.daemon = True
             deadline.start()
-            tell("terminated: stopping after this step")
+            say("terminated: stopping after this step")
         elif heard[0] == signal.SIGINT:
             presses += 1
             if presses > 1:
                 leave(signal.SIGINT)
-            tell("interrupted: stopping after this step; Ctrl-C again leaves at once")
+            say("interrupted: stopping after this step; Ctrl-C again leaves at once")
     if deadline is not None:
         deadline.cancel()

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -23,15 +23,18 @@ class Lock:
 
     def say(self, text: str) -> None:
         """Write into the lock's file, for those who find it taken."""
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, text.encode())
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, text.encode())
 
     def release(self, remove: bool = False) -> None:
-        """Let go; `remove` takes the lock's file away too."""
+        """Let go; `remove` takes the lock's file away too, if it is still ours."""
         if self._descriptor < 0:
             return
         if remove:
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                if _is(self._descriptor, self.path):
+                    self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = -1
 

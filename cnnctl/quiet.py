@@ -5,12 +5,13 @@ Inside `captured_stderr()` descriptor 2 is a file; people are talked to through 
 standard error that the process began with.
 """
 
+import io
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TextIO
 
@@ -41,6 +42,23 @@ class Capture:
         return self._log.read().decode("utf-8", "replace")
 
 
+class _Screen(io.TextIOWrapper):
+    """A stream that is written to whether anybody reads it or not: a training outlives its terminal."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def captured_stderr() -> Iterator[Capture]:
     """Send descriptor 2 to a file that has no name until `attach` gives it one; restore it at the end.
@@ -52,7 +70,7 @@ def captured_stderr() -> Iterator[Capture]:
     """
     sys.stderr.flush()
     kept = os.dup(STDERR)
-    terminal = os.fdopen(os.dup(kept), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    terminal = _Screen(os.fdopen(os.dup(kept), "wb"), encoding="utf-8", errors="backslashreplace", line_buffering=True)
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), STDERR)
         try:

@@ -76,3 +76,18 @@ def test_death_frees_it_and_children_do_not_keep_it(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         try_lock(tmp_path / "none" / "lock")
+
+
+def test_a_file_that_is_no_longer_ours_stays(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    first = try_lock(path)
+    path.unlink()
+    second = try_lock(path)
+    assert first is not None
+    assert second is not None
+    first.release(remove=True)
+    first.release(remove=True)
+    assert path.exists()
+    assert try_lock(path) is None
+    second.release(remove=True)
+    assert not path.exists()

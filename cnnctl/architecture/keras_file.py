@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cnnctl.architecture.plan import LayerPlan, Plan, make_plan
+from cnnctl.archives import read_member
 from cnnctl.config.layers import LAYERS, RealLayer
 from cnnctl.errors import RunError
 
@@ -68,12 +69,10 @@ def _renamed(row: LayerPlan, name: str) -> LayerPlan:
 def _model_config(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
-            if archive.getinfo("config.json").file_size > _MOST_BYTES:
-                raise RunError(f"the config.json in {path} is larger than any model's")
-            model = json.loads(archive.read("config.json"))
+            model = json.loads(read_member(archive, "config.json", _MOST_BYTES))
     except FileNotFoundError:
         raise RunError(f"there is no file {path}") from None
-    except (OSError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError) as error:
         raise RunError(f"{path} is not a .keras file: {error}") from None
     if not isinstance(model, dict):
         raise RunError(f"{path} is not a .keras file: its config.json holds no model")

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, ParamSpec
 
@@ -36,10 +37,10 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
             code = command(*args, **kwargs) or 0
             sys.stdout.flush()
         except CnnctlError as error:
-            print(error, file=sys.stderr)
+            _say(error)
             code = error.exit_code
         except KeyboardInterrupt as stop:
-            print("interrupted", file=sys.stderr)
+            _say("interrupted")
             code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
         except BrokenPipeError:  # the reader of our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -47,6 +48,12 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         raise typer.Exit(code)
 
     return run_guarded
+
+
+def _say(what: object) -> None:
+    """Tell whoever reads stderr, if anybody does."""
+    with suppress(OSError):
+        print(what, file=sys.stderr, flush=True)
 
 
 def _print_version(wanted: bool) -> None:

@@ -24,6 +24,8 @@ _FOREIGN = (
 )
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 0x0100, 0x0101, 0x0102, 0x0106, 0x0112, 0x0115
+_TILE_WIDTH, _TILE_HEIGHT = 0x0142, 0x0143
+_LARGEST_TILE = 2**20  # pixels that a tile of a small picture may have
 _KIND_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
 
@@ -116,8 +118,13 @@ def _bmp_size(data: bytes) -> tuple[int, int]:
 
 
 def _tiff_size(data: bytes) -> tuple[int, int]:
-    tags = {tag: value for tag, _, _, value in _tiff_entries(data)}
-    return tags.get(_HEIGHT, 0), tags.get(_WIDTH, 0)
+    tags: dict[int, int] = {}
+    for tag, _, _, value in _tiff_entries(data):
+        tags.setdefault(tag, value)  # libtiff takes the first of several
+    height, width = tags.get(_HEIGHT, 0), tags.get(_WIDTH, 0)
+    if tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_HEIGHT, 0) > max(height * width, _LARGEST_TILE):
+        raise ValueError("a tile is larger than the picture")
+    return height, width
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
@@ -143,15 +150,24 @@ def _avif_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_2000_size(data: bytes) -> tuple[int, int] | None:
-    at = data.find(b"\xff\x4f\xff\x51")
-    if at < 0:
-        return None
+    at = 0
+    while data[at : at + 4] != b"\xff\x4f\xff\x51":  # over the boxes, up to the one with the code stream
+        length, kind = struct.unpack_from(">I4s", data, at)
+        head = 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", data, at + 8)
+            head = 16
+        if kind == b"jp2c":
+            length = head
+        if length < head:
+            return None
+        at += length
     right, bottom, left, top = struct.unpack_from(">IIII", data, at + 8)
     return bottom - top, right - left
 
 
 def _pnm_size(data: bytes) -> tuple[int, int] | None:
-    words = b" ".join(line.partition(b"#")[0] for line in data[:4096].splitlines()).split()
+    words = b" ".join(line.partition(b"#")[0] for line in data[:65536].splitlines()).split()
     return int(words[2]), int(words[1])
 
 

@@ -137,9 +137,9 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
 
 def decode(data: bytes, spec: ImageSpec) -> Image:
     """The image in the bytes of a file; see `read_image`."""
-    file_format, pixels = _look(data, spec.max_pixels)
-    with _BUDGET.taken(pixels):
-        return fit(_to_channels(_decode(data, file_format), spec), spec)
+    file_format, size = _look(data, spec.max_pixels)
+    with _BUDGET.taken(size[0] * size[1]):
+        return fit(_to_channels(_decode(data, file_format, size), spec), spec)
 
 
 def upright(data: bytes) -> Any:
@@ -151,12 +151,11 @@ def upright(data: bytes) -> Any:
     Raises:
         ImageError: with the reason.
     """
-    file_format, _ = _look(data, MAX_PIXELS)
-    return _decode(data, file_format)
+    return _decode(data, *_look(data, MAX_PIXELS))
 
 
-def _look(data: bytes, max_pixels: int) -> tuple[str, int]:
-    """Format and number of pixels by the header; refuses what is not to be decoded."""
+def _look(data: bytes, max_pixels: int) -> tuple[str, tuple[int, int]]:
+    """Format and (height, width) by the header; refuses what is not to be decoded."""
     if not data:
         raise ImageError("the file is empty")
     file_format = headers.image_format(data)
@@ -177,10 +176,10 @@ def _look(data: bytes, max_pixels: int) -> tuple[str, int]:
             f"its header claims {size[1]:,} x {size[0]:,} pixels, more than {max_pixels / MEGAPIXEL:g} megapixels",
             "data.image.max_megapixels raises the limit",
         )
-    return file_format, size[0] * size[1]
+    return file_format, size
 
 
-def _decode(data: bytes, file_format: str) -> Any:
+def _decode(data: bytes, file_format: str, size: tuple[int, int]) -> Any:
     cv2 = opencv()
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if file_format == "JPEG" else cv2.IMREAD_UNCHANGED
     still = headers.still_png(data) if file_format == "PNG" else data
@@ -190,6 +189,8 @@ def _decode(data: bytes, file_format: str) -> Any:
         raise ImageError(f"the {file_format} image cannot be decoded: {error.err}") from None
     if pixels is None or pixels.size == 0:
         raise ImageError(f"the {file_format} image is damaged and cannot be decoded")
+    if sorted(pixels.shape[:2]) != sorted(size):  # OpenCV turns TIFF by itself
+        raise ImageError(f"the {file_format} image is damaged: its header names another size than its picture has")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"its pixels are of type {pixels.dtype}; 8 and 16 bits without a sign are supported")
     if file_format == "TIFF" and pixels.dtype == np.uint8 and pixels.shape[2:] == (4,):

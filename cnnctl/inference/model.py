@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.images import MAX_FILE_BYTES, MAX_PIXELS, ImageSpec
+from cnnctl.data.images import MAX_FILE_BYTES, MAX_PIXELS, MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.errors import RunError
+from cnnctl.inference.protobuf import keeps_weights_elsewhere
 from cnnctl.runs import Run
 
 METADATA_KEY = "cnnctl"
-_EXTERNAL = b"\x0a\x08location\x12"
-"""How ONNX writes that a tensor's values lie in another file: StringStringEntryProto(key="location", value=...)."""
+_MOST_PIXELS, _MOST_BYTES = 1000 * MEGAPIXEL, 1000 * MEGABYTE
+"""What a file may ask for, as the config may."""
 
 Probabilities = NDArray[np.float32]
 
@@ -106,7 +107,7 @@ def open_session(path: Path, threads: int | None = None) -> Any:
     import onnxruntime
 
     content = path.read_bytes()
-    if _EXTERNAL in content:
+    if keeps_weights_elsewhere(content):
         raise RunError(f"{path} keeps weights in other files", "a model.onnx that cnnctl made holds all of its own")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -140,7 +141,10 @@ def _read_spec(text: str | None, takes: list[Any], path: Path) -> ImageSpec:
         image = json.loads(text)["image"]
         red, green, blue = (int(part) for part in image["background"])
         sides = int(image["height"]), int(image["width"]), int(image["channels"])
-        limits = int(image.get("max_pixels", MAX_PIXELS)), int(image.get("max_bytes", MAX_FILE_BYTES))
+        limits = (
+            min(int(image.get("max_pixels", MAX_PIXELS)), _MOST_PIXELS),
+            min(int(image.get("max_bytes", MAX_FILE_BYTES)), _MOST_BYTES),
+        )
         spec = ImageSpec(*sides, str(image["fit"]), (red, green, blue), *limits)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise RunError(f"{path} says in a wrong way how images are prepared for it: {error!r}") from None

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.archives import read_member
 from cnnctl.errors import RunError
 from cnnctl.runs import files
 from cnnctl.runs.directory import Run
@@ -107,15 +108,13 @@ def _paths(run: Run) -> list[Path]:
 
 def _read(path: Path) -> Checkpoint:
     with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        if sum(member.file_size for member in members) > path.stat().st_size:
-            raise ValueError("it claims to hold more than it does")
-        state = json.loads(archive.read(_STATE))
+        members, most = archive.infolist(), path.stat().st_size
+        state = json.loads(read_member(archive, _STATE, most))
         groups: dict[str, dict[int, NDArray[Any]]] = {}
         for member in members:
             if member.filename != _STATE:
                 group, _, number = member.filename.removesuffix(".npy").partition("/")
-                groups.setdefault(group, {})[int(number)] = _array(archive.read(member))
+                groups.setdefault(group, {})[int(number)] = _array(read_member(archive, member.filename, most))
     counts = {group: int(count) for group, count in state["arrays"].items()}
     arrays = {group: [groups[group][place] for place in range(count)] for group, count in counts.items()}
     return Checkpoint(int(state["epoch"]), state, arrays)

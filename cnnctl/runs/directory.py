@@ -3,7 +3,8 @@
 import itertools
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ from cnnctl.runs import files
 
 RUNS = "runs"
 LATEST = "latest"
+
+_OWN = {
+    *("config.yaml", "classes.json", "split.csv", "history.csv", "model.keras", "model.onnx", "metrics.json"),
+    *("predictions.csv", "environment.json", "log.txt", "report.html", "checkpoints", "evaluations", "plots", ".lock"),
+}
+"""What a run holds of ours."""
 
 _MADE_BY = {
     "model.onnx": "cnnctl train makes it",
@@ -189,18 +196,19 @@ def refuse_occupied(output: Path) -> None:
     UsageError: `output` is a file or a folder that is not empty.
     BusyError: it is a run that another process works on.
     """
-    if not output.is_dir():
-        if output.exists():
-            raise UsageError(f"{output} is a file, not a folder", "choose another folder with --output")
-        return
     run = Run(output)
-    if run.lock.exists():
-        own(run).release(remove=True)
-    if any(output.iterdir()):
-        mend = "choose another folder with --output, or remove this one"
-        if run.config.is_file():
-            mend = "--resume goes on with it; or choose another folder with --output"
-        raise UsageError(f"{output} is not empty", mend)
+    with _reaching(output):
+        if not output.is_dir():
+            if output.exists():
+                raise UsageError(f"{output} is a file, not a folder", "choose another folder with --output")
+            return
+        if run.lock.exists():
+            own(run).release(remove=True)
+        if any(output.iterdir()):
+            mend = "choose another folder with --output, or remove this one"
+            if run.classes.is_file():
+                mend = "--resume goes on with it; or choose another folder with --output"
+            raise UsageError(f"{output} is not empty", mend)
 
 
 def is_begun(run: Run) -> bool:
@@ -209,16 +217,33 @@ def is_begun(run: Run) -> bool:
     Raises:
         UsageError: it is something else that is not empty.
     """
-    if not run.path.is_dir():
-        if run.path.exists():
-            raise UsageError(f"{run.path} is a file, not a folder", "choose another folder with --output")
-        return False
-    if run.config.is_file():
-        return True
-    found = list(run.path.iterdir())
-    if not all(files.is_aside(child) or child.name == run.lock.name for child in found):
+    with _reaching(run.path):
+        if not run.path.is_dir():
+            if run.path.exists():
+                raise UsageError(f"{run.path} is a file, not a folder", "choose another folder with --output")
+            return False
+        found = {child.name for child in run.path.iterdir() if not files.is_aside(child)}
+        has_asides = len(found) < len(list(run.path.iterdir()))
+    is_run = run.classes.name in found and (run.checkpoints.is_dir() or found <= _OWN)
+    if not is_run and found - {run.lock.name}:
         raise UsageError(f"{run.path} is not empty and is no run", "choose another folder with --output")
-    return bool(found)
+    return bool(found) or has_asides
+
+
+@contextmanager
+def _reaching(path: Path) -> Iterator[None]:
+    """A block that looks at a path of the user's, which may be one that cannot be looked at."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(f"{path} cannot be used: {error.strerror}", "choose another folder with --output") from None
+
+
+def sweep(run: Run) -> None:
+    """Take away what killed processes left behind while they wrote into a run."""
+    files.sweep(run.path, recursive=False)
+    for folder in (run.checkpoints, run.plots, run.evaluations):
+        files.sweep(folder)
 
 
 def _next_number(folder: Path) -> Path:

@@ -99,9 +99,9 @@ def is_aside(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(_ASIDE)
 
 
-def sweep(folder: Path) -> None:
-    """Take away what killed processes left behind while they wrote into a folder or its subfolders."""
-    for left in [*folder.glob(f".*{_ASIDE}"), *folder.glob(f"*/.*{_ASIDE}"), *folder.glob(f"*/*/.*{_ASIDE}")]:
+def sweep(folder: Path, recursive: bool = True) -> None:
+    """Take away what killed processes left behind while they wrote into a folder, or its subfolders too."""
+    for left in list(folder.rglob(f".*{_ASIDE}") if recursive else folder.glob(f".*{_ASIDE}")):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:

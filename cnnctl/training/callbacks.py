@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from cnnctl.interrupts import Interrupts
 from cnnctl.runs import Run, files
 from cnnctl.training.feeding import Feed
@@ -109,13 +111,16 @@ def make_callback(
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             figures = {name: float(value) for name, value in (logs or {}).items() if name != "learning_rate"}
             insist_on_a_number(figures, len(feed))
+            weights = self.model.get_weights()
+            if not all(np.isfinite(weight).all() for weight in weights):
+                raise LossError(f"a weight is no number at the end of epoch {epoch + 1}")
             rate = self.learning_rate()
             record.history.append({**figures, "learning_rate": rate})
             best = record.is_better(figures)
             if best:
                 record.best_epoch = epoch + 1
                 record.best_value = figures[record.monitor] if record.monitor else math.nan
-                record.best_weights = self.model.get_weights()
+                record.best_weights = weights
             write_history(run, record)
             seconds = time.perf_counter() - self.begun
             speed = len(feed.examples) / max(self.trained, 1e-9)

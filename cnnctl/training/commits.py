@@ -10,7 +10,7 @@ import numpy as np
 from cnnctl.errors import RunError
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import Checkpoint, commit
-from cnnctl.training.callbacks import LossError, Record, write_history
+from cnnctl.training.callbacks import Record, write_history
 
 _MEMORY = {
     "EarlyStopping": ("wait", "best", "best_epoch", "stopped_epoch"),
@@ -70,8 +70,6 @@ def make_committer(commits: Commits, record: Record, others: Sequence[Any]) -> A
                 "optimizer": _values(self.model.optimizer.variables),
                 "best": record.best_weights,
             }
-            if not all(np.isfinite(array).all() for array in arrays["model"]):
-                raise LossError(f"a weight is no number at the end of epoch {epoch + 1}")
             state = {
                 **commits.about,
                 "history": record.history,

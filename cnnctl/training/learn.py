@@ -5,6 +5,7 @@ from typing import Any
 
 from cnnctl.architecture import Plan
 from cnnctl.config import Config
+from cnnctl.config.training import Constant, Exponential, ReduceOnPlateau
 from cnnctl.errors import DivergedError
 from cnnctl.interrupts import Interrupts
 from cnnctl.runs import Run
@@ -49,6 +50,11 @@ def learn(
             watcher.note(f"remark: {remark}")
         if is_trained(begin, epochs):
             return
+        before = begin.state["config"]["train"]["epochs"]
+        if before != epochs and not isinstance(config.train.schedule, Constant | ReduceOnPlateau | Exponential):
+            watcher.note(
+                f"remark: the learning rates so far were planned for {before} epochs; from here on for {epochs}"
+            )
     else:
         watcher.note(f"training {len(training.examples):,} images, {epochs} epochs, into {run.path}")
     try:

@@ -18,7 +18,7 @@ from cnnctl.errors import DataError, RunError, UsageError
 from cnnctl.locks import Lock
 from cnnctl.runs import Run, files
 from cnnctl.runs.checkpoints import Checkpoint, newest
-from cnnctl.runs.directory import is_begun, is_complete, own
+from cnnctl.runs.directory import is_begun, is_complete, own, sweep
 
 _FREE = ("name", "data.cache")
 """Settings that change nothing of what is learned."""
@@ -64,7 +64,7 @@ def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> TakenU
         return None
     lock = own(run)
     try:
-        files.sweep(run.path)
+        sweep(run)
         checkpoint = newest(run, tell)
         if checkpoint is not None:
             _insist_on_config(run, checkpoint.state["config"], to_plain(config))
@@ -189,7 +189,7 @@ def _differences(run: Run, catalog: Catalog, digests: Digests) -> list[str]:
     ]
     if len(contents) == len(before):
         held = {path: row.tobytes() for (path, _, _), row in zip(before, contents, strict=True)}
-        now = ((path, row.tobytes()) for path, row in zip(here, digests, strict=True))
+        now = ((row[0], digest.tobytes()) for row, digest in zip(_rows(catalog), digests, strict=True))
         lines.append(_named("changed", [path for path, digest in now if held.get(path, digest) != digest]))
     moved = Counter((there[path][1], here[path][1]) for path in here if path in there)
     lines += [f"{count:,} moved from {a} to {b}" for (a, b), count in moved.items() if a != b]

@@ -14,6 +14,7 @@ from typing import Any
 
 from cnnctl.architecture import Plan
 from cnnctl.architecture.keras_file import read_keras_file
+from cnnctl.archives import read_member
 from cnnctl.errors import RunError
 from cnnctl.runs import find_run
 from cnnctl.training.network import UNIT, build_network
@@ -34,7 +35,9 @@ _UNREADABLE = (
 
 
 _WEIGHTS = "model.weights.h5"
-_LEAST_BYTES_A_WEIGHT, _MOST_BYTES_A_WEIGHT = 2, 8
+_LEAST_BYTES_A_WEIGHT, _MOST_BYTES_A_WEIGHT = 2, 24
+"""A compiled model is saved with its optimizer, whose averages are as large as the weights."""
+
 _OVERHEAD = 2**16
 """Bytes of HDF5's own that a layer may take."""
 
@@ -119,7 +122,7 @@ def _insist_on_sizes(path: Path, plan: Plan) -> None:
         least = plan.total_params * _LEAST_BYTES_A_WEIGHT
         if not least <= weights.file_size <= most or weights.file_size > weights.compress_size * _RATIO + _OVERHEAD:
             raise RunError(f"{path} holds {weights.file_size:,} bytes of weights for {plan.total_params:,} parameters")
-        with h5py.File(io.BytesIO(archive.read(weights)), "r") as file:
+        with h5py.File(io.BytesIO(read_member(archive, _WEIGHTS, most)), "r") as file:
             claimed: list[int] = []
             file.visititems(lambda _, item: claimed.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
     if sum(claimed) > most:

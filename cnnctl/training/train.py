@@ -11,7 +11,7 @@ from cnnctl.config.dump import to_plain, to_yaml
 from cnnctl.data.cache import contents_hash
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.split import VALIDATION
-from cnnctl.errors import EXIT_INTERRUPTED, CnnctlError, DiskError
+from cnnctl.errors import EXIT_INTERRUPTED, CnnctlError, DiskError, MachineError
 from cnnctl.evaluation.evaluate import Evaluation
 from cnnctl.interrupts import Interrupts
 from cnnctl.locks import Lock
@@ -105,10 +105,12 @@ def train(
     config = _begin_weights(task, model, catalog.classes, watcher)
     run, lock = _take_run(task)
     record = Record(monitor=config.train.best if VALIDATION in set(catalog.frame.split) else None)
+    record.committed = task.begin.epoch if task.begin is not None else 0
     try:
         interrupts.farewell = f"left at once; go on with: {task.resume_line(run)}"
         _write_inputs(run, config, catalog, digests)
-        capture.attach(run.log)
+        with files.writing(run.log):
+            capture.attach(run.log)
         about = _about(task, config, device, keras_import.backend, listing_hash(catalog, digests))
         splits = split_rows(catalog)
         data_hash = contents_hash(digests, catalog.frame.label.tolist())
@@ -122,8 +124,11 @@ def train(
         watcher.busy("exporting and evaluating")
         bare = save_best(run, plan, scaling, record)
         evaluation, parity = export_and_score(run, bare, image_spec(config.data.image), splits, decoded)
-        mark_latest(run)
         write_environment(run, config, data_hash, device, keras_import.backend, record, training, task, seconds)
+        try:
+            mark_latest(run)
+        except MachineError as error:
+            watcher.note(f"remark: {error.message}")
         return Trained(run, evaluation, record, parity, time.perf_counter() - task.begun)
     except KeyboardInterrupt as stop:
         what = what_was_done(run, config, record, plan, scaling)
@@ -178,8 +183,8 @@ def _about(task: Task, config: Config, device: Device, backend: str, data: str) 
 
 
 def _write_inputs(run: Run, config: Config, catalog: Catalog, digests: Digests) -> None:
+    files.write_json(run.classes, list(catalog.classes))  # the first: by it a folder is known as a run
     files.write_text(run.config, to_yaml(config))
-    files.write_json(run.classes, list(catalog.classes))
     frame: pd.DataFrame = catalog.frame
     files.write_csv(run.split, ("path", "label", "split"), frame[["path", "label", "split"]].itertuples(index=False))
     write_digests(run, digests)

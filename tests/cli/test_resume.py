@@ -61,6 +61,17 @@ def test_terminated_killed_and_gone_on_with_it_is_the_same_run(digits_run: Train
     assert printed == {"run": "my run", "metrics": json.loads((run / "metrics.json").read_text())}
 
 
+def test_a_training_outlives_whoever_reads_it(digits_run: Trained, tmp_path: Path) -> None:
+    process, _ = begin(TRAIN, tmp_path, "loading TensorFlow")
+    assert process.stderr is not None
+    assert process.stdout is not None
+    process.stderr.close()
+    with process.stdout:
+        assert "next  cnnctl predict IMAGE" in process.stdout.read()
+    assert process.wait() == 0
+    assert (tmp_path / "my run" / "metrics.json").read_bytes() == (digits_run.run / "metrics.json").read_bytes()
+
+
 def test_ctrl_c_before_the_first_epoch_and_while_loading(tmp_path: Path) -> None:
     process, _ = begin(TRAIN, tmp_path, "loading TensorFlow")
     said = end(process, signal.SIGINT)

@@ -154,3 +154,29 @@ def test_no_bytes_make_the_headers_fail(data: st.DataObject) -> None:
         assert 1 <= headers.orientation(content, file_format) <= 8
         assert headers.is_truncated(content, file_format) in (True, False)
         headers.misread(content, file_format)
+
+
+def test_of_several_sizes_in_a_tiff_the_first_counts() -> None:
+    """As in libtiff; else a large picture could pass for a small one."""
+    entries = [(256, 28_000), (257, 28_000), (256, 8), (257, 8)]
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + tags + bytes(4)
+    assert headers.dimensions(data, "TIFF") == (28_000, 28_000)
+
+
+def test_a_tile_much_larger_than_its_tiff_is_no_size() -> None:
+    entries = [(256, 8), (257, 8), (322, 16_000), (323, 16_000)]
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    assert headers.dimensions(b"II*\0" + struct.pack("<IH", 8, len(entries)) + tags + bytes(4), "TIFF") is None
+
+
+def test_a_code_stream_in_another_box_is_not_the_picture() -> None:
+    data = encode(picture(300, 40), "JPEG2000")
+    decoy = b"\xff\x4f\xff\x51" + struct.pack(">HHIIII", 47, 0, 8, 8, 0, 0)
+    free = struct.pack(">I4s", 8 + len(decoy), b"free") + decoy
+    assert headers.dimensions(data[:12] + free + data[12:], "JPEG 2000") == (300, 40)
+
+
+def test_long_comments_in_a_pgm() -> None:
+    comment = b"".join(b"# " + b"x" * 70 + b"\n" for _ in range(200))
+    assert headers.dimensions(b"P5\n" + comment + b"7 5\n255\n" + bytes(35), "PNM") == (5, 7)

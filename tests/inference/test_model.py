@@ -10,6 +10,7 @@ import pytest
 from cnnctl.data.images import ImageSpec
 from cnnctl.errors import EXIT_RUN, RunError
 from cnnctl.inference.model import Classifier, expand, load_classifier
+from cnnctl.inference.protobuf import keeps_weights_elsewhere
 from cnnctl.runs import Run, files
 from tests.inference.build import COLOURS, SPEC, colour_model, colour_run
 
@@ -129,6 +130,19 @@ def test_weights_in_other_files_are_refused(tmp_path):
     assert (run.path / "weights.bin").stat().st_size >= 4000
     with pytest.raises(RunError, match=r"model\.onnx keeps weights in other files"):
         load_classifier(run)
+
+
+def test_the_order_of_fields_hides_no_other_file(tmp_path):
+    """Protocol buffers may come in any order, and numbers in more bytes than they need."""
+    run = colour_run(tmp_path / "run")
+    content = run.onnx_model.read_bytes()
+    assert not keeps_weights_elsewhere(content)
+    location = b"\x12\x05w.bin\x0a\x88\x00location"
+    tensor = b"\x6a" + bytes([len(location)]) + location
+    graph = b"\x2a" + bytes([len(tensor)]) + tensor
+    assert keeps_weights_elsewhere(content + b"\x3a" + bytes([len(graph)]) + graph)
+    assert keeps_weights_elsewhere(content + b"\x3a\x05\x2a\x03\x70\x81\x00")  # data_location: EXTERNAL
+    assert not keeps_weights_elsewhere(b"\xff" * 50)
 
 
 def test_metadata_that_is_no_text_is_an_error(tmp_path):

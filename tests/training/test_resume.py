@@ -10,15 +10,14 @@ import zipfile
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from cnnctl.config import load
-from cnnctl.errors import BusyError, DataError, DiskError, DivergedError, RunError, UsageError
-from cnnctl.runs import Run, files
+from cnnctl.errors import BusyError, DataError, DiskError, DivergedError, MachineError, RunError, UsageError
+from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import newest
-from cnnctl.runs.directory import own
-from cnnctl.training import commits, learn, train
+from cnnctl.runs.directory import own, sweep
+from cnnctl.training import learn, train
 from cnnctl.training.resume import take_up
 from cnnctl.training.train import InterruptedTrainingError
 from tests.training.build import SMALL, Listener, train_here
@@ -284,6 +283,61 @@ def test_what_is_no_run_is_refused(text, here):
     assert os.listdir("mine") == ["thesis.tex"]
 
 
+def test_a_folder_with_a_config_of_the_users_is_no_run(text, here):
+    for name in ("mine/config.yaml", "mine/deep/.film.part", "mine/notes.txt"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("mine")
+    for folder in ("mine", "mine/deep"):
+        with pytest.raises(UsageError, match="is not empty"):
+            train_here(text, output=Path(folder), resume=folder == "mine")
+    Path("mine/notes.txt").unlink()
+    shutil.rmtree("mine/deep")
+    with pytest.raises(UsageError, match="is not empty and is no run"):
+        train_here(text, output=Path("mine"), resume=True)
+    assert Path("mine/config.yaml").read_text() == "mine"
+
+
+def test_notes_of_the_users_stay_in_a_run(whole, text, here):
+    stop(text, "train.epochs=4", after=1)
+    for name in ("part/notes.txt", "part/mine/.film.part"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("mine")
+    train_here(text, "train.epochs=4", output=Path("part"), resume=True)
+    assert Path("part/notes.txt").read_text() == Path("part/mine/.film.part").read_text() == "mine"
+
+
+def test_a_name_that_no_folder_can_have(text, here):
+    for resume in (False, True):
+        with pytest.raises(MachineError, match="cannot be used: File name too long"):
+            train_here(text, output=Path("x" * 300), resume=resume)
+
+
+def test_a_latest_that_cannot_be_written_is_a_remark(text, here):
+    Path("runs").touch()
+    listener = Listener()
+    trained = train_here(text, output=Path("part"), watcher=listener)
+    assert trained.run.environment.is_file()
+    assert any(note.startswith(f"remark: {Path('runs/latest')} cannot be written: ") for note in listener.notes)
+
+
+def test_interrupted_before_its_fit_it_names_the_right_epoch(text, here, monkeypatch):
+    stop(text, "train.epochs=4", after=2)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "make_feeds", interrupt)
+    with pytest.raises(InterruptedTrainingError, match="interrupted in epoch 3 of 4, which will be repeated"):
+        train_here(text, "train.epochs=4", output=Path("part"), resume=True)
+
+
+def test_raised_epochs_of_a_planned_schedule_are_remarked(text, here):
+    train_here(text, "train.schedule=cosine", output=Path("part"))
+    listener = Listener()
+    train_here(text, "train.schedule=cosine", "train.epochs=3", output=Path("part"), watcher=listener, resume=True)
+    assert "remark: the learning rates so far were planned for 2 epochs; from here on for 3" in listener.notes
+
+
 def test_another_machine_is_remarked(whole, text, here, monkeypatch):
     stop(text, "train.epochs=4", after=2)
     listener = Listener()
@@ -307,30 +361,25 @@ def test_initial_weights_are_those_of_the_beginning(whole, text, here):
     )
 
 
-def test_weights_that_are_no_numbers_are_not_committed(whole, text, here, monkeypatch):
-    values = commits._values
-
-    def poisoned(variables):
-        arrays = values(variables)
-        if len(listener.epochs) == 2:
-            arrays[0] = np.full_like(arrays[0], np.nan)
-        return arrays
-
-    listener = Listener()
-    monkeypatch.setattr(commits, "_values", poisoned)
-    with pytest.raises(DivergedError, match="a weight is no number at the end of epoch 2; the weights of epoch"):
-        train_here(text, "train.epochs=4", output=Path("part"), watcher=listener)
-    assert newest(Run(Path("part")), quiet).epoch == 1
+def test_weights_that_are_no_numbers_are_not_kept(text, here):
+    """Without validation every epoch is the best so far; the loss of this one was a number while it trained."""
+    poison = ["data.validation=0", "train.batch_size=2000", "train.epochs=2"]
+    optimizer = "train.optimizer={sgd: {learning_rate: 1.0e+37, weight_decay: 1000}}"
+    with pytest.raises(DivergedError, match="a weight is no number at the end of epoch 1\n") as caught:
+        train_here(text, *poison, optimizer, output=Path("part"))
+    assert caught.value.exit_code == 6
+    assert not Path("part/model.keras").exists()
+    assert newest(Run(Path("part")), quiet) is None
 
 
 def test_what_killed_processes_left_is_swept(tmp_path):
     kept = [tmp_path / "a.txt", tmp_path / ".lock", tmp_path / "plots" / ".hidden"]
-    left = [tmp_path / ".a.txt.xy.part", tmp_path / "evaluations" / "validation" / ".b.csv.z.part"]
+    left = [tmp_path / ".a.txt.xy.part", tmp_path / "evaluations" / "validation" / "plots" / ".b.png.z.part"]
     for path in [*kept, *left]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     (tmp_path / ".x.part" / "deep").mkdir(parents=True)
-    files.sweep(tmp_path)
+    sweep(Run(tmp_path))
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in left)
     assert not (tmp_path / ".x.part").exists()

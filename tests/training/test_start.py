@@ -311,6 +311,29 @@ def test_weights_that_claim_more_than_there_is_take_no_memory(tmp_path, monkeypa
         read_start(str(run.path))
 
 
+def test_what_was_saved_with_its_optimizer_is_taken(tmp_path):
+    """As Keras saves after a fit; a dense layer, so that what HDF5 needs by itself does not make room for it."""
+    items = ("flatten", "dense: {units: 4000}")
+    run, source = trained(tmp_path, *items)
+    source.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+    source.optimizer.build(source.trainable_variables)
+    save_keras(source, run)
+    model, _ = network(*items, seed=2)
+    assert take_weights(model, read_start(str(run.path)), CLASSES).left is None
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_a_bound_are_refused(method, tmp_path):
+    run, _ = trained(tmp_path)
+    with zipfile.ZipFile(run.keras_model) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(run.keras_model, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(RunError, match="packed by a method that is not read here"):
+        read_start(str(run.path))
+
+
 def test_weights_in_other_files_are_not_read(tmp_path):
     run, _ = trained(tmp_path / "run")
     other, _ = trained(tmp_path / "other")

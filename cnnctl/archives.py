@@ -1,0 +1,22 @@
+"""ZIP archives from strangers: members are read only where their size can be known beforehand."""
+
+import zipfile
+
+_BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Python unpacks the other methods without a bound, whatever size the archive claims."""
+
+
+def read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """A member of an archive, of `most` bytes at the most.
+
+    Raises:
+        KeyError: there is none of that name.
+        ValueError: it is larger, or packed by a method that takes any memory.
+        zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError: it is damaged.
+    """
+    member = archive.getinfo(name)
+    if member.compress_type not in _BOUNDED:
+        raise ValueError(f"{name} is packed by a method that is not read here")
+    if member.file_size > most:
+        raise ValueError(f"{name} has {member.file_size:,} bytes, more than {most:,}")
+    return archive.read(member)
