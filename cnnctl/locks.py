@@ -62,6 +62,29 @@ def try_lock(path: Path) -> Lock | None:
         os.close(descriptor)  # its last owner took the file away
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody has the lock of a file. It is not made, and not taken from those who want it.
+
+    A shared lock is asked for and let go at once: two who ask at the same time do not take each other for the holder.
+    Where the file system knows no locks, or the file cannot be read, nobody has it.
+    """
+    if fcntl is None:
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """Hold the lock of a file for a block; `waiting` is called once where somebody else has it.

@@ -1,5 +1,6 @@
 """Locks: one holder at a time, freed by its death, inherited by nobody."""
 
+import fcntl
 import subprocess
 import sys
 import threading
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnctl.locks import locked, try_lock
+from cnnctl.locks import is_held, locked, try_lock
 
 
 def never() -> None:
@@ -91,3 +92,29 @@ def test_a_file_that_is_no_longer_ours_stays(tmp_path: Path) -> None:
     assert try_lock(path) is None
     second.release(remove=True)
     assert not path.exists()
+
+
+def test_asking_whether_it_is_held_takes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_held(path)
+    assert not path.exists()
+    lock = try_lock(path)
+    assert lock is not None
+    assert is_held(path)
+    assert is_held(path)
+    lock.release()
+    assert not is_held(path)  # the file alone is nobody
+    assert path.exists()
+    again = try_lock(path)
+    assert again is not None
+    again.release(remove=True)
+    assert not is_held(tmp_path)
+    assert not is_held(tmp_path / "none" / "lock")
+
+
+def test_two_who_ask_are_no_holders(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert not is_held(path)

@@ -17,7 +17,11 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[str], stream: TextIO | None = None
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    align: Sequence[str],
+    stream: TextIO | None = None,
+    keep_first: bool = False,
 ) -> None:
     """A table as wide as the terminal, or as wide as it needs to be where stdout is no terminal.
 
@@ -26,6 +30,7 @@ def print_table(
         rows: Cells; control characters in them are made visible.
         align: `left` or `right` for each column.
         stream: stdout when left out.
+        keep_first: Whether the cells of the first column stay in one piece while the others can be folded instead.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -33,8 +38,9 @@ def print_table(
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, side in zip(header, align, strict=True):
-        table.add_column(Text(name), justify="right" if side == RIGHT else "left", overflow="fold")
+    for place, (name, side) in enumerate(zip(header, align, strict=True)):
+        keep = keep_first and place == 0
+        table.add_column(Text(name), justify="right" if side == RIGHT else "left", overflow="fold", no_wrap=keep)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     stream = stream or sys.stdout

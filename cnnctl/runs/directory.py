@@ -302,21 +302,26 @@ def find_run(path: Path | None) -> Run:
     raise RunError(f"there is no run at {path}", "`cnnctl train CONFIG` makes one; without --run the latest is taken")
 
 
-def _latest() -> Run:
-    latest = Path(RUNS) / LATEST
+def latest_of(folder: Path) -> Path | None:
+    """Where `latest` in a folder of runs points, though that may be gone; None where there is no `latest`."""
+    latest = folder / LATEST
     if latest.is_file():
-        target = Path(RUNS) / latest.read_text(encoding="utf-8").strip()
+        target = folder / latest.read_text(encoding="utf-8", errors="surrogateescape").strip()
     elif latest.is_symlink():
-        target = Path(RUNS) / latest.readlink()
+        target = folder / latest.readlink()
     else:
-        target = latest
-    if not target.is_dir():
-        gone = target != latest
+        return latest if latest.is_dir() else None
+    return Path(os.path.normpath(target))
+
+
+def _latest() -> Run:
+    target = latest_of(Path(RUNS))
+    if target is None or not target.is_dir():
         raise RunError(
-            "the latest run is gone" if gone else f"there is no run yet in {Path.cwd() / RUNS}",
+            "the latest run is gone" if target is not None else f"there is no run yet in {Path.cwd() / RUNS}",
             "`cnnctl train CONFIG` makes one; --run DIR names one that lies elsewhere",
         )
-    return Run(Path(os.path.normpath(target)))
+    return Run(target)
 
 
 def missing_weights(path: Path) -> RunError | None:

@@ -1,0 +1,156 @@
+"""Where several configs differ, each place by its dotted path."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product, zip_longest
+from typing import Any
+
+from cnnctl.config.dump import to_plain
+from cnnctl.config.schema import Config
+from cnnctl.config.types import Named, Settings
+
+
+class _Absent:
+    """What a config has in a place that it lacks."""
+
+
+ABSENT = _Absent()
+
+_FREE = ("name",)
+"""Keys that say nothing of the training; the file's name is a default of theirs."""
+
+_MOST_PAIRS = 250_000
+"""Longer lists, which no network has, are laid side by side by their numbers."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A place in which configs differ.
+
+    Attributes:
+        path: Such as `train.epochs` or `model[3].dropout.rate`; a layer has its number in the first config that has it.
+        values: What each config has there, in the form of the YAML text, or ABSENT. Of a layer or of settings that
+            not all of them have, what is not as it would be by default.
+    """
+
+    path: str
+    values: tuple[Any, ...]
+
+
+def differences(configs: Sequence[Config]) -> tuple[Difference, ...]:
+    """Where configs differ, in the order of their keys; their names are left aside.
+
+    Lists of layers and of augmentations are laid side by side: one layer more is one difference, not as many as come
+    after it.
+    """
+    fields = [field for field in Config.model_fields if field not in _FREE]
+    return tuple(one for field in fields for one in _differ(field, [getattr(config, field) for config in configs]))
+
+
+def _differ(path: str, values: Sequence[Any]) -> Iterator[Difference]:
+    first = values[0]
+    if all(type(value) is type(first) and value == first for value in values):
+        return
+    if isinstance(first, Settings) and all(type(value) is type(first) for value in values):
+        within = f"{path}.{first.kind}" if isinstance(first, Named) else path
+        for field in type(first).model_fields:
+            yield from _differ(f"{within}.{field}", [getattr(value, field) for value in values])
+    elif all(isinstance(value, dict) and value for value in values):
+        for key in dict.fromkeys(key for value in values for key in value):
+            yield from _differ(f"{path}.{key}", [value.get(key, ABSENT) for value in values])
+    elif all(_is_list_of_layers(value) for value in values):
+        for slot in _side_by_side(values):
+            number = next(place for place in slot if place is not None)
+            items = [value[place] if place is not None else ABSENT for value, place in zip(values, slot, strict=True)]
+            yield from _differ(f"{path}[{number}]", items)
+    else:
+        yield _leaf(path, values)
+
+
+def _leaf(path: str, values: Sequence[Any]) -> Difference:
+    kinds = {value.kind for value in values if isinstance(value, Named)}
+    if len(kinds) == 1 and all(value is ABSENT or isinstance(value, Named) for value in values):
+        return Difference(f"{path}.{kinds.pop()}", tuple(v if v is ABSENT else _settings(v) for v in values))
+    return Difference(path, tuple(value if value is ABSENT else _brief(value) for value in values))
+
+
+def _brief(value: Any) -> Any:
+    """`to_plain` without what is as it would be by default."""
+    if isinstance(value, Named):
+        settings = _settings(value)
+        return {value.kind: settings} if settings else value.kind
+    if isinstance(value, Settings):
+        return _settings(value)
+    return [_brief(item) for item in value] if isinstance(value, tuple | list) else to_plain(value)
+
+
+def _settings(value: Settings) -> dict[str, Any]:
+    return {
+        name: _brief(getattr(value, name))
+        for name, field in type(value).model_fields.items()
+        if field.is_required() or getattr(value, name) != field.get_default(call_default_factory=True)
+    }
+
+
+def _is_list_of_layers(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, Named) for item in value)
+
+
+def _side_by_side(lists: Sequence[Sequence[Named]]) -> list[list[int | None]]:
+    """Which item of each list stands beside which of the others: a row a place, None for a list that has none there.
+
+    Example: of [conv2d, flatten] and [conv2d, dropout, flatten]: [[0, 0], [None, 1], [1, 2]].
+    """
+    items = list(lists[0])
+    rows: list[list[int | None]] = [[place] for place in range(len(items))]
+    for done, others in enumerate(lists[1:], start=1):
+        new_items: list[Named] = []
+        new_rows: list[list[int | None]] = []
+        for old, new in _aligned(items, others):
+            new_items.append(items[old] if old is not None else others[new or 0])
+            new_rows.append([*(rows[old] if old is not None else [None] * done), new])
+        items, rows = new_items, new_rows
+    return rows
+
+
+def _aligned(first: Sequence[Named], second: Sequence[Named]) -> list[tuple[int | None, int | None]]:
+    """The pairs of places that make two lists the most alike, each in its order; None beside what has no partner.
+
+    Source: Needleman and Wunsch 1970, "A general method applicable to the search for similarities in the amino acid
+    sequence of two proteins", Journal of Molecular Biology 48, 443-453; without a penalty for gaps.
+    """
+    if len(first) * len(second) > _MOST_PAIRS:
+        return list(zip_longest(range(len(first)), range(len(second))))
+    alike: dict[tuple[str, str], float] = {}
+    names, others = [repr(item) for item in first], [repr(item) for item in second]
+    best = [[0.0] * (len(second) + 1) for _ in range(len(first) + 1)]  # from each pair of places to the ends
+    gain = [[0.0] * len(second) for _ in first]
+    for one, two in product(reversed(range(len(first))), reversed(range(len(second)))):
+        pair = (names[one], others[two])
+        if pair not in alike:
+            alike[pair] = _likeness(first[one], second[two])
+        gain[one][two] = alike[pair]
+        best[one][two] = max(best[one + 1][two], best[one][two + 1], best[one + 1][two + 1] + alike[pair])
+    pairs: list[tuple[int | None, int | None]] = []
+    one = two = 0
+    while one < len(first) and two < len(second):
+        if gain[one][two] and best[one][two] == best[one + 1][two + 1] + gain[one][two]:
+            pairs.append((one, two))
+            one, two = one + 1, two + 1
+        elif best[one][two] == best[one + 1][two]:
+            pairs.append((one, None))
+            one += 1
+        else:
+            pairs.append((None, two))
+            two += 1
+    pairs += [(place, None) for place in range(one, len(first))]
+    return pairs + [(None, place) for place in range(two, len(second))]
+
+
+def _likeness(one: Named, other: Named) -> float:
+    """2 to 3 for the same kind, 1 for two of a sort such as max_pooling2d and average_pooling2d, else 0."""
+    if one.kind != other.kind:
+        return float(one.kind.split("_")[-1] == other.kind.split("_")[-1])
+    fields = type(one).model_fields
+    shared = sum(bool(getattr(one, name) == getattr(other, name)) for name in fields)
+    return 2 + (shared + 1) / (len(fields) + 1)

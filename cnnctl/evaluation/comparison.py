@@ -1,0 +1,310 @@
+"""Several runs side by side: configs, cost, time, figures, and whether one is better by more than chance."""
+
+import csv
+import json
+import math
+import shlex
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from cnnctl.architecture import Plan, make_plan
+from cnnctl.config import Config, load
+from cnnctl.config.difference import Difference, differences
+from cnnctl.errors import CnnctlError, RunError, UsageError
+from cnnctl.evaluation.paired import SIGNIFICANCE, holm, mcnemar
+from cnnctl.runs import Run, find_run
+
+_AGAIN = "`cnnctl evaluate --run {}` writes it anew"
+_UNREADABLE = "train it again"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What metrics.json says of a run; what does not apply is None."""
+
+    split: str
+    images: int
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    loss: float
+    top_5_accuracy: float | None
+    roc_auc: float | None
+    expected_calibration_error: float
+
+
+@dataclass(frozen=True)
+class Making:
+    """What environment.json says of a run's training.
+
+    Attributes:
+        epochs: How many were done.
+        best_epoch: The one whose weights were kept.
+        seconds: Of the whole of the last command.
+        resumed_after: The epoch after which that command went on; None where it did all of them.
+        device: Its name.
+        precision: The policy's name.
+        backend: `tensorflow` or `jax`.
+        data_hash: Of the contents and labels of all images.
+    """
+
+    epochs: int
+    best_epoch: int
+    seconds: float
+    resumed_after: int | None
+    device: str
+    precision: str
+    backend: str
+    data_hash: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """A run that is compared.
+
+    Attributes:
+        letter: A, B, ...: what it is called.
+        run: The run.
+        config: Its config.
+        plan: Its network.
+        figures: Of its evaluation.
+        making: Of its training; None where that did not come to its end.
+    """
+
+    letter: str
+    run: Run
+    config: Config
+    plan: Plan
+    figures: Figures
+    making: Making | None
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The run with the highest accuracy and another one, on the images that both were judged on.
+
+    Attributes:
+        best: Index of the first.
+        other: Index of the second.
+        images: (of the best, of the other): how many each was judged on.
+        shared: How many both were judged on, under the same label.
+        relabelled: How many more both were judged on, under different labels: they are left out.
+        best_only: Images that only the best gets right.
+        other_only: Images that only the other gets right.
+        p: McNemar's; None where nothing is shared.
+        adjusted_p: The same after Holm's correction for all pairings.
+    """
+
+    best: int
+    other: int
+    images: tuple[int, int]
+    shared: int
+    relabelled: int
+    best_only: int
+    other_only: int
+    p: float | None
+    adjusted_p: float | None
+
+    @property
+    def is_more_than_chance(self) -> bool | None:
+        """Whether the corrected p is small enough; None without one."""
+        return None if self.adjusted_p is None else self.adjusted_p < SIGNIFICANCE
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side.
+
+    Attributes:
+        sides: The runs.
+        differences: Of their configs.
+        pairings: The best run with each other one.
+        remarks: Why some of the figures must not be compared.
+    """
+
+    sides: tuple[Side, ...]
+    differences: tuple[Difference, ...]
+    pairings: tuple[Pairing, ...]
+    remarks: tuple[str, ...]
+
+
+def compare(paths: Sequence[Path]) -> Comparison:
+    """Put runs side by side.
+
+    Args:
+        paths: Two or more run directories, or folders `runs/<name>`, which stand for their newest run.
+
+    Raises:
+        UsageError: there are fewer than two, or one of them twice.
+        RunError: one is missing, was not evaluated, or is damaged.
+    """
+    runs = _distinct(paths)
+    sides = tuple(_read(letter, run) for letter, run in zip(_letters(), runs, strict=False))
+    answers = [_read_answers(side.run) for side in sides]
+    best = max(range(len(sides)), key=lambda index: sides[index].figures.accuracy)
+    pairings = _corrected([_pair(best, other, answers) for other in range(len(sides)) if other != best])
+    found = differences([side.config for side in sides])
+    return Comparison(sides, found, pairings, tuple(_remarks(sides)))
+
+
+def _letters() -> list[str]:
+    """A to Z, then AA to ZZ: more than a table has room for."""
+    alphabet = string.ascii_uppercase
+    return [*alphabet, *(first + second for first, second in product(alphabet, repeat=2))]
+
+
+def _distinct(paths: Sequence[Path]) -> list[Run]:
+    if len(paths) < 2:
+        raise UsageError("expected two runs or more", "`cnnctl runs` lists them: cnnctl compare runs/a/1 runs/b/1")
+    most = len(_letters())
+    if len(paths) > most:
+        raise UsageError(f"expected at most {most} runs", "`cnnctl runs --json` has the figures of more")
+    runs = [find_run(path) for path in paths]
+    seen: dict[Path, Path] = {}
+    for path, run in zip(paths, runs, strict=True):
+        place = run.path.resolve()
+        if place in seen:
+            raise UsageError(f"{seen[place]} and {path} are the same run", "`cnnctl runs` lists those there are")
+        seen[place] = path
+    return runs
+
+
+def _read(letter: str, run: Run) -> Side:
+    figures = _read_figures(run)
+    making = _read_making(run) if run.environment.is_file() else None
+    try:
+        config = load(run.need(run.config)).config
+    except RunError:
+        raise
+    except CnnctlError as error:
+        reason = str(error).removeprefix("error: ").splitlines()[0]
+        raise RunError(f"{run.path} has a config.yaml that cannot be read: {reason}", _UNREADABLE) from None
+    assert config is not None
+    image = config.data.image
+    shape = (image.height, image.width, image.channels)
+    plan = make_plan(config.model, shape, len(run.read_classes()), config.output)
+    if plan.problems:
+        raise RunError(f"{run.config} has an impossible network: {plan.problems[0].message}", _UNREADABLE)
+    return Side(letter, run, config, plan, figures, making)
+
+
+def _read_figures(run: Run) -> Figures:
+    if not run.metrics.is_file() and not run.environment.is_file():
+        hint = f"go on with it: cnnctl train CONFIG --output {shlex.quote(str(run.path))} --resume"
+        raise RunError(f"{run.path} was not trained to its end", hint)
+    run.need(run.metrics)
+    said = run.read_metrics()
+    try:
+        low, high = said["accuracy_interval"]
+        return Figures(
+            split=str(said["split"]),
+            images=int(said["images"]),
+            accuracy=_number(said["accuracy"]),
+            accuracy_interval=(_number(low), _number(high)),
+            loss=_number(said["loss"]),
+            top_5_accuracy=_number(said["top_5_accuracy"]) if "top_5_accuracy" in said else None,
+            roc_auc=_number(said["roc_auc"]) if "roc_auc" in said else None,
+            expected_calibration_error=_number(said["expected_calibration_error"]),
+        )
+    except (LookupError, TypeError, ValueError):
+        raise RunError(f"{run.metrics} holds no evaluation", _AGAIN.format(shlex.quote(str(run.path)))) from None
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(value)
+    return float(value)
+
+
+def _read_making(run: Run) -> Making:
+    try:
+        said = json.loads(run.environment.read_text(encoding="utf-8"))
+        return Making(
+            epochs=int(said["epochs"]),
+            best_epoch=int(said["best_epoch"]),
+            seconds=_number(said["seconds"]["total"]),
+            resumed_after=None if said["resumed_after_epoch"] is None else int(said["resumed_after_epoch"]),
+            device=str(said["device"]["name"]),
+            precision=str(said["precision"]["policy"]),
+            backend=str(said["backend"]),
+            data_hash=str(said["data_hash"]),
+        )
+    except (OSError, LookupError, TypeError, ValueError):
+        raise RunError(f"{run.environment} cannot be read", _UNREADABLE) from None
+
+
+def _read_answers(run: Run) -> dict[tuple[str, str], bool]:
+    """Whether the answer is right, by (path, label) of each image that the run was judged on."""
+    answers = {}
+    try:
+        with run.need(run.predictions).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            path, label, correct = (header.index(name) for name in ("path", "label", "correct"))
+            for row in rows:
+                answers[row[path], row[label]] = ("false", "true").index(row[correct]) == 1
+    except (OSError, csv.Error, LookupError, ValueError):
+        raise RunError(f"{run.predictions} cannot be read", _AGAIN.format(shlex.quote(str(run.path)))) from None
+    return answers
+
+
+def _pair(best: int, other: int, answers: Sequence[dict[tuple[str, str], bool]]) -> Pairing:
+    ours, theirs = answers[best], answers[other]
+    shared = ours.keys() & theirs.keys()
+    both = {path for path, _ in ours} & {path for path, _ in theirs}
+    best_only = sum(ours[image] and not theirs[image] for image in shared)
+    other_only = sum(theirs[image] and not ours[image] for image in shared)
+    return Pairing(
+        best=best,
+        other=other,
+        images=(len(ours), len(theirs)),
+        shared=len(shared),
+        relabelled=len(both - {path for path, _ in shared}),
+        best_only=best_only,
+        other_only=other_only,
+        p=mcnemar(best_only, other_only) if shared else None,
+        adjusted_p=None,
+    )
+
+
+def _corrected(pairings: Sequence[Pairing]) -> tuple[Pairing, ...]:
+    """The pairings with Holm's correction for those that could be tested."""
+    raised = iter(holm([one.p for one in pairings if one.p is not None]))
+    return tuple(one if one.p is None else replace(one, adjusted_p=next(raised)) for one in pairings)
+
+
+def _remarks(sides: Sequence[Side]) -> list[str]:
+    """What makes figures that stand side by side incomparable."""
+    remarks = []
+    made = [side.making for side in sides if side.making is not None]
+    unlike = [
+        name
+        for name, values in (
+            ("devices", {one.device for one in made}),
+            ("precisions", {one.precision for one in made}),
+            ("backends", {one.backend for one in made}),
+        )
+        if len(values) > 1
+    ]
+    if unlike:
+        remarks.append(f"the times are not comparable: they were taken with different {' and '.join(unlike)}")
+    for side in sides:
+        if side.making is None:
+            remarks.append(f"{side.letter} was not trained to its end: `cnnctl runs` says how far it is")
+        elif side.making.resumed_after is not None:
+            remarks.append(f"the time of {side.letter} is that of its epochs after {side.making.resumed_after}")
+    if len({one.data_hash for one in made}) > 1:
+        remarks.append("the images or their labels are not the same in all of these runs (data_hash)")
+    if len({side.figures.split for side in sides}) > 1:
+        remarks.append("not all were judged on the same split: the accuracies are not comparable as they stand")
+    for split, lacks, why in (
+        ("validation", "test", "those that chose the best epoch: their accuracy flatters it"),
+        ("train", "test or validation", "those of the training: their accuracy says little of new ones"),
+    ):
+        letters = [side.letter for side in sides if side.figures.split == split]
+        if letters:
+            verb = "has" if len(letters) == 1 else "have"
+            remarks.append(f"{' and '.join(letters)} {verb} no {lacks} images; judged on {why}")
+    return remarks

@@ -1,0 +1,243 @@
+"""The runs in a folder: how far each is, and how good. Big files are not read."""
+
+import csv
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cnnctl.errors import CnnctlError
+from cnnctl.locks import is_held
+from cnnctl.runs import files
+from cnnctl.runs.directory import Run
+
+COMPLETE = "complete"
+TRAINING = "in training"
+UNFINISHED = "unfinished"
+DAMAGED = "damaged"
+
+_MARKS = frozenset(
+    "config.yaml classes.json split.csv history.csv metrics.json environment.json model.keras model.onnx "
+    "predictions.csv checkpoints .lock".split()
+)
+_MARKS_OF_A_RUN = 2
+_DEEPEST = 4
+_HEAD = 2**16
+"""Bytes of a metrics.json that are read: its figures come first, and its matrix may be large."""
+
+_WRITTEN = re.compile(
+    r"^train:\n  epochs: (?P<epochs>[1-9][0-9]{0,8})\n(?: .*\n)*  early_stopping:(?P<stopping> null|(?=\n    ))\n",
+    re.MULTILINE,
+)
+"""The train section as config/dump.py writes it."""
+
+
+class _DamageError(Exception):
+    """What is wrong with a run, in a few words."""
+
+
+@dataclass(frozen=True)
+class _History:
+    """What history.csv says.
+
+    Attributes:
+        epochs: How many are done.
+        accuracy: The best of them: on the validation images, or on those of the training where there are no others.
+        split: `validation` or `train`.
+    """
+
+    epochs: int = 0
+    accuracy: float | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run at a glance.
+
+    Attributes:
+        run: The run.
+        status: `complete`; `in training`, where a living process has its lock; `unfinished`, where none has; `damaged`.
+        reason: What is damaged.
+        date: When it was finished; while it is not, when an epoch was last done.
+        epochs: How many are done.
+        planned: How many its config wants.
+        accuracy: That of its evaluation; while there is none, the best of its epochs; None where nothing was judged.
+        split: The images that were judged: `train`, `validation` or `test`.
+    """
+
+    run: Run
+    status: str
+    reason: str | None
+    date: datetime
+    epochs: int | None
+    planned: int | None
+    accuracy: float | None
+    split: str | None
+
+
+def list_runs(folder: Path) -> list[Listed]:
+    """Every run at `folder` or in its subfolders, the newest first."""
+    found = [look(run) for run in find_runs(folder)]
+    return sorted(found, key=lambda one: (-one.date.timestamp(), str(one.run.path)))
+
+
+def find_runs(folder: Path) -> Iterator[Run]:
+    """The runs at a folder or up to four folders below it, each once; links called `latest` are not followed."""
+    yield from _walk(folder, 0, set())
+
+
+def _walk(folder: Path, depth: int, seen: set[tuple[int, int]]) -> Iterator[Run]:
+    with suppress(OSError):
+        state = folder.stat()
+        if (state.st_dev, state.st_ino) in seen:
+            return
+        seen.add((state.st_dev, state.st_ino))
+        with os.scandir(folder) as entries:
+            children = sorted(entries, key=lambda entry: entry.name)
+        if len(_MARKS.intersection(child.name for child in children)) >= _MARKS_OF_A_RUN:
+            yield Run(folder)
+        elif depth < _DEEPEST:
+            for child in children:
+                skipped = child.name.startswith(".") or (child.name == "latest" and child.is_symlink())
+                if not skipped and child.is_dir():
+                    yield from _walk(folder / child.name, depth + 1, seen)
+
+
+def look(run: Run) -> Listed:
+    """What a run is just now."""
+    is_locked = is_held(run.lock)
+    history, planned = _History(), None
+    try:
+        history = _read_history(run.history)
+        planned, may_stop = _plan(run.config)
+        environment = _environment(run)
+        if environment is not None and _is_finished(environment[0], history.epochs, planned, may_stop):
+            accuracy, split = _accuracy(run.metrics)
+            for path in (run.keras_model, run.classes, run.split):
+                if not path.is_file():
+                    raise _DamageError(f"no {path.name}")
+            return Listed(run, COMPLETE, None, environment[1], environment[0], planned, accuracy, split)
+        status, reason = (TRAINING if is_locked else UNFINISHED), None
+    except _DamageError as error:
+        # a run that is being made just now lacks what comes later
+        status, reason = (TRAINING, None) if is_locked else (DAMAGED, str(error))
+    return Listed(run, status, reason, _last_change(run), history.epochs, planned, history.accuracy, history.split)
+
+
+def _read_history(path: Path) -> _History:
+    """What a history.csv says; nothing where there is none yet.
+
+    Raises:
+        _DamageError: it is something else.
+    """
+    if not path.is_file():
+        return _History()
+    try:
+        rows = list(files.read_csv(path))
+        column = next((name for name in ("val_accuracy", "accuracy") if rows and name in rows[0]), None)
+        figures = [float(row[column]) for row in rows] if column is not None else []
+    except (OSError, ValueError, TypeError, csv.Error):
+        raise _DamageError("history.csv cannot be read") from None
+    if rows and "epoch" not in rows[0]:
+        raise _DamageError("history.csv is no history")
+    best = max((figure for figure in figures if math.isfinite(figure)), default=None)
+    return _History(len(rows), best, None if best is None else "validation" if column == "val_accuracy" else "train")
+
+
+def _plan(path: Path) -> tuple[int, bool]:
+    """How many epochs a run's config wants, and whether early stopping may make them fewer.
+
+    The lines that cnnctl writes are known; any others are parsed, which takes a hundred times as long.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        written = _WRITTEN.search(text)
+        if written is not None:
+            return int(written["epochs"]), written["stopping"] != " null"
+        from cnnctl.config import source
+
+        return _train_section(source.parse(text, str(path)).data)
+    except FileNotFoundError:
+        raise _DamageError("no config.yaml") from None
+    except (CnnctlError, OSError, ValueError, LookupError, TypeError):
+        raise _DamageError("config.yaml cannot be read") from None
+
+
+def _train_section(config: dict[str, Any]) -> tuple[int, bool]:
+    train = config["train"]
+    if type(train["epochs"]) is not int:
+        raise TypeError("epochs")
+    return train["epochs"], train["early_stopping"] not in (None, "none")
+
+
+def _environment(run: Run) -> tuple[int, datetime] | None:
+    """The epochs and the end of the training that wrote environment.json, the last of a run's files; None without."""
+    try:
+        said = json.loads(run.environment.read_text(encoding="utf-8"))
+        finished = datetime.fromisoformat(said["finished"])
+        return int(said["epochs"]), finished if finished.tzinfo else finished.replace(tzinfo=UTC)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError):
+        raise _DamageError("environment.json cannot be read") from None
+
+
+def _is_finished(trained: int, epochs: int, planned: int, may_stop: bool) -> bool:
+    """Whether nothing was begun since: a run that is resumed for more epochs has its old environment.json meanwhile."""
+    return trained >= epochs and (trained >= planned or may_stop)
+
+
+def _accuracy(path: Path) -> tuple[float, str]:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD).decode("utf-8", "replace")
+        figures = _leading(head, ("accuracy", "split"))
+        accuracy = float(figures["accuracy"])
+        if not 0 <= accuracy <= 1:
+            raise ValueError(accuracy)
+        return accuracy, str(figures["split"])
+    except FileNotFoundError:
+        raise _DamageError("no metrics.json") from None
+    except (OSError, ValueError, LookupError, TypeError):
+        raise _DamageError("metrics.json cannot be read") from None
+
+
+def _leading(text: str, wanted: Sequence[str]) -> dict[str, Any]:
+    """Members of a JSON object of which the beginning is known.
+
+    Raises:
+        ValueError: it is no such object, or it ends before all that is wanted.
+    """
+    decoder = json.JSONDecoder()
+    found: dict[str, Any] = {}
+    at = _after(text, 0, "{")
+    while True:
+        key, at = decoder.raw_decode(text, at)
+        value, at = decoder.raw_decode(text, _after(text, at, ":"))
+        found[key] = value
+        if all(name in found for name in wanted):
+            return found
+        at = _after(text, at, ",")
+
+
+def _after(text: str, at: int, mark: str) -> int:
+    rest = text[at : at + 1000].lstrip()
+    if not rest.startswith(mark):
+        raise ValueError(mark)
+    at = text.index(mark, at) + 1
+    return at + len(text[at : at + 1000]) - len(text[at : at + 1000].lstrip())
+
+
+def _last_change(run: Run) -> datetime:
+    """When an epoch was last done, else when the run was begun."""
+    for path in (run.history, run.config, run.path):
+        with suppress(OSError):
+            return datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(microsecond=0)
+    return datetime.fromtimestamp(0, UTC)  # it was taken away just now
