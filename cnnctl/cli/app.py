@@ -64,7 +64,7 @@ def root(
     """Train, judge and use convolutional image classifiers declared in a YAML file."""
 
 
-COMMANDS = ("train", "evaluate", "predict", "summary", "check", "schedule", "cache", "schema")
+COMMANDS = ("train", "evaluate", "predict", "summary", "check", "schedule", "convolve", "cache", "schema")
 """In the order of --help; each is a module of this package with a function `register`."""
 
 
