@@ -76,7 +76,7 @@ def convolve_cli(
         typer.Option(
             "--padding",
             metavar="P",
-            help=f"valid, same, a number of zeros, or '[[top,bottom],[left,right]]'. Left out: {_DRAWN_PADDING}, with "
+            help=f"valid, same, a number of zeros, or '[[1,1],[0,2]]' (top, bottom, left, right). Left out: {_DRAWN_PADDING}, with "
             f"--numbers {_NUMBERS_PADDING}.",
             show_default=False,
         ),

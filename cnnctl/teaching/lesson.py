@@ -58,7 +58,9 @@ def make_lesson(picture: Picture, kernel: Kernel, words: Words) -> Lesson:
     size: Pair = (kernel.matrices.shape[0], kernel.matrices.shape[1])
     zeros = parse_padding(words.padding, (height, width), size, strides)
     if not abs(words.bias) <= _LARGEST_BIAS:
-        raise UsageError(f"--bias is a number up to {_LARGEST_BIAS:g}; received: {words.bias:g}")
+        raise UsageError(
+            f"--bias is a number up to {_LARGEST_BIAS:g}; received: {words.bias:g}", "for example --bias 1"
+        )
     if words.activation not in ACTIVATIONS:
         raise UsageError(f"there is no activation {words.activation} here", f"activations are {', '.join(ACTIVATIONS)}")
     weights = kernel.over(channels)
