@@ -76,8 +76,8 @@ def convolve_cli(
         typer.Option(
             "--padding",
             metavar="P",
-            help=f"valid, same, a number of zeros, or '[[1,1],[0,2]]' (top, bottom, left, right). Left out: {_DRAWN_PADDING}, with "
-            f"--numbers {_NUMBERS_PADDING}.",
+            help=f"valid, same, a number of zeros, or '[[1,1],[0,2]]' (top, bottom, left, right). "
+            f"Left out: {_DRAWN_PADDING}, with --numbers {_NUMBERS_PADDING}.",
             show_default=False,
         ),
     ] = None,

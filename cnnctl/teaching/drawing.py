@@ -15,7 +15,7 @@ _PANEL, _STACKED, _GAP = 3.2, 4.2, 0.4
 _TITLES, _BARS = 0.95, 0.75
 """In inches: a panel's side, alone and beside a stack of three; the room between two, above and below them."""
 _SHARE = 99.0
-"""Per cent of a large map's values that lie inside its colours: a few extremes would make all the others look alike."""
+"""Per cent of a large map's values, away from padding, that lie inside its colours: a few extremes would make all the others look alike."""
 _FEW = 400
 _WRITTEN = 9
 _SIGNED, _GREY = "RdBu_r", "gray"
@@ -171,7 +171,7 @@ def _draw_map(sheet: _Sheet, place: int, title: str, values: Values, border: Pai
     colours, low, high = _colours(values, border)
     extend = {(True, True): "both", (True, False): "min", (False, True): "max"}
     pointed = extend.get((lowest < low, highest > high), "neither")
-    covers = "" if pointed == "neither" else f"; the bar covers {_SHARE:g}%"
+    covers = "" if pointed == "neither" else ", some beyond the bar"
     _note(axes, f"values {show(lowest)} to {show(highest)}{covers}")
     sheet.bar(place, _draw_values(axes, values, colours, low, high), pointed)
 
