@@ -15,7 +15,7 @@ _PANEL, _STACKED, _GAP = 3.2, 4.2, 0.4
 _TITLES, _BARS = 0.95, 0.75
 """In inches: a panel's side, alone and beside a stack of three; the room between two, above and below them."""
 _SHARE = 99.0
-"""Per cent of a large map's values, away from padding, that lie inside its colours: a few extremes would make all the others look alike."""
+"""Per cent of a large map's values, away from padding, that lie inside its colours: extremes would fade the others."""
 _FEW = 400
 _WRITTEN = 9
 _SIGNED, _GREY = "RdBu_r", "gray"
