@@ -71,7 +71,10 @@ def root(
     """Train, judge and use convolutional image classifiers declared in a YAML file."""
 
 
-COMMANDS = ("train", "evaluate", "predict", "summary", "check", "schedule", "runs", "compare", "cache", "schema")
+COMMANDS = (
+    *("train", "evaluate", "predict", "runs", "compare"),
+    *("summary", "check", "schedule", "convolve", "cache", "schema"),
+)
 """In the order of --help; each is a module of this package with a function `register`."""
 
 

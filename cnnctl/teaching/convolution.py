@@ -1,0 +1,207 @@
+"""One filter over one picture: convolution, activation and pooling in plain numpy, for a person to follow.
+
+No files, no drawing, no Keras; results equal Keras' layers of the same settings in float64. As in every CNN library,
+'convolution' is cross-correlation: the kernel is not flipped.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+Pair = tuple[int, int]
+Sides = tuple[Pair, Pair]
+"""((top, bottom), (left, right)): rows and columns of zeros around a picture."""
+
+NO_SIDES: Sides = ((0, 0), (0, 0))
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """A pooling with valid padding.
+
+    Attributes:
+        kind: `max`, `average` or `l2`.
+        window: (height, width).
+        strides: (rows, columns).
+    """
+
+    kind: str
+    window: Pair
+    strides: Pair
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is done to the picture.
+
+    Attributes:
+        kernel: (height, width, channels), the weights of a filter as Keras lays them out.
+        strides: (rows, columns).
+        zeros: The padding.
+        bias: Added to every sum.
+        activation: One of `kernels.ACTIVATIONS`.
+        pooling: None for none.
+    """
+
+    kernel: Values
+    strides: Pair = (1, 1)
+    zeros: Sides = NO_SIDES
+    bias: float = 0.0
+    activation: str = "linear"
+    pooling: Pooling | None = None
+
+
+@dataclass(frozen=True)
+class Stages:
+    """A picture on its way through a filter.
+
+    Attributes:
+        picture: (height, width, channels).
+        feature_map: (rows, columns), bias included.
+        activated: The same shape.
+        pooled: None where nothing is pooled.
+    """
+
+    picture: Values
+    feature_map: Values
+    activated: Values
+    pooled: Values | None
+
+
+@dataclass(frozen=True)
+class Sum:
+    """How one value of the feature map comes about.
+
+    Attributes:
+        row, column: Its place in the feature map, counted from 0.
+        top, left: The patch's first row and column in the picture; negative where it begins in the padding.
+        patch: (height, width, channels), zeros where it lies in the padding.
+        inside: (height, width), False where it lies in the padding.
+        products: Patch times kernel.
+        channel_sums: (channels,), the sum of each channel's products.
+        value: Their sum, and the bias.
+    """
+
+    row: int
+    column: int
+    top: int
+    left: int
+    patch: Values
+    inside: NDArray[np.bool_]
+    products: Values
+    channel_sums: Values
+    value: float
+
+
+def same_zeros(size: Pair, kernel: Pair, strides: Pair) -> Sides:
+    """The zeros of `padding: same` as TensorFlow and Keras place them: the odd one at the bottom and right.
+
+    `total = max((ceil(W / S) - 1) S + F - W, 0)`
+    (https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2).
+
+    Example: `same_zeros((4, 5), (3, 2), (2, 1)) == ((0, 1), (0, 1))`.
+    """
+    (top, bottom), (left, right) = (
+        _halves(max((-(-side // step) - 1) * step + taps - side, 0))
+        for side, taps, step in zip(size, kernel, strides, strict=True)
+    )
+    return ((top, bottom), (left, right))
+
+
+def _halves(total: int) -> Pair:
+    return total // 2, total - total // 2
+
+
+def run_filter(picture: Values, what: Filter) -> Stages:
+    """Convolution, bias, activation and pooling of a picture of shape (height, width, channels)."""
+    feature_map = convolve(picture, what)
+    activated = activate(feature_map, what.activation)
+    return Stages(picture, feature_map, activated, None if what.pooling is None else pool(activated, what.pooling))
+
+
+def convolve(picture: Values, what: Filter) -> Values:
+    """The feature map: at each step the sum of patch times kernel over all channels, and the bias.
+
+    Args:
+        picture: (height, width, channels).
+        what: Its kernel is no larger than the padded picture.
+
+    Returns:
+        (rows, columns), each side `floor((W - F + P) / S) + 1`.
+
+    Example: the kernel [[0, 1], [2, 3]] over [[0, 1, 2], [3, 4, 5], [6, 7, 8]] gives [[19, 25], [37, 43]].
+    """
+    padded = _pad(picture, what.zeros)
+    height, width, _ = what.kernel.shape
+    down, right = padded.shape[0] - height + 1, padded.shape[1] - width + 1
+    total: Values = np.zeros((len(range(0, down, what.strides[0])), len(range(0, right, what.strides[1]))))
+    for row in range(height):
+        for column in range(width):  # every output at once, a tap of the kernel at a time
+            seen = padded[row : row + down : what.strides[0], column : column + right : what.strides[1]]
+            total += seen @ what.kernel[row, column]
+    return total + what.bias
+
+
+def explain(picture: Values, what: Filter, row: int, column: int) -> Sum:
+    """The patch, the products and the sums behind `convolve(picture, what)[row, column]`."""
+    height, width, _ = what.kernel.shape
+    top, left = row * what.strides[0], column * what.strides[1]
+    window = (slice(top, top + height), slice(left, left + width))
+    patch = _pad(picture, what.zeros)[window]
+    inside = _pad(np.ones((*picture.shape[:2], 1)), what.zeros)[window][:, :, 0] > 0
+    products = patch * what.kernel
+    sums = products.sum(axis=(0, 1))
+    begin = (top - what.zeros[0][0], left - what.zeros[1][0])
+    return Sum(row, column, *begin, patch, inside, products, sums, float(sums.sum()) + what.bias)
+
+
+def _pad(picture: Values, zeros: Sides) -> Values:
+    return np.pad(picture, (*zeros, (0, 0)))
+
+
+def activate(values: Values, name: str) -> Values:
+    """An activation of Keras by its name, with Keras' defaults; the shape stays."""
+    match name:
+        case "linear":
+            return values
+        case "relu":
+            return np.maximum(values, 0.0)
+        case "leaky_relu":
+            return np.where(values < 0, 0.2 * values, values)
+        case "elu":
+            return np.where(values < 0, np.expm1(np.minimum(values, 0.0)), values)
+        case "gelu":
+            errors = np.vectorize(math.erf, otypes=[np.float64])(values / math.sqrt(2))
+            return np.asarray(values * (1 + errors) / 2)
+        case "silu":
+            return values * _sigmoid(values)
+        case "tanh":
+            return np.tanh(values)
+        case "sigmoid":
+            return _sigmoid(values)
+    raise ValueError(name)
+
+
+def _sigmoid(values: Values) -> Values:
+    return (1 + np.tanh(values / 2)) / 2  # exp would overflow
+
+
+def pool(values: Values, pooling: Pooling) -> Values:
+    """Pool a map of shape (rows, columns) with valid padding: each side `floor((W - F) / S) + 1`.
+
+    Every window is full, so the mean divides by all its values. `l2` is sqrt(sum of squares), without an epsilon.
+    The window is no larger than the map.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(values, pooling.window)
+    windows = windows[:: pooling.strides[0], :: pooling.strides[1]]
+    match pooling.kind:
+        case "max":
+            return np.asarray(windows.max(axis=(2, 3)))
+        case "average":
+            return np.asarray(windows.mean(axis=(2, 3)))
+        case "l2":
+            return np.asarray(np.sqrt(np.square(windows).sum(axis=(2, 3))))
+    raise ValueError(pooling.kind)
