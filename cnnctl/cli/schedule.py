@@ -64,7 +64,7 @@ def _count_images(loaded: "Loaded") -> int:
 
 def _draw(loaded: "Loaded", rates: "Rates", steps: int, path: Path) -> None:
     from cnnctl.errors import MachineError
-    from cnnctl.evaluation.plots import learning_rate_png
+    from cnnctl.evaluation.plots.rates import learning_rate_png
     from cnnctl.runs.files import write_bytes
 
     assert loaded.config is not None

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images
+from cnnctl.data.images import ImageSpec
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import DataError
+from cnnctl.evaluation.judged import Judged
 from cnnctl.evaluation.metrics import Metrics, score
-from cnnctl.evaluation.plots import confusion_matrix_png
+from cnnctl.evaluation.plots.write import write_plots
 from cnnctl.inference.model import load_classifier
 from cnnctl.inference.stream import classify
 from cnnctl.runs import Run, files
@@ -62,7 +64,8 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
     probabilities = _probabilities(classifier, paths, progress)
     lock = own(run)
     try:
-        return record(run, chosen, paths, truth, probabilities, is_main=chosen == default_split(run))
+        is_main = chosen == default_split(run)
+        return record(run, chosen, paths, truth, probabilities, classifier.spec, is_main)
     finally:
         lock.release(remove=True)
 
@@ -89,7 +92,8 @@ def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress
     folder = run.next_evaluation()
     content = {"split": source, **metrics.to_json()}
     files.write_json(folder / "metrics.json", content)
-    _write_details(folder, f"{run.title}, {Path(source).name}", metrics, listing.paths, truth, probabilities)
+    title = f"{run.title}, {Path(source).name}"
+    _write_details(folder, Judged(title, metrics, listing.paths, truth, probabilities, classifier.spec))
     return Evaluation(metrics, source, folder, content)
 
 
@@ -105,6 +109,7 @@ def record(
     paths: Sequence[str],
     truth: NDArray[np.int64],
     probabilities: NDArray[np.float32],
+    spec: ImageSpec,
     is_main: bool,
 ) -> Evaluation:
     """Score a split of a run and write its figures: at the top of metrics.json for the main split, else nested.
@@ -115,6 +120,7 @@ def record(
         paths: The images.
         truth: (images,) class numbers.
         probabilities: float32 (images, classes).
+        spec: What the model's images are made to be.
         is_main: Whether the run as a whole is judged by this split.
     """
     classes = run.read_classes()
@@ -129,7 +135,7 @@ def record(
     else:
         content = {**before, split: figures}
         folder = run.evaluations / split
-    _write_details(folder, f"{run.title}, {split} images", metrics, paths, truth, probabilities)
+    _write_details(folder, Judged(f"{run.title}, {split} images", metrics, paths, truth, probabilities, spec))
     files.write_json(run.metrics, content)
     return Evaluation(metrics, split, folder, content)
 
@@ -163,19 +169,12 @@ def _probabilities(classifier: Any, paths: Sequence[str], progress: Progress) ->
     return result
 
 
-def _write_details(
-    folder: Path,
-    title: str,
-    metrics: Metrics,
-    paths: Sequence[str],
-    truth: NDArray[np.int64],
-    probabilities: NDArray[np.float32],
-) -> None:
-    classes = metrics.classes
-    answers = probabilities.argmax(axis=1)
+def _write_details(folder: Path, judged: Judged) -> None:
+    classes = judged.metrics.classes
+    answers, chances = judged.probabilities.argmax(axis=1), judged.probabilities.max(axis=1)
     rows = (
         (path, classes[label], classes[answer], float(chance), "true" if label == answer else "false")
-        for path, label, answer, chance in zip(paths, truth, answers, probabilities.max(axis=1), strict=True)
+        for path, label, answer, chance in zip(judged.paths, judged.truth, answers, chances, strict=True)
     )
     files.write_csv(folder / "predictions.csv", ("path", "label", "predicted", "probability", "correct"), rows)
-    files.write_bytes(folder / "plots" / "confusion_matrix.png", confusion_matrix_png(metrics, title))
+    write_plots(folder / "plots", judged)

@@ -101,7 +101,7 @@ def score(probabilities: NDArray[np.float32], truth: NDArray[np.int64], classes:
         if len(classes) > TOP
         else None,
         roc_auc=float(roc_auc_score(truth, probabilities[:, 1])) if two else None,
-        expected_calibration_error=expected_calibration_error(probabilities, truth),
+        expected_calibration_error=calibration(probabilities, truth).expected_error,
         classes=tuple(classes),
         per_class=tuple(
             ClassMetrics(float(p), float(r), float(f), int(n))
@@ -113,10 +113,48 @@ def score(probabilities: NDArray[np.float32], truth: NDArray[np.int64], classes:
     )
 
 
-def expected_calibration_error(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """Mean over all images of |accuracy - confidence| of the bin that an image's highest probability falls into."""
+@dataclass(frozen=True)
+class Calibration:
+    """Images in bins of equal width by the probability of their answer.
+
+    Attributes:
+        images: (bins,), how many.
+        confidence: (bins,), the mean probability; 0 where there are none.
+        accuracy: (bins,), the share of right answers; 0 where there are none.
+        expected_error: Mean over all images of |accuracy - confidence| of the bin that an image falls into.
+    """
+
+    images: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    expected_error: float
+
+    @property
+    def mean_confidence(self) -> float:
+        """Over all images."""
+        return float(np.average(self.confidence, weights=self.images))
+
+    @property
+    def mean_accuracy(self) -> float:
+        """Over all images."""
+        return float(np.average(self.accuracy, weights=self.images))
+
+
+def calibration(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> Calibration:
+    """The bins of a reliability diagram: the lower edge of each is outside, the upper one inside.
+
+    Args:
+        probabilities: (images, classes), rows summing to 1.
+        truth: (images,), the number of each image's class.
+    """
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == truth
     bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=correct - confidence, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(truth))
+
+    def total(weights: NDArray[Any] | None) -> NDArray[Any]:
+        return np.bincount(bins, weights=weights, minlength=CALIBRATION_BINS)
+
+    images = total(None)
+    error = float(np.abs(total(correct - confidence)).sum() / len(truth))
+    most = np.maximum(images, 1)
+    return Calibration(images, total(confidence) / most, total(correct) / most, error)

@@ -1,11 +1,12 @@
 """The picture, the kernel, the feature map, the activation and the pooled map side by side, as one PNG file."""
 
+import io
 import logging
+import warnings
 from typing import Any
 
 import numpy as np
 
-from cnnctl.evaluation.plots import png
 from cnnctl.teaching.convolution import Filter, Pair, Stages, Values
 from cnnctl.teaching.lesson import describe_pooling, show
 from cnnctl.teaching.sources import CHANNELS, Picture
@@ -55,7 +56,16 @@ def stages_png(picture: Picture, kernel: str, what: Filter, stages: Stages, titl
             stages.pooled,
             (border[0] // down + 1, border[1] // right + 1),
         )
-    return png(sheet.figure)
+    return _png(sheet.figure)
+
+
+def _png(figure: Any) -> bytes:
+    """A figure, cut to what is drawn on it, as the bytes of a PNG file."""
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # a box stands for it
+        figure.savefig(content, format="png", bbox_inches="tight", metadata={"Software": None})
+    return content.getvalue()
 
 
 class _Sheet:

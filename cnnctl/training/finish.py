@@ -43,11 +43,12 @@ def export_and_score(
     name = next(name for name in (VALIDATION, TEST, TRAIN) if name in splits)
     rows = splits[name].rows
     parity, probabilities = save_onnx(model, run, spec, run.read_classes(), decoded.pixels, rows, name)
-    return _evaluate(run, splits, decoded, model, parity, probabilities), parity
+    return _evaluate(run, spec, splits, decoded, model, parity, probabilities), parity
 
 
 def _evaluate(
     run: Run,
+    spec: ImageSpec,
     splits: dict[str, Split],
     decoded: Decoded,
     model: Any,
@@ -71,7 +72,7 @@ def _evaluate(
 
             probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
         paths, _ = run.read_split(split)
-        evaluation = record(run, split, paths, splits[split].labels, probabilities, is_main=split == scored[-1])
+        evaluation = record(run, split, paths, splits[split].labels, probabilities, spec, split == scored[-1])
     assert evaluation is not None
     return evaluation
 

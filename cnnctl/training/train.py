@@ -13,6 +13,7 @@ from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.split import VALIDATION
 from cnnctl.errors import EXIT_INTERRUPTED, CnnctlError, DiskError, MachineError
 from cnnctl.evaluation.evaluate import Evaluation
+from cnnctl.evaluation.plots.write import write_curves
 from cnnctl.interrupts import Interrupts
 from cnnctl.locks import Lock
 from cnnctl.quiet import Capture
@@ -124,6 +125,7 @@ def train(
         watcher.busy("exporting and evaluating")
         bare = save_best(run, plan, scaling, record)
         evaluation, parity = export_and_score(run, bare, image_spec(config.data.image), splits, decoded)
+        write_curves(run, record.best_epoch, config.train.epochs)
         write_environment(run, config, data_hash, device, keras_import.backend, record, training, task, seconds)
         try:
             mark_latest(run)

@@ -13,6 +13,7 @@ from cnnctl.evaluation.evaluate import default_split, evaluate_data, evaluate_sp
 from cnnctl.runs import Run, files
 from tests.inference.build import COLOURS, colour_run, paint
 
+PLOTS = {f"{name}.png" for name in ("confusion_matrix", "confusion_matrix_normalised", "f1", "mistakes", "reliability")}
 SHADES = {"red": (220, 20, 20), "green": (20, 220, 20), "blue": (20, 20, 220)}
 
 
@@ -67,7 +68,7 @@ def test_the_test_split_is_the_runs_own_figure(run):
         ("blue", "blue", "true"),
     ]
     assert all(float(row["probability"]) == pytest.approx(1, abs=1e-6) for row in predictions)
-    assert (run.plots / "confusion_matrix.png").is_file()
+    assert {path.name for path in run.plots.iterdir()} == PLOTS
 
 
 def test_other_splits_are_nested_and_touch_nothing_else(run):
@@ -84,7 +85,7 @@ def test_other_splits_are_nested_and_touch_nothing_else(run):
     assert {name for name in after if after[name] != before.get(name)} == {
         "metrics.json",
         "evaluations/validation/predictions.csv",
-        "evaluations/validation/plots/confusion_matrix.png",
+        *(f"evaluations/validation/plots/{name}" for name in PLOTS),
     }
     again = evaluate_split(run, None, nothing)
     assert again.content == other.content  # the main figures anew, what was nested kept
@@ -123,7 +124,7 @@ def test_new_data_goes_under_evaluations_and_nowhere_else(run, tmp_path):
         assert json.loads((evaluation.folder / "metrics.json").read_text()) == evaluation.content
         assert evaluation.metrics.accuracy == pytest.approx(14 / 15)
         assert len(rows_of(evaluation.folder / "predictions.csv")) == 15
-        assert (evaluation.folder / "plots" / "confusion_matrix.png").is_file()
+        assert {path.name for path in (evaluation.folder / "plots").iterdir()} == PLOTS
     after = contents(run)
     assert {name: after[name] for name in before} == before
     assert {name.split("/")[0] for name in set(after) - set(before)} == {"evaluations"}
@@ -194,7 +195,13 @@ def test_a_sigmoid_run_is_judged_by_both_classes(tmp_path):
     for name, shade in (("cold", SHADES["blue"]), ("warm", SHADES["red"])):
         for number in range(3):
             paint(tmp_path / "new" / name / f"{number}.png", *shade)
-    metrics = evaluate_data(run, str(tmp_path / "new"), CsvColumns(), nothing).metrics
+    evaluation = evaluate_data(run, str(tmp_path / "new"), CsvColumns(), nothing)
+    metrics = evaluation.metrics
+    assert {path.name for path in (evaluation.folder / "plots").iterdir()} == {
+        *PLOTS,
+        "roc.png",
+        "precision_recall.png",
+    }
     assert (metrics.accuracy, metrics.roc_auc) == (1, 1)
     assert metrics.loss == pytest.approx(0, abs=1e-6)
     assert np.array(metrics.confusion_matrix).tolist() == [[3, 0], [0, 3]]

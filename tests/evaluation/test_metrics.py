@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as sklearn_metrics
 
-from cnnctl.evaluation.metrics import CALIBRATION_BINS, expected_calibration_error, score
+from cnnctl.evaluation.metrics import CALIBRATION_BINS, calibration, score
 
 
 def names(count):
@@ -125,7 +125,7 @@ def test_classes_without_images_score_zero_and_stay_in_the_table():
 def test_calibration_by_hand():
     """Confidences 0.9 (right, wrong) and 0.6 (right): 2/3 * |0.5 - 0.9| + 1/3 * |1 - 0.6|."""
     chances = np.array([[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]], np.float32)
-    assert expected_calibration_error(chances, np.array([0, 0, 1])) == pytest.approx(0.8 / 3 + 0.4 / 3, abs=1e-6)
+    assert calibration(chances, np.array([0, 0, 1])).expected_error == pytest.approx(0.8 / 3 + 0.4 / 3, abs=1e-6)
 
 
 def test_json_leaves_out_what_does_not_apply():

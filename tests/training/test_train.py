@@ -24,6 +24,7 @@ from tests.images import picture
 from tests.training.build import SMALL, Listener, train_here
 
 CLASSES = ["007", "1e3", "no"]
+PLOTS = ("confusion_matrix", "confusion_matrix_normalised", "f1", "mistakes", "reliability")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -68,12 +69,13 @@ def test_a_run_has_every_file(first):
         "predictions.csv",
         "environment.json",
         "log.txt",
-        "plots/confusion_matrix.png",
+        "plots/curves.png",
+        *(f"plots/{name}.png" for name in PLOTS),
         "checkpoints/epoch-0001.npz",
         "checkpoints/epoch-0002.npz",
         "checkpoints/digests.bin",
         "evaluations/validation/predictions.csv",
-        "evaluations/validation/plots/confusion_matrix.png",
+        *(f"evaluations/validation/plots/{name}.png" for name in PLOTS),
     }
     latest = run.path.parent.parent / "latest"
     assert latest.resolve() == run.path.resolve()

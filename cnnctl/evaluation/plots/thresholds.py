@@ -1,0 +1,77 @@
+"""Two classes under every threshold: the ROC and the precision-recall curve of the second class."""
+
+from typing import Any
+
+import numpy as np
+
+from cnnctl.evaluation.judged import Judged
+from cnnctl.evaluation.plots import style
+
+_SIDE = 4.4
+
+
+def has_thresholds(judged: Judged) -> bool:
+    """Whether there are two classes, both with images: else neither curve is defined."""
+    return judged.metrics.roc_auc is not None
+
+
+def roc_figure(judged: Judged) -> Any:
+    """True positive rate over false positive rate."""
+    from sklearn.metrics import roc_curve
+
+    metrics = judged.metrics
+    false, true, _ = roc_curve(judged.truth, judged.probabilities[:, 1])
+    facts = f"area under the curve {metrics.roc_auc:.4f}; {_sizes(judged)}"
+    figure, axes = _square("ROC curve", judged.title, facts)
+    axes.plot([0, 1], [0, 1], color=style.GREY, linestyle="--", linewidth=1, label="chance")
+    axes.plot(false, true, color=style.BLUE, label="every threshold", clip_on=False)
+    (negatives, alarms), _ = metrics.confusion_matrix
+    chosen = (alarms / (negatives + alarms), metrics.per_class[1].recall)
+    axes.plot(*chosen, "o", color=style.RED, label="threshold 50%", clip_on=False, linestyle="none")
+    positive = style.fitted(metrics.classes[1], 1.6)
+    other = style.fitted(metrics.classes[0], 1.6)
+    axes.set_xlabel(f"false positive rate: share of {other} called {positive}")
+    axes.set_ylabel(f"true positive rate: share of {positive} found")
+    style.legend_below(figure, axes)
+    return figure
+
+
+def precision_recall_figure(judged: Judged) -> Any:
+    """Precision over recall; the average precision is the area under the steps."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    metrics = judged.metrics
+    scores = judged.probabilities[:, 1]
+    precision, recall, _ = precision_recall_curve(judged.truth, scores, drop_intermediate=True)
+    area = average_precision_score(judged.truth, scores)
+    figure, axes = _square("Precision and recall", judged.title, f"average precision {area:.4f}; {_sizes(judged)}")
+    share = float(np.mean(judged.truth == 1))
+    axes.axhline(share, color=style.GREY, linestyle="--", linewidth=1, label="chance")
+    axes.plot(recall, precision, color=style.BLUE, drawstyle="steps-post", label="every threshold", clip_on=False)
+    one = metrics.per_class[1]
+    if any(row[1] for row in metrics.confusion_matrix):
+        axes.plot(
+            one.recall, one.precision, "o", color=style.RED, label="threshold 50%", clip_on=False, linestyle="none"
+        )
+    positive = style.fitted(metrics.classes[1], 1.6)
+    axes.set_xlabel(f"recall: share of {positive} found")
+    axes.set_ylabel(f"precision: share of right answers among {positive}")
+    style.legend_below(figure, axes)
+    return figure
+
+
+def _sizes(judged: Judged) -> str:
+    other, positive = judged.metrics.per_class
+    return f"{positive.support:,} positive and {other.support:,} negative images"
+
+
+def _square(what: str, title: str, facts: str) -> tuple[Any, Any]:
+    figure = style.new_figure(style.NARROWEST, style.HEAD + _SIDE + 0.95)
+    style.heading(figure, what, title, facts)
+    axes = style.panel(figure, 1.0, 0.9, _SIDE, _SIDE)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    style.plain(axes.xaxis, percent=True)
+    style.plain(axes.yaxis, percent=True)
+    axes.grid()
+    return figure, axes

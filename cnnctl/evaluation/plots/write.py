@@ -1,0 +1,54 @@
+"""Which pictures an evaluation and a training leave behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cnnctl.evaluation.judged import Judged
+from cnnctl.evaluation.metrics import calibration
+from cnnctl.evaluation.plots import style
+from cnnctl.evaluation.plots.classes import f1_figure
+from cnnctl.evaluation.plots.confusion import confusion_figure
+from cnnctl.evaluation.plots.curves import curves_figure, history_of
+from cnnctl.evaluation.plots.mistakes import mistakes_figure
+from cnnctl.evaluation.plots.reliability import reliability_figure
+from cnnctl.evaluation.plots.thresholds import has_thresholds, precision_recall_figure, roc_figure
+from cnnctl.runs import Run, files
+
+
+def write_plots(folder: Path, judged: Judged) -> None:
+    """Every picture of an evaluation, into a folder.
+
+    Raises:
+        DiskError: it cannot be written.
+    """
+    title, metrics = judged.title, judged.metrics
+    figures: dict[str, Callable[[], Any]] = {
+        "confusion_matrix": lambda: confusion_figure(metrics, title, normalised=False),
+        "confusion_matrix_normalised": lambda: confusion_figure(metrics, title, normalised=True),
+        "f1": lambda: f1_figure(metrics, title),
+        "reliability": lambda: reliability_figure(calibration(judged.probabilities, judged.truth), title),
+        "mistakes": lambda: mistakes_figure(judged),
+    }
+    if has_thresholds(judged):
+        figures["roc"] = lambda: roc_figure(judged)
+        figures["precision_recall"] = lambda: precision_recall_figure(judged)
+    with style.drawing():
+        for name, figure in figures.items():
+            files.write_bytes(folder / f"{name}.png", style.png(figure()))
+
+
+def write_curves(run: Run, best_epoch: int, planned: int) -> None:
+    """plots/curves.png of a run, from its history.csv.
+
+    Args:
+        run: A run with a history.
+        best_epoch: From 1, whose weights were kept.
+        planned: Epochs that were to be trained.
+
+    Raises:
+        DiskError: it cannot be written.
+    """
+    history = history_of(files.read_csv(run.need(run.history)), best_epoch, planned)
+    with style.drawing():
+        files.write_bytes(run.plots / "curves.png", style.png(curves_figure(history, run.title)))
