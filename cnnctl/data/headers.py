@@ -3,6 +3,8 @@
 import struct
 from collections.abc import Iterator
 
+from cnnctl.data.av1 import largest_frame
+
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -141,12 +143,16 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _avif_size(data: bytes) -> tuple[int, int] | None:
-    found = []
+    """The largest of what the boxes claim and what the frames are: the boxes of a stranger may lie."""
+    frame = largest_frame(data)
+    if frame is None:
+        return None
+    found = [frame]
     at = -1
     while (at := data.find(b"ispe", at + 1)) >= 0 and at + 16 <= len(data):
         width, height = struct.unpack_from(">II", data, at + 8)
         found.append((height, width))
-    return max(found, key=lambda size: size[0] * size[1], default=None)
+    return max(found, key=lambda size: size[0] * size[1])
 
 
 def _jpeg_2000_size(data: bytes) -> tuple[int, int] | None:

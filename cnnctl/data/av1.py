@@ -1,0 +1,149 @@
+"""How large the pictures inside an AVIF file are, whatever its boxes claim: from the AV1 sequence headers themselves.
+
+Sources: ISO/IEC 14496-12, boxes `iloc`, `idat`, `stco` and `co64`; AV1 Bitstream & Decoding Process Specification,
+sections 5.3 (OBU) and 5.5 (sequence header OBU); AV1 Image File Format, section 2.1.
+"""
+
+import struct
+from collections.abc import Iterator
+
+_SEQUENCE_HEADER = 1
+_MOST_OBUS = 8
+
+
+def largest_frame(data: bytes) -> tuple[int, int] | None:
+    """(height, width) of the largest AV1 frame of an AVIF file; None where none is found where the file says.
+
+    Raises:
+        ValueError: an item lies in pieces, in which a header could hide.
+        struct.error, IndexError: a box is cut off.
+    """
+    found = [size for at in set(_places(data)) if (size := _frame_at(data, at)) is not None]
+    return max(found, key=lambda size: size[0] * size[1], default=None)
+
+
+def _boxes(data: bytes, kind: bytes) -> Iterator[int]:
+    """Where the contents of every box of a kind begin; what merely looks like one costs nothing."""
+    at = -1
+    while (at := data.find(kind, at + 1)) >= 0:
+        yield at + 4
+
+
+def _places(data: bytes) -> Iterator[int]:
+    """Where items and chunks of samples begin."""
+    inner = list(_boxes(data, b"idat"))
+    for at in _boxes(data, b"iloc"):
+        for method, offset in _items(data, at):
+            if method == 0:
+                yield offset
+            else:
+                yield from (start + offset for start in inner)
+    for kind, form in ((b"stco", "I"), (b"co64", "Q")):
+        for at in _boxes(data, kind):
+            (count,) = struct.unpack_from(">I", data, at + 4)
+            for number in range(min(count, (len(data) - at - 8) // struct.calcsize(form))):
+                yield struct.unpack_from(f">{form}", data, at + 8 + number * struct.calcsize(form))[0]
+
+
+def _items(data: bytes, at: int) -> Iterator[tuple[int, int]]:
+    """(construction method, offset) of each item of an `iloc` box."""
+    version = data[at]
+    sizes = data[at + 4] >> 4, data[at + 4] & 15, data[at + 5] >> 4, data[at + 5] & 15 if version else 0
+    offset_size, length_size, base_size, index_size = sizes
+    if version > 2 or not set(sizes) <= {0, 4, 8}:
+        return
+    wide = 4 if version == 2 else 2
+    count = int.from_bytes(data[at + 6 : at + 6 + wide], "big")
+    at += 6 + wide
+    for _ in range(count):
+        at += wide
+        method = 0
+        if version:
+            method = data[at + 1] & 15
+            at += 2
+        at += 2
+        base = int.from_bytes(data[at : at + base_size], "big")
+        at += base_size
+        (extents,) = struct.unpack_from(">H", data, at)
+        at += 2
+        if extents > 1:
+            raise ValueError("an item in pieces")
+        for _ in range(extents):
+            at += index_size
+            yield method, base + int.from_bytes(data[at : at + offset_size], "big")
+            at += offset_size + length_size
+
+
+def _frame_at(data: bytes, at: int) -> tuple[int, int] | None:
+    """The size in the sequence header among the first OBUs at a place."""
+    for _ in range(_MOST_OBUS):
+        if at + 2 > len(data) or data[at] & 0x81:
+            return None
+        head, kind = data[at], data[at] >> 3 & 15
+        at += 2 if head & 4 else 1
+        length = shift = 0
+        while head & 2:
+            if at >= len(data) or shift > 28:
+                return None
+            length |= (data[at] & 0x7F) << shift
+            at += 1
+            shift += 7
+            if data[at - 1] < 0x80:
+                break
+        if kind == _SEQUENCE_HEADER:
+            return _frame_size(_Bits(data, at))
+        if not head & 2:
+            return None
+        at += length
+    return None
+
+
+class _Bits:
+    """The bits of some bytes, the highest of each first."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self._bits = int.from_bytes(data[at : at + 512].ljust(512, b"\0"), "big")
+        self._left = 512 * 8
+
+    def read(self, count: int) -> int:
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("a sequence header without an end")
+        return self._bits >> self._left & ((1 << count) - 1)
+
+    def skip_uvlc(self) -> None:
+        zeros = 0
+        while not self.read(1):
+            zeros += 1
+        self.read(zeros if zeros < 32 else 0)
+
+
+def _frame_size(bits: _Bits) -> tuple[int, int]:
+    bits.read(4)  # seq_profile, still_picture
+    if bits.read(1):  # reduced_still_picture_header
+        bits.read(5)
+    else:
+        _skip_operating_points(bits)
+    wide, high = bits.read(4) + 1, bits.read(4) + 1
+    width, height = bits.read(wide) + 1, bits.read(high) + 1
+    return height, width
+
+
+def _skip_operating_points(bits: _Bits) -> None:
+    delay_length = 0
+    if bits.read(1):  # timing_info_present_flag
+        bits.read(64)
+        if bits.read(1):  # equal_picture_interval
+            bits.skip_uvlc()
+        if bits.read(1):  # decoder_model_info_present_flag
+            delay_length = bits.read(5) + 1
+            bits.read(32 + 5 + 5)
+    delays = bits.read(1)  # initial_display_delay_present_flag
+    for _ in range(bits.read(5) + 1):
+        bits.read(12)
+        if bits.read(5) > 7:
+            bits.read(1)
+        if delay_length and bits.read(1):
+            bits.read(2 * delay_length + 1)
+        if delays and bits.read(1):
+            bits.read(4)
