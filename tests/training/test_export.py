@@ -74,8 +74,13 @@ def test_the_file_alone_says_how_to_use_it(tmp_path):
     assert entry.key == METADATA_KEY
     assert json.loads(entry.value) == {
         "image": {
-            **{"height": 5, "width": 4, "channels": 3, "fit": "stretch", "background": [0, 0, 0]},
-            **{"max_pixels": 64 * 2**20, "max_bytes": 100_000_000},
+            "height": 5,
+            "width": 4,
+            "channels": 3,
+            "fit": "stretch",
+            "background": [0, 0, 0],
+            "max_pixels": 64 * 2**20,
+            "max_bytes": 100_000_000,
         },
         "classes": list(CLASSES),
     }
