@@ -5,6 +5,7 @@ from types import ModuleType
 
 import pytest
 
+from cnnctl.evaluation import evaluate
 from cnnctl.training.backend import import_keras
 
 
@@ -22,3 +23,9 @@ def _clean(keras: ModuleType) -> Iterator[None]:
     """Every test leaves Keras' policy at float32, whatever the networks that it built."""
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than training here; runs of module fixtures, and tests/evaluation, have every picture."""
+    monkeypatch.setattr(evaluate, "write_plots", lambda *_: None)
