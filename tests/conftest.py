@@ -1,6 +1,8 @@
 """Fixtures for the whole session: a cache of its own, a few photos that can be learned, a run of the real command."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,11 +34,19 @@ class Trained:
     stderr: str
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all of pytest's processes have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def cache(shared: Path) -> Iterator[Path]:
     """The user's cache folder of this session, in-process and in every process that it starts."""
     before = os.environ.get("XDG_CACHE_HOME")
-    folder = tmp_path_factory.mktemp("cache")
+    folder = shared / "cache"
+    folder.mkdir(exist_ok=True)
     os.environ["XDG_CACHE_HOME"] = str(folder)
     yield folder
     if before is None:
@@ -72,11 +82,25 @@ def small_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """configs/digits.yaml trained for three epochs by the real command."""
+def digits_run(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """configs/digits.yaml trained for three epochs by the real command: once for all of pytest's processes, each of
+    which has a copy.
+    """
+    original = shared / "digits-original"
+    with (shared / "digits.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not original.exists():
+            making = shared / "digits-making"
+            making.mkdir()
+            command = [sys.executable, "-m", "cnnctl", "train", str(CONFIGS / "digits.yaml")]
+            done = subprocess.run(
+                [*command, "--set", "train.epochs=3"], cwd=making, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stderr
+            (making / "stdout").write_text(done.stdout)
+            (making / "stderr").write_text(done.stderr)
+            making.rename(original)
     folder = tmp_path_factory.mktemp("digits")
-    config = str(CONFIGS / "digits.yaml")
-    command = [sys.executable, "-m", "cnnctl", "train", config, "--set", "train.epochs=3"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return Trained(folder / "runs" / "digits" / "1", folder, done.stdout, done.stderr)
+    shutil.copytree(original / "runs", folder / "runs", symlinks=True)
+    stdout, stderr = (original / "stdout").read_text(), (original / "stderr").read_text()
+    return Trained(folder / "runs" / "digits" / "1", folder, stdout, stderr)

@@ -73,7 +73,7 @@ def root(
 
 COMMANDS = (
     *("train", "evaluate", "predict", "runs", "compare"),
-    *("summary", "check", "schedule", "convolve", "cache", "schema"),
+    *("summary", "check", "preview", "schedule", "convolve", "cache", "schema"),
 )
 """In the order of --help; each is a module of this package with a function `register`."""
 

@@ -181,21 +181,14 @@ def convolve_cli(
 
 
 def _draw(shown: Shown, path: Path, sources: tuple[str, str]) -> None:
-    from cnnctl.errors import MachineError, UsageError
-    from cnnctl.runs.files import write_bytes
+    from cnnctl.cli.png import check_png, save_png
     from cnnctl.teaching.drawing import stages_png
 
-    hint = "choose another file with --output PNG"
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"the drawing is a PNG file; received: --output {path}", "let its name end in .png")
-    if path.is_file() and path.resolve() in [Path(source).resolve() for source in sources]:
-        raise UsageError(f"the drawing would overwrite {path}, which it is made from", hint)
+    check_png(path, "--output", sources)
     picture = replace(shown.picture, name=printable(shown.picture.name))
     title = f"{_filter_text(shown)} (the kernel is not flipped)"
-    try:
-        write_bytes(path, stages_png(picture, printable(shown.kernel), shown.lesson.filter, shown.stages, title))
-    except MachineError as error:
-        raise MachineError(error.message, hint) from None
+    content = stages_png(picture, printable(shown.kernel), shown.lesson.filter, shown.stages, title)
+    save_png(path, content, "--output")
 
 
 def to_json(shown: Shown, total: "Sum | None", output: Path | None) -> dict[str, Any]:

@@ -63,16 +63,11 @@ def _count_images(loaded: "Loaded") -> int:
 
 
 def _draw(loaded: "Loaded", rates: "Rates", steps: int, path: Path) -> None:
-    from cnnctl.errors import MachineError
+    from cnnctl.cli.png import save_png
     from cnnctl.evaluation.plots.rates import learning_rate_png
-    from cnnctl.runs.files import write_bytes
 
     assert loaded.config is not None
-    picture = learning_rate_png(rates, steps, f"{loaded.config.name}: {_title(loaded)}")
-    try:
-        write_bytes(path, picture)
-    except MachineError as error:
-        raise MachineError(error.message, "choose another file with --plot PNG") from None
+    save_png(path, learning_rate_png(rates, steps, f"{loaded.config.name}: {_title(loaded)}"), "--plot")
 
 
 def _title(loaded: "Loaded") -> str:

@@ -20,7 +20,10 @@ CONFIG_SUFFIXES = (".yaml", ".yml")
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    epilog = "Example: cnnctl summary configs/lenet5.yaml --formulas"
+    epilog = (
+        "Example: cnnctl summary configs/lenet5.yaml --formulas\n\n"
+        "Example: cnnctl summary configs/lenet5.yaml --plot lenet5.png"
+    )
     app.command("summary", epilog=epilog)(guarded(summary_cli))
 
 
@@ -42,10 +45,20 @@ def summary_cli(
     ] = None,
     assignments: SetOption = None,
     formulas: Annotated[bool, typer.Option("--formulas", help="Show the arithmetic with its numbers.")] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="PNG", help="Draw the network as volumes to scale.", show_default=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show every layer's output shape, parameters and cost, before anything is trained."""
+    if plot is not None:
+        from cnnctl.cli.png import check_png
+
+        check_png(plot, "--plot", [] if source is None else [source])
     subject = find_subject(source, assignments or [])
+    if plot is not None:
+        _draw(subject, plot)
     if as_json:
         print_json(to_json(subject, formulas))
     else:
@@ -106,6 +119,15 @@ def _of_run(run: "Run") -> Subject:
     shape = (image.height, image.width, image.channels)
     plan = make_plan(config.model, shape, len(run.read_classes()), config.output)
     return Subject(str(run.path), plan, config.train)
+
+
+def _draw(subject: Subject, path: Path) -> None:
+    from cnnctl.cli.png import save_png
+    from cnnctl.pictures import style
+    from cnnctl.pictures.network import network_figure
+
+    with style.drawing():
+        save_png(path, style.png(network_figure(subject.plan, subject.name)), "--plot")
 
 
 def to_json(subject: Subject, formulas: bool) -> dict[str, Any]:

@@ -142,6 +142,18 @@ def decode(data: bytes, spec: ImageSpec) -> Image:
         return fit(_to_channels(_decode(data, file_format, size), spec), spec)
 
 
+def decode_whole(data: bytes, spec: ImageSpec) -> Image:
+    """What `decode` fits: the image at its own size, uint8 (height, width, 3) of RGB or (height, width) of grey.
+
+    Raises:
+        ImageError: with the reason.
+    """
+    file_format, size = _look(data, spec.max_pixels)
+    with _BUDGET.taken(size[0] * size[1]):
+        pixels: Image = _to_channels(_decode(data, file_format, size), spec)
+        return pixels
+
+
 def upright(data: bytes) -> Any:
     """The picture at its own size with its orientation applied, in OpenCV's channel order, alpha and 16 bits kept.
 

@@ -168,7 +168,7 @@ def test_numbers_as_a_person_writes_them() -> None:
         (["cat.png", "--crop", "290,0,11,4"], 2, "not inside the picture of 300x300"),
         (["cat.png", "--at", "0,0"], 2, "add --numbers"),
         (["cat.png", "--numbers", "--at", "35,0"], 2, "rows go from 0 to 34, columns from 0 to 47"),
-        (["cat.png", "--output", "out.jpg"], 2, "the drawing is a PNG file"),
+        (["cat.png", "--output", "out.jpg"], 2, "the picture is a PNG file"),
         (["cat.png", "--output", "cat.png"], 2, "would overwrite cat.png"),
         (["[[1]]", "--padding", "valid"], 2, "floor((1 - 3 + 0) / 1) + 1 = -1"),
         (["[[1]]", "--size", "3"], 2, "a matrix keeps its own size"),

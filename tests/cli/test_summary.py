@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.cli.command import fail, succeed
 from tests.conftest import CONFIGS, Trained
@@ -80,3 +81,16 @@ def test_without_data_and_without_classes_it_says_what_to_write(tiny: Path) -> N
 
 def test_schema_is_json_on_stdout(tmp_path: Path) -> None:
     assert json.loads(succeed("schema", cwd=tmp_path)) == json.loads((CONFIGS / "schema.json").read_text())
+
+
+def test_a_picture_of_the_network(tiny: Path) -> None:
+    printed = succeed("summary", tiny, cwd=tiny.parent)
+    assert succeed("summary", tiny, "--plot", "plots/tiny.png", cwd=tiny.parent) == printed
+    with Image.open(tiny.parent / "plots" / "tiny.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.width > picture.height > 200
+
+
+def test_a_picture_never_takes_the_place_of_the_model(tmp_path: Path) -> None:
+    said = fail(2, "summary", "x.keras", "--plot", "x.keras", cwd=tmp_path)
+    assert said == "error: the picture is a PNG file; received: --plot x.keras\nhint: let its name end in .png\n"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from cnnctl.evaluation.metrics import Metrics
-from cnnctl.evaluation.plots import style
+from cnnctl.pictures import style
 
 _MOST = 120  # classes in a picture
 _LONGEST_NAME = 2.2  # inches

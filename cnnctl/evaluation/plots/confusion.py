@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.evaluation.metrics import Metrics
-from cnnctl.evaluation.plots import style
+from cnnctl.pictures import style
 
 _WIDEST = 18.0  # inches of a matrix
 _WRITTEN = 400  # cells with a number in them; each costs half a millisecond

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.evaluation.plots import style
+from cnnctl.pictures import style
 
 _ACROSS, _HIGH = 3.3, 2.7
 _MARKED = 40  # epochs of which each is a dot

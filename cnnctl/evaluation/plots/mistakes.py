@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnctl.data.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.evaluation.judged import Judged
-from cnnctl.evaluation.plots import style
+from cnnctl.pictures import style
 
 SHOWN = 20
 _COLUMNS = 5

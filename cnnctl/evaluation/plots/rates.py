@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.evaluation.plots import style
+from cnnctl.pictures import style
 
 
 def learning_rate_png(rates: NDArray[np.float32], steps_per_epoch: int, title: str) -> bytes:

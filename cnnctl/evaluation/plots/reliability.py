@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from cnnctl.evaluation.metrics import CALIBRATION_BINS, Calibration
-from cnnctl.evaluation.plots import style
+from cnnctl.pictures import style
 
 _SIDE = 4.0
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from cnnctl.evaluation.judged import Judged
-from cnnctl.evaluation.plots import style
+from cnnctl.pictures import style
 
 _SIDE = 4.4
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from cnnctl.evaluation.judged import Judged
 from cnnctl.evaluation.metrics import calibration
-from cnnctl.evaluation.plots import style
 from cnnctl.evaluation.plots.classes import f1_figure
 from cnnctl.evaluation.plots.confusion import confusion_figure
 from cnnctl.evaluation.plots.curves import curves_figure, history_of
 from cnnctl.evaluation.plots.mistakes import mistakes_figure
 from cnnctl.evaluation.plots.reliability import reliability_figure
 from cnnctl.evaluation.plots.thresholds import has_thresholds, precision_recall_figure, roc_figure
+from cnnctl.pictures import style
 from cnnctl.runs import Run, files
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cnnctl.evaluation.plots import style
+from cnnctl.pictures import style
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from cnnctl.evaluation.plots import style
 from cnnctl.evaluation.plots.curves import History, curves_figure, history_of
+from cnnctl.pictures import style
 from cnnctl.runs import files
 
 LOSS, VAL_LOSS = [2.0, 1.0, 0.5], [2.1, 1.4, 1.5]

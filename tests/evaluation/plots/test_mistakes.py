@@ -7,8 +7,8 @@ import numpy as np
 
 from cnnctl.data.images import ImageSpec
 from cnnctl.evaluation.metrics import score
-from cnnctl.evaluation.plots import style
 from cnnctl.evaluation.plots.mistakes import mistakes_figure, most_confident
+from cnnctl.pictures import style
 from tests.evaluation.plots.build import ODD, made_up
 from tests.inference.build import paint
 

@@ -3,7 +3,7 @@
 import matplotlib as mpl
 import pytest
 
-from cnnctl.evaluation.plots import style
+from cnnctl.pictures import style
 from tests.evaluation.plots.build import ODD
 
 

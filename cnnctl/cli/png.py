@@ -1,0 +1,45 @@
+"""Pictures that a command writes where the user says."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnnctl.cli.render import printable
+
+
+def check_png(path: Path, option: str, sources: Sequence[str | Path] = ()) -> None:
+    """Refuse a place for a picture before any work is done.
+
+    Args:
+        path: Where it is to be.
+        option: The option that names it.
+        sources: Files that it is made from.
+
+    Raises:
+        UsageError: the name does not end in .png, or is one of the sources.
+    """
+    from cnnctl.errors import UsageError
+
+    shown = printable(str(path))
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"the picture is a PNG file; received: {option} {shown}", "let its name end in .png")
+    if path.is_file() and path.resolve() in [Path(source).resolve() for source in sources]:
+        raise UsageError(f"the picture would overwrite {shown}, which it is made from", _hint(option))
+
+
+def save_png(path: Path, content: bytes, option: str) -> None:
+    """Write a picture; a file that was there before is replaced as a whole.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    from cnnctl.errors import MachineError
+    from cnnctl.runs.files import write_bytes
+
+    try:
+        write_bytes(path, content)
+    except MachineError as error:
+        raise MachineError(error.message, _hint(option)) from None
+
+
+def _hint(option: str) -> str:
+    return f"choose another file with {option} PNG"

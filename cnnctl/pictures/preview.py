@@ -1,0 +1,211 @@
+"""Training images as the network sees them: the file with what a crop cuts away, the fitted image, its variations."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnctl.config import Config
+from cnnctl.data.augment import augmenter
+from cnnctl.data.catalog import Catalog, image_spec
+from cnnctl.data.images import (
+    Image,
+    ImageError,
+    ImageSpec,
+    crop_window,
+    decode_whole,
+    fit,
+    opencv,
+    read_bytes,
+    read_image,
+)
+from cnnctl.data.split import TRAIN
+from cnnctl.pictures import style
+
+_CELL, _GAP, _CAPTION = 1.3, 0.14, 0.2
+_PIXELS = round(_CELL * style.DPI)
+_CUT = 0.75
+"""How much of white lies over what is cut away."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training image and what becomes of it.
+
+    Attributes:
+        path: Its file.
+        label: Its class.
+        size: (height, width) of the file's picture; None where it cannot be used.
+        pictures: RGB pictures for the drawing: the file's, the fitted one, then the variations.
+        captions: What the label of each variation is, such as `cat` or `cat 0.62, dog 0.38`.
+        kept: The share of the file's area that the network gets to see, 1 without a crop.
+        error: Why it cannot be used.
+    """
+
+    path: str
+    label: str
+    size: tuple[int, int] | None
+    pictures: tuple[Image, ...]
+    captions: tuple[str, ...]
+    kept: float = 1.0
+    error: str | None = None
+
+
+def make_samples(config: Config, catalog: Catalog, count: int, epochs: int) -> list[Sample]:
+    """Training images of all classes in turn, varied as training varies them in its first epochs.
+
+    Args:
+        config: The config.
+        catalog: Its images.
+        count: Images to take, where there are so many.
+        epochs: Variations of each; there are none where the config has no augment section.
+    """
+    chosen = catalog.frame.split == TRAIN
+    paths, labels = catalog.frame.path[chosen].tolist(), catalog.frame.label[chosen].tolist()
+    spec = image_spec(config.data.image)
+
+    @lru_cache(maxsize=1024)
+    def image_of(number: int) -> Image:
+        try:
+            return read_image(paths[number], spec)
+        except ImageError as error:  # its own picture was read before: this one is mixed into it
+            raise ImageError(f"its partner {Path(paths[number]).name}: {error.message}") from None
+
+    vary = augmenter(config.augment, config.seed, image_of, len(paths))
+
+    def sample(number: int) -> Sample:
+        path, label = paths[number], labels[number]
+        try:
+            whole = decode_whole(read_bytes(path, spec.max_bytes), spec)
+            pictures, captions = [_drawn(fit(whole, spec), enlarged=True)], []
+            for epoch in range(epochs if vary is not None else 0):
+                assert vary is not None
+                varied = vary(number, epoch)
+                pictures.append(_drawn(varied.image, enlarged=True))
+                captions.append(_shares([(labels[which], share) for which, share in varied.shares]))
+        except ImageError as error:
+            return Sample(path, label, None, (), (), error=error.message)
+        file, kept = _with_cut(whole, spec)
+        high, wide = whole.shape[:2]
+        return Sample(path, label, (high, wide), (file, *pictures), tuple(captions), kept)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(sample, choose(labels, count)))
+
+
+def choose(labels: Sequence[str], count: int) -> list[int]:
+    """The numbers of the first image of each class, then of the second of each, and so on; sorted by class."""
+    seen: dict[str, int] = {}
+    ranks = []
+    for number, label in enumerate(labels):
+        seen[label] = seen.get(label, -1) + 1
+        ranks.append((seen[label], label, number))
+    return [number for _, label, number in sorted(sorted(ranks)[:count], key=lambda rank: (rank[1], rank[0]))]
+
+
+def _shares(parts: Sequence[tuple[str, float]]) -> str:
+    """`cat`, or `cat 0.62, dog 0.38` where images were mixed."""
+    total: dict[str, float] = {}
+    for label, share in parts:
+        total[label] = total.get(label, 0.0) + share
+    if len(total) == 1:
+        return next(iter(total))
+    ordered = sorted(total.items(), key=lambda item: -item[1])
+    return ", ".join(f"{label} {share:.2f}" for label, share in ordered if share >= 0.005)
+
+
+def _with_cut(whole: Image, spec: ImageSpec) -> tuple[Image, float]:
+    """The file's picture, small, what a crop cuts away made pale; and the share of its area that is left."""
+    high, wide = whole.shape[:2]
+    small = _drawn(whole, enlarged=False)
+    if spec.fit != "crop":
+        return small, 1.0
+    top, left, tall, broad = crop_window(high, wide, spec)
+    kept = tall * broad / (high * wide)
+    if kept == 1.0:
+        return small, kept
+    down, across = small.shape[0] / high, small.shape[1] / wide
+    inside = np.zeros(small.shape[:2], bool)
+    rows = slice(round(top * down), max(round(top * down) + 1, round((top + tall) * down)))
+    columns = slice(round(left * across), max(round(left * across) + 1, round((left + broad) * across)))
+    inside[rows, columns] = True
+    pale = (small * (1 - _CUT) + 255 * _CUT).astype(np.uint8)
+    return np.where(inside[:, :, None], small, pale), kept
+
+
+def _drawn(pixels: Image, enlarged: bool) -> Image:
+    """RGB with a longer side of a cell: pixels stay squares where they are enlarged to show what the network has."""
+    cv2 = opencv()
+    high, wide = pixels.shape[:2]
+    scale = _PIXELS / max(high, wide)
+    size = max(1, round(wide * scale)), max(1, round(high * scale))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST if enlarged else cv2.INTER_LINEAR
+    resized = cv2.resize(pixels, size, interpolation=way)
+    drawn: Image = cv2.cvtColor(resized, cv2.COLOR_GRAY2RGB) if resized.ndim == 2 else resized
+    return drawn
+
+
+def preview_figure(config: Config, samples: Sequence[Sample], title: str) -> Any:
+    """A row for each image: the file, what the network gets, and a variation for each epoch.
+
+    Args:
+        config: Whose images.
+        samples: Of `make_samples`.
+        title: Which config.
+    """
+    spec = image_spec(config.data.image)
+    columns = max([2, *(len(one.pictures) for one in samples)])
+    step = _CELL + _CAPTION + _GAP
+    width = max(style.NARROWEST, 2 * style.MARGIN + columns * (_CELL + _GAP) - _GAP)
+    head = style.HEAD + 0.3
+    height = head + len(samples) * step + 0.1
+    figure = style.new_figure(width, height)
+    canvas = np.full((round(height * style.DPI), round(width * style.DPI), 3), 255, np.uint8)
+    titles = ["file", "network's input", *(f"epoch {epoch + 1}" for epoch in range(columns - 2))]
+    for column, text in enumerate(titles):
+        _write(figure, _middle(column), style.HEAD + 0.08, text, style.TEXT)
+    for row, one in enumerate(samples):
+        top = head + row * step
+        if one.error is not None:
+            _write(figure, _middle(0), top + _CELL / 2, style.fitted(one.error, _CELL, style.SMALL), style.SMALL)
+        for column, picture in enumerate(one.pictures):
+            _paste(canvas, picture, round((_middle(column) - _CELL / 2) * style.DPI), round(top * style.DPI))
+        captions = [Path(one.path).name, one.label, *one.captions]
+        for column, text in enumerate(captions[: max(2, len(one.pictures))]):
+            fitted = style.fitted(text, _CELL + 0.5 * _GAP, style.SMALL, keep_end=column == 0)
+            _write(
+                figure, _middle(column), top + _CELL + 0.03, fitted, style.SMALL, style.GREY if column == 0 else "black"
+            )
+    figure.figimage(canvas, origin="upper", zorder=-1)
+    style.heading(figure, "Training images as the network sees them", title, _facts(config, samples, spec))
+    return figure
+
+
+def _facts(config: Config, samples: Sequence[Sample], spec: ImageSpec) -> str:
+    kept = [one.kept for one in samples if one.error is None]
+    cut = f"; pale: cut away, up to {1 - min(kept):.0%} of a picture" if kept and min(kept) < 1 else ""
+    steps = ", ".join(step.kind for step in config.augment) or "no augmentation"
+    return f"{spec.height}x{spec.width}x{spec.channels}, fit: {spec.fit}{cut}; {steps}"
+
+
+def _middle(column: int) -> float:
+    return style.MARGIN + column * (_CELL + _GAP) + _CELL / 2
+
+
+def _write(figure: Any, centre: float, top: float, text: str, size: float, colour: str = "black") -> None:
+    """A line of text, its place in inches from the upper left corner."""
+    width, height = figure.get_size_inches()
+    options = {"ha": "center", "va": "top", "fontsize": size, "color": colour}
+    figure.text(centre / width, 1 - top / height, style.left_to_right(text), **options)
+
+
+def _paste(canvas: Image, picture: Image, left: int, top: int) -> None:
+    """Lay a picture into the middle of its cell."""
+    high, wide, _ = picture.shape
+    left, top = left + (_PIXELS - wide) // 2, top + (_PIXELS - high) // 2
+    canvas[top : top + high, left : left + wide] = picture

@@ -1,0 +1,91 @@
+"""The drawing of a network: its volumes to scale, its texts inside the picture and apart from each other."""
+
+import itertools
+
+import pytest
+from matplotlib.patches import Polygon
+from matplotlib.text import Text
+
+from cnnctl.architecture import make_plan
+from cnnctl.pictures.network import MOST_VOLUMES, network_figure
+from cnnctl.pictures.style import png
+from tests.config.build import layers
+
+LENET = (
+    "conv2d: {filters: 6, kernel_size: 5, activation: tanh}",
+    "average_pooling2d: {pool_size: 2}",
+    "conv2d: {filters: 16, kernel_size: 5, strides: 2}",
+    "dropout: {rate: 0.25}",
+    "flatten",
+    "dense: {units: 84, activation: relu}",
+)
+
+
+def drawn(figure):
+    """(front face's width, height, depth's slant) in inches of every volume, from left to right."""
+    boxes = []
+    patches = [one for one in figure.axes[0].patches if isinstance(one, Polygon)]
+    for patch in patches:
+        corners = patch.get_xy()
+        across, up = corners[:, 0], corners[:, 1]
+        if len({round(x, 6) for x in across}) == 2 and len({round(y, 6) for y in up}) == 2:
+            boxes.append([across.max() - across.min(), up.max() - up.min(), 0.0])
+        else:
+            boxes[-1][2] = max(boxes[-1][2], corners[1][0] - corners[0][0] if corners[0][1] != corners[1][1] else 0.0)
+    return boxes
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_boxes_are_to_scale():
+    plan = make_plan(layers(*LENET), (28, 32, 1), 10, "softmax")
+    image, first, pooled, second, flat, dense, output = drawn(network_figure(plan, "LeNet"))
+    assert [row.output_shape for row in plan.layers][:2] == [(24, 28, 6), (12, 14, 6)]
+    assert first[1] / image[1] == pytest.approx(24 / 28)
+    assert first[2] / image[2] == pytest.approx(28 / 32)
+    assert image[1] / (image[2] / 0.354) == pytest.approx(28 / 32)
+    assert pooled[1] / first[1] == pytest.approx(1 / 2)
+    assert second[0] / first[0] == pytest.approx(16 / 6)
+    assert flat[1] / dense[1] == pytest.approx(plan.layers[-3].output_shape[0] / 84)
+    assert output[1] == pytest.approx(output[0])  # no bar is shorter than it is wide
+    assert flat[2] == dense[2] == output[2] == 0
+
+
+def test_what_is_written():
+    plan = make_plan(layers(*LENET), (28, 32, 1), 10, "softmax")
+    said = texts(network_figure(plan, "LeNet"))
+    for line in ("image", "28x32x1", "5x5, tanh", "156 parameters", "5x5, stride 2", "dropout 0.25", "84", "softmax"):
+        assert line in said, line
+    assert sum(line == "conv2d" for line in said) == 2
+
+
+def test_a_network_without_any_convolution_and_a_sigmoid():
+    plan = make_plan(layers("flatten"), (8, 8, 3), 2, "sigmoid")
+    figure = network_figure(plan, "x")
+    assert len(drawn(figure)) == 3
+    assert {"flatten", "192", "dense", "sigmoid", "1"} <= set(texts(figure))
+
+
+@pytest.mark.parametrize("times", [3, 30, 400])
+def test_texts_neither_overlap_nor_leave_the_picture(times):
+    unit = f"repeat: {{times: {times}, layers: [{{conv2d: {{filters: 512, kernel_size: 3, padding: same}}}}, "
+    unit += "batch_normalization, {activation: {activation: relu}}]}"
+    plan = make_plan(layers(unit, "global_average_pooling2d"), (64, 48, 3), 100, "softmax")
+    figure = network_figure(plan, "a name that is very long " * 20)
+    assert len(drawn(figure)) <= MOST_VOLUMES + 1
+    if times == 400:
+        assert f"… {times + 3 - MOST_VOLUMES} volumes" in texts(figure)
+    png(figure)
+    canvas = figure.bbox
+    shown = [one for one in figure.findobj(Text) if one.get_text()]
+    boxes = [one.get_window_extent() for one in shown]
+    for box in boxes:
+        assert canvas.x0 <= box.x0
+        assert box.x1 <= canvas.x1
+        assert canvas.y0 <= box.y0
+        assert box.y1 <= canvas.y1
+    rows = sorted(boxes, key=lambda box: (round(box.y0), box.x0))
+    for one, other in itertools.pairwise(rows):
+        assert round(one.y0) != round(other.y0) or one.x1 <= other.x0 + 1
