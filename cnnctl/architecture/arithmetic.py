@@ -30,6 +30,19 @@ def same_size(size: int, stride: int) -> int:
     return -(-size // stride)
 
 
+def same_padding(size: int, kernel: int, stride: int) -> int:
+    """Zeros on both sides together for `padding: same`: `max((ceil(W / S) - 1) S + F_eff - W, 0)`; the odd one is last.
+
+    Args:
+        size: Input side W in pixels.
+        kernel: What the kernel spans, F_eff.
+        stride: Step S.
+
+    Example: `same_padding(32, 3, 1) == 2`.
+    """
+    return max((same_size(size, stride) - 1) * stride + kernel - size, 0)
+
+
 def unused_pixels(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
     """Rows (or columns) at the far edge that no window reaches because the division is floored."""
     return (size - effective_size(kernel, dilation) + padding) % stride

@@ -1,6 +1,7 @@
 """The layers of a .keras file, read from the JSON inside it: Keras is not imported and no code of the file is run."""
 
 import json
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -38,6 +39,28 @@ def read_keras_file(path: Path) -> Plan:
         return _plan(path, _model_config(path))
     except (AttributeError, TypeError, LookupError, ValueError, RecursionError) as error:
         raise RunError(f"{path} is not a .keras file that can be understood: {error!r}") from None
+
+
+def read_scaling(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Scale and offset of the Rescaling layer that a .keras file begins with, a number or one for each channel.
+
+    Raises:
+        RunError: it is no .keras file, or begins with another layer.
+    """
+    try:
+        entries = _model_config(path).get("config", {}).get("layers", [])
+        (settings,) = [one["config"] for one in entries if one.get("class_name") == "Rescaling"]
+        scale, offset = (_numbers(settings[key]) for key in ("scale", "offset"))
+    except (AttributeError, TypeError, LookupError, ValueError) as error:
+        raise RunError(f"{path} does not say how its pixels are scaled: {error!r}", "cnnctl train writes it") from None
+    return scale, offset
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    numbers = tuple(float(one) for one in (value if isinstance(value, list) else [value]))
+    if len(numbers) > 3 or not all(abs(one) < math.inf for one in numbers):
+        raise ValueError("no numbers that could be channels'")
+    return numbers
 
 
 def _plan(path: Path, model: dict[str, Any]) -> Plan:

@@ -1,48 +1,15 @@
-"""Fine-tuning: the weights of another run or of a .keras file as the beginning of a training.
+"""Fine-tuning: the weights of another run or of a .keras file as the beginning of a training."""
 
-A .keras file may come from a stranger. Keras never sees its configuration: the network is built anew from layers that
-a config can have, and Keras reads nothing but arrays, whose sizes were checked before.
-"""
-
-import io
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnctl.architecture import Plan
 from cnnctl.architecture.keras_file import read_keras_file
-from cnnctl.archives import read_member
 from cnnctl.errors import RunError
 from cnnctl.runs import find_run
-from cnnctl.training.network import UNIT, build_network
-
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ImportError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What Keras, h5py and zipfile raise over a file that is no model, a damaged one, or one whose code they refuse."""
-
-
-_WEIGHTS = "model.weights.h5"
-_LEAST_BYTES_A_WEIGHT, _MOST_BYTES_A_WEIGHT = 2, 24
-"""A compiled model is saved with its optimizer, whose averages are as large as the weights."""
-
-_OVERHEAD = 2**16
-"""Bytes of HDF5's own that a layer may take."""
-
-_RATIO = 20
-"""Most that weights can be compressed by."""
+from cnnctl.training.network import UNIT
+from cnnctl.training.stored import load_model
 
 
 @dataclass(frozen=True)
@@ -86,47 +53,11 @@ def read_start(place: str) -> Start:
         path, classes = run.need(run.keras_model), run.read_classes()
     mend = "train.initial_weights takes a run or a .keras file"
     try:
-        plan = read_keras_file(path)
-        _insist_on_sizes(path, plan)
-        layers = _load(path, plan)
+        model = load_model(path, read_keras_file(path), UNIT)
     except RunError as error:
         raise RunError(error.message, mend) from None
-    except _UNREADABLE as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise RunError(f"{path} cannot be read: {reason[0]}", mend) from None
+    layers = tuple((layer.name, layer.get_weights()) for layer in model.layers if layer.weights)
     return Start(path, layers, classes)
-
-
-def _load(path: Path, plan: Plan) -> tuple[tuple[str, list[Any]], ...]:
-    """The weights of a file, in a network of ours."""
-    import keras
-
-    policy = keras.config.dtype_policy()
-    try:
-        model = build_network(plan, UNIT, "float32")
-        model.load_weights(path)
-        return tuple((layer.name, layer.get_weights()) for layer in model.layers if layer.weights)
-    finally:
-        keras.config.set_dtype_policy(policy)
-
-
-def _insist_on_sizes(path: Path, plan: Plan) -> None:
-    """Raises:
-    RunError: unpacked, the archive or an array in it is larger or smaller than the network's weights can be.
-    """
-    import h5py
-
-    with zipfile.ZipFile(path) as archive:
-        weights = archive.getinfo(_WEIGHTS)
-        most = plan.total_params * _MOST_BYTES_A_WEIGHT + _OVERHEAD * (len(plan.layers) + 4)
-        least = plan.total_params * _LEAST_BYTES_A_WEIGHT
-        if not least <= weights.file_size <= most or weights.file_size > weights.compress_size * _RATIO + _OVERHEAD:
-            raise RunError(f"{path} holds {weights.file_size:,} bytes of weights for {plan.total_params:,} parameters")
-        with h5py.File(io.BytesIO(read_member(archive, _WEIGHTS, most)), "r") as file:
-            claimed: list[int] = []
-            file.visititems(lambda _, item: claimed.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
-    if sum(claimed) > most:
-        raise RunError(f"{path} claims {sum(claimed):,} bytes of weights for {plan.total_params:,} parameters")
 
 
 def take_weights(model: Any, start: Start, classes: Sequence[str]) -> Taken:

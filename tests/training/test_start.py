@@ -11,7 +11,7 @@ import pytest
 
 from cnnctl.errors import EXIT_RUN, RunError
 from cnnctl.runs import Run, files
-from cnnctl.training import start as start_module
+from cnnctl.training import stored
 from cnnctl.training.export import save_keras
 from cnnctl.training.start import describe_taken, read_start, take_weights
 from tests.training.build import network, pixels
@@ -288,7 +288,7 @@ def test_no_module_that_a_config_names_is_imported(tmp_path, monkeypatch):
 
 def test_a_network_larger_than_its_weights_takes_no_memory(tmp_path, monkeypatch):
     run, _ = trained(tmp_path)
-    monkeypatch.setattr(start_module, "build_network", None)
+    monkeypatch.setattr(stored, "build_network", None)
     with_config(run, lambda layers: layers[-2]["config"].update(units=65_536))
     with pytest.raises(RunError, match=r"holds [\d,]+ bytes of weights for [\d,]{7,} parameters"):
         read_start(str(run.path))
@@ -305,7 +305,7 @@ def weights_file(run: Run, change) -> None:
 
 def test_weights_that_claim_more_than_there_is_take_no_memory(tmp_path, monkeypatch):
     run, _ = trained(tmp_path)
-    monkeypatch.setattr(start_module, "build_network", None)
+    monkeypatch.setattr(stored, "build_network", None)
     weights_file(run, lambda file: file.create_dataset("bomb", (10**6, 10**6), "f4", chunks=(1, 1000)))
     with pytest.raises(RunError, match=r"claims 4,000,000,\S+ bytes of weights"):
         read_start(str(run.path))

@@ -1,0 +1,225 @@
+"""The pictures of an explanation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.architecture.field import Span
+from cnnctl.data.images import Image, opencv
+from cnnctl.explaining.network import Values
+from cnnctl.pictures import style
+
+MOST_MAPS = 64
+MOST_BARS = 10
+_SMALLEST, _LARGEST = 0.5, 1.3
+_ACROSS = 9.0
+"""Inches of a grid."""
+_GAP, _NUMBER = 0.08, 0.15
+_PICTURE = 3.0
+_SHARE = 99.5
+"""Per cent of the values that lie inside the colours: single extremes would darken all the others."""
+_POSITIVE, _SIGNED, _HEAT = "cividis", "RdBu_r", "inferno"
+
+
+def probabilities_figure(names: Sequence[str], probabilities: NDArray[np.float32], title: str) -> Any:
+    """A bar for each class, the likeliest first; of very many classes the likeliest ten."""
+    order = np.argsort(-probabilities, kind="stable")[:MOST_BARS]
+    labels, widest = style.labels([names[at] for at in order], 2.2, style.TEXT)
+    row, left, below = 0.34, style.MARGIN + 0.12 + widest, 0.6
+    width = max(style.NARROWEST, left + 4.0 + 0.8)
+    figure = style.new_figure(width, style.HEAD + row * len(order) + below)
+    axes = style.panel(figure, left, below, width - left - 0.8, row * len(order))
+    places = np.arange(len(order))
+    axes.barh(places, probabilities[order], height=0.7, color=[style.BLUE, *["#9ecae1"] * (len(order) - 1)])
+    for place, at in enumerate(order):
+        axes.text(probabilities[at] + 0.01, place, f"{probabilities[at]:.1%}", va="center_baseline")
+    axes.set_yticks(places, labels, fontsize=style.TEXT)
+    axes.set_ylim(len(order) - 0.4, -0.6)
+    axes.set_xlim(0, 1)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("probability")
+    style.plain(axes.xaxis, percent=True)
+    rest = f"the likeliest {len(order)} of {len(names):,} classes" if len(names) > len(order) else "all classes"
+    style.heading(figure, "The answer", title, rest)
+    return figure
+
+
+def maps_figure(name: str, values: Values, title: str) -> Any:
+    """The feature maps of a layer in one grid with one scale of colours.
+
+    Args:
+        name: The layer.
+        values: (rows, columns, channels).
+        title: Of which image and run.
+    """
+    high, wide, channels = values.shape
+    low, top = _range(values)
+    facts = f"{channels:,} map{'s' if channels > 1 else ''} of {high}x{wide}"
+    facts += f", of which the first {MOST_MAPS} are shown" if channels > MOST_MAPS else ""
+    facts += ", one scale of colours for all" if channels > 1 else ""
+    tiles = [(values[:, :, channel], str(channel)) for channel in range(min(channels, MOST_MAPS))]
+    return _grid(f"Feature maps of {name}", title, facts, tiles, (low, top), "value")
+
+
+def kernels_figure(name: str, weights: Values, title: str) -> Any:
+    """The kernels of a convolution: as colours where they look at red, green and blue, else from blue (below 0) to red.
+
+    Args:
+        name: The layer.
+        weights: (height, width, channels, kernels), with one or three channels.
+        title: Of which run.
+    """
+    high, wide, channels, count = weights.shape
+    most = float(np.abs(weights).max()) or 1.0
+    facts = f"{count:,} kernel{'s' if count > 1 else ''} of {high}x{wide}x{channels}"
+    facts += f", of which the first {MOST_MAPS} are shown" if count > MOST_MAPS else ""
+    if channels == 3:
+        facts += f"; grey is 0, a full colour {most:.3g} of red, green or blue"
+    tiles = [(weights[:, :, :, number], str(number)) for number in range(min(count, MOST_MAPS))]
+    shown = [(tile if channels == 3 else tile[:, :, 0], text) for tile, text in tiles]
+    return _grid(f"Kernels of {name}", title, facts, shown, (-most, most), "weight")
+
+
+def cam_figure(picture: Image, maps: Sequence[tuple[str, Values]], features: str, method: str, title: str) -> Any:
+    """The picture alone, then under the class activation map of each class.
+
+    Args:
+        picture: RGB, its longer side of `picture_pixels()`.
+        maps: (what is written under it, map) of each class.
+        features: Which layer's.
+        method: Its name, for people.
+        title: Of which image and run.
+    """
+    import matplotlib as mpl
+
+    cv2 = opencv()
+    high, wide, _ = picture.shape
+    shown = [(picture, "the network's input, enlarged")]
+    for text, values in maps:
+        heat = cv2.resize(values / (float(values.max()) or 1.0), (wide, high), interpolation=cv2.INTER_LINEAR)
+        heat = np.clip(heat, 0, 1)
+        colours = mpl.colormaps[_HEAT](heat)[:, :, :3] * 255
+        strength = 0.15 + 0.6 * heat[:, :, None]
+        grey = picture.astype(np.float64).mean(axis=2, keepdims=True)
+        shown.append(((grey * (1 - strength) + colours * strength).astype(np.uint8), text))
+    facts = f"{features}; each class on its own scale: bright speaks for the class, dark does not"
+    return _row(f"{method} of the likeliest classes", title, facts, shown)
+
+
+def field_figure(
+    picture: Image, size: tuple[int, int], window: tuple[Span, Span], field: tuple[int, int], unit: str, title: str
+) -> Any:
+    """The pixels that one unit can see, framed on the picture and by themselves.
+
+    Args:
+        picture: RGB, its longer side of `picture_pixels()`.
+        size: (height, width) of the network's input.
+        window: Rows and columns of it, as `receptive_window` gives them.
+        field: (height, width) of the unit's receptive field, padding included.
+        unit: Which one.
+        title: Of which image and run.
+    """
+    cv2 = opencv()
+    high, wide, _ = picture.shape
+    (top, bottom), (left, right) = window
+    facts = f"its receptive field has {field[0]}x{field[1]} pixels"
+    pale = (picture * 0.35 + 255 * 0.65).astype(np.uint8)
+    if top == bottom or left == right:
+        return _row(f"The receptive field of {unit}", title, f"{facts}, all of them padding", [(pale, "nothing of it")])
+    if (bottom - top, right - left) != field:
+        facts += f", of which {bottom - top}x{right - left} lie in the picture; the rest is padding"
+    down, across = high / size[0], wide / size[1]
+    rows = round(top * down), max(round(top * down) + 1, round(bottom * down))
+    columns = round(left * across), max(round(left * across) + 1, round(right * across))
+    inside = slice(*rows), slice(*columns)
+    part = picture[inside]
+    pale[inside] = part
+    framed = cv2.rectangle(pale, (columns[0], rows[0]), (columns[1] - 1, rows[1] - 1), (213, 94, 0), 3)
+    scale = max(high, wide) / max(part.shape[:2])
+    larger = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
+    alone = cv2.resize(part, larger, interpolation=cv2.INTER_LINEAR)
+    words = [(framed, f"rows {top} to {bottom - 1}, columns {left} to {right - 1}"), (alone, "what it sees")]
+    return _row(f"The receptive field of {unit}", title, facts, words)
+
+
+def picture_pixels() -> int:
+    """The longer side of the pictures in `cam_figure` and `field_figure`."""
+    return round(_PICTURE * style.DPI)
+
+
+def _range(values: Values) -> tuple[float, float]:
+    """The ends of the colours: from 0, or as far below it as above where there are negative values."""
+    most = float(np.percentile(np.abs(values), _SHARE)) or float(np.abs(values).max()) or 1.0
+    return (-most, most) if float(values.min()) < 0 else (0.0, most)
+
+
+def _grid(
+    what: str, title: str, facts: str, tiles: Sequence[tuple[Values, str]], ends: tuple[float, float], unit: str
+) -> Any:
+    """Numbered tiles in rows, and the bar of their colours unless they are colours themselves."""
+    import matplotlib as mpl
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    high, wide = tiles[0][0].shape[:2]
+    columns = min(len(tiles), max(4, min(16, int(np.ceil(np.sqrt(2 * len(tiles)))))))
+    cell = min(_LARGEST, max(_SMALLEST, (_ACROSS - columns * _GAP) / columns))
+    across, up = (cell * wide / max(high, wide), cell * high / max(high, wide))
+    rows = -(-len(tiles) // columns)
+    width = max(style.NARROWEST, 2 * style.MARGIN + columns * (across + _GAP))
+    coloured = tiles[0][0].ndim == 3
+    foot = 0.2 if coloured else 0.75
+    height = style.HEAD + rows * (up + _NUMBER + _GAP) + foot
+    figure = style.new_figure(width, height)
+    canvas = np.full((round(height * style.DPI), round(width * style.DPI), 3), 255, np.uint8)
+    colours = mpl.colormaps[_SIGNED if ends[0] < 0 else _POSITIVE]
+    for place, (values, text) in enumerate(tiles):
+        row, column = divmod(place, columns)
+        left = style.MARGIN + column * (across + _GAP)
+        top = style.HEAD + row * (up + _NUMBER + _GAP)
+        share = np.clip((values - ends[0]) / (ends[1] - ends[0]), 0, 1)
+        pixels = (np.asarray(share if coloured else colours(share)[:, :, :3]) * 255).round().astype(np.uint8)
+        _paste(canvas, pixels, left, top, across, up)
+        options = {"ha": "center", "va": "top", "fontsize": 6.5, "color": style.GREY}
+        figure.text((left + across / 2) / width, 1 - (top + up + 0.02) / height, text, **options)
+    figure.figimage(canvas, origin="upper", zorder=-1)
+    if not coloured:
+        bar = style.panel(figure, style.MARGIN, 0.42, min(3.5, width - 2 * style.MARGIN), 0.13)
+        scale = figure.colorbar(ScalarMappable(Normalize(*ends), colours), cax=bar, orientation="horizontal")
+        scale.outline.set_visible(False)
+        scale.set_label(unit)
+        scale.ax.locator_params(nbins=5)
+    style.heading(figure, what, title, facts)
+    return figure
+
+
+def _paste(canvas: Image, pixels: Image, left: float, top: float, across: float, up: float) -> None:
+    """Lay a tile into its place, its pixels as squares; lengths in inches."""
+    cv2 = opencv()
+    wide, high = max(1, round(across * style.DPI)), max(1, round(up * style.DPI))
+    way = cv2.INTER_AREA if pixels.shape[0] > high else cv2.INTER_NEAREST
+    x, y = round(left * style.DPI), round(top * style.DPI)
+    canvas[y : y + high, x : x + wide] = cv2.resize(pixels, (wide, high), interpolation=way)
+
+
+def _row(what: str, title: str, facts: str, pictures: Sequence[tuple[Image, str]]) -> Any:
+    """Pictures side by side, each with a line under it."""
+    gap, below = 0.25, 0.35
+    width = max(style.NARROWEST, 2 * style.MARGIN + len(pictures) * (_PICTURE + gap) - gap)
+    highest = max(picture.shape[0] for picture, _ in pictures) / style.DPI
+    height = style.HEAD + 0.05 + highest + below
+    figure = style.new_figure(width, height)
+    canvas = np.full((round(height * style.DPI), round(width * style.DPI), 3), 255, np.uint8)
+    for place, (picture, text) in enumerate(pictures):
+        left = style.MARGIN + place * (_PICTURE + gap)
+        high, wide, _ = picture.shape
+        x, y = round((left + _PICTURE / 2) * style.DPI - wide / 2), round((style.HEAD + 0.05) * style.DPI)
+        canvas[y : y + high, x : x + wide] = picture
+        options = {"ha": "center", "va": "top", "fontsize": style.TEXT}
+        fitted = style.left_to_right(style.fitted(text, _PICTURE + gap / 2, style.TEXT))
+        figure.text((left + _PICTURE / 2) / width, 1 - (style.HEAD + 0.05 + highest + 0.06) / height, fitted, **options)
+    figure.figimage(canvas, origin="upper", zorder=-1)
+    style.heading(figure, what, title, facts)
+    return figure

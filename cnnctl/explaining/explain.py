@@ -1,0 +1,130 @@
+"""One image through a trained network: what it answers, what its layers see, and which places speak for the answer."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.architecture import LayerPlan, Plan
+from cnnctl.architecture.field import Span, receptive_window
+from cnnctl.data.images import ImageSpec, read_image
+from cnnctl.errors import RunError, UsageError
+from cnnctl.explaining.activation_maps import GRAD_CAM, ClassMap, class_maps
+from cnnctl.explaining.network import Network, Values, features, seen_layers
+from cnnctl.inference.model import expand
+from cnnctl.training.export import LIMIT
+
+_UNIT = re.compile(r"(?P<layer>[\w.\-]+):(?P<row>\d+),(?P<column>\d+)")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One place of a feature map, and what of the image it sees (see architecture/field.py)."""
+
+    layer: LayerPlan
+    row: int
+    column: int
+    window: tuple[Span, Span]
+
+    def __str__(self) -> str:
+        return f"{self.layer.name}, row {self.row}, column {self.column}"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What was found.
+
+    Attributes:
+        path: The image.
+        method: Of activation_maps.METHODS, how the class maps were made.
+        order: Class numbers, the likeliest first.
+        probabilities: float32 (classes,).
+        features: The layer that the class maps are made of; None for the pixels themselves.
+        maps: Of the likeliest classes, the likeliest first.
+        layers: (layer, its values) of every convolution and pooling layer.
+        unit: The chosen one; None where no layer has rows and columns.
+    """
+
+    path: str
+    method: str
+    order: tuple[int, ...]
+    probabilities: NDArray[np.float32]
+    features: LayerPlan | None
+    maps: tuple[ClassMap, ...]
+    layers: tuple[tuple[LayerPlan, Values], ...]
+    unit: Unit | None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be explained.
+
+    Attributes:
+        top: How many of the likeliest classes get a map.
+        method: Of activation_maps.METHODS.
+        unit: `conv2d_1:3,4`; None takes the place that speaks most for the answer.
+    """
+
+    top: int = 3
+    method: str = GRAD_CAM
+    unit: str | None = None
+
+
+def explain(network: Network, spec: ImageSpec, path: str, shipped: NDArray[np.float32], wish: Wish) -> Explanation:
+    """Everything about one image.
+
+    Args:
+        network: Of the run.
+        spec: What its images are made to be.
+        path: The image.
+        shipped: float32 (classes,), what the run's model.onnx answers.
+        wish: What is asked for.
+
+    Raises:
+        ImageError: the image cannot be used.
+        UsageError: the unit is none of the network's.
+        RunError: model.keras and model.onnx are not the same network.
+    """
+    image = read_image(path, spec)
+    probabilities = expand(np.asarray(network.model.predict_on_batch(image[None]), np.float32))[0]
+    if not float(np.abs(probabilities - shipped).max()) <= LIMIT:
+        raise RunError("model.keras and model.onnx of the run give different answers", "train the run again")
+    order = tuple(int(at) for at in np.argsort(-probabilities, kind="stable"))
+    chosen = features(network.plan)
+    maps = tuple(class_maps(network, chosen, image, order[: wish.top], wish.method))
+    rows = seen_layers(network.plan)
+    layers = tuple(zip(rows, network.values(image, rows), strict=True))
+    unit = find_unit(network.plan, wish.unit, chosen, maps[0])
+    return Explanation(path, wish.method, order, probabilities, chosen, maps, layers, unit)
+
+
+def find_unit(plan: Plan, wanted: str | None, chosen: LayerPlan | None, best: ClassMap) -> Unit | None:
+    """The unit whose receptive field is drawn.
+
+    Raises:
+        UsageError: what is wanted is no unit of the network.
+    """
+    images = [row for row in plan.layers if len(row.output_shape) == 3]
+    if wanted is None:
+        if chosen is None:
+            return None
+        row, column = divmod(int(best.values.argmax()), best.values.shape[1])
+        return _unit(plan, chosen, row, column)
+    match = _UNIT.fullmatch(wanted)
+    if match is None:
+        raise UsageError(f"a unit is written LAYER:ROW,COLUMN, such as conv2d:3,4; received: {wanted}")
+    layer = next((row for row in images if row.name == match["layer"]), None)
+    if layer is None:
+        names = ", ".join(row.name for row in images) or "none"
+        raise UsageError(f"no layer {match['layer']} has rows and columns", f"these have: {names}")
+    row, column = int(match["row"]), int(match["column"])
+    high, wide, _ = layer.output_shape
+    if row >= high or column >= wide:
+        raise UsageError(f"{wanted} lies outside: {layer.name} has rows 0 to {high - 1} and columns 0 to {wide - 1}")
+    return _unit(plan, layer, row, column)
+
+
+def _unit(plan: Plan, layer: LayerPlan, row: int, column: int) -> Unit:
+    until = plan.layers[: plan.layers.index(layer) + 1]
+    return Unit(layer, row, column, receptive_window(until, row, column))

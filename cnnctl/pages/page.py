@@ -1,0 +1,34 @@
+"""Templates filled in, everything escaped."""
+
+import base64
+from typing import Any
+
+from cnnctl import __version__
+
+
+def render(template: str, **values: Any) -> str:
+    """A page.
+
+    Args:
+        template: A file of templates/.
+        values: What it names. Texts are escaped; whatever is not text must come as pages.page.picture makes it.
+
+    Returns:
+        The whole HTML document.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("cnnctl.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["picture"] = picture
+    return environment.get_template(template).render(version=__version__, **values) + "\n"
+
+
+def picture(content: bytes) -> str:
+    """A PNG file as the address of an <img>."""
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
