@@ -53,7 +53,8 @@ def explain_cli(
     """Show what a trained network sees in an image: feature maps, kernels, and the places that speak for its answer."""
     from cnnctl.errors import UsageError
     from cnnctl.explaining.activation_maps import METHODS
-    from cnnctl.explaining.explain import Wish
+    from cnnctl.explaining.explain import Wish, parse_unit
+    from cnnctl.explaining.network import run_plan
     from cnnctl.explaining.sections import make_sections, page
     from cnnctl.quiet import captured_stderr
     from cnnctl.runs import find_run
@@ -63,8 +64,9 @@ def explain_cli(
     folder = output or Path(f"{image.stem}-explained")
     _check(folder)
     found_run = find_run(run)
+    wish = Wish(top, method, None if unit is None else parse_unit(unit, run_plan(found_run)))
     with captured_stderr():
-        found, network, spec = _compute(found_run, image, Wish(top, method, unit))
+        found, network, spec = _compute(found_run, image, wish)
         sections = make_sections(found, network, spec, found_run.title)
     _write(folder, sections, page(found, sections, network, found_run.title))
     if as_json:

@@ -7,6 +7,7 @@ of convolutional neural networks" (https://arxiv.org/abs/2011.08891).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,14 +57,14 @@ def class_maps(
         found = layer(found, training=False)
     maps = []
     for number in numbers:
-        slope = np.asarray(_gradient(lambda values, of=number: _score(tail, values, of), found))[0]
+        slope = np.asarray(_gradient(partial(_score, tail, number), found))[0]
         values = np.asarray(found, np.float32)[0]
         weights = slope if method == HIRES_CAM or row is None else slope.mean(axis=(0, 1))
         maps.append(ClassMap(int(number), np.maximum((weights * values).sum(axis=2), 0).astype(np.float32)))
     return maps
 
 
-def _score(tail: Sequence[Any], values: Any, number: int) -> Any:
+def _score(tail: Sequence[Any], number: int, values: Any) -> Any:
     """A class' score before softmax; for a sigmoid z of the second class, -z is the first one's."""
     import keras
 

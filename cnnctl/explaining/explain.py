@@ -63,12 +63,12 @@ class Wish:
     Attributes:
         top: How many of the likeliest classes get a map.
         method: Of activation_maps.METHODS.
-        unit: `conv2d_1:3,4`; None takes the place that speaks most for the answer.
+        unit: Whose receptive field is drawn; None takes the place that speaks most for the answer.
     """
 
     top: int = 3
     method: str = GRAD_CAM
-    unit: str | None = None
+    unit: Unit | None = None
 
 
 def explain(network: Network, spec: ImageSpec, path: str, shipped: NDArray[np.float32], wish: Wish) -> Explanation:
@@ -83,7 +83,6 @@ def explain(network: Network, spec: ImageSpec, path: str, shipped: NDArray[np.fl
 
     Raises:
         ImageError: the image cannot be used.
-        UsageError: the unit is none of the network's.
         RunError: model.keras and model.onnx are not the same network.
     """
     image = read_image(path, spec)
@@ -95,25 +94,23 @@ def explain(network: Network, spec: ImageSpec, path: str, shipped: NDArray[np.fl
     maps = tuple(class_maps(network, chosen, image, order[: wish.top], wish.method))
     rows = seen_layers(network.plan)
     layers = tuple(zip(rows, network.values(image, rows), strict=True))
-    unit = find_unit(network.plan, wish.unit, chosen, maps[0])
+    unit = wish.unit
+    if unit is None and chosen is not None:
+        row, column = divmod(int(maps[0].values.argmax()), maps[0].values.shape[1])
+        unit = _unit(network.plan, chosen, row, column)
     return Explanation(path, wish.method, order, probabilities, chosen, maps, layers, unit)
 
 
-def find_unit(plan: Plan, wanted: str | None, chosen: LayerPlan | None, best: ClassMap) -> Unit | None:
-    """The unit whose receptive field is drawn.
+def parse_unit(text: str, plan: Plan) -> Unit:
+    """A unit in the user's words, `conv2d_1:3,4`.
 
     Raises:
-        UsageError: what is wanted is no unit of the network.
+        UsageError: it is none of the network's.
     """
-    images = [row for row in plan.layers if len(row.output_shape) == 3]
-    if wanted is None:
-        if chosen is None:
-            return None
-        row, column = divmod(int(best.values.argmax()), best.values.shape[1])
-        return _unit(plan, chosen, row, column)
-    match = _UNIT.fullmatch(wanted)
+    match = _UNIT.fullmatch(text)
     if match is None:
-        raise UsageError(f"a unit is written LAYER:ROW,COLUMN, such as conv2d:3,4; received: {wanted}")
+        raise UsageError(f"a unit is written LAYER:ROW,COLUMN, such as conv2d:3,4; received: {text}")
+    images = [row for row in plan.layers if len(row.output_shape) == 3]
     layer = next((row for row in images if row.name == match["layer"]), None)
     if layer is None:
         names = ", ".join(row.name for row in images) or "none"
@@ -121,7 +118,7 @@ def find_unit(plan: Plan, wanted: str | None, chosen: LayerPlan | None, best: Cl
     row, column = int(match["row"]), int(match["column"])
     high, wide, _ = layer.output_shape
     if row >= high or column >= wide:
-        raise UsageError(f"{wanted} lies outside: {layer.name} has rows 0 to {high - 1} and columns 0 to {wide - 1}")
+        raise UsageError(f"{text} lies outside: {layer.name} has rows 0 to {high - 1} and columns 0 to {wide - 1}")
     return _unit(plan, layer, row, column)
 
 

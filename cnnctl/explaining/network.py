@@ -72,15 +72,25 @@ def load_network(run: Run) -> Network:
     Raises:
         RunError: the run lacks them, or they do not fit together.
     """
+    path = run.need(run.keras_model)
+    plan = run_plan(run)
+    return Network(load_model(path, plan, Scaling(*read_scaling(path))), plan, run.read_classes())
+
+
+def run_plan(run: Run) -> Plan:
+    """The network of a run without its weights.
+
+    Raises:
+        CnnctlError: its config is gone or wrong.
+    """
     config = load(run.need(run.config)).config
     assert config is not None
-    classes = run.read_classes()
     image = config.data.image
-    plan = make_plan(config.model, (image.height, image.width, image.channels), len(classes), config.output)
+    shape = (image.height, image.width, image.channels)
+    plan = make_plan(config.model, shape, len(run.read_classes()), config.output)
     if plan.problems:
         raise RunError(f"{run.config}: {plan.problems[0].message} ({plan.problems[0].received})", "train the run again")
-    path = run.need(run.keras_model)
-    return Network(load_model(path, plan, Scaling(*read_scaling(path))), plan, classes)
+    return plan
 
 
 def seen_layers(plan: Plan) -> list[LayerPlan]:

@@ -2,24 +2,13 @@
 
 import numpy as np
 import pytest
-from matplotlib.text import Text
 
 from cnnctl.explaining import drawing
 from cnnctl.pictures import style
 from tests.evaluation.plots.build import ODD, numbered
+from tests.pictures.look import assert_all_inside
 
 TITLE = "a photo with a long name " * 8 + ".jpeg, digits 3"
-
-
-def check(figure):
-    style.png(figure)
-    for text in figure.findobj(Text):
-        if text.get_text():
-            box = text.get_window_extent()
-            assert box.x0 >= 0, text
-            assert box.x1 <= figure.bbox.x1 + 1, text
-            assert box.y0 >= 0, text
-            assert box.y1 <= figure.bbox.y1 + 1, text
 
 
 @pytest.fixture(autouse=True)
@@ -32,23 +21,27 @@ def _drawing():
 def test_probabilities(names):
     chances = np.random.default_rng(0).dirichlet(np.full(len(names), 0.2)).astype(np.float32)
     figure = drawing.probabilities_figure(names, chances, TITLE)
-    check(figure)
+    assert_all_inside(figure)
     bars = [patch.get_width() for patch in figure.axes[0].patches]
     assert bars == sorted(chances.tolist(), reverse=True)[: drawing.MOST_BARS]
     certain = np.eye(len(names), dtype=np.float32)[0]
-    check(drawing.probabilities_figure(names, certain, TITLE))
+    assert_all_inside(drawing.probabilities_figure(names, certain, TITLE))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 120), (28, 28, 1), (3, 200, 7), (300, 2, 65), (1, 1, 1)])
 @pytest.mark.parametrize("offset", [0.0, -0.5])
 def test_feature_maps(shape, offset):
-    check(drawing.maps_figure("conv2d_12", np.random.default_rng(0).random(shape, np.float32) + offset, TITLE))
-    check(drawing.maps_figure("conv2d_12", np.zeros(shape, np.float32), TITLE))
+    assert_all_inside(
+        drawing.maps_figure("conv2d_12", np.random.default_rng(0).random(shape, np.float32) + offset, TITLE)
+    )
+    assert_all_inside(drawing.maps_figure("conv2d_12", np.zeros(shape, np.float32), TITLE))
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 3, 32), (5, 5, 1, 6), (1, 1, 3, 1), (11, 11, 3, 96), (1, 7, 1, 8)])
 def test_kernels(shape):
-    check(drawing.kernels_figure("conv2d", np.random.default_rng(0).normal(size=shape).astype(np.float32), TITLE))
+    assert_all_inside(
+        drawing.kernels_figure("conv2d", np.random.default_rng(0).normal(size=shape).astype(np.float32), TITLE)
+    )
 
 
 @pytest.mark.parametrize("size", [(330, 330), (330, 40), (20, 330)])
@@ -59,7 +52,7 @@ def test_class_maps(size, count):
     heat[0, 3] = 2
     maps = [(name, heat if number % 2 == 0 else heat * 0) for number, name in enumerate(numbered(count))]
     figure = drawing.cam_figure(picture, maps, "made of the 3x4 places of conv2d", "Grad-CAM", TITLE)
-    check(figure)
+    assert_all_inside(figure)
     assert len(figure.images) == 1
     pixels = np.asarray(figure.images[0].get_array()).astype(int)
     left = round((style.MARGIN + drawing._PICTURE + 0.25) * style.DPI)  # where the first map lies
@@ -73,4 +66,4 @@ def test_class_maps(size, count):
 @pytest.mark.parametrize("window", [((0, 8), (0, 8)), ((0, 5), (2, 8)), ((7, 8), (7, 8)), ((0, 0), (0, 0))])
 def test_receptive_fields(window):
     picture = np.random.default_rng(0).integers(0, 256, (330, 330, 3)).astype(np.uint8)
-    check(drawing.field_figure(picture, (8, 8), window, (8, 8), "conv2d, row 0, column 3", TITLE))
+    assert_all_inside(drawing.field_figure(picture, (8, 8), window, (8, 8), "conv2d, row 0, column 3", TITLE))

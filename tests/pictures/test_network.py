@@ -8,8 +8,8 @@ from matplotlib.text import Text
 
 from cnnctl.architecture import make_plan
 from cnnctl.pictures.network import MOST_VOLUMES, network_figure
-from cnnctl.pictures.style import png
 from tests.config.build import layers
+from tests.pictures.look import assert_all_inside
 
 LENET = (
     "conv2d: {filters: 6, kernel_size: 5, activation: tanh}",
@@ -77,15 +77,8 @@ def test_texts_neither_overlap_nor_leave_the_picture(times):
     assert len(drawn(figure)) <= MOST_VOLUMES + 1
     if times == 400:
         assert f"… {times + 3 - MOST_VOLUMES} volumes" in texts(figure)
-    png(figure)
-    canvas = figure.bbox
-    shown = [one for one in figure.findobj(Text) if one.get_text()]
-    boxes = [one.get_window_extent() for one in shown]
-    for box in boxes:
-        assert canvas.x0 <= box.x0
-        assert box.x1 <= canvas.x1
-        assert canvas.y0 <= box.y0
-        assert box.y1 <= canvas.y1
+    assert_all_inside(figure)
+    boxes = [one.get_window_extent() for one in figure.findobj(Text) if one.get_text()]
     rows = sorted(boxes, key=lambda box: (round(box.y0), box.x0))
     for one, other in itertools.pairwise(rows):
         assert round(one.y0) != round(other.y0) or one.x1 <= other.x0 + 1

@@ -10,8 +10,8 @@ from cnnctl.config import load
 from cnnctl.data.augment import augmenter
 from cnnctl.data.catalog import image_spec, make_catalog
 from cnnctl.data.images import opencv, read_image
-from cnnctl.pictures import style
 from cnnctl.pictures.preview import choose, make_samples, preview_figure
+from tests.pictures.look import assert_all_inside
 
 CONFIG = """
 data: {{train: {photos}, image: {{height: 12, width: 24, channels: {channels}, fit: {fit}}}}}
@@ -83,13 +83,7 @@ def test_the_picture(tmp_path, small_photos, channels, steps):
     assert errors[0] == "there is no such file"
     assert set(errors[1:]) <= ({"its partner gone.png: there is no such file"} if steps else set())
     figure = preview_figure(config, samples, "photos")
-    style.png(figure)
-    texts = [text for text in figure.findobj(Text) if text.get_text()]
-    shown = {text.get_text() for text in texts}
+    shown = {text.get_text() for text in figure.findobj(Text)}
     assert {"file", "network's input", "gone.png"} <= shown
     assert ("epoch 3" in shown) == bool(steps)
-    for text in texts:
-        box = text.get_window_extent()
-        assert box.x0 >= 0
-        assert box.x1 <= figure.bbox.x1
-        assert box.y0 >= 0
+    assert_all_inside(figure)
