@@ -7,7 +7,8 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption, RunOption
-from cnnctl.cli.render import percent, print_json, printable
+from cnnctl.cli.render import print_json, printable
+from cnnctl.words import percent
 
 if TYPE_CHECKING:
     from cnnctl.explaining.explain import Explanation, Wish

@@ -12,8 +12,9 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import RunOption
-from cnnctl.cli.render import LEFT, RIGHT, percent, print_table, printable
+from cnnctl.cli.render import LEFT, RIGHT, print_table, printable
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
+from cnnctl.words import percent
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns

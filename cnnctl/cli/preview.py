@@ -7,7 +7,8 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
-from cnnctl.cli.render import LEFT, RIGHT, percent, print_json, print_table, printable
+from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table, printable
+from cnnctl.words import percent
 
 if TYPE_CHECKING:
     from cnnctl.pictures.preview import Sample
@@ -42,6 +43,7 @@ def preview_cli(
     from cnnctl.cli.png import check_png, save_png
     from cnnctl.config import load
     from cnnctl.data.catalog import make_catalog
+    from cnnctl.data.split import TRAIN
     from cnnctl.pictures import style
     from cnnctl.pictures.preview import make_samples, preview_figure
     from cnnctl.quiet import captured_stderr
@@ -52,7 +54,9 @@ def preview_cli(
     assert loaded.config is not None
     path = output or Path(f"{loaded.config.name}-preview.png")
     with captured_stderr():
-        samples = make_samples(loaded.config, make_catalog(loaded.config.data, loaded.config.seed), images, variations)
+        frame = make_catalog(loaded.config.data, loaded.config.seed).frame
+        chosen = frame[frame.split == TRAIN]
+        samples = make_samples(loaded.config, chosen.path.tolist(), chosen.label.tolist(), images, variations)
         with style.drawing():
             content = style.png(preview_figure(loaded.config, samples, loaded.name))
     save_png(path, content, "--output")

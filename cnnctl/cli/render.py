@@ -54,27 +54,3 @@ def print_table(
 def printable(text: str) -> str:
     """The text without anything that would move the cursor or colour the screen."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """0.941 as `94.1%`."""
-    return f"{share:.{digits}%}"
-
-
-def size(count: float) -> str:
-    """Bytes in a unit that a person reads: `56.3 MB`."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
-        count /= 1000
-    raise AssertionError("unreachable")
-
-
-def duration(seconds: float) -> str:
-    """`7 s`, `3 min 20 s` or `2 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

@@ -8,7 +8,8 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption, SetOption
-from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table, size
+from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table
+from cnnctl.words import size
 
 if TYPE_CHECKING:
     from cnnctl.architecture import LayerPlan, Plan
@@ -174,9 +175,9 @@ def _layer_json(row: "LayerPlan", with_formulas: bool) -> dict[str, Any]:
 
 def print_summary(subject: Subject, with_formulas: bool) -> None:
     """The table of layers, then the totals."""
+    from cnnctl.architecture.describe import settings_text
     from cnnctl.architecture.formulas import formulas
     from cnnctl.architecture.plan import format_shape
-    from cnnctl.cli.describe import settings_text
 
     plan = subject.plan
     print(f"{subject.name}: input {format_shape(plan.input_shape)}\n")

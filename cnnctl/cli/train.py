@@ -11,7 +11,8 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
-from cnnctl.cli.render import LEFT, RIGHT, duration, percent, print_json, print_table, size
+from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table
+from cnnctl.words import duration, percent, size
 
 if TYPE_CHECKING:
     from cnnctl.architecture import Plan

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from cnnctl.cli.render import duration
 from cnnctl.training.progress import Epoch, Watcher
+from cnnctl.words import duration
 
 _BETWEEN_LINES = 10.0  # seconds between two plain lines about the same long step
 

@@ -11,7 +11,7 @@ def render(template: str, **values: Any) -> str:
 
     Args:
         template: A file of templates/.
-        values: What it names. Texts are escaped; whatever is not text must come as pages.page.picture makes it.
+        values: What it names. Texts are escaped.
 
     Returns:
         The whole HTML document.
@@ -29,6 +29,6 @@ def render(template: str, **values: Any) -> str:
     return environment.get_template(template).render(version=__version__, **values) + "\n"
 
 
-def picture(content: bytes) -> str:
-    """A PNG file as the address of an <img>."""
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+def picture(content: bytes, kind: str = "png") -> str:
+    """An image file as the address of an <img>."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnctl.config import Config
 from cnnctl.data.augment import augmenter
-from cnnctl.data.catalog import Catalog, image_spec
+from cnnctl.data.catalog import image_spec
 from cnnctl.data.images import (
     Image,
     ImageError,
@@ -24,7 +24,6 @@ from cnnctl.data.images import (
     read_bytes,
     read_image,
 )
-from cnnctl.data.split import TRAIN
 from cnnctl.pictures import style
 
 _CELL, _GAP, _CAPTION = 1.3, 0.14, 0.2
@@ -56,17 +55,16 @@ class Sample:
     error: str | None = None
 
 
-def make_samples(config: Config, catalog: Catalog, count: int, epochs: int) -> list[Sample]:
+def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], count: int, epochs: int) -> list[Sample]:
     """Training images of all classes in turn, varied as training varies them in its first epochs.
 
     Args:
         config: The config.
-        catalog: Its images.
+        paths: Its training images, in their order.
+        labels: Their classes.
         count: Images to take, where there are so many.
         epochs: Variations of each; there are none where the config has no augment section.
     """
-    chosen = catalog.frame.split == TRAIN
-    paths, labels = catalog.frame.path[chosen].tolist(), catalog.frame.label[chosen].tolist()
     spec = image_spec(config.data.image)
 
     @lru_cache(maxsize=1024)

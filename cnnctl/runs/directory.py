@@ -94,6 +94,10 @@ class Run:
         return self.path / "checkpoints"
 
     @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
     def lock(self) -> Path:
         return self.path / ".lock"
 
@@ -122,6 +126,15 @@ class Run:
         value = self._read_json(self.metrics)
         if not isinstance(value, dict):
             raise RunError(f"{self.metrics} does not hold metrics")
+        return value
+
+    def read_environment(self) -> dict[str, Any]:
+        """The content of environment.json; an empty dict where there is none yet."""
+        if not self.environment.is_file():
+            return {}
+        value = self._read_json(self.environment)
+        if not isinstance(value, dict):
+            raise RunError(f"{self.environment} does not hold an environment")
         return value
 
     def read_split(self, split: str) -> tuple[list[str], list[str]]:

@@ -24,7 +24,9 @@ def prepared(tmp_path: Path, photos: Path, fit: str = "crop", steps: str = "", c
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.format(photos=photos, fit=fit, steps=steps, channels=channels))
     config = load(path).config
-    return config, make_catalog(config.data, config.seed)
+    frame = make_catalog(config.data, config.seed).frame
+    chosen = frame[frame.split == "train"]
+    return config, chosen.path.tolist(), chosen.label.tolist()
 
 
 def test_every_class_has_its_turn():
@@ -33,24 +35,23 @@ def test_every_class_has_its_turn():
 
 
 def test_what_the_network_gets_and_its_variations_are_those_of_training(tmp_path, small_photos):
-    config, catalog = prepared(tmp_path, small_photos, steps="random_rotation: {factor: 0.2}, cut_mix")
-    samples = make_samples(config, catalog, 3, 4)
+    config, paths, labels = prepared(tmp_path, small_photos, steps="random_rotation: {factor: 0.2}, cut_mix")
+    samples = make_samples(config, paths, labels, 3, 4)
     spec = image_spec(config.data.image)
-    training = catalog.frame[catalog.frame.split == "train"].reset_index()
-    images = [read_image(path, spec) for path in training.path]
+    images = [read_image(path, spec) for path in paths]
     vary = augmenter(config.augment, config.seed, images.__getitem__, len(images))
     assert sorted({one.label for one in samples}) == ["007", "1e3", "no"]
     for one in samples:
-        number = training.path.tolist().index(one.path)
+        number = paths.index(one.path)
         expected = [images[number], *(vary(number, epoch).image for epoch in range(4))]
         assert len(one.pictures) == 6
         for picture, pixels in zip(one.pictures[1:], expected, strict=True):
             enlarged = opencv().resize(pixels, picture.shape[1::-1], interpolation=opencv().INTER_NEAREST)
             assert np.array_equal(picture, enlarged)
         for caption, epoch in zip(one.captions, range(4), strict=True):
-            shares = dict.fromkeys(catalog.classes, 0.0)
+            shares = dict.fromkeys(labels, 0.0)
             for which, share in vary(number, epoch).shares:
-                shares[training.label[which]] += share
+                shares[labels[which]] += share
             named = sorted((name for name in shares if shares[name] >= 0.005), key=lambda name: -shares[name])
             assert [part.split()[0] for part in caption.split(", ")] == named
 
@@ -75,10 +76,9 @@ def test_what_a_crop_cuts_away_is_pale(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("steps", ["", "mix_up: {alpha: 0.4}, random_erasing"])
 def test_the_picture(tmp_path, small_photos, channels, steps):
-    config, catalog = prepared(tmp_path, small_photos, steps=steps, channels=channels)
-    bad = catalog.frame.path[catalog.frame.split == "train"].iloc[0]
-    catalog.frame.loc[catalog.frame.path == bad, "path"] = str(tmp_path / "gone.png")
-    samples = make_samples(config, catalog, 12, 3)
+    config, paths, labels = prepared(tmp_path, small_photos, steps=steps, channels=channels)
+    paths[labels.index("007")] = str(tmp_path / "gone.png")
+    samples = make_samples(config, paths, labels, 12, 3)
     errors = [one.error for one in samples if one.error]
     assert errors[0] == "there is no such file"
     assert set(errors[1:]) <= ({"its partner gone.png: there is no such file"} if steps else set())

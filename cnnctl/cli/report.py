@@ -1,0 +1,41 @@
+"""`cnnctl report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnnctl.cli.app import guarded
+from cnnctl.cli.options import JsonOption
+from cnnctl.cli.render import print_json, printable
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("report", epilog="Example: cnnctl report runs/digits/1 --open")(guarded(report_cli))
+
+
+def report_cli(
+    run: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RUN]", help="A run directory; runs/latest when left out.", show_default=False),
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one page with everything about a run: RUN/report.html, which needs no network."""
+    from cnnctl.quiet import captured_stderr
+    from cnnctl.report.write import write_report
+    from cnnctl.runs import find_run
+
+    found = find_run(run)
+    with captured_stderr():
+        path = write_report(found)
+    if show:
+        import webbrowser
+
+        webbrowser.open(path.absolute().as_uri())
+    if as_json:
+        print_json({"report": str(path), "bytes": path.stat().st_size})
+    else:
+        print(f"open  {printable(str(path))}")

@@ -1,0 +1,1 @@
+"""A run -> one page with everything about it: result, training, data, network, config, environment."""
