@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN = $$(readlink -f runs/latest)
 
-.PHONY: demo test install bench torture fuzz clean
+.PHONY: demo test browser install bench torture fuzz clean
 
 install: .venv/installed
 
@@ -23,7 +23,14 @@ demo: install
 	@echo
 	@echo "the run is in $(RUN)"
 
-test: install
+# The tests of pages want Debian's Chromium; where it cannot be installed, they are skipped and say so.
+browser:
+	@command -v chromedriver > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
+		timeout 240 sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends chromium chromium-driver' > /dev/null 2>&1; } || \
+		echo "no Chromium: the tests in a browser are skipped"
+
+test: install browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -290,11 +290,15 @@ def _environment(environment: dict[str, Any]) -> Table:
 
 def _commands(run: Run, environment: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """(what it does, command line) of what makes this run again and looks at it."""
-    here = shlex.quote(str(run.path.absolute()))
+    path = run.path.absolute()
+    here = shlex.quote(str(path))
     words = [str(word) for word in environment.get("command", [])]
     given = [("the command that made this run", shlex.join(["cnnctl", *words[1:]]))] if words else []
     return (
-        ("the same training again, from the resolved config", f"cnnctl train {here}/config.yaml"),
+        (
+            "the same training again, from the resolved config",
+            shlex.join(["cnnctl", "train", str(path / run.config.name)]),
+        ),
         *given,
         ("judge it again", f"cnnctl evaluate --run {here}"),
         ("use it", f"cnnctl predict IMAGE --run {here}"),
