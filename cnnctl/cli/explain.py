@@ -83,7 +83,6 @@ def explain_cli(
 
 def _compute(run: "Run", image: Path, wish: "Wish") -> "tuple[Explanation, Network, Any]":
     """The explanation; the image is tried before Keras is loaded, which takes seconds."""
-    from cnnctl.config import load
     from cnnctl.data.images import ImageError, read_image
     from cnnctl.errors import DataError
     from cnnctl.explaining.explain import explain
@@ -96,9 +95,7 @@ def _compute(run: "Run", image: Path, wish: "Wish") -> "tuple[Explanation, Netwo
         pixels = read_image(image, classifier.spec)
     except ImageError as error:
         raise DataError(f"{image}: {error.message}", error.hint) from None
-    config = load(run.need(run.config)).config
-    assert config is not None
-    import_keras(choose_backend(config.train.backend), config.train)
+    import_keras(choose_backend("auto"))
     shipped = classifier.probabilities(pixels[None])[0]
     network = load_network(run)
     return explain(network, classifier.spec, str(image), shipped, wish), network, classifier.spec

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import cv2
 import h5py
 import pytest
 
@@ -162,6 +163,22 @@ def test_evaluate_and_predict_take_either_run(runs, without_tensorflow):
         paths = [row["path"] for row in rows]
         answers = json.loads(without_tensorflow.run("predict", *paths, "--run", str(run), "--format", "json").stdout)
         assert [answer["label"] for answer in answers] == [row["predicted"] for row in rows]
+
+
+def test_either_backend_explains_either_run(runs, without_tensorflow):
+    path = table(runs[0] / "predictions.csv")[0]["path"]
+    for run in runs:
+        found = []
+        for name, hidden in (("tensorflow", "jax"), ("jax", "tensorflow tf2onnx")):
+            words = ("explain", path, "--run", str(run), "--output", f"{run.name}-explained-by-{name}", "--json")
+            found.append(json.loads(without_tensorflow.run(*words, HIDDEN=hidden).stdout))
+        one, other = found
+        assert [row["label"] for row in one["probabilities"]] == [row["label"] for row in other["probabilities"]]
+        for key in ("features", "receptive_field", "layers", "method"):
+            assert one[key] == other[key]
+        for mine, theirs in zip(one["pictures"], other["pictures"], strict=True):
+            pixels = [cv2.imread(str(without_tensorflow.folder / name)).astype(int) for name in (mine, theirs)]
+            assert abs(pixels[0] - pixels[1]).max() <= 2, mine
 
 
 def test_everything_together_whole_and_killed_alike(without_tensorflow, small_photos):
