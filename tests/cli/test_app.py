@@ -9,6 +9,7 @@ import pytest
 
 from cnnctl import __version__
 from cnnctl.cli.app import COMMANDS
+from cnnctl.data.builtin import digits_folder
 from tests.cli.command import cnnctl, succeed
 from tests.conftest import CONFIGS, Trained
 
@@ -50,14 +51,16 @@ def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
         (["schema", "--markdown"], ("numpy", "cv2", "onnxruntime")),
         (["cache"], ("cv2", "onnxruntime", "yaml")),
         (["predict", "one.png"], ("yaml",)),
+        (["convolve", "one.png", "--numbers", "--size", "6"], ("onnxruntime", "yaml")),
+        (["runs"], ("cv2", "onnxruntime")),
     ],
     ids=lambda value: " ".join(value[:1]),
 )
 def test_instant_commands_import_nothing_heavy(
-    arguments: list[str], also_banned: tuple[str, ...], digits_run: Trained, cache: Path
+    arguments: list[str], also_banned: tuple[str, ...], digits_run: Trained
 ) -> None:
     one = digits_run.folder / "one.png"
-    one.write_bytes((cache / "cnnctl" / "digits-1" / "3" / "0003.png").read_bytes())
+    one.write_bytes((digits_folder() / "3" / "0003.png").read_bytes())
     program = (
         "import json, sys\nfrom cnnctl.cli.app import run\nsys.argv[0] = 'cnnctl'\n"
         "code = run()\nprint(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)\n"

@@ -11,6 +11,7 @@ from PIL import Image
 
 from cnnctl.config import load
 from cnnctl.config.schema import CsvColumns
+from cnnctl.data import images
 from cnnctl.data.images import ImageSpec, read_image
 from cnnctl.errors import EXIT_INTERRUPTED, DivergedError, MachineError, RunError
 from cnnctl.evaluation.evaluate import evaluate_data, evaluate_split
@@ -18,6 +19,7 @@ from cnnctl.inference.model import Classifier, load_classifier
 from cnnctl.inference.stream import classify
 from cnnctl.runs import Run, find_run
 from cnnctl.training import export, learn
+from cnnctl.training import fit as fit_module
 from cnnctl.training.feeding import Feed
 from cnnctl.training.train import InterruptedTrainingError
 from tests.images import picture
@@ -224,6 +226,30 @@ def test_training_evaluation_and_prediction_see_the_same_pixels(here, monkeypatc
     for image in (at_the_end, judged, judged_again, predicted):
         np.testing.assert_array_equal(image, expected)
     assert any(np.array_equal(image, expected) for image in seen["training"])
+
+
+def test_after_the_first_epoch_nothing_is_decoded_built_or_traced(here, small_photos, monkeypatch, keras):
+    """Nor by validation, which comes after each epoch."""
+    listener = Listener()
+    events: list[tuple[str, int]] = []
+
+    def noting(what, function):
+        def noted(*arguments, **named):
+            events.append((what, len(listener.epochs)))
+            return function(*arguments, **named)
+
+        return noted
+
+    monkeypatch.setattr(images, "_decode", noting("decode", images._decode))
+    monkeypatch.setattr(fit_module, "as_keras_dataset", noting("build", fit_module.as_keras_dataset))
+    monkeypatch.setattr(keras.Model, "compute_loss", noting("trace", keras.Model.compute_loss))
+    chosen = ("data.cache=cache", "train.epochs=3", "train.ema=0.9", "augment=[random_rotation: {factor: 0.1}]")
+    train_here(SMALL.format(photos=small_photos), *chosen, watcher=listener)
+    assert [one.number for one in listener.epochs] == [1, 2, 3]
+    before = [what for what, epochs in events if epochs == 0]
+    assert (before.count("decode"), before.count("build")) == (60, 2)
+    assert before.count("trace") >= 2
+    assert [event for event in events if 0 < event[1] < 3] == []
 
 
 def test_sigmoid_weights_standardized_pixels_and_bad_images_together(here, keras):
