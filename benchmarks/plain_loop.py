@@ -56,8 +56,8 @@ def main(kind: str, policy: str, count: int) -> None:
     scaling = layers.Rescaling(1 / 255, dtype="float32")
     model = keras.Sequential([layers.Input((size, size, 3), dtype="uint8"), scaling, *network(), output])
     if kind == "strong":
-        optimizer = keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.005)
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.1)
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.0125)
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)
     else:
         optimizer, loss = keras.optimizers.Adam(), keras.losses.CategoricalCrossentropy()
     model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
