@@ -51,7 +51,7 @@ def read_scaling(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
         entries = _model_config(path).get("config", {}).get("layers", [])
         (settings,) = [one["config"] for one in entries if one.get("class_name") == "Rescaling"]
         scale, offset = (_numbers(settings[key]) for key in ("scale", "offset"))
-    except (AttributeError, TypeError, LookupError, ValueError) as error:
+    except (AttributeError, TypeError, LookupError, ValueError, OverflowError, RecursionError) as error:
         raise RunError(f"{path} does not say how its pixels are scaled: {error!r}", "cnnctl train writes it") from None
     return scale, offset
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from cnnctl.architecture import arithmetic
+from cnnctl.config import Config
 from cnnctl.config import layers as kinds
 from cnnctl.config.layers import AnyLayer, RealLayer, Repeat
 from cnnctl.config.types import Sides
+from cnnctl.errors import RunError
 
 Shape = tuple[int, ...]
 LayerPath = tuple[str | int, ...]
@@ -130,6 +132,25 @@ class _Step:
     multiply_adds: int = 0
     zeros: Sides = NO_SIDES
     lost: tuple[int, int] = (0, 0)
+
+
+def plan_of(config: Config, classes: int, place: object) -> Plan:
+    """The plan of a config that trained before.
+
+    Args:
+        config: The config.
+        classes: How many there are.
+        place: Where it stands, for the message.
+
+    Raises:
+        RunError: it has a layer that cannot be.
+    """
+    image = config.data.image
+    plan = make_plan(config.model, (image.height, image.width, image.channels), classes, config.output)
+    if plan.problems:
+        one = plan.problems[0]
+        raise RunError(f"{place}: {one.message} ({one.received})", "train the run again")
+    return plan
 
 
 def output_layer(classes: int, output: str) -> kinds.Dense:

@@ -1,5 +1,6 @@
 """`cnnctl explain`."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from cnnctl.runs import Run
 
 PAGE = "explanation.html"
-_STALE = ("maps-*.png", "probabilities.png", "grad-cam.png", "hires-cam.png", "kernels.png", "receptive-field.png")
+_PICTURE = re.compile(r"(?:maps-[0-9]{2,}-[\w.\-]+|probabilities|grad-cam|hires-cam|kernels|receptive-field)\.png")
+_LONGEST_NAME = 150
+_HINT = "choose another folder with --output DIR"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +34,9 @@ def explain_cli(
     run: RunOption = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="DIR", help="A folder. Left out: IMAGE-explained here.", show_default=False),
+        typer.Option(
+            "--output", metavar="DIR", help="A folder. Left out: FOLDER-IMAGE-explained here.", show_default=False
+        ),
     ] = None,
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, max=10, help="Classes that get a map.")] = 3,
     method: Annotated[
@@ -62,13 +67,13 @@ def explain_cli(
 
     if method not in METHODS:
         raise UsageError(f"there is no method {method}", f"methods are {', '.join(METHODS)}")
-    folder = output or Path(f"{image.stem}-explained")
+    folder = output or Path(_default_folder(image))
     _check(folder)
     found_run = find_run(run)
     wish = Wish(top, method, None if unit is None else parse_unit(unit, run_plan(found_run)))
     with captured_stderr():
-        found, network, spec = _compute(found_run, image, wish)
-        sections = make_sections(found, network, spec, found_run.title)
+        found, network = _compute(found_run, image, wish)
+        sections = make_sections(found, network, found_run.title)
     _write(folder, sections, page(found, sections, network, found_run.title))
     if as_json:
         print_json(to_json(found, network, sections, folder))
@@ -81,55 +86,73 @@ def explain_cli(
     print(f"\nopen  {printable(str(folder / PAGE))}")
 
 
-def _compute(run: "Run", image: Path, wish: "Wish") -> "tuple[Explanation, Network, Any]":
-    """The explanation; the image is tried before Keras is loaded, which takes seconds."""
+def _default_folder(image: Path) -> str:
+    """`cat-0001-explained` for cat/0001.png: data sets have the same names in every class."""
+    parts = [part for part in (image.parent.name, image.stem) if part not in ("", "..")]
+    name = "-".join(parts).encode("utf-8", "surrogateescape")[:_LONGEST_NAME].decode("utf-8", "surrogateescape")
+    return f"{name}-explained"
+
+
+def _compute(run: "Run", image: Path, wish: "Wish") -> "tuple[Explanation, Network]":
+    """The explanation, made on the processor; the image is tried before Keras is loaded, which takes seconds."""
     from cnnctl.data.images import ImageError, read_image
     from cnnctl.errors import DataError
     from cnnctl.explaining.explain import explain
     from cnnctl.explaining.network import load_network
     from cnnctl.inference.model import load_classifier
-    from cnnctl.training.backend import choose_backend, import_keras
+    from cnnctl.training.backend import choose_backend, import_keras_on_the_processor
 
     classifier = load_classifier(run)
     try:
         pixels = read_image(image, classifier.spec)
     except ImageError as error:
-        raise DataError(f"{image}: {error.message}", error.hint) from None
-    import_keras(choose_backend("auto"))
+        raise DataError(f"{printable(str(image))}: {error.message}", error.hint) from None
+    import_keras_on_the_processor(choose_backend("auto"))
     shipped = classifier.probabilities(pixels[None])[0]
     network = load_network(run)
-    return explain(network, classifier.spec, str(image), shipped, wish), network, classifier.spec
+    return explain(network, pixels, str(image), shipped, wish), network
 
 
 def _check(folder: Path) -> None:
-    """Refuse a folder that holds anything but an explanation."""
-    from cnnctl.errors import UsageError
+    """Refuse a folder that holds anything but an explanation, or what is left of one that was interrupted."""
+    from cnnctl.errors import MachineError, UsageError
 
-    hint = "choose another folder with --output DIR"
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{printable(str(folder))} is a file, not a folder", hint)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / PAGE).is_file():
-        raise UsageError(f"{printable(str(folder))} is not empty and holds no explanation", hint)
+    shown = printable(str(folder))
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{shown} is a file, not a folder", _HINT)
+        if folder.is_dir() and not all(_is_ours(child.name) for child in folder.iterdir()):
+            raise UsageError(f"{shown} is not empty and holds no explanation", _HINT)
+    except OSError as error:
+        raise MachineError(f"{shown} cannot be used: {error.strerror}", _HINT) from None
+
+
+def _is_ours(name: str) -> bool:
+    from cnnctl.runs.files import is_aside
+
+    return name == PAGE or _PICTURE.fullmatch(name) is not None or is_aside(Path(name))
 
 
 def _write(folder: Path, sections: "list[Section]", text: str) -> None:
+    """The pictures, then the page; pictures of an earlier explanation are taken away last."""
     from cnnctl.errors import MachineError
     from cnnctl.runs import files
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        kept = {shown.file for section in sections for shown in section.pictures}
+        kept = {PAGE}
         for section in sections:
             for shown in section.pictures:
                 files.write_bytes(folder / shown.file, shown.content)
+                kept.add(shown.file)
         files.write_text(folder / PAGE, text)
-        for pattern in _STALE:
-            for old in folder.glob(pattern):
-                if old.name not in kept:
-                    old.unlink()
+        for old in folder.iterdir():
+            if old.name not in kept and _is_ours(old.name):
+                old.unlink()
+    except MachineError as error:
+        raise MachineError(error.message, _HINT) from None
     except OSError as error:
-        hint = "choose another folder with --output DIR"
-        raise MachineError(f"{printable(str(folder))} cannot be written: {error.strerror}", hint) from None
+        raise MachineError(f"{printable(str(folder))} cannot be written: {error.strerror}", _HINT) from None
 
 
 def to_json(found: "Explanation", network: "Network", sections: "list[Section]", folder: Path) -> dict[str, Any]:
@@ -151,7 +174,7 @@ def to_json(found: "Explanation", network: "Network", sections: "list[Section]",
             "rows": list(unit.window[0]),
             "columns": list(unit.window[1]),
         },
-        "layers": [{"name": row.name, "output_shape": list(row.output_shape)} for row, _ in found.layers],
+        "layers": [{"name": maps.row.name, "output_shape": list(maps.row.output_shape)} for maps in found.layers],
         "pictures": [str(folder / shown.file) for section in sections for shown in section.pictures],
         "page": str(folder / PAGE),
     }

@@ -1,12 +1,13 @@
 """Pictures that a command writes where the user says."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from cnnctl.cli.render import printable
 
 
-def check_png(path: Path, option: str, sources: Sequence[str | Path] = ()) -> None:
+def check_png(path: Path, option: str, sources: Iterable[str | Path] = ()) -> None:
     """Refuse a place for a picture before any work is done.
 
     Args:
@@ -16,14 +17,21 @@ def check_png(path: Path, option: str, sources: Sequence[str | Path] = ()) -> No
 
     Raises:
         UsageError: the name does not end in .png, or is one of the sources.
+        MachineError: no file can have that name.
     """
-    from cnnctl.errors import UsageError
+    from cnnctl.errors import MachineError, UsageError
 
     shown = printable(str(path))
     if path.suffix.lower() != ".png":
         raise UsageError(f"the picture is a PNG file; received: {option} {shown}", "let its name end in .png")
-    if path.is_file() and path.resolve() in [Path(source).resolve() for source in sources]:
-        raise UsageError(f"the picture would overwrite {shown}, which it is made from", _hint(option))
+    try:
+        if path.is_file():
+            place = path.stat()
+            for source in sources:
+                if Path(source).exists() and os.path.samestat(place, Path(source).stat()):
+                    raise UsageError(f"the picture would overwrite {shown}, which it is made from", _hint(option))
+    except OSError as error:
+        raise MachineError(f"{shown} cannot be written: {error.strerror}", _hint(option)) from None
 
 
 def save_png(path: Path, content: bytes, option: str) -> None:

@@ -38,7 +38,7 @@ def preview_cli(
 ) -> None:
     """Draw training images as the network sees them: cut, resized, varied, labelled.
 
-    The variations are those of the first epochs of a training.
+    The variations are those of the first epochs of a training that can use every image.
     """
     from cnnctl.cli.png import check_png, save_png
     from cnnctl.config import load
@@ -55,6 +55,7 @@ def preview_cli(
     path = output or Path(f"{loaded.config.name}-preview.png")
     with captured_stderr():
         frame = make_catalog(loaded.config.data, loaded.config.seed).frame
+        check_png(path, "--output", frame.path)
         chosen = frame[frame.split == TRAIN]
         samples = make_samples(loaded.config, chosen.path.tolist(), chosen.label.tolist(), images, variations)
         with style.drawing():

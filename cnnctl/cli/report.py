@@ -1,5 +1,6 @@
 """`cnnctl report`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -31,11 +32,12 @@ def report_cli(
     found = find_run(run)
     with captured_stderr():
         path = write_report(found)
-    if show:
-        import webbrowser
-
-        webbrowser.open(path.absolute().as_uri())
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
     else:
-        print(f"open  {printable(str(path))}")
+        print(f"open  {printable(str(path))}", flush=True)
+    if show:
+        import webbrowser
+
+        if not webbrowser.open(path.absolute().as_uri()):
+            print("remark: there is no browser to open it in", file=sys.stderr)

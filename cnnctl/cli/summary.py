@@ -111,15 +111,12 @@ def _of_config(path: Path, assignments: list[str]) -> Subject:
 
 
 def _of_run(run: "Run") -> Subject:
-    from cnnctl.architecture import make_plan
+    from cnnctl.architecture.plan import plan_of
     from cnnctl.config import load
 
     config = load(run.need(run.config)).config
     assert config is not None
-    image = config.data.image
-    shape = (image.height, image.width, image.channels)
-    plan = make_plan(config.model, shape, len(run.read_classes()), config.output)
-    return Subject(str(run.path), plan, config.train)
+    return Subject(str(run.path), plan_of(config, len(run.read_classes()), run.config), config.train)
 
 
 def _draw(subject: Subject, path: Path) -> None:

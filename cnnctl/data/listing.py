@@ -99,6 +99,21 @@ def count_classes(root: Path) -> int:
     )
 
 
+def split_folders(root: Path) -> dict[str, str]:
+    """The folders of a data set that is split already, by key: `{"train": "training", "test": "test"}`; else nothing.
+
+    Raises:
+        DataError: `root` cannot be read.
+    """
+    if root.is_file():
+        return {}
+    folders = [entry.name for entry in _entries(root) if not _is_hidden(entry.name) and _is_folder(entry)]
+    splits = {_SPLIT_NAMES.get(name.lower()): name for name in folders}
+    if len(folders) < 2 or len(splits) < len(folders) or "train" not in splits:
+        return {}
+    return {key: name for key, name in splits.items() if key is not None} if None not in splits else {}
+
+
 def _entries(root: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(root) as entries:

@@ -1,7 +1,6 @@
 """Several runs side by side: configs, cost, time, figures, and whether one is better by more than chance."""
 
 import csv
-import json
 import math
 import shlex
 import string
@@ -15,7 +14,7 @@ from cnnctl.config import Config, load
 from cnnctl.config.difference import Difference, differences
 from cnnctl.errors import CnnctlError, RunError, UsageError
 from cnnctl.evaluation.paired import SIGNIFICANCE, holm, mcnemar
-from cnnctl.runs import Run, find_run
+from cnnctl.runs import Run, files, find_run
 
 _AGAIN = "`cnnctl evaluate --run {}` writes it anew"
 _UNREADABLE = "train it again"
@@ -220,7 +219,7 @@ def _number(value: object) -> float:
 
 def _read_making(run: Run) -> Making:
     try:
-        said = json.loads(run.environment.read_text(encoding="utf-8"))
+        said = files.read_json(run.environment)
         return Making(
             epochs=int(said["epochs"]),
             best_epoch=int(said["best_epoch"]),

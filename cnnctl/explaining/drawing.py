@@ -8,15 +8,14 @@ from numpy.typing import NDArray
 
 from cnnctl.architecture.field import Span
 from cnnctl.data.images import Image, opencv
-from cnnctl.explaining.network import Values
+from cnnctl.explaining.network import MOST_MAPS, FeatureMaps, Values
 from cnnctl.pictures import style
 
-MOST_MAPS = 64
 MOST_BARS = 10
 _SMALLEST, _LARGEST = 0.5, 1.3
 _ACROSS = 9.0
 """Inches of a grid."""
-_GAP, _NUMBER = 0.08, 0.15
+_GAP, _NUMBER, _NUMBER_FONT = 0.08, 0.15, 6.5
 _PICTURE = 3.0
 _SHARE = 99.5
 """Per cent of the values that lie inside the colours: single extremes would darken all the others."""
@@ -46,21 +45,19 @@ def probabilities_figure(names: Sequence[str], probabilities: NDArray[np.float32
     return figure
 
 
-def maps_figure(name: str, values: Values, title: str) -> Any:
+def maps_figure(maps: FeatureMaps, title: str) -> Any:
     """The feature maps of a layer in one grid with one scale of colours.
 
     Args:
-        name: The layer.
-        values: (rows, columns, channels).
+        maps: The layer's.
         title: Of which image and run.
     """
-    high, wide, channels = values.shape
-    low, top = _range(values)
+    high, wide, channels = maps.row.output_shape
     facts = f"{channels:,} map{'s' if channels > 1 else ''} of {high}x{wide}"
     facts += f", of which the first {MOST_MAPS} are shown" if channels > MOST_MAPS else ""
     facts += ", one scale of colours for all" if channels > 1 else ""
-    tiles = [(values[:, :, channel], str(channel)) for channel in range(min(channels, MOST_MAPS))]
-    return _grid(f"Feature maps of {name}", title, facts, tiles, (low, top), "value")
+    tiles = [(maps.shown[:, :, channel], str(channel)) for channel in range(maps.shown.shape[2])]
+    return _grid(f"Feature maps of {maps.row.name}", title, facts, tiles, _range(maps.shown), "value")
 
 
 def kernels_figure(name: str, weights: Values, title: str) -> Any:
@@ -96,7 +93,7 @@ def cam_figure(picture: Image, maps: Sequence[tuple[str, Values]], features: str
 
     cv2 = opencv()
     high, wide, _ = picture.shape
-    shown = [(picture, "the network's input, enlarged")]
+    shown = [(picture, "what the network gets")]
     for text, values in maps:
         heat = cv2.resize(values / (float(values.max()) or 1.0), (wide, high), interpolation=cv2.INTER_LINEAR)
         heat = np.clip(heat, 0, 1)
@@ -139,7 +136,7 @@ def field_figure(
     framed = cv2.rectangle(pale, (columns[0], rows[0]), (columns[1] - 1, rows[1] - 1), (213, 94, 0), 3)
     scale = max(high, wide) / max(part.shape[:2])
     larger = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-    alone = cv2.resize(part, larger, interpolation=cv2.INTER_LINEAR)
+    alone = cv2.resize(part, larger, interpolation=cv2.INTER_NEAREST)
     words = [(framed, f"rows {top} to {bottom - 1}, columns {left} to {right - 1}"), (alone, "what it sees")]
     return _row(f"The receptive field of {unit}", title, facts, words)
 
@@ -168,7 +165,8 @@ def _grid(
     cell = min(_LARGEST, max(_SMALLEST, (_ACROSS - columns * _GAP) / columns))
     across, up = (cell * wide / max(high, wide), cell * high / max(high, wide))
     rows = -(-len(tiles) // columns)
-    width = max(style.NARROWEST, 2 * style.MARGIN + columns * (across + _GAP))
+    step = max(across, style.width_of(tiles[-1][1], _NUMBER_FONT)) + _GAP
+    width = max(style.NARROWEST, 2 * style.MARGIN + columns * step)
     coloured = tiles[0][0].ndim == 3
     foot = 0.2 if coloured else 0.75
     height = style.HEAD + rows * (up + _NUMBER + _GAP) + foot
@@ -177,12 +175,12 @@ def _grid(
     colours = mpl.colormaps[_SIGNED if ends[0] < 0 else _POSITIVE]
     for place, (values, text) in enumerate(tiles):
         row, column = divmod(place, columns)
-        left = style.MARGIN + column * (across + _GAP)
+        left = style.MARGIN + column * step
         top = style.HEAD + row * (up + _NUMBER + _GAP)
         share = np.clip((values - ends[0]) / (ends[1] - ends[0]), 0, 1)
         pixels = (np.asarray(share if coloured else colours(share)[:, :, :3]) * 255).round().astype(np.uint8)
         _paste(canvas, pixels, left, top, across, up)
-        options = {"ha": "center", "va": "top", "fontsize": 6.5, "color": style.GREY}
+        options = {"ha": "center", "va": "top", "fontsize": _NUMBER_FONT, "color": style.GREY}
         figure.text((left + across / 2) / width, 1 - (top + up + 0.02) / height, text, **options)
     figure.figimage(canvas, origin="upper", zorder=-1)
     if not coloured:

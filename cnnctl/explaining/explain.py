@@ -8,14 +8,16 @@ from numpy.typing import NDArray
 
 from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.field import Span, receptive_window
-from cnnctl.data.images import ImageSpec, read_image
+from cnnctl.data.images import Image
 from cnnctl.errors import RunError, UsageError
 from cnnctl.explaining.activation_maps import GRAD_CAM, ClassMap, class_maps
-from cnnctl.explaining.network import Network, Values, features, seen_layers
+from cnnctl.explaining.network import FeatureMaps, Network, features, seen_layers
 from cnnctl.inference.model import expand
-from cnnctl.training.export import LIMIT
 
-_UNIT = re.compile(r"(?P<layer>[\w.\-]+):(?P<row>\d+),(?P<column>\d+)")
+_LARGEST_DIFFERENCE = 1e-2
+"""Between two files of one network, in probability: more than rounding makes of any image."""
+
+_UNIT = re.compile(r"(?P<layer>[\w.\-]+):(?P<row>[0-9]{1,6}),(?P<column>[0-9]{1,6})")
 
 
 @dataclass(frozen=True)
@@ -36,23 +38,25 @@ class Explanation:
     """What was found.
 
     Attributes:
-        path: The image.
+        path: The image's file.
+        image: As the network got it.
         method: Of activation_maps.METHODS, how the class maps were made.
         order: Class numbers, the likeliest first.
         probabilities: float32 (classes,).
         features: The layer that the class maps are made of; None for the pixels themselves.
         maps: Of the likeliest classes, the likeliest first.
-        layers: (layer, its values) of every convolution and pooling layer.
+        layers: Of every convolution and pooling layer.
         unit: The chosen one; None where no layer has rows and columns.
     """
 
     path: str
+    image: Image
     method: str
     order: tuple[int, ...]
     probabilities: NDArray[np.float32]
     features: LayerPlan | None
     maps: tuple[ClassMap, ...]
-    layers: tuple[tuple[LayerPlan, Values], ...]
+    layers: tuple[FeatureMaps, ...]
     unit: Unit | None
 
 
@@ -71,34 +75,31 @@ class Wish:
     unit: Unit | None = None
 
 
-def explain(network: Network, spec: ImageSpec, path: str, shipped: NDArray[np.float32], wish: Wish) -> Explanation:
+def explain(network: Network, image: Image, path: str, shipped: NDArray[np.float32], wish: Wish) -> Explanation:
     """Everything about one image.
 
     Args:
         network: Of the run.
-        spec: What its images are made to be.
-        path: The image.
+        image: uint8 (height, width, channels), as the network gets it.
+        path: Its file.
         shipped: float32 (classes,), what the run's model.onnx answers.
         wish: What is asked for.
 
     Raises:
-        ImageError: the image cannot be used.
         RunError: model.keras and model.onnx are not the same network.
     """
-    image = read_image(path, spec)
     probabilities = expand(np.asarray(network.model.predict_on_batch(image[None]), np.float32))[0]
-    if not float(np.abs(probabilities - shipped).max()) <= LIMIT:
+    if not float(np.abs(probabilities - shipped).max()) <= _LARGEST_DIFFERENCE:
         raise RunError("model.keras and model.onnx of the run give different answers", "train the run again")
     order = tuple(int(at) for at in np.argsort(-probabilities, kind="stable"))
     chosen = features(network.plan)
     maps = tuple(class_maps(network, chosen, image, order[: wish.top], wish.method))
-    rows = seen_layers(network.plan)
-    layers = tuple(zip(rows, network.values(image, rows), strict=True))
+    layers = tuple(FeatureMaps.of(*found) for found in network.walk(image, seen_layers(network.plan)))
     unit = wish.unit
     if unit is None and chosen is not None:
         row, column = divmod(int(maps[0].values.argmax()), maps[0].values.shape[1])
         unit = _unit(network.plan, chosen, row, column)
-    return Explanation(path, wish.method, order, probabilities, chosen, maps, layers, unit)
+    return Explanation(path, image, wish.method, order, probabilities, chosen, maps, layers, unit)
 
 
 def parse_unit(text: str, plan: Plan) -> Unit:

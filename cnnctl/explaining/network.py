@@ -1,22 +1,28 @@
 """The network of a run as Keras computes it, layer by layer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.architecture import LayerPlan, Plan, make_plan
+from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.keras_file import read_scaling
+from cnnctl.architecture.plan import plan_of
 from cnnctl.config import layers as kinds
 from cnnctl.config import load
-from cnnctl.errors import RunError
 from cnnctl.runs import Run
 from cnnctl.training.network import Scaling
 from cnnctl.training.stored import load_model
 
 Values = NDArray[np.float32]
+
+MOST_MAPS = 64
+"""Channels of a layer that are drawn."""
+
+MOST_LAYERS = 60
+"""Layers that are drawn; of more, the first and the last ones."""
 
 CONVOLUTIONS = kinds.Conv2D | kinds.DepthwiseConv2D | kinds.SeparableConv2D
 _SEEN = CONVOLUTIONS | kinds.MaxPooling2D | kinds.AveragePooling2D | kinds.L2Pooling2D
@@ -38,24 +44,28 @@ class Network:
     plan: Plan
     classes: tuple[str, ...]
 
-    def values(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> list[Values]:
-        """What layers put out for an image.
+    def walk(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> Iterator[tuple[LayerPlan, Values]]:
+        """What layers put out for an image, one after the other, so that no two need to be kept.
 
         Args:
             image: uint8 (height, width, channels).
             rows: Rows of the plan.
 
-        Returns:
-            For each an array of its output shape.
+        Yields:
+            Each of them with an array of its output shape.
         """
         import keras
 
-        names = [self._keras_name(row) for row in rows]
-        if not names:
-            return []
-        model = keras.Model(self.model.inputs, [self.model.get_layer(name).output for name in names])
-        found = model.predict_on_batch(image[None])
-        return [np.asarray(one, np.float32)[0] for one in (found if isinstance(found, list | tuple) else [found])]
+        wanted = {self._keras_name(row): row for row in rows}
+        values = keras.ops.convert_to_tensor(image[None])
+        for layer in self.model.layers:
+            values = layer(values, training=False)
+            if layer.name in wanted:
+                yield wanted[layer.name], np.asarray(values, np.float32)[0]
+
+    def values(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> list[Values]:
+        """What layers put out for an image; see `walk`."""
+        return [values for _, values in self.walk(image, rows)]
 
     def _keras_name(self, row: LayerPlan) -> str:
         return "probabilities" if row is self.plan.layers[-1] else row.name
@@ -64,6 +74,30 @@ class Network:
         """The number of the Keras layer that comes after a row; after the pixels' scaling for None."""
         names = [layer.name for layer in self.model.layers]
         return names.index("scaling" if row is None else self._keras_name(row)) + 1
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """What a layer makes of an image.
+
+    Attributes:
+        row: The layer.
+        shown: float32 (rows, columns, channels): its first MOST_MAPS channels.
+        strongest: The channel of those shown that has the highest mean.
+        silent: How many channels are 0 everywhere.
+    """
+
+    row: LayerPlan
+    shown: Values
+    strongest: int
+    silent: int
+
+    @staticmethod
+    def of(row: LayerPlan, values: Values) -> "FeatureMaps":
+        """Those of a layer's whole output."""
+        silent = int((values == 0).all(axis=(0, 1)).sum())
+        shown = values[:, :, :MOST_MAPS].copy()
+        return FeatureMaps(row, shown, int(shown.mean(axis=(0, 1)).argmax()), silent)
 
 
 def load_network(run: Run) -> Network:
@@ -85,17 +119,14 @@ def run_plan(run: Run) -> Plan:
     """
     config = load(run.need(run.config)).config
     assert config is not None
-    image = config.data.image
-    shape = (image.height, image.width, image.channels)
-    plan = make_plan(config.model, shape, len(run.read_classes()), config.output)
-    if plan.problems:
-        raise RunError(f"{run.config}: {plan.problems[0].message} ({plan.problems[0].received})", "train the run again")
-    return plan
+    return plan_of(config, len(run.read_classes()), run.config)
 
 
 def seen_layers(plan: Plan) -> list[LayerPlan]:
-    """Every convolution and pooling layer that puts out rows and columns."""
-    return [row for row in plan.layers if isinstance(row.layer, _SEEN) and len(row.output_shape) == 3]
+    """Every convolution and pooling layer that puts out rows and columns; of very many the first and the last ones."""
+    found = [row for row in plan.layers if isinstance(row.layer, _SEEN) and len(row.output_shape) == 3]
+    half = MOST_LAYERS // 2
+    return found if len(found) <= MOST_LAYERS else [*found[:half], *found[-half:]]
 
 
 def first_convolution(plan: Plan) -> LayerPlan | None:
@@ -119,6 +150,8 @@ def features(plan: Plan) -> LayerPlan | None:
     chosen = rows[places[-1]]
     acted = getattr(chosen.layer, "activation", "linear") != "linear"
     for row in rows[places[-1] + 1 :]:
+        if isinstance(row.layer, kinds.Dropout | kinds.SpatialDropout2D):
+            continue
         pooled = isinstance(row.layer, _POOLS) and not acted and row.output_shape[0] * row.output_shape[1] > 1
         if not (isinstance(row.layer, _ACTING) or pooled):
             break

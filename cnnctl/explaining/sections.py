@@ -1,17 +1,15 @@
 """An explanation in pictures, each with a sentence on what is seen, and as one page."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from cnnctl.architecture import LayerPlan
 from cnnctl.architecture.plan import format_shape
-from cnnctl.data.images import Image, ImageSpec, opencv, read_image
+from cnnctl.data.images import Image, opencv
 from cnnctl.explaining import drawing
 from cnnctl.explaining.activation_maps import GRAD_CAM, HIRES_CAM
 from cnnctl.explaining.explain import Explanation, Unit
-from cnnctl.explaining.network import Network, Values, first_convolution, kernels
+from cnnctl.explaining.network import MOST_LAYERS, FeatureMaps, Network, first_convolution, kernels
 from cnnctl.pages.page import render
 from cnnctl.pictures import style
 
@@ -37,21 +35,20 @@ class Section:
     pictures: tuple[Shown, ...]
 
 
-def make_sections(found: Explanation, network: Network, spec: ImageSpec, run: str) -> list[Section]:
+def make_sections(found: Explanation, network: Network, run: str) -> list[Section]:
     """The pictures of an explanation, in the page's order.
 
     Args:
         found: What was found.
         network: The network.
-        spec: What its images are made to be.
         run: The run's name, for titles.
     """
     title = f"{Path(found.path).name}, {run}"
     with style.drawing():
-        picture = large_picture(found.path, spec)
+        picture = enlarged(found.image)
         sections = [_answer(found, network, title), _places(found, network, picture, title)]
         if found.unit is not None:
-            sections.append(_field(found.unit, picture, spec, title))
+            sections.append(_field(found.unit, picture, found.image.shape[:2], title))
         first = first_convolution(network.plan)
         if first is not None:
             sections.append(_kernels(network, first, run))
@@ -75,7 +72,7 @@ def _answer(found: Explanation, network: Network, title: str) -> Section:
 
 
 def _places(found: Explanation, network: Network, picture: Image, title: str) -> Section:
-    method = _METHODS[found.method]
+    method = _METHODS[found.method] if found.features is not None else "Gradient times input"
     maps = []
     for one in found.maps:
         silent = "" if one.values.any() else ": no place speaks for it"
@@ -102,10 +99,10 @@ def _places(found: Explanation, network: Network, picture: Image, title: str) ->
     return Section("Which places speak for the answer", words, (shown,))
 
 
-def _field(unit: Unit, picture: Image, spec: ImageSpec, title: str) -> Section:
+def _field(unit: Unit, picture: Image, size: tuple[int, ...], title: str) -> Section:
     field = unit.layer.receptive_field
     assert field is not None
-    content = style.png(drawing.field_figure(picture, (spec.height, spec.width), unit.window, field, str(unit), title))
+    content = style.png(drawing.field_figure(picture, (size[0], size[1]), unit.window, field, str(unit), title))
     caption = (
         f"Whatever the unit at {unit} answers, it knows of nothing but the framed pixels; "
         "deeper layers see more of the image."
@@ -116,34 +113,35 @@ def _field(unit: Unit, picture: Image, spec: ImageSpec, title: str) -> Section:
 
 def _maps(found: Explanation, title: str) -> Section:
     pictures = []
-    for number, (row, values) in enumerate(found.layers, 1):
-        content = style.png(drawing.maps_figure(row.name, values, title))
-        pictures.append(
-            Shown(f"maps-{number:02}-{row.name}.png", f"Feature maps of {row.name}", _seen(row, values), content)
-        )
+    for number, maps in enumerate(found.layers, 1):
+        name = maps.row.name
+        content = style.png(drawing.maps_figure(maps, title))
+        pictures.append(Shown(f"maps-{number:02}-{name}.png", f"Feature maps of {name}", _seen(maps), content))
     words = "From the first layer to the last: edges and colours at first, then ever coarser maps of larger patterns."
+    if len(found.layers) == MOST_LAYERS:
+        words += f" Of more than {MOST_LAYERS} layers the first and the last are shown."
     return Section("The feature maps of every convolution and pooling layer", words, tuple(pictures))
 
 
-def _seen(row: LayerPlan, values: Values) -> str:
+def _seen(maps: FeatureMaps) -> str:
     """A sentence on the maps of a layer."""
-    high, wide, channels = values.shape
-    strongest = int(values.mean(axis=(0, 1)).argmax())
-    silent = int((np.abs(values).max(axis=(0, 1)) == 0).sum())
-    maps = f"{channels:,} map{'s' if channels > 1 else ''} of {high}x{wide}"
-    what = f"{row.name} makes {maps} from {format_shape(row.input_shape)}"
+    high, wide, channels = maps.row.output_shape
+    made = f"{channels:,} map{'s' if channels > 1 else ''} of {high}x{wide}"
+    what = f"{maps.row.name} makes {made} from {format_shape(maps.row.input_shape)}"
     if channels == 1:
         return f"{what}."
-    quiet = f"; {silent:,} of them see{'s' if silent == 1 else ''} nothing in this image" if silent else ""
-    return f"{what}; map {strongest} answers strongest on the whole{quiet}."
+    silent = f"; {maps.silent:,} of them see{'s' if maps.silent == 1 else ''} nothing in this image"
+    return f"{what}; map {maps.strongest} answers strongest on the whole{silent if maps.silent else ''}."
 
 
-def large_picture(path: str, spec: ImageSpec) -> Image:
-    """The image as the network gets it, but larger: RGB, its longer side of `drawing.picture_pixels()`."""
-    scale = drawing.picture_pixels() / max(spec.height, spec.width)
-    high, wide = max(1, round(spec.height * scale)), max(1, round(spec.width * scale))
-    pixels = read_image(path, replace(spec, height=high, width=wide))
-    shown: Image = opencv().cvtColor(pixels, opencv().COLOR_GRAY2RGB) if spec.channels == 1 else pixels
+def enlarged(image: Image) -> Image:
+    """What the network gets as RGB, its pixels as squares, with a longer side of `drawing.picture_pixels()`."""
+    cv2 = opencv()
+    high, wide, channels = image.shape
+    scale = drawing.picture_pixels() / max(high, wide)
+    size = max(1, round(wide * scale)), max(1, round(high * scale))
+    pixels = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+    shown: Image = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if channels == 1 else pixels
     return shown
 
 

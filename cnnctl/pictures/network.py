@@ -21,6 +21,7 @@ _SLANT = 0.354
 _GAP, _FONT, _LINE = 0.26, 7.5, 0.15
 _WIDEST = 13.0
 MOST_VOLUMES = 160
+_MOST_LINES = 12
 
 _CONVOLUTION, _POOLING, _DENSE, _OTHER = style.BLUE, style.RED, style.GREEN, "#999999"
 
@@ -83,7 +84,7 @@ def _volumes(plan: Plan) -> list[_Volume]:
     for row in plan.layers:
         colour, words = _describe(row)
         if not colour:
-            found[-1].lines.append((" ".join((row.kind, *words)), style.GREY))
+            _append(found[-1], " ".join((row.kind, *words)))
             continue
         shape = format_shape(row.output_shape)
         lines = [(row.kind, colour), *((word, "black") for word in words), (shape, "black")]
@@ -100,6 +101,14 @@ def _volumes(plan: Plan) -> list[_Volume]:
         else:
             one.box = (_BAR, max(_BAR, _SIDE * one.shape[0] / units), 0.0)
     return found
+
+
+def _append(volume: _Volume, line: str) -> None:
+    """A layer that acts upon a volume, under it; of many only the first ones."""
+    if len(volume.lines) < _MOST_LINES:
+        volume.lines.append((line, style.GREY))
+    elif len(volume.lines) == _MOST_LINES:
+        volume.lines.append(("… and more", style.GREY))
 
 
 def _describe(row: LayerPlan) -> tuple[str, list[str]]:

@@ -18,11 +18,11 @@ from cnnctl.data.images import (
     ImageError,
     ImageSpec,
     crop_window,
+    decode,
     decode_whole,
     fit,
     opencv,
     read_bytes,
-    read_image,
 )
 from cnnctl.pictures import style
 
@@ -70,7 +70,7 @@ def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], co
     @lru_cache(maxsize=1024)
     def image_of(number: int) -> Image:
         try:
-            return read_image(paths[number], spec)
+            return decode(_read(paths[number], spec), spec)
         except ImageError as error:  # its own picture was read before: this one is mixed into it
             raise ImageError(f"its partner {Path(paths[number]).name}: {error.message}") from None
 
@@ -79,7 +79,7 @@ def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], co
     def sample(number: int) -> Sample:
         path, label = paths[number], labels[number]
         try:
-            whole = decode_whole(read_bytes(path, spec.max_bytes), spec)
+            whole = decode_whole(_read(path, spec), spec)
             pictures, captions = [_drawn(fit(whole, spec), enlarged=True)], []
             for epoch in range(epochs if vary is not None else 0):
                 assert vary is not None
@@ -94,6 +94,13 @@ def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], co
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return list(pool.map(sample, choose(labels, count)))
+
+
+def _read(path: str, spec: ImageSpec) -> bytes:
+    """The content of a file; a pipe or a device that a list of images may name is not waited for."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise ImageError("it is no file")
+    return read_bytes(path, spec.max_bytes)
 
 
 def choose(labels: Sequence[str], count: int) -> list[int]:

@@ -8,18 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.architecture.describe import settings_text
-from cnnctl.architecture.plan import Plan, format_shape, make_plan
+from cnnctl.architecture.plan import Plan, format_shape, plan_of
 from cnnctl.config import Config, load
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
+from cnnctl.pages.compact import compact, read_plot
 from cnnctl.pictures import style
 from cnnctl.pictures.network import network_figure
 from cnnctl.pictures.preview import Sample, make_samples, preview_figure
-from cnnctl.report.pictures import compact, read_plot
 from cnnctl.runs import Run
 from cnnctl.words import duration, percent, size
 
 SAMPLES, VARIATIONS = 6, 4
+MOST_ROWS = 300
+"""Of a table; more would make a page that no phone opens."""
+
+_MOST_CONFIG = 100_000
+"""Characters of a config."""
 
 
 @dataclass(frozen=True)
@@ -89,26 +94,31 @@ def gather(run: Run) -> Report:
         CnnctlError: its config is wrong.
     """
     metrics = _need_metrics(run)
+    environment = run.read_environment()
     loaded = load(run.need(run.config))
     assert loaded.config is not None
-    config, classes, environment = loaded.config, run.read_classes(), run.read_environment()
-    image = config.data.image
-    plan = make_plan(config.model, (image.height, image.width, image.channels), len(classes), config.output)
-    if plan.problems:
-        raise RunError(f"{run.config}: {plan.problems[0].message} ({plan.problems[0].received})", "train the run again")
+    config, classes = loaded.config, run.read_classes()
+    plan = plan_of(config, len(classes), run.config)
     split = str(metrics["split"])
     with style.drawing():
         network = _figure(
             style.png(network_figure(plan, run.title)), "The network", "Every layer that makes new values, to scale."
         )
         samples, missing = _samples(run, config)
+    try:
+        tiles, splits = _tiles(metrics, plan, environment), _splits(metrics)
+        subtitle, versions = _subtitle(run, environment), _environment(environment)
+        commands, curves = _commands(run, environment), _curves_words(environment)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        what = f"{run.metrics.name} or {run.environment.name} of {run.path} does not hold what cnnctl writes"
+        raise RunError(f"{what}: {error!r}", "cnnctl evaluate writes metrics.json anew") from error
     return Report(
         title=run.title,
-        subtitle=_subtitle(run, environment),
-        tiles=_tiles(metrics, plan, environment),
-        splits=_splits(metrics),
+        subtitle=subtitle,
+        tiles=tiles,
+        splits=splits,
         result=_result(run, split),
-        training=_plots(run.plots, (("curves", "Loss, accuracy and learning rate", _curves_words(environment)),)),
+        training=_plots(run.plots, (("curves", "Loss, accuracy and learning rate", curves),)),
         mistakes=_plots(run.plots, (("mistakes", "The most confident mistakes", _MISTAKES),)),
         balance=_balance(run, classes),
         samples=samples,
@@ -116,10 +126,11 @@ def gather(run: Run) -> Report:
         network=network,
         layers=_layers(plan),
         totals=f"{plan.total_params:,} parameters ({plan.trainable_params:,} trained), "
-        f"{plan.multiply_adds:,} multiply-adds an image.",
-        config=run.config.read_text(encoding="utf-8"),
-        environment=_environment(environment),
-        commands=_commands(run, environment),
+        f"{plan.multiply_adds:,} multiply-adds an image."
+        + (f" The first {MOST_ROWS} of {len(plan.layers):,} layers:" if len(plan.layers) > MOST_ROWS else ""),
+        config=_config_text(run),
+        environment=versions,
+        commands=commands,
     )
 
 
@@ -149,10 +160,14 @@ def _plots(folder: Path, wanted: Sequence[tuple[str, str, str]]) -> tuple[Figure
 
 
 def _subtitle(run: Run, environment: dict[str, Any]) -> str:
-    finished = str(environment.get("finished", ""))[:16].replace("T", " ")
-    device = environment.get("device", {}).get("name", "an unknown device")
-    precision = environment.get("precision", {}).get("policy", "float32")
-    return f"{run.path.absolute()}: finished {finished} (UTC) on {device}, in {precision}"
+    finished = str(environment.get("finished") or "")[:16].replace("T", " ")
+    known = [
+        f"finished {finished} (UTC)" if finished else "",
+        f"on {environment['device']['name']}" if environment.get("device") else "",
+        f"in {environment['precision']['policy']}" if environment.get("precision") else "",
+    ]
+    said = " ".join(part for part in known if part)
+    return f"{run.path.absolute()}{': ' if said else ''}{said}"
 
 
 def _tiles(metrics: dict[str, Any], plan: Plan, environment: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
@@ -168,7 +183,7 @@ def _tiles(metrics: dict[str, Any], plan: Plan, environment: dict[str, Any]) -> 
     epochs = environment.get("epochs")
     if epochs:
         tiles.append(("epochs", f"{epochs:,}", f"epoch {environment.get('best_epoch', '?')} is kept"))
-    seconds = environment.get("seconds", {}).get("total")
+    seconds = (environment.get("seconds") or {}).get("total")
     if seconds:
         tiles.append(("time", duration(seconds), "from start to finished run"))
     tiles.append(("parameters", f"{plan.total_params:,}", f"{size(4 * plan.total_params)} in float32"))
@@ -225,23 +240,33 @@ def _balance(run: Run, classes: Sequence[str]) -> Balance:
     counts = {split: Counter(run.read_split(split)[1]) for split in (TRAIN, VALIDATION, TEST)}
     splits = tuple(split for split in counts if counts[split])
     most = max(counts[TRAIN].values(), default=1)
+    shown = sorted(classes, key=lambda name: -counts[TRAIN][name])
+    half = MOST_ROWS // 2
+    shown = list(classes) if len(classes) <= MOST_ROWS else [*shown[:half], *shown[-half:]]
     shares = tuple(
         Share(name, tuple(f"{counts[split][name]:,}" for split in splits), 100 * counts[TRAIN][name] / most)
-        for name in classes
+        for name in shown
     )
     least = min((counts[TRAIN][name] for name in classes), default=0)
     total = sum(sum(of.values()) for of in counts.values())
     words = f"{total:,} images of {len(classes):,} classes. "
-    if least == most:
+    missing = sum(not counts[TRAIN][name] for name in classes)
+    if missing:
+        words += f"{missing:,} of them have no training image."
+    elif least == most:
         words += "Every class has as many training images."
     else:
-        words += f"The largest class has {most / max(1, least):.1f} times the training images of the smallest."
+        words += f"The largest class has {most / least:.1f} times the training images of the smallest."
+    if len(classes) > MOST_ROWS:
+        words += f" The {MOST_ROWS // 2} largest and the {MOST_ROWS // 2} smallest are shown."
     return Balance(splits, shares, words)
 
 
 def _samples(run: Run, config: Config) -> tuple[Figure | None, str | None]:
     """Training images with and without augmentation, or why there are none."""
     paths, labels = run.read_split(TRAIN)
+    if not paths:
+        return None, "The run names no training images."
     samples: list[Sample] = make_samples(config, paths, labels, SAMPLES, VARIATIONS)
     usable = [one for one in samples if one.error is None]
     if not usable:
@@ -264,14 +289,19 @@ def _layers(plan: Plan) -> Table:
             f"{row.multiply_adds:,}",
             "whole image" if row.receptive_field is None else format_shape(row.receptive_field),
         )
-        for row in plan.layers
+        for row in plan.layers[:MOST_ROWS]
     )
     header = ("layer", "type", "settings", "output", "parameters", "multiply-adds", "receptive field")
     return Table(header, rows, (False, False, False, True, True, True, True))
 
 
+def _config_text(run: Run) -> str:
+    text = run.config.read_text(encoding="utf-8")
+    return text if len(text) <= _MOST_CONFIG else text[:_MOST_CONFIG] + f"\n... (all of it is in {run.config.name})"
+
+
 def _environment(environment: dict[str, Any]) -> Table:
-    device, precision = environment.get("device", {}), environment.get("precision", {})
+    device, precision = environment.get("device") or {}, environment.get("precision") or {}
     rows = [
         ("cnnctl", environment.get("cnnctl")),
         ("backend", environment.get("backend")),
@@ -281,7 +311,7 @@ def _environment(environment: dict[str, Any]) -> Table:
         ("seed", environment.get("seed")),
         ("threads", environment.get("threads")),
         ("data hash", environment.get("data_hash")),
-        *((name, version) for name, version in environment.get("versions", {}).items()),
+        *((name, version) for name, version in (environment.get("versions") or {}).items()),
     ]
     return Table(
         ("what", "value"), tuple((name, str(value)) for name, value in rows if value is not None), (False, False)
@@ -293,7 +323,11 @@ def _commands(run: Run, environment: dict[str, Any]) -> tuple[tuple[str, str], .
     path = run.path.absolute()
     here = shlex.quote(str(path))
     words = [str(word) for word in environment.get("command", [])]
-    given = [("the command that made this run", shlex.join(["cnnctl", *words[1:]]))] if words else []
+    given = (
+        [("the command that made this run, in the folder that it was given in", shlex.join(["cnnctl", *words[1:]]))]
+        if words
+        else []
+    )
     return (
         (
             "the same training again, from the resolved config",

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from cnnctl.errors import DiskError, MachineError
 from cnnctl.pages.page import render
 from cnnctl.report.gather import gather
 from cnnctl.runs import Run, files
 from cnnctl.runs.directory import own
+
+_HINT = "the report lies in its run: copy the run to where you may write"
 
 
 def write_report(run: Run) -> Path:
@@ -14,12 +17,16 @@ def write_report(run: Run) -> Path:
     Raises:
         RunError: the run is not complete; the hint says what is missing.
         BusyError: another process works on it.
-        DiskError: it cannot be written.
+        MachineError: it cannot be written.
     """
-    html = render("report.html", report=gather(run))
-    lock = own(run)
     try:
-        files.write_text(run.report, html)
+        lock = own(run)
+    except MachineError as error:
+        raise MachineError(error.message, _HINT) from None
+    try:
+        files.write_text(run.report, render("report.html", report=gather(run)))
+    except DiskError as error:
+        raise DiskError(error.message, _HINT) from None
     finally:
         lock.release(remove=True)
     return run.report

@@ -1,7 +1,6 @@
 """Run directories: making, finding, naming the latest, and what lies where in them."""
 
 import itertools
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -152,8 +151,8 @@ class Run:
 
     def _read_json(self, path: Path) -> Any:
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            return files.read_json(path)
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
 
 

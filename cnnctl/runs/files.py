@@ -119,6 +119,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote; RecursionError and ValueError are raised over anything else."""
+    return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+
+
 def write_rows(stream: TextIO, rows: Iterable[Sequence[Any]]) -> None:
     """Rows of a CSV, each ended by `\n`; floats with as many digits as it takes to read them back.
 

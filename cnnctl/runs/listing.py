@@ -180,7 +180,7 @@ def _train_section(config: dict[str, Any]) -> tuple[int, bool]:
 def _environment(run: Run) -> tuple[int, datetime] | None:
     """The epochs and the end of the training that wrote environment.json, the last of a run's files; None without."""
     try:
-        said = json.loads(run.environment.read_text(encoding="utf-8"))
+        said = files.read_json(run.environment)
         finished = datetime.fromisoformat(said["finished"])
         return int(said["epochs"]), finished if finished.tzinfo else finished.replace(tzinfo=UTC)
     except FileNotFoundError:

@@ -86,6 +86,19 @@ def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = Non
     keras.config.disable_interactive_logging()
 
 
+def import_keras_on_the_processor(backend: str) -> None:
+    """`import_keras` for a computation that is no training: a GPU, which others may use, is left alone.
+
+    Raises:
+        MachineError: as `import_keras`.
+    """
+    if backend == JAX:
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    import_keras(backend)
+    if backend == TENSORFLOW:
+        sys.modules[TENSORFLOW].config.set_visible_devices([], "GPU")
+
+
 def _prepare_jax(settings: TrainSettings | None, deterministic: bool) -> None:
     """What JAX reads from the environment when it is imported."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

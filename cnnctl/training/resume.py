@@ -96,7 +96,7 @@ def _is_complete(run: Run, checkpoint: Checkpoint | None, epochs: int) -> bool:
     if checkpoint is None or not is_trained(checkpoint, epochs):
         return False
     try:
-        said = json.loads(run.environment.read_text(encoding="utf-8"))
+        said = files.read_json(run.environment)
     except (OSError, ValueError):
         return False
     return is_complete(run) and said.get("epochs") == checkpoint.epoch

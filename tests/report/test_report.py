@@ -12,7 +12,7 @@ import pytest
 from cnnctl.data.images import opencv
 from cnnctl.errors import BusyError, RunError
 from cnnctl.report.gather import gather
-from cnnctl.report.pictures import SMALL, compact
+from cnnctl.pages.compact import SMALL, compact
 from cnnctl.report.write import write_report
 from cnnctl.runs import Run, files
 from cnnctl.runs.directory import own

@@ -17,11 +17,12 @@ def compact(content: bytes) -> tuple[str, bytes]:
     if len(content) <= SMALL:
         return "png", content
     cv2 = opencv()
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        done, packed = cv2.imencode(".webp", pixels, (cv2.IMWRITE_WEBP_QUALITY, _QUALITY))
+    except cv2.error:  # it is no picture, or one of more than 16,383 pixels a side
         return "png", content
-    packed = cv2.imencode(".webp", pixels, (cv2.IMWRITE_WEBP_QUALITY, _QUALITY))[1].tobytes()
-    return ("webp", packed) if len(packed) < len(content) else ("png", content)
+    return ("webp", packed.tobytes()) if done and 0 < packed.size < len(content) else ("png", content)
 
 
 def read_plot(path: Path) -> bytes | None:
