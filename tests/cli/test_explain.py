@@ -17,31 +17,43 @@ def test_a_digit(digits_run: Trained) -> None:
     answer = succeed("predict", image, cwd=folder).splitlines()[0]
     lines = succeed("explain", image, cwd=folder).splitlines()
     assert lines[0] == answer
-    assert lines[-1] == "open  0003-explained/explanation.html"
-    made = sorted(os.listdir(folder / "0003-explained"))
+    assert lines[-1] == "open  3-0003-explained/explanation.html"
+    made = sorted(os.listdir(folder / "3-0003-explained"))
     maps = [name for name in made if name.startswith("maps-")]
     expected = {"explanation.html", "grad-cam.png", "kernels.png", "probabilities.png", "receptive-field.png", *maps}
     assert set(made) == expected
     assert maps
-    assert [line.split()[0].removeprefix("0003-explained/") for line in lines[2:-2]] == [
+    assert [line.split()[0].removeprefix("3-0003-explained/") for line in lines[2:-2]] == [
         *("probabilities.png", "grad-cam.png", "receptive-field.png", "kernels.png"),
         *maps,
     ]
     for name in expected - {"explanation.html"}:
-        with Image.open(folder / "0003-explained" / name) as picture:
+        with Image.open(folder / "3-0003-explained" / name) as picture:
             assert picture.width > 500
-    html = (folder / "0003-explained" / "explanation.html").read_text()
+    html = (folder / "3-0003-explained" / "explanation.html").read_text()
     assert html.count("<img ") == len(expected) - 1
     assert f"What digits 1 sees in {image.name}" in html
 
     words = ["explain", image, "--method", "hires-cam", "--top", "2", "--unit", "conv2d:1,6", "--json"]
-    value = json.loads(succeed(*words, "--output", "0003-explained", cwd=folder))
-    assert not (folder / "0003-explained" / "grad-cam.png").exists()
+    value = json.loads(succeed(*words, "--output", "3-0003-explained", cwd=folder))
+    assert not (folder / "3-0003-explained" / "grad-cam.png").exists()
     assert {Path(one).name for one in value["pictures"]} == (expected - {"explanation.html", "grad-cam.png"}) | {
         "hires-cam.png"
     }
     assert value["receptive_field"] == {"layer": "conv2d", "row": 1, "column": 6, "rows": [0, 3], "columns": [5, 8]}
     assert sum(one["probability"] for one in value["probabilities"]) > 0.999
+
+
+def test_what_an_interruption_left_is_taken_up_but_no_file_of_the_users(digits_run: Trained, tmp_path: Path) -> None:
+    image = digits_folder() / "3" / "0003.png"
+    words = ["explain", image, "--run", digits_run.run, "--output", "here"]
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "maps-07-conv2d_9.png").write_bytes(b"left")
+    succeed(*words, cwd=tmp_path)
+    assert not (tmp_path / "here" / "maps-07-conv2d_9.png").exists()
+    (tmp_path / "here" / "maps-of-mine.png").write_bytes(b"mine")
+    assert "here is not empty and holds no explanation" in fail(2, *words, cwd=tmp_path)
+    assert (tmp_path / "here" / "maps-of-mine.png").read_bytes() == b"mine"
 
 
 def test_mistakes_are_found_before_keras_is_loaded(digits_run: Trained, tmp_path: Path) -> None:
@@ -57,6 +69,8 @@ def test_mistakes_are_found_before_keras_is_loaded(digits_run: Trained, tmp_path
         ([image, *run, "--method", "lime"], 2, "there is no method lime"),
         ([image, *run, "--output", "full"], 2, "full is not empty and holds no explanation"),
         ([image, *run, "--output", "bad.png"], 2, "bad.png is a file, not a folder"),
+        ([image, *run, "--output", "x" * 300], 5, "File name too long"),
+        ([image, *run, "--unit", "conv2d:" + "9" * 5000 + ",0"], 2, "a unit is written LAYER:ROW,COLUMN"),
         ([image, *run, "--unit", "conv2d"], 2, "a unit is written LAYER:ROW,COLUMN"),
         ([image, *run, "--unit", "dense:0,0"], 2, "no layer dense has rows and columns"),
         ([image, *run, "--unit", "conv2d:8,0"], 2, "conv2d:8,0 lies outside: conv2d has rows 0 to 7"),

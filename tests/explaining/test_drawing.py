@@ -67,3 +67,17 @@ def test_class_maps(size, count):
 def test_receptive_fields(window):
     picture = np.random.default_rng(0).integers(0, 256, (330, 330, 3)).astype(np.uint8)
     assert_all_inside(drawing.field_figure(picture, (8, 8), window, (8, 8), "conv2d, row 0, column 3", TITLE))
+
+
+def test_the_frame_is_where_the_window_is():
+    picture = np.zeros((220, 330, 3), np.uint8)
+    figure = drawing.field_figure(picture, (6, 9), ((1, 3), (4, 9)), (2, 5), "conv2d", "x")
+    pixels = np.asarray(figure.images[0].get_array())
+    top, left = round((style.HEAD + 0.05) * style.DPI), round(style.MARGIN * style.DPI)
+    shown = pixels[top : top + 220, left : left + 330]
+    rows, columns = np.nonzero((shown == (213, 94, 0)).all(axis=2))
+    scale = 330 / 9
+    assert [rows.min() / scale, (rows.max() + 1) / scale] == pytest.approx([1, 3], abs=0.08)
+    assert [columns.min() / scale, (columns.max() + 1) / scale] == pytest.approx([4, 9], abs=0.08)
+    assert (shown[round(1.5 * scale), round(6 * scale)] == 0).all()
+    assert (shown[round(4.5 * scale), round(2 * scale)] > 100).all()

@@ -1,13 +1,17 @@
 """Whole explanations: grey and colour, softmax and sigmoid, with and without convolutions, for many classes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cnnctl.data.images import ImageSpec, opencv
+from cnnctl.data.images import ImageSpec, opencv, read_image
 from cnnctl.errors import RunError
 from cnnctl.explaining.activation_maps import METHODS
+from cnnctl.explaining.drawing import picture_pixels
 from cnnctl.explaining.explain import Wish, explain
-from cnnctl.explaining.sections import make_sections, page
+from cnnctl.explaining.network import MOST_LAYERS, seen_layers
+from cnnctl.explaining.sections import enlarged, make_sections, page
 from cnnctl.inference.model import expand
 from tests.explaining.build import image, network
 from tests.pages.test_page import EVIL
@@ -29,15 +33,13 @@ def test_any_network(items, classes, output, channels, tmp_path):
     made = network(*items, shape=shape, classes=classes, output=output)
     path = tmp_path / "a <b> name.png"
     path.write_bytes(opencv().imencode(".png", image((20, 31, 3)))[1].tobytes())
-    spec = ImageSpec(*shape)
-    from cnnctl.data.images import read_image
-
-    shipped = expand(np.asarray(made.model(read_image(path, spec)[None])))[0]
+    pixels = read_image(path, ImageSpec(*shape))
+    shipped = expand(np.asarray(made.model(pixels[None])))[0]
     for method in METHODS:
-        found = explain(made, spec, str(path), shipped, Wish(top=3, method=method))
+        found = explain(made, pixels, str(path), shipped, Wish(top=3, method=method))
         assert found.order[0] == int(shipped.argmax())
         assert [one.number for one in found.maps] == list(found.order[: min(3, classes)])
-        sections = make_sections(found, made, spec, "a run")
+        sections = make_sections(found, made, "a run")
         files = [shown.file for section in sections for shown in section.pictures]
         expected = ["probabilities.png", f"{method}.png"]
         if items in (PLAIN, DEPTHWISE):
@@ -48,29 +50,44 @@ def test_any_network(items, classes, output, channels, tmp_path):
             expected.append("maps-01-average_pooling2d.png")
         assert files == expected
         captions = [shown.caption for section in sections for shown in section.pictures]
-        assert all(caption.endswith((".", "; deeper layers see more of the image.")) for caption in captions)
+        assert all(caption.endswith(".") for caption in captions)
+        titles = [shown.title for section in sections for shown in section.pictures]
+        assert ("Gradient times input over the image" in titles) == (items in (POOLED, BARE))
         html = page(found, sections, made, "a run")
         assert "a &lt;b&gt; name.png" in html
         assert html.count("<img ") == len(files)
 
 
-def test_models_that_differ_are_refused(tmp_path):
-    made = network(*PLAIN)
-    path = tmp_path / "a.png"
-    path.write_bytes(opencv().imencode(".png", image())[1].tobytes())
+@pytest.mark.parametrize("answer", [(0.1, 0.1, 0.8), (np.nan, np.nan, np.nan)])
+def test_models_that_differ_are_refused(answer):
     with pytest.raises(RunError, match="give different answers"):
-        explain(made, ImageSpec(6, 8), str(path), np.array([0.1, 0.1, 0.8], np.float32), Wish())
-    with pytest.raises(RunError, match="give different answers"):
-        explain(made, ImageSpec(6, 8), str(path), np.full(3, np.nan, np.float32), Wish())
+        explain(network(*PLAIN), image(), "a.png", np.array(answer, np.float32), Wish())
 
 
-def test_class_names_are_escaped(tmp_path):
-    made = network(*PLAIN)
-    names = (EVIL, EVIL * 20, "\u202eturned")
-    object.__setattr__(made, "classes", names)
-    path = tmp_path / "a.png"
-    path.write_bytes(opencv().imencode(".png", image())[1].tobytes())
+@pytest.mark.parametrize("name", [EVIL, EVIL * 20, "\u202eturned", "\ud800", "bell\x07"])
+def test_names_can_do_no_harm(name):
+    made = replace(network(*PLAIN), classes=(name, name + "2", name + "3"))
     shipped = np.asarray(made.model(image()[None]))[0]
-    found = explain(made, ImageSpec(6, 8), str(path), shipped, Wish())
-    html = page(found, make_sections(found, made, ImageSpec(6, 8), EVIL), made, EVIL)
+    found = explain(made, image(), f"{name}.png", shipped, Wish())
+    html = page(found, make_sections(found, made, name), made, name)
     assert "<script" not in html
+    assert "\u202e" not in html
+    assert "\x07" not in html
+    html.encode("utf-8")
+
+
+def test_the_pictures_show_the_pixels_that_the_network_gets():
+    pixels = image((6, 8, 1))
+    shown = enlarged(pixels)
+    assert max(shown.shape[:2]) == picture_pixels()
+    assert (shown.shape[2], set(np.unique(shown))) == (3, set(np.unique(pixels)))
+    large = enlarged(np.random.default_rng(0).integers(0, 256, (900, 30, 3)).astype(np.uint8))
+    assert large.shape == (picture_pixels(), round(30 * picture_pixels() / 900), 3)
+
+
+def test_of_very_many_layers_the_first_and_the_last_are_shown():
+    conv = "conv2d: {filters: 1, kernel_size: 1}"
+    made = network(f"repeat: {{times: {MOST_LAYERS + 7}, layers: [{conv}]}}", "global_average_pooling2d")
+    rows = seen_layers(made.plan)
+    assert len(rows) == MOST_LAYERS
+    assert (rows[0].name, rows[-1].name) == ("conv2d", f"conv2d_{MOST_LAYERS + 6}")

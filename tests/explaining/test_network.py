@@ -35,6 +35,7 @@ def test_feature_maps_of_a_hand_made_network():
         ((CONV, CONV, "flatten"), "conv2d_1"),
         ((BARE, "batch_normalization", "activation: {activation: relu}", "flatten"), "activation"),
         ((BARE, POOL, "batch_normalization", "leaky_relu", "flatten"), "leaky_relu"),
+        ((BARE, "spatial_dropout2d: {rate: 0.2}", "batch_normalization", "leaky_relu", "flatten"), "leaky_relu"),
         ((BARE, POOL, "flatten"), "conv2d"),
         ((BARE, "batch_normalization", "flatten"), "batch_normalization"),
         ((CONV, "conv2d: {filters: 4, kernel_size: [4, 6], activation: relu}", "flatten"), "conv2d"),

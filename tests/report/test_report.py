@@ -1,6 +1,7 @@
 """What a report says of a run, and what it does where parts of the run are gone."""
 
 import json
+import os
 import re
 import shutil
 from html import unescape
@@ -10,9 +11,9 @@ import numpy as np
 import pytest
 
 from cnnctl.data.images import opencv
-from cnnctl.errors import BusyError, RunError
-from cnnctl.report.gather import gather
+from cnnctl.errors import BusyError, DiskError, RunError
 from cnnctl.pages.compact import SMALL, compact
+from cnnctl.report.gather import MOST_ROWS, gather
 from cnnctl.report.write import write_report
 from cnnctl.runs import Run, files
 from cnnctl.runs.directory import own
@@ -99,6 +100,63 @@ def test_names_are_escaped_and_an_unbalanced_set_is_called_so(run):
     assert found.shares[3].counts[0] == "1"
 
 
+def test_what_is_not_known_is_not_made_up(run):
+    run.environment.write_text('{"command": ["cnnctl", "train", "caf\\udce9.yaml"], "device": null}')
+    run.environment.write_bytes(run.environment.read_bytes().replace(b"\\udce9", b"\xe9"))
+    assert run.read_environment()["command"][2] == "caf\udce9.yaml"
+    said = texts(write_report(run).read_text())
+    assert "finished" not in said
+    assert "float32" not in gather(run).subtitle
+    assert "cnnctl train 'caf\N{REPLACEMENT CHARACTER}.yaml'" in said
+
+
+@pytest.mark.parametrize("more", [{"loss": 1.0}, {"accuracy_interval": 3}])
+def test_metrics_of_another_form_are_named(run, more):
+    files.write_json(run.metrics, {"accuracy": 0.5, "split": "test", **more})
+    with pytest.raises(RunError, match=r"metrics\.json or environment\.json of .* does not hold what cnnctl writes"):
+        write_report(run)
+
+
+def test_a_class_without_training_images(run):
+    rows = [row for row in files.read_csv(run.split) if row["label"] != "3" or row["split"] != "train"]
+    files.write_csv(run.split, ("path", "label", "split"), [tuple(row.values()) for row in rows])
+    assert gather(run).balance.words.endswith("classes. 1 of them have no training image.")
+
+
+def test_a_pipe_among_the_images_is_not_waited_for(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    rows = [(str(tmp_path / "pipe.png"), row["label"], row["split"]) for row in files.read_csv(run.split)]
+    files.write_csv(run.split, ("path", "label", "split"), rows)
+    assert gather(run).samples_missing.endswith("pipe.png: it is no file.")
+
+
+def test_a_thousand_classes_and_layers_fit_on_a_page(run):
+    names = [f"a class with a long name, number {number}" for number in range(1000)]
+    files.write_json(run.classes, names)
+    paths, _ = run.read_split("train")
+    rows = [(path, names[at % 1000], "train") for at, path in enumerate(paths * 3)]
+    files.write_csv(run.split, ("path", "label", "split"), rows)
+    text = run.config.read_text()
+    at = text.index("\nmodel:\n") + len("\nmodel:\n")
+    run.config.write_text(text[:at] + "- repeat: {times: 900, layers: [{dropout: {rate: 0.1}}]}\n" + text[at:])
+    path = write_report(run)
+    assert path.stat().st_size < 5_000_000
+    found = gather(run)
+    assert len(found.balance.shares) == len(found.layers.rows) == MOST_ROWS
+    assert "The first 300 of 90" in found.totals
+
+
+def test_a_run_that_cannot_be_written_says_what_can_be_done(run, monkeypatch):
+    def refuse(path, text):
+        raise DiskError(f"{path} cannot be written: No space left on device", "free some space or choose --output DIR")
+
+    monkeypatch.setattr(files, "write_text", refuse)
+    with pytest.raises(DiskError) as raised:
+        write_report(run)
+    assert raised.value.hint == "the report lies in its run: copy the run to where you may write"
+    assert not run.lock.exists()
+
+
 def test_pictures_of_photos_become_smaller(tmp_path: Path):
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
     photo = opencv().GaussianBlur(noise, (0, 0), 3)
@@ -112,3 +170,6 @@ def test_pictures_of_photos_become_smaller(tmp_path: Path):
     plain = opencv().imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes()
     assert compact(plain) == ("png", plain)
     assert compact(b"x" * (SMALL + 1)) == ("png", b"x" * (SMALL + 1))
+    noise = np.random.default_rng(0).integers(0, 256, (17_000, 9, 3)).astype(np.uint8)
+    tall = opencv().imencode(".png", noise)[1].tobytes()
+    assert compact(tall) == ("png", tall)

@@ -9,10 +9,12 @@ import h5py
 import numpy as np
 import pytest
 
+from cnnctl.architecture.keras_file import read_scaling
 from cnnctl.errors import EXIT_RUN, RunError
 from cnnctl.runs import Run, files
 from cnnctl.training import stored
 from cnnctl.training.export import save_keras
+from cnnctl.training.network import UNIT
 from cnnctl.training.start import describe_taken, read_start, take_weights
 from tests.training.build import network, pixels
 from tests.training.test_export import randomise
@@ -217,6 +219,33 @@ DAMAGES = {
     "of an unknown class": lambda path: rewritten(path, "config.json", as_config("nowhere", "Nothing")),
     "of a layer, not a model": lambda path: rewritten(path, "config.json", as_config("keras.layers", "Flatten")),
 }
+
+
+SCALINGS = {
+    "deep": b'{"config": ' + b"[" * 100_000,
+    "no number": b'{"config": {"layers": [{"class_name": "Rescaling", "config": {"scale": "x", "offset": 0}}]}}',
+    "too large": b'{"config": {"layers": [{"class_name": "Rescaling", "config": {"scale": 1'
+    + b"0" * 400
+    + b', "offset": 0}}]}}',
+    "infinite": b'{"config": {"layers": [{"class_name": "Rescaling", "config": {"scale": 1e999, "offset": 0}}]}}',
+    "four": b'{"config": {"layers": [{"class_name": "Rescaling", "config": {"scale": [1, 1, 1, 1], "offset": 0}}]}}',
+    "twice": b'{"config": {"layers": [{"class_name": "Rescaling"}, {"class_name": "Rescaling"}]}}',
+    "none": b'{"config": {"layers": []}}',
+}
+
+
+@pytest.mark.parametrize("content", SCALINGS.values(), ids=SCALINGS)
+def test_a_scaling_that_is_none_is_named(content, tmp_path):
+    run, _ = trained(tmp_path)
+    run.keras_model.write_bytes(rewritten(run.keras_model, "config.json", content))
+    with pytest.raises(RunError):
+        read_scaling(run.keras_model)
+
+
+def test_the_scaling_of_a_file_is_that_of_its_network(tmp_path):
+    run, _ = trained(tmp_path)
+    scale, offset = read_scaling(run.keras_model)
+    assert (scale, offset) == (UNIT.scale, UNIT.offset)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
