@@ -10,6 +10,7 @@ from cnnctl.architecture.field import Span
 from cnnctl.data.images import Image, opencv
 from cnnctl.explaining.network import MOST_MAPS, FeatureMaps, Values
 from cnnctl.pictures import style
+from cnnctl.pictures.canvas import Canvas
 
 MOST_BARS = 10
 _SMALLEST, _LARGEST = 0.5, 1.3
@@ -170,54 +171,44 @@ def _grid(
     coloured = tiles[0][0].ndim == 3
     foot = 0.2 if coloured else 0.75
     height = style.HEAD + rows * (up + _NUMBER + _GAP) + foot
-    figure = style.new_figure(width, height)
-    canvas = np.full((round(height * style.DPI), round(width * style.DPI), 3), 255, np.uint8)
+    canvas = Canvas(width, height)
     colours = mpl.colormaps[_SIGNED if ends[0] < 0 else _POSITIVE]
     for place, (values, text) in enumerate(tiles):
         row, column = divmod(place, columns)
-        left = style.MARGIN + column * step
-        top = style.HEAD + row * (up + _NUMBER + _GAP)
+        middle, top = style.MARGIN + (column + 0.5) * step, style.HEAD + row * (up + _NUMBER + _GAP)
         share = np.clip((values - ends[0]) / (ends[1] - ends[0]), 0, 1)
         pixels = (np.asarray(share if coloured else colours(share)[:, :, :3]) * 255).round().astype(np.uint8)
-        _paste(canvas, pixels, left, top, across, up)
-        options = {"ha": "center", "va": "top", "fontsize": _NUMBER_FONT, "color": style.GREY}
-        figure.text((left + across / 2) / width, 1 - (top + up + 0.02) / height, text, **options)
-    figure.figimage(canvas, origin="upper", zorder=-1)
+        canvas.paste(_tile(pixels, across, up), middle, top)
+        canvas.write(text, middle, top + up + 0.02, _NUMBER_FONT, style.GREY)
     if not coloured:
-        bar = style.panel(figure, style.MARGIN, 0.42, min(3.5, width - 2 * style.MARGIN), 0.13)
-        scale = figure.colorbar(ScalarMappable(Normalize(*ends), colours), cax=bar, orientation="horizontal")
+        bar = style.panel(canvas.figure, style.MARGIN, 0.42, min(3.5, width - 2 * style.MARGIN), 0.13)
+        scale = canvas.figure.colorbar(ScalarMappable(Normalize(*ends), colours), cax=bar, orientation="horizontal")
         scale.outline.set_visible(False)
         scale.set_label(unit)
         scale.ax.locator_params(nbins=5)
-    style.heading(figure, what, title, facts)
-    return figure
+    style.heading(canvas.figure, what, title, facts)
+    return canvas.finish()
 
 
-def _paste(canvas: Image, pixels: Image, left: float, top: float, across: float, up: float) -> None:
-    """Lay a tile into its place, its pixels as squares; lengths in inches."""
+def _tile(pixels: Image, across: float, up: float) -> Image:
+    """A tile of so many inches, its pixels as squares."""
     cv2 = opencv()
     wide, high = max(1, round(across * style.DPI)), max(1, round(up * style.DPI))
     way = cv2.INTER_AREA if pixels.shape[0] > high else cv2.INTER_NEAREST
-    x, y = round(left * style.DPI), round(top * style.DPI)
-    canvas[y : y + high, x : x + wide] = cv2.resize(pixels, (wide, high), interpolation=way)
+    tile: Image = cv2.resize(pixels, (wide, high), interpolation=way)
+    return tile
 
 
 def _row(what: str, title: str, facts: str, pictures: Sequence[tuple[Image, str]]) -> Any:
     """Pictures side by side, each with a line under it."""
-    gap, below = 0.25, 0.35
+    gap, below, top = 0.25, 0.35, style.HEAD + 0.05
     width = max(style.NARROWEST, 2 * style.MARGIN + len(pictures) * (_PICTURE + gap) - gap)
     highest = max(picture.shape[0] for picture, _ in pictures) / style.DPI
-    height = style.HEAD + 0.05 + highest + below
-    figure = style.new_figure(width, height)
-    canvas = np.full((round(height * style.DPI), round(width * style.DPI), 3), 255, np.uint8)
+    canvas = Canvas(width, top + highest + below)
     for place, (picture, text) in enumerate(pictures):
-        left = style.MARGIN + place * (_PICTURE + gap)
-        high, wide, _ = picture.shape
-        x, y = round((left + _PICTURE / 2) * style.DPI - wide / 2), round((style.HEAD + 0.05) * style.DPI)
-        canvas[y : y + high, x : x + wide] = picture
-        options = {"ha": "center", "va": "top", "fontsize": style.TEXT}
+        middle = style.MARGIN + place * (_PICTURE + gap) + _PICTURE / 2
         fitted = style.left_to_right(style.fitted(text, _PICTURE + gap / 2, style.TEXT))
-        figure.text((left + _PICTURE / 2) / width, 1 - (style.HEAD + 0.05 + highest + 0.06) / height, fitted, **options)
-    figure.figimage(canvas, origin="upper", zorder=-1)
-    style.heading(figure, what, title, facts)
-    return figure
+        canvas.paste(picture, middle, top)
+        canvas.write(fitted, middle, top + highest + 0.06, style.TEXT)
+    style.heading(canvas.figure, what, title, facts)
+    return canvas.finish()

@@ -25,6 +25,7 @@ from cnnctl.data.images import (
     read_bytes,
 )
 from cnnctl.pictures import style
+from cnnctl.pictures.canvas import Canvas
 
 _CELL, _GAP, _CAPTION = 1.3, 0.14, 0.2
 _PIXELS = round(_CELL * style.DPI)
@@ -169,26 +170,23 @@ def preview_figure(config: Config, samples: Sequence[Sample], title: str) -> Any
     width = max(style.NARROWEST, 2 * style.MARGIN + columns * (_CELL + _GAP) - _GAP)
     head = style.HEAD + 0.3
     height = head + len(samples) * step + 0.1
-    figure = style.new_figure(width, height)
-    canvas = np.full((round(height * style.DPI), round(width * style.DPI), 3), 255, np.uint8)
+    canvas = Canvas(width, height)
     titles = ["file", "network's input", *(f"epoch {epoch + 1}" for epoch in range(columns - 2))]
     for column, text in enumerate(titles):
-        _write(figure, _middle(column), style.HEAD + 0.08, text, style.TEXT)
+        canvas.write(text, _middle(column), style.HEAD + 0.08, style.TEXT)
     for row, one in enumerate(samples):
         top = head + row * step
         if one.error is not None:
-            _write(figure, _middle(0), top + _CELL / 2, style.fitted(one.error, _CELL, style.SMALL), style.SMALL)
+            canvas.write(style.fitted(one.error, _CELL, style.SMALL), _middle(0), top + _CELL / 2)
         for column, picture in enumerate(one.pictures):
-            _paste(canvas, picture, round((_middle(column) - _CELL / 2) * style.DPI), round(top * style.DPI))
+            canvas.paste(picture, _middle(column), top + (_CELL - picture.shape[0] / style.DPI) / 2)
         captions = [Path(one.path).name, one.label, *one.captions]
         for column, text in enumerate(captions[: max(2, len(one.pictures))]):
             fitted = style.fitted(text, _CELL + 0.5 * _GAP, style.SMALL, keep_end=column == 0)
-            _write(
-                figure, _middle(column), top + _CELL + 0.03, fitted, style.SMALL, style.GREY if column == 0 else "black"
-            )
-    figure.figimage(canvas, origin="upper", zorder=-1)
-    style.heading(figure, "Training images as the network sees them", title, _facts(config, samples, spec))
-    return figure
+            colour = style.GREY if column == 0 else "black"
+            canvas.write(style.left_to_right(fitted), _middle(column), top + _CELL + 0.03, colour=colour)
+    style.heading(canvas.figure, "Training images as the network sees them", title, _facts(config, samples, spec))
+    return canvas.finish()
 
 
 def _facts(config: Config, samples: Sequence[Sample], spec: ImageSpec) -> str:
@@ -200,17 +198,3 @@ def _facts(config: Config, samples: Sequence[Sample], spec: ImageSpec) -> str:
 
 def _middle(column: int) -> float:
     return style.MARGIN + column * (_CELL + _GAP) + _CELL / 2
-
-
-def _write(figure: Any, centre: float, top: float, text: str, size: float, colour: str = "black") -> None:
-    """A line of text, its place in inches from the upper left corner."""
-    width, height = figure.get_size_inches()
-    options = {"ha": "center", "va": "top", "fontsize": size, "color": colour}
-    figure.text(centre / width, 1 - top / height, style.left_to_right(text), **options)
-
-
-def _paste(canvas: Image, picture: Image, left: int, top: int) -> None:
-    """Lay a picture into the middle of its cell."""
-    high, wide, _ = picture.shape
-    left, top = left + (_PIXELS - wide) // 2, top + (_PIXELS - high) // 2
-    canvas[top : top + high, left : left + wide] = picture

@@ -11,6 +11,7 @@ import numpy as np
 from cnnctl.data.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.evaluation.judged import Judged
 from cnnctl.pictures import style
+from cnnctl.pictures.canvas import Canvas
 
 SHOWN = 20
 _COLUMNS = 5
@@ -57,26 +58,25 @@ def mistakes_figure(judged: Judged) -> Any:
     step = _PICTURE + _CAPTION
     width = 2 * style.MARGIN + _COLUMNS * (_PICTURE + _GAP) - _GAP
     height = style.HEAD + 0.05 + rows * step + 0.1
-    figure = style.new_figure(width, height)
+    canvas = Canvas(width, height)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         pictures = list(pool.map(lambda mistake: _picture(mistake.path, judged.spec), shown))
-    canvas = np.full((round(height * style.DPI), round(width * style.DPI), 3), 255, np.uint8)
     for place, (mistake, picture) in enumerate(zip(shown, pictures, strict=True)):
         row, column = divmod(place, _COLUMNS)
-        left = style.MARGIN + column * (_PICTURE + _GAP)
+        middle = style.MARGIN + column * (_PICTURE + _GAP) + _PICTURE / 2
         foot = style.HEAD + 0.05 + row * step + _PICTURE
-        _caption(figure, left + _PICTURE / 2, height - foot - 0.06, mistake)
         if isinstance(picture, str):
-            _say(figure, left + _PICTURE / 2, height - foot + _PICTURE / 2, picture)
+            reason = style.fitted(picture, 0.95 * _PICTURE, style.SMALL)
+            canvas.write(reason, middle, foot - _PICTURE / 2 - 0.06, colour=style.GREY)
             picture = _BLANK
-        _paste(canvas, picture, round(left * style.DPI), round(foot * style.DPI))
-    figure.figimage(canvas, origin="upper", zorder=-1)
+        canvas.paste(picture, middle, foot - picture.shape[0] / style.DPI)
+        _caption(canvas, middle, foot + 0.06, mistake)
     facts = f"no mistakes among {images:,} images"
     if wrong:
         kinds = "true class → answer and its probability"
         facts = f"{len(shown):,} of {wrong:,} mistakes among {images:,} images; {kinds}"
-    style.heading(figure, "The most confident mistakes", judged.title, facts)
-    return figure
+    style.heading(canvas.figure, "The most confident mistakes", judged.title, facts)
+    return canvas.finish()
 
 
 def _picture(path: str, spec: ImageSpec) -> Image | str:
@@ -89,28 +89,12 @@ def _picture(path: str, spec: ImageSpec) -> Image | str:
         return error.message
 
 
-def _paste(canvas: Image, picture: Image, left: int, foot: int) -> None:
-    """Lay a picture into its square, in the middle of the lower edge."""
-    high, wide, _ = picture.shape
-    left += (_PIXELS - wide) // 2
-    canvas[foot - high : foot, left : left + wide] = picture
-
-
-def _say(figure: Any, centre: float, middle: float, reason: str) -> None:
-    """Why there is no picture."""
-    width, height = figure.get_size_inches()
-    options = {"ha": "center", "va": "center", "fontsize": style.SMALL, "color": style.GREY}
-    figure.text(centre / width, middle / height, style.fitted(reason, 0.95 * _PICTURE, style.SMALL), **options)
-
-
-def _caption(figure: Any, centre: float, top: float, mistake: Mistake) -> None:
+def _caption(canvas: Canvas, centre: float, top: float, mistake: Mistake) -> None:
     """The classes, the probability and the file's name, under a picture; lengths in inches."""
-    width, height = figure.get_size_inches()
     room = _PICTURE + 0.5 * _GAP
+    canvas.write(_answer(mistake, room), centre, top)
     name = style.fitted(Path(mistake.path).name, room, style.SMALL, keep_end=True)
-    for line, (text, colour) in enumerate(((_answer(mistake, room), "black"), (name, style.GREY))):
-        options = {"ha": "center", "va": "top", "fontsize": style.SMALL, "color": colour}
-        figure.text(centre / width, (top - line * 0.155) / height, text, **options)
+    canvas.write(name, centre, top + 0.155, colour=style.GREY)
 
 
 def _answer(mistake: Mistake, room: float) -> str:
