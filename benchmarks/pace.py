@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -57,7 +56,7 @@ def section(folder: Path) -> str:
         "## Training steps beside a bare loop, and beside the machine's ceiling",
         "",
         "cnnctl trains from files with the config's augmentation; `benchmarks/plain_loop.py` fits the same network in",
-        f"the same precision to images in memory, with none. Images/s of the last epoch's steps, {ROUNDS} rounds in",
+        f"the same precision to images in memory, with none. Images/s of the last epoch's steps, {ROUNDS} round{'s' if ROUNDS > 1 else ''} in",
         "turns. The ceiling (`benchmarks/ceiling.py`) is the best rate of a 3x3 convolution, forward and backward; its",
         "share is 6 operations a multiply-add of the plan times images/s over that rate.",
         "",
@@ -79,10 +78,11 @@ def section(folder: Path) -> str:
             shares.append(f"| {network.kind} | {_profile(network, Path(cache))} |")
     lines += [
         "",
-        "Where the time of the steps goes in precision auto, by oneDNN's own clock (ONEDNN_VERBOSE); the rest is what",
-        "TensorFlow computes itself: fused batch normalization, gradients of pooling and activations, the optimizer.",
+        "What oneDNN is busy with in precision auto, by its own clock (ONEDNN_VERBOSE), steps and validation together. It",
+        "computes two primitives at once where it can, so the sum may exceed the seconds of the steps; what TensorFlow",
+        "computes itself (gradients of pooling and activations, the optimizer) is not in it.",
         "",
-        "| network | share of the training time |",
+        "| network | share of oneDNN's time |",
         "| --- | --- |",
         *shares,
     ]
@@ -107,7 +107,7 @@ def _script(script: Path, *arguments: str) -> dict[str, float]:
 
 
 def _profile(network: Network, cache: Path) -> str:
-    """The share of oneDNN's primitives in the seconds of the training steps."""
+    """What oneDNN's seconds were spent on."""
     with tempfile.TemporaryDirectory() as work:
         sets = [part for key, value in network.settings.items() for part in ("--set", f"{key}={value}")]
         path = network.config if isinstance(network.config, Path) else ROOT / "configs" / f"{network.config}.yaml"
@@ -120,10 +120,8 @@ def _profile(network: Network, cache: Path) -> str:
         if line.startswith("onednn_verbose") and "exec" in fields:
             kind = fields[fields.index("exec") + 2]
             spent[kind] += float(fields[-1]) / 1000
-    epochs = re.findall(r"^ *\d+/\d+ +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ +([\d,]+) ", done.stderr, re.MULTILINE)
-    total = sum(network.images / float(speed.replace(",", "")) for speed in epochs)
-    parts = [f"{kind} {seconds / total:.0%}" for kind, seconds in spent.most_common(5)]
-    return f"{', '.join(parts)}, the rest {1 - sum(spent.values()) / total:.0%}"
+    total = sum(spent.values())
+    return ", ".join(f"{kind} {seconds / total:.0%}" for kind, seconds in spent.most_common(5))
 
 
 def _each(paces: list[float]) -> str:
