@@ -90,8 +90,8 @@ def _places(found: Explanation, network: Network, picture: Image, title: str) ->
     content = style.png(drawing.cam_figure(picture, maps, made, method, title))
     best = network.classes[found.order[0]]
     caption = (
-        f"Bright places are those that raise the score of a class; the brightest in the first map is where the "
-        f"network sees {best}."
+        f"Bright places raise the score of a class: the brightest in the first map speak most for {best}, whether or "
+        "not a person would look there."
     )
     if not found.maps[0].values.any():
         caption = f"No place raises the score of {best}: the network takes it for {best} because it sees nothing else."

@@ -121,7 +121,7 @@ def _blocks(side: int, images: int, reasons: dict[str, str]) -> tuple[Block, ...
         if wide:
             return (Block((32, 64)), Block((96, 192)), Block((192, 256)), Block((256,), pools=False))
         return (Block((32, 32)), Block((64, 64)), Block((128,)), Block((128,), pools=False))
-    poolings = 3 if side < 96 else 4
+    poolings = 3 if side < 64 else 4
     filters = (32, 64, 128, 128, 256)
     reasons["model"] = f"{poolings} poolings take {side} pixels a side to {side >> poolings}"
     return (*(Block((count,)) for count in filters[:poolings]), Block((filters[poolings],), pools=False))

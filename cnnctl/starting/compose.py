@@ -88,8 +88,10 @@ def _augment(choices: Choices) -> list[str]:
 
 def _model(choices: Choices) -> list[str]:
     lines = [f"model:  # {choices.reasons['model']}; the output layer is appended"]
+    sides = (choices.height, choices.width)
     for block in choices.blocks:
-        lines += _block(block)
+        lines += _block(block, sides)
+        sides = (-(-sides[0] // 2), -(-sides[1] // 2)) if block.pools else sides
     small = min(choices.height, choices.width) <= 40
     lines.append("  - global_max_pooling2d" if small else "  - global_average_pooling2d")
     if choices.dropout:
@@ -97,12 +99,13 @@ def _model(choices: Choices) -> list[str]:
     return lines
 
 
-def _block(block: Block) -> list[str]:
+def _block(block: Block, sides: tuple[int, int]) -> list[str]:
     lines = []
+    padding = ", padding: same" if sides[0] % 2 or sides[1] % 2 else ""  # else the last row would be lost
     for place, filters in enumerate(block.filters):
         lines.append(f"  - conv2d: {{filters: {filters}, kernel_size: 3, padding: same, use_bias: false}}")
         if block.pools and place == len(block.filters) - 1:
-            lines.append("  - max_pooling2d: {pool_size: 2}")
+            lines.append(f"  - max_pooling2d: {{pool_size: 2{padding}}}")
         lines += ["  - batch_normalization: {momentum: 0.9}", "  - activation: {activation: relu}"]
     return lines
 

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from cnnctl.architecture import make_plan
 from cnnctl.explaining import drawing
+from cnnctl.explaining.network import FeatureMaps
 from cnnctl.pictures import style
+from tests.config.build import layers
 from tests.evaluation.plots.build import ODD, numbered
 from tests.pictures.look import assert_all_inside
 
@@ -31,10 +34,11 @@ def test_probabilities(names):
 @pytest.mark.parametrize("shape", [(1, 1, 120), (28, 28, 1), (3, 200, 7), (300, 2, 65), (1, 1, 1)])
 @pytest.mark.parametrize("offset", [0.0, -0.5])
 def test_feature_maps(shape, offset):
-    assert_all_inside(
-        drawing.maps_figure("conv2d_12", np.random.default_rng(0).random(shape, np.float32) + offset, TITLE)
-    )
-    assert_all_inside(drawing.maps_figure("conv2d_12", np.zeros(shape, np.float32), TITLE))
+    item = f"conv2d: {{filters: {shape[2]}, kernel_size: 1}}"
+    (row,) = make_plan(layers(item), (*shape[:2], 3), None).layers
+    values = np.random.default_rng(0).random(shape, np.float32) + offset
+    assert_all_inside(drawing.maps_figure(FeatureMaps.of(row, values), TITLE))
+    assert_all_inside(drawing.maps_figure(FeatureMaps.of(row, np.zeros(shape, np.float32)), TITLE))
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 3, 32), (5, 5, 1, 6), (1, 1, 3, 1), (11, 11, 3, 96), (1, 7, 1, 8)])

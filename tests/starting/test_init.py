@@ -15,6 +15,10 @@ from cnnctl.starting.compose import compose, run_name
 from cnnctl.starting.look import Seen, look
 
 
+def nothing(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
 def write_images(root: Path, counts: dict[str, int], size=(20, 30), grey: bool = False) -> Path:
     """Class folders of noise."""
     generator = np.random.default_rng(0)
@@ -95,8 +99,8 @@ def test_the_text_is_a_config_without_remarks_that_fits_its_data(size, grey, tmp
     assert parsed.name == "my-photos"
     assert parsed.config.data.train == str(root)
     assert parsed.config.train.class_weight == "balanced"
-    findings = check(parsed)
-    assert findings.problems == ()
+    findings = check(parsed, nothing)
+    assert findings.problems == []
     assert [remark.message for remark in findings.remarks] == []
 
 
@@ -112,7 +116,7 @@ def test_a_folder_that_is_split_already(tmp_path):
     path = tmp_path / "made.yaml"
     path.write_text(compose(found, choose(found), "set", tmp_path))
     assert "  train: set/Train\n" in path.read_text()
-    assert check(parse_config(path)).catalog.counts()["validation"] == {"a": 12, "b": 12}
+    assert check(parse_config(path), nothing).catalog.counts()["validation"] == {"a": 12, "b": 12}
 
 
 @pytest.mark.parametrize("header", ["path,label", "file_name,Species", "category,ID"])
@@ -126,7 +130,7 @@ def test_a_csv_with_columns_of_its_own(header, tmp_path):
     found = look(str(tmp_path / "set.csv"))
     path = tmp_path / "made.yaml"
     path.write_text(compose(found, choose(found), "set", tmp_path))
-    assert check(parse_config(path)).problems == ()
+    assert check(parse_config(path), nothing).problems == []
 
 
 def test_images_that_cannot_be_opened_are_named_and_skipped(tmp_path):
