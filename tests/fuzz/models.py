@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnctl.architecture.keras_file import read_scaling
 from cnnctl.errors import RunError
 from cnnctl.inference.model import load_classifier
 from cnnctl.runs import Run, files
@@ -52,6 +53,7 @@ def once(chance: random.Random) -> None:
             from cnnctl.training.start import read_start
 
             read_start(place)
+            read_scaling(Path(place))
         elif place.endswith(".onnx"):
             load_classifier(run).probabilities(np.zeros((1, 6, 4, 3), np.uint8))
         else:
