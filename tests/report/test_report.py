@@ -22,7 +22,7 @@ from cnnctl.runs.directory import own
 @pytest.fixture
 def run(digits_run, tmp_path) -> Run:
     """A copy of the digits' run that a test may change."""
-    shutil.copytree(digits_run.run, tmp_path / "my run")
+    shutil.copytree(digits_run.run, tmp_path / "my run", ignore=shutil.ignore_patterns("report.html"))
     return Run(tmp_path / "my run")
 
 
