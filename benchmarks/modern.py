@@ -57,7 +57,7 @@ def report(speeds: dict[str, list[float]], scores: dict[str, list[float]], epoch
         "",
         "benchmarks/modern.yaml on cats and dogs: four times convolution, batch normalization, ReLU, max pooling;",
         "flip, rotation, translation, zoom and contrast. The script, `benchmarks/plain_modern.py`, says the same by",
-        f"Keras' layers. Images/s of the training steps, median of the epochs after the first; seeds in turn: {ROUNDS};",
+        f"Keras' layers. Images/s of the training steps, median of the epochs after the first; seeds: {ROUNDS};",
         f"{epochs} epochs; accuracy is the best on the validation images (224, another split in the script).",
         "",
         "| what | images/s by seed | median | ratio | validation accuracy, mean |",
