@@ -25,9 +25,9 @@ MOST_LAYERS = 60
 """Layers that are drawn; of more, the first and the last ones."""
 
 CONVOLUTIONS = kinds.Conv2D | kinds.DepthwiseConv2D | kinds.SeparableConv2D
-_SEEN = CONVOLUTIONS | kinds.MaxPooling2D | kinds.AveragePooling2D | kinds.L2Pooling2D
 _ACTING = kinds.BatchNormalization | kinds.LayerNormalization | kinds.ActivationLayer | kinds.LeakyReLU
 _POOLS = kinds.MaxPooling2D | kinds.AveragePooling2D | kinds.L2Pooling2D
+_SEEN = CONVOLUTIONS | _POOLS
 
 
 @dataclass(frozen=True)

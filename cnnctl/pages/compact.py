@@ -1,7 +1,5 @@
 """Pictures small enough for a page."""
 
-from pathlib import Path
-
 from cnnctl.data.images import opencv
 
 SMALL = 120_000
@@ -23,11 +21,3 @@ def compact(content: bytes) -> tuple[str, bytes]:
     except cv2.error:  # it is no picture, or one of more than 16,383 pixels a side
         return "png", content
     return ("webp", packed.tobytes()) if done and 0 < packed.size < len(content) else ("png", content)
-
-
-def read_plot(path: Path) -> bytes | None:
-    """The content of a plot, None where there is none."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None

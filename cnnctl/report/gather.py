@@ -12,7 +12,7 @@ from cnnctl.architecture.plan import Plan, format_shape, plan_of
 from cnnctl.config import Config, load
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
-from cnnctl.pages.compact import compact, read_plot
+from cnnctl.pages.compact import compact
 from cnnctl.pictures import style
 from cnnctl.pictures.network import network_figure
 from cnnctl.pictures.preview import Sample, make_samples, preview_figure
@@ -155,8 +155,16 @@ def _figure(content: bytes, title: str, caption: str) -> Figure:
 
 def _plots(folder: Path, wanted: Sequence[tuple[str, str, str]]) -> tuple[Figure, ...]:
     """The plots of (name, title, caption) that there are."""
-    found = ((read_plot(folder / f"{name}.png"), title, caption) for name, title, caption in wanted)
+    found = ((_read(folder / f"{name}.png"), title, caption) for name, title, caption in wanted)
     return tuple(_figure(content, title, caption) for content, title, caption in found if content is not None)
+
+
+def _read(plot: Path) -> bytes | None:
+    """The content of a plot, None where there is none."""
+    try:
+        return plot.read_bytes()
+    except OSError:
+        return None
 
 
 def _subtitle(run: Run, environment: dict[str, Any]) -> str:

@@ -54,6 +54,7 @@ def test_everything_is_there_and_nothing_is_fetched(
     assert all(loaded and text for loaded, text in state["pictures"])
     assert state["fetched"] == []
     assert browser.get_log("browser") == []
+    assert bool(state["links"]) == (page.name == "report.html")
     for link in state["links"]:
         assert browser.find_elements(By.ID, link.removeprefix("#")), link
     with Image.open(io.BytesIO(browser.get_screenshot_as_png())) as screenshot:
