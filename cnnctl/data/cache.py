@@ -13,7 +13,6 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data import entries
+from cnnctl.data.decoding import Progress, decode_into
 from cnnctl.data.entries import DIGEST_BYTES, DIGESTS, FAILURES, LOOKS, PIXELS, SPREADS
 from cnnctl.data.folders import make_folder, staging_folder
-from cnnctl.data.images import DECODER_VERSION, Image, ImageError, ImageSpec, decode, read_bytes
+from cnnctl.data.images import DECODER_VERSION, Image, ImageSpec
 from cnnctl.errors import MachineError
 from cnnctl.locks import locked
-
-_CHUNK = 32
-
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ def decode_images(
     """
     if where == "off":
         arrays = {name: np.zeros(shape, np.uint8) for name, shape in entries.shapes(len(paths), spec).items()}
-        return _decoded(arrays, _decode_into(paths, spec, arrays, progress))
+        return _decoded(arrays, decode_into(paths, spec, arrays, progress))
     entry = entries.images_folder(where) / _key(paths, spec)
     while True:
         if not entries.is_whole(entry, len(paths), spec):
@@ -124,7 +119,7 @@ def _build(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progres
                 "name a folder on a larger disk with data.cache: PATH, or make the images smaller",
             )
         arrays = {name: _allocate(staging / name, shape) for name, shape in shapes.items()}
-        failures = _decode_into(paths, spec, arrays, progress)
+        failures = decode_into(paths, spec, arrays, progress)
         for array in arrays.values():
             array.flush()
         (staging / FAILURES).write_text(json.dumps(failures))
@@ -155,44 +150,8 @@ def _open(entry: Path, count: int, spec: ImageSpec) -> Decoded:
     return _decoded(arrays, failures)
 
 
-def _decode_into(
-    paths: Sequence[str], spec: ImageSpec, arrays: Mapping[str, NDArray[np.uint8]], progress: Progress
-) -> dict[int, str]:
-    """Decode every image into its row, in as many threads as there are cores; the reasons of those that fail."""
-    failures: dict[int, str] = {}
-
-    def work(start: int) -> int:
-        rows = range(start, min(start + _CHUNK, len(paths)))
-        for row in rows:
-            try:
-                data = read_bytes(paths[row], spec.max_bytes)
-                image = decode(data, spec)
-                arrays[PIXELS][row] = image
-                arrays[DIGESTS][row] = _digest(data)
-                arrays[LOOKS][row] = _digest(image.tobytes())
-                arrays[SPREADS][row] = image.max() - image.min()
-            except ImageError as error:
-                failures[row] = error.message + (f" ({error.hint})" if error.hint else "")
-        return len(rows)
-
-    done = 0
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        try:
-            for count in pool.map(work, range(0, len(paths), _CHUNK)):
-                done += count
-                progress(done, len(paths))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return dict(sorted(failures.items()))
-
-
 def _decoded(arrays: Mapping[str, NDArray[np.uint8]], failures: dict[int, str]) -> Decoded:
     return Decoded(arrays[PIXELS], arrays[DIGESTS], arrays[LOOKS], arrays[SPREADS], failures)
-
-
-def _digest(data: bytes) -> NDArray[np.uint8]:
-    return np.frombuffer(hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest(), np.uint8)
 
 
 def contents_hash(digests: NDArray[np.uint8], labels: Sequence[str]) -> str:

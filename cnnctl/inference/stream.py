@@ -1,15 +1,18 @@
 """Image files -> probabilities: each thread decodes a batch and computes it; memory stays flat in their number."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.data.decoding import are_small
 from cnnctl.data.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.inference.model import Classifier
 
@@ -48,9 +51,10 @@ def classify(classifier: Classifier, paths: Iterable[str], batch_size: int | Non
     size = batch_size or batch_size_for(classifier.spec)
     paths = iter(paths)
     workers = os.cpu_count() or 1
+    turn = threading.Lock()
     first = list(islice(paths, 2))
     if len(first) < 2:  # a single image needs no threads
-        yield from _answers(classifier, first)
+        yield from _answers(classifier, first, turn)
         return
     remaining = chain(first, paths)
     with ThreadPoolExecutor(workers) as pool:
@@ -61,7 +65,7 @@ def classify(classifier: Classifier, paths: Iterable[str], batch_size: int | Non
                 chunk = list(islice(remaining, size))
                 exhausted = not chunk
                 if chunk:
-                    pending.append(pool.submit(_answers, classifier, chunk))
+                    pending.append(pool.submit(_answers, classifier, chunk, turn))
             if pending:
                 yield from pending.popleft().result()
 
@@ -73,8 +77,10 @@ def _read(path: str, spec: ImageSpec) -> Image | ImageError:
         return error
 
 
-def _answers(classifier: Classifier, paths: list[str]) -> list[Answer]:
-    decoded = [_read(path, classifier.spec) for path in paths]
+def _answers(classifier: Classifier, paths: list[str], turn: threading.Lock) -> list[Answer]:
+    """Small images are decoded by one thread at a time: two would wait for each other (see data/decoding.py)."""
+    with turn if are_small(paths) else nullcontext():
+        decoded = [_read(path, classifier.spec) for path in paths]
     good = [image for image in decoded if not isinstance(image, ImageError)]
     rows = iter(classifier.probabilities(np.stack(good)) if good else ())
     return [
