@@ -77,7 +77,7 @@ def save_onnx(
         split: What they are called.
 
     Returns:
-        How far the two differ, and the Keras model's probabilities of those images: float32 (rows, classes).
+        How far the two differ, and the probabilities of those images by the one that is used: float32 (rows, classes).
     """
     with files.writing(run.onnx_model), files.aside_folder(run.path) as folder:
         path = Path(folder) / "model.onnx"
@@ -87,17 +87,18 @@ def save_onnx(
         session = open_session(path)
         name = session.get_inputs()[0].name
         largest = 0.0
-        expected = []
+        answers: dict[bool, list[NDArray[np.float32]]] = {True: [], False: []}
         for start in range(0, len(rows), _BATCH):
             batch = np.asarray(images[rows[start : start + _BATCH]])
             ours = np.asarray(model.predict_on_batch(batch))
             (theirs,) = session.run(None, {name: batch})
             largest = float(np.maximum(largest, np.abs(ours - theirs).max()))  # NaN stays NaN
-            expected.append(expand(ours))
+            answers[True].append(expand(theirs))
+            answers[False].append(expand(ours))
         agrees = largest <= LIMIT  # False for NaN
         if agrees:
             files.write_bytes(run.onnx_model, path.read_bytes())
-    return Parity(largest, len(rows), split, agrees), np.concatenate(expected)
+    return Parity(largest, len(rows), split, agrees), np.concatenate(answers[agrees])
 
 
 def _export(model: Any, path: Path) -> None:

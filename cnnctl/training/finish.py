@@ -63,10 +63,10 @@ def _evaluate(
     for split in scored:
         rows = splits[split].rows
         batches = (np.asarray(decoded.pixels[rows[at : at + _PREDICTION_BATCH]]) for at in _starts(rows))
-        if classifier is not None:
-            probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches])
-        elif split == parity.split:
+        if split == parity.split:
             probabilities = compared
+        elif classifier is not None:
+            probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches])
         else:
             from cnnctl.inference.model import expand
 

@@ -12,7 +12,7 @@ from cnnctl.architecture.plan import NO_SIDES
 from cnnctl.config import layers as kinds
 from cnnctl.config.layers import Regularizer
 from cnnctl.training.backend import TENSORFLOW
-from cnnctl.training.reorder import pool_first
+from cnnctl.training.reorder import pool_first, split_relus
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,20 @@ def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = 
         is_output = row is rows[-1]
         common = {"name": "probabilities", "dtype": "float32"} if is_output else {"name": row.name}
         stack.append(_layer(row, common, seeds, trains))
+    if trains and keras.backend.backend() == TENSORFLOW:
+        _split_relus(stack, rows)
     model = keras.Sequential(stack)
     _assert_agrees(model, rows, plan)
     return model
+
+
+def _split_relus(stack: list[Any], rows: Sequence[LayerPlan]) -> None:
+    from cnnctl.training.relus import relu_gradient, relu_values
+
+    layers = {layer.name: layer for layer in stack}
+    for convolution, activation in split_relus(rows).items():
+        layers[convolution].activation = relu_values
+        layers[activation].activation = relu_gradient
 
 
 def _rescaling(scaling: Scaling) -> Any:

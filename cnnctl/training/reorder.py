@@ -42,6 +42,17 @@ def pool_first(rows: Sequence[LayerPlan]) -> tuple[LayerPlan, ...]:
     return tuple(ordered)
 
 
+def split_relus(rows: Sequence[LayerPlan]) -> dict[str, str]:
+    """The convolutions whose ReLU `pool_first` moved, with the name of its row.
+
+    Such a ReLU costs least where its values are computed by the convolution itself, before the pooling, and its
+    gradient where the values are few, after the pooling: see training/relus.py.
+    """
+    moved = {f"{row.name}_activation": row.name for row in rows if isinstance(row.layer, Conv2D)}
+    relus = [row.name for row in rows if isinstance(row.layer, ActivationLayer) and row.layer.activation == "relu"]
+    return {moved[name]: name for name in relus if name in moved}
+
+
 def _moves(activation: str) -> bool:
     return activation in _NEVER_FALLS
 

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cnnctl.data import cache, images
+from cnnctl.data import cache, decoding, images
 from cnnctl.data.cache import Decoded, contents_hash, decode_images
 from cnnctl.data.images import ImageSpec, read_image
 from cnnctl.errors import MachineError
@@ -80,7 +80,7 @@ def test_progress_counts_up_to_all(paths: list[str]) -> None:
 
 def test_the_second_time_nothing_is_decoded(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     first = decode_images(paths, SPEC, "auto", silent)
-    monkeypatch.setattr(cache, "decode", never)
+    monkeypatch.setattr(decoding, "decode", never)
     again = decode_images(paths, SPEC, "auto", never)
     assert same(first, again)
     assert not again.pixels.flags.writeable
