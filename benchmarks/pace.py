@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -14,6 +13,7 @@ from benchmarks.command import ROOT, ROUNDS, of, train
 
 CEILING = ROOT / "benchmarks" / "ceiling.py"
 LOOP = ROOT / "benchmarks" / "plain_loop.py"
+PROFILED = ROOT / "benchmarks" / "profiled.py"
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,16 @@ def section(folder: Path) -> str:
                     f"| {median(ours) / median(theirs):.2f} | {reached:.0%} of {ceiling / 1e12:.2f} TFLOP/s |"
                 )
                 print(lines[-1], flush=True)
-            shares.append(f"| {network.kind} | {_profile(network, Path(cache))} |")
+                if precision == "auto":
+                    shares.append(_row(network.kind, reached, *_profile(network, Path(cache))))
     lines += [
         "",
-        "What oneDNN is busy with in precision auto, by its own clock (ONEDNN_VERBOSE), steps and validation together.",
-        "It computes two primitives at once where it can, so the sum may exceed the seconds of the steps; what",
-        "TensorFlow computes itself (gradients of pooling and activations, the optimizer) is not in it.",
+        "Where the rest of the ceiling goes, in precision auto: what the time of some steps of epoch 2 went to,",
+        "by TensorFlow's profiler (`benchmarks/profiled.py`); an instant in which two operations run counts half for",
+        "each. Within: the share of the ceiling that convolutions reach in the time that they get.",
         "",
-        "| network | share of oneDNN's time |",
-        "| --- | --- |",
+        "| network | convolution | within | everything else | cores busy |",
+        "| --- | --- | --- | --- | --- |",
         *shares,
     ]
     return "\n".join(lines)
@@ -106,22 +107,21 @@ def _script(script: Path, *arguments: str) -> dict[str, float]:
     return answer
 
 
-def _profile(network: Network, cache: Path) -> str:
-    """What oneDNN's seconds were spent on."""
-    with tempfile.TemporaryDirectory() as work:
-        sets = [part for key, value in network.settings.items() for part in ("--set", f"{key}={value}")]
-        path = network.config if isinstance(network.config, Path) else ROOT / "configs" / f"{network.config}.yaml"
-        command = [sys.executable, "-m", "cnnctl", "train", str(path), *sets]
-        environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "ONEDNN_VERBOSE": "profile_exec"}
-        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=True)
-    spent: Counter[str] = Counter()
-    for line in done.stdout.splitlines():
-        fields = line.split(",")
-        if line.startswith("onednn_verbose") and "exec" in fields:
-            kind = fields[fields.index("exec") + 2]
-            spent[kind] += float(fields[-1]) / 1000
-    total = sum(spent.values())
-    return ", ".join(f"{kind} {seconds / total:.0%}" for kind, seconds in spent.most_common(5))
+def _profile(network: Network, cache: Path) -> tuple[dict[str, float], float]:
+    """What the time of the steps went to, and how many cores were busy meanwhile."""
+    sets = [part for key, value in network.settings.items() for part in ("--set", f"{key}={value}")]
+    path = network.config if isinstance(network.config, Path) else ROOT / "configs" / f"{network.config}.yaml"
+    command = [sys.executable, str(PROFILED), str(path), *sets]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=cache, env=environment, capture_output=True, text=True, check=True)
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return answer["shares"], answer["cores"]
+
+
+def _row(name: str, reached: float, shares: dict[str, float], cores: float) -> str:
+    convolution = shares.pop("convolution")
+    rest = ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items() if share >= 0.005)
+    return f"| {name} | {convolution:.0%} | {reached / convolution:.0%} | {rest} | {cores:.1f} of {os.cpu_count()} |"
 
 
 def _each(paces: list[float]) -> str:
