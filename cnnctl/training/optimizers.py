@@ -3,6 +3,7 @@
 from typing import Any, assert_never
 
 from cnnctl.config.training import Adam, AdamW, RMSprop, Sgd, TrainSettings
+from cnnctl.training.backend import TENSORFLOW
 from cnnctl.training.schedules import Rates, is_fixed
 
 
@@ -13,9 +14,8 @@ def make_optimizer(settings: TrainSettings, rates: Rates) -> Any:
         settings: Optimizer, schedule and moving average.
         rates: Of `schedules.learning_rates`, by step.
     """
-    import keras
-
     optimizer = settings.optimizer
+    make = _makers()
     common = {
         "learning_rate": optimizer.learning_rate if is_fixed(settings.schedule) else _planned(rates),
         "weight_decay": optimizer.weight_decay,
@@ -27,7 +27,7 @@ def make_optimizer(settings: TrainSettings, rates: Rates) -> Any:
     }
     match optimizer:
         case Adam() | AdamW():
-            kind = keras.optimizers.AdamW if isinstance(optimizer, AdamW) else keras.optimizers.Adam
+            kind = make.AdamW if isinstance(optimizer, AdamW) else make.Adam
             return kind(
                 beta_1=optimizer.beta_1,
                 beta_2=optimizer.beta_2,
@@ -36,9 +36,9 @@ def make_optimizer(settings: TrainSettings, rates: Rates) -> Any:
                 **common,
             )
         case Sgd():
-            return keras.optimizers.SGD(momentum=optimizer.momentum, nesterov=optimizer.nesterov, **common)
+            return make.SGD(momentum=optimizer.momentum, nesterov=optimizer.nesterov, **common)
         case RMSprop():
-            return keras.optimizers.RMSprop(
+            return make.RMSprop(
                 rho=optimizer.rho,
                 momentum=optimizer.momentum,
                 epsilon=optimizer.epsilon,
@@ -47,6 +47,17 @@ def make_optimizer(settings: TrainSettings, rates: Rates) -> Any:
             )
         case _:
             assert_never(optimizer)
+
+
+def _makers() -> Any:
+    """Where the classes of the optimizers are to be had."""
+    import keras
+
+    if keras.backend.backend() == TENSORFLOW:
+        from cnnctl.training import fused_optimizers
+
+        return fused_optimizers
+    return keras.optimizers
 
 
 def _planned(rates: Rates) -> Any:
