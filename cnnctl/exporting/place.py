@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cnnctl.errors import DiskError, MachineError, UsageError
@@ -29,7 +29,7 @@ def refuse_unfit(path: Path, form: Format) -> None:
     MachineError: the path cannot be looked at.
     """
     if form != SAVEDMODEL and path.suffix != form.ending:
-        raise UsageError(f"a {form.title} file ends in {form.ending}; received: --output {path}", _mend(path, form))
+        raise UsageError(f"{form.title} files end in {form.ending}; received: --output {path}", _mend(path, form))
     if not path.name or path.name == "..":
         raise UsageError(f"--output {path} names no file", _HINT)
     try:
@@ -77,7 +77,8 @@ def publish(made: Path, path: Path, description: dict[str, object]) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
-    _flush_one(path.parent)
+    with suppress(OSError):  # it is there; only its name may be lost with the power
+        _flush_one(path.parent)
 
 
 def size_of(path: Path) -> int:
