@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cnnctl.errors import RunError
 from cnnctl.exporting.formats import FLOAT16, INT8
+from cnnctl.exporting.place import saved_by_tensorflow
 from cnnctl.inference.model import METADATA_KEY
 
 _INPUT = "image"
@@ -30,6 +31,7 @@ def write_litert(
 
     Raises:
         RunError: LiteRT lacks an operator that the network needs.
+        OSError: it cannot be written.
     """
     import keras
     import tensorflow as tf
@@ -51,7 +53,7 @@ def write_litert(
         settings["inference_input_type"] = tf.uint8
     signature = [keras.InputSpec(shape=(1, height, width, channels), dtype=dtype, name=_INPUT)]
     try:
-        with warnings.catch_warnings():
+        with saved_by_tensorflow(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.export(
                 str(path), format="litert", verbose=False, input_signature=signature, target_spec=target, **settings

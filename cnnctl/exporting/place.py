@@ -1,6 +1,7 @@
 """Where an exported file goes: nothing is overwritten, and it is there as a whole or not at all."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,12 +35,21 @@ def refuse_unfit(path: Path, form: Format) -> None:
         raise UsageError(f"--output {path} names no file", _HINT)
     try:
         for there in (path, description_of(path)):
-            if os.path.lexists(there):
+            if _is_there(there):
                 raise UsageError(f"{there} exists already, and export writes over nothing", f"{_HINT}, or remove it")
         if path.parent.exists() and not path.parent.is_dir():
             raise UsageError(f"{path.parent} is a file, not a folder", _HINT)
     except OSError as error:
         raise MachineError(f"{path} cannot be used: {error.strerror}", _HINT) from None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a path is taken, be it by a link to nowhere; unlike pathlib's, it does not hide why it cannot tell."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _mend(path: Path, form: Format) -> str:
@@ -51,16 +61,44 @@ def _mend(path: Path, form: Format) -> str:
 def staged(path: Path) -> Iterator[Path]:
     """A path of the same name in a folder beside `path`, which is gone at the end of the block.
 
+    Meanwhile Python's temporary files lie in that folder too: Keras and ONNX Runtime make some as large as the model,
+    and whatever kills the process should not leave them where nobody looks.
+
     Raises:
         DiskError: the disk is full, or the folder cannot be written.
     """
     try:
         with files.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with files.aside_folder(path.parent) as folder:
+            with files.aside_folder(path.parent) as folder, _temporaries_in(folder):
                 yield Path(folder) / path.name
     except DiskError as error:
         raise DiskError(error.message, f"free some space, or {_HINT}") from None
+
+
+@contextmanager
+def _temporaries_in(folder: str) -> Iterator[None]:
+    before = tempfile.tempdir
+    tempfile.tempdir = folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+@contextmanager
+def saved_by_tensorflow() -> Iterator[None]:
+    """A block in which TensorFlow writes files; TensorFlow must have been imported.
+
+    Raises:
+        OSError: instead of TensorFlow's own errors.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from error
 
 
 def publish(made: Path, path: Path, description: dict[str, object]) -> None:

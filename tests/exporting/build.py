@@ -74,7 +74,8 @@ def answers(path: Path, form: Format, images: np.ndarray) -> np.ndarray:
         return np.concatenate([next(iter(runner(**{name: image[None]}).values())) for image in images])
     import tensorflow as tf
 
-    return np.asarray(tf.saved_model.load(str(path)).serve(images))
+    loaded = tf.saved_model.load(str(path))  # by itself, `serve` would not keep its variables
+    return np.asarray(loaded.serve(images))
 
 
 def metadata_of(path: Path, form: Format) -> Any:

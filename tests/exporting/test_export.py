@@ -2,13 +2,14 @@
 
 import json
 import os
+import resource
 import shutil
 
 import numpy as np
 import pytest
 
 from cnnctl.data.images import ImageSpec
-from cnnctl.errors import EXIT_RUN, RunError, UsageError
+from cnnctl.errors import EXIT_RUN, DiskError, RunError, UsageError
 from cnnctl.exporting import export as module
 from cnnctl.exporting.export import Wish, export
 from cnnctl.exporting.formats import FLOAT16, INT8, LITERT, ONNX, SAVEDMODEL
@@ -175,6 +176,24 @@ def test_nothing_is_overwritten(exported, digits_run):
     with pytest.raises(UsageError, match="exists already"):
         export(Run(digits_run.run), Wish(ONNX, None, made.path), Listener())
     assert made.path.read_bytes() == before
+
+
+@pytest.fixture
+def small_files():
+    """No file may be larger than 200 kB here, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(("form", "quantization"), [(ONNX, None), (ONNX, INT8), (LITERT, None), (SAVEDMODEL, None)])
+def test_a_full_disk_is_said_and_nothing_left(form, quantization, digits_run, tmp_path, small_files):
+    path = tmp_path / f"it{form.ending}"
+    with pytest.raises(DiskError) as caught:
+        export(Run(digits_run.run), Wish(form, quantization, path), Listener())
+    assert caught.value.message == f"{path} cannot be written: File too large"
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(("form", "quantization"), [(LITERT, INT8), (ONNX, INT8), (SAVEDMODEL, None)])
