@@ -1,0 +1,159 @@
+"""A run as a file for another runtime, kept only if it proves to be the same model there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnctl.errors import RunError, UsageError
+from cnnctl.exporting.description import describe
+from cnnctl.exporting.formats import FLOAT16, INT8, ONNX, SAVEDMODEL, Format, choose_format, insist_on_tools
+from cnnctl.exporting.images import calibration_paths, decoded, images_to_compare_on
+from cnnctl.exporting.litert_file import write_litert
+from cnnctl.exporting.onnx_file import write_onnx
+from cnnctl.exporting.parity import MAX_ACCURACY_DROP, Parity, Predict, compare, limits_for
+from cnnctl.exporting.place import default_path, publish, refuse_unfit, size_of, staged
+from cnnctl.exporting.runtimes import open_exported
+from cnnctl.exporting.savedmodel_folder import write_savedmodel
+from cnnctl.inference.model import Classifier, load_classifier, metadata
+from cnnctl.runs import Run
+from cnnctl.training.backend import TENSORFLOW, choose_backend, import_keras_on_the_processor, title
+from cnnctl.training.progress import Watcher
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for.
+
+    Attributes:
+        form: The format.
+        quantization: `float16`, `int8` or None.
+        output: Where it goes; None names it after the run, in the current folder.
+        max_drop: Percentage points of accuracy that int8 may cost; None is MAX_ACCURACY_DROP.
+    """
+
+    form: Format
+    quantization: str | None = None
+    output: Path | None = None
+    max_drop: float | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: The file, or the folder of a SavedModel.
+        size: Its bytes.
+        parity: How far it is from the run's model.
+        content: Of the JSON beside it.
+    """
+
+    path: Path
+    size: int
+    parity: Parity
+    content: dict[str, Any]
+
+
+def parse_wish(name: str, quantization: str | None, output: Path | None, max_drop: float | None) -> Wish:
+    """A wish in the words of the command line.
+
+    Raises:
+        UsageError: it contradicts itself, or asks for what there is not.
+        MachineError: what makes or runs such a file is not installed.
+    """
+    form = choose_format(name, quantization)
+    if max_drop is not None and quantization != INT8:
+        raise UsageError("--max-accuracy-drop belongs to --quantize int8", "other files may lose none: leave it out")
+    insist_on_tools(form)
+    return Wish(form, quantization, output, max_drop)
+
+
+def export(run: Run, wish: Wish, watcher: Watcher) -> Exported:
+    """Write a run's model in another form, and prove that it is the same model.
+
+    The exported file answers the run's validation images in its own runtime. Where it is further from the run's
+    model.onnx than its limits allow (an unquantized ONNX file is that model, and is compared with model.keras),
+    nothing is left of it.
+
+    Args:
+        run: A complete run.
+        wish: What is asked for.
+        watcher: Hears of it.
+
+    Raises:
+        RunError: the run has no usable model, or the exported one is not the same.
+        UsageError: something is there already.
+        DataError: an image of the run is gone or damaged.
+        DiskError: the file cannot be written.
+        MachineError: Keras is needed and cannot be imported.
+    """
+    form, quantization = wish.form, wish.quantization
+    path = wish.output or default_path(run.title, form, quantization)
+    refuse_unfit(path, form)
+    classifier = load_classifier(run)
+    spec, classes = classifier.spec, classifier.classes
+    labelled = images_to_compare_on(run, classes)
+    calibration = decoded(calibration_paths(run) if quantization == INT8 else [], spec)
+    text = metadata(spec, classes)
+    model = None if form == ONNX and quantization else _load(run, form, watcher)
+    with staged(path) as made:
+        watcher.busy(f"writing {form.title}")
+        if form == ONNX:
+            write_onnx(run.onnx_model, made, quantization, calibration, text)
+        elif form == SAVEDMODEL:
+            write_savedmodel(model, made, text)
+        else:
+            write_litert(model, made, quantization, calibration, text)
+        opened = open_exported(made, form)
+        name, reference = _reference(run, classifier, None if form != ONNX or quantization else model)
+        drop = MAX_ACCURACY_DROP if wish.max_drop is None else wish.max_drop
+        limits = limits_for(quantization, len(labelled.paths), drop)
+        parity = compare(
+            reference,
+            opened.predict,
+            labelled,
+            spec,
+            name,
+            limits,
+            lambda done, total: watcher.progress("comparing", done, total),
+        )
+        _insist(parity, form, quantization)
+        size = size_of(made)
+        content = describe(path.name, size, run.title, form, quantization, opened, spec, classes, parity)
+        publish(made, path, content)
+    return Exported(path, size, parity, content)
+
+
+def _load(run: Run, form: Format, watcher: Watcher) -> Any:
+    """model.keras, which Keras computes on the processor."""
+    from cnnctl.explaining.network import load_network
+
+    backend = choose_backend("auto") if form == ONNX else TENSORFLOW
+    watcher.busy(f"loading {title(backend)}")
+    import_keras_on_the_processor(backend)
+    return load_network(run).model
+
+
+def _reference(run: Run, classifier: Classifier, model: Any | None) -> tuple[str, Predict]:
+    """What an exported file is compared with: model.onnx, which ships, or a Keras model."""
+    if model is None:
+        return run.onnx_model.name, classifier.probabilities
+    return run.keras_model.name, lambda images: np.asarray(model.predict_on_batch(images), np.float32)
+
+
+def _insist(parity: Parity, form: Format, quantization: str | None) -> None:
+    """Raises:
+    RunError: the file is not the same model.
+    """
+    fault = parity.fault()
+    if fault is None:
+        return
+    hints = {
+        INT8: f"--quantize {FLOAT16} loses less; --max-accuracy-drop POINTS allows int8 more",
+        FLOAT16: "leave --quantize out, or use int8, which measures the values between the layers",
+        None: "this should not happen: evaluate the run, and please report its config",
+    }
+    what = f"{quantization} {form.title}" if quantization else form.title
+    raise RunError(f"the {what} model is not kept: {fault}", hints[quantization])

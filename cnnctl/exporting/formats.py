@@ -1,0 +1,79 @@
+"""What a run can be exported to, and what that takes. Imports nothing heavy."""
+
+import importlib.util
+from dataclasses import dataclass
+
+from cnnctl.errors import MachineError, UsageError
+
+FLOAT16, INT8 = "float16", "int8"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A package that makes or runs a format, and that cnnctl does without otherwise.
+
+    Attributes:
+        module: What is imported.
+        title: What it is called.
+        mend: What installs it.
+    """
+
+    module: str
+    title: str
+    mend: str
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    Attributes:
+        name: As the command line has it.
+        title: As its makers write it.
+        ending: Of its file names.
+        quantizations: Those that its own tools offer.
+        needs: What makes and runs it.
+    """
+
+    name: str
+    title: str
+    ending: str
+    quantizations: tuple[str, ...]
+    needs: tuple[Tool, ...]
+
+
+_TENSORFLOW = Tool("tensorflow", "TensorFlow", "pip install tensorflow")
+_LITERT = Tool("ai_edge_litert", "ai-edge-litert", 'pip install "cnnctl[litert]"')
+
+ONNX = Format("onnx", "ONNX", ".onnx", (FLOAT16, INT8), ())
+LITERT = Format("litert", "LiteRT", ".tflite", (FLOAT16, INT8), (_TENSORFLOW, _LITERT))
+SAVEDMODEL = Format("savedmodel", "SavedModel", "-savedmodel", (), (_TENSORFLOW,))
+
+FORMATS = (ONNX, LITERT, SAVEDMODEL)
+
+
+def choose_format(name: str, quantization: str | None) -> Format:
+    """The format of a name.
+
+    Raises:
+        UsageError: there is none, or it does not know the quantization.
+    """
+    found = next((one for one in FORMATS if one.name == name), None)
+    if found is None:
+        raise UsageError(f"there is no format {name}", f"formats are {', '.join(one.name for one in FORMATS)}")
+    if quantization is None or quantization in found.quantizations:
+        return found
+    if quantization not in (FLOAT16, INT8):
+        raise UsageError(f"there is no quantization {quantization}", f"quantizations are {FLOAT16} and {INT8}")
+    others = " and ".join(one.name for one in FORMATS if quantization in one.quantizations)
+    raise UsageError(f"{found.title} has no {quantization} quantization", f"leave --quantize out, or choose {others}")
+
+
+def insist_on_tools(wanted: Format) -> None:
+    """Raises:
+    MachineError: something that makes or runs the format is not installed.
+    """
+    for tool in wanted.needs:
+        if importlib.util.find_spec(tool.module) is None:
+            what = f"{wanted.title} needs {tool.title}, which is not installed"
+            raise MachineError(what, f"install it with: {tool.mend}")
