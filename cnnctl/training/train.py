@@ -11,7 +11,7 @@ from cnnctl.config.dump import to_plain, to_yaml
 from cnnctl.data.cache import contents_hash
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.split import VALIDATION
-from cnnctl.errors import EXIT_INTERRUPTED, CnnctlError, DiskError, MachineError
+from cnnctl.errors import EXIT_INTERRUPTED, DiskError, InterruptedTrainingError, MachineError
 from cnnctl.evaluation.evaluate import Evaluation
 from cnnctl.evaluation.plots.write import write_curves
 from cnnctl.interrupts import Interrupts
@@ -56,14 +56,6 @@ class Trained:
     record: Record
     parity: Parity
     seconds: float
-
-
-class InterruptedTrainingError(CnnctlError):
-    """A signal during training; the message says what was kept."""
-
-    def __init__(self, message: str, hint: str, exit_code: int) -> None:
-        super().__init__(message, hint)
-        self.exit_code = exit_code  # type: ignore[misc]
 
 
 def train(
