@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -244,8 +243,8 @@ def test_in_a_thread(values: dict[str, Any], here: Path) -> None:
 
 
 @pytest.fixture
-def broken(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield {**values, "data": {**values["data"], "train": "nowhere"}, "trian": {}}
+def broken(values: dict[str, Any]) -> dict[str, Any]:
+    return {**values, "data": {**values["data"], "train": "nowhere"}, "trian": {}}
 
 
 def test_mistakes_come_before_anything_is_written(values: dict[str, Any], broken: dict[str, Any], here: Path) -> None:
