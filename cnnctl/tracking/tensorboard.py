@@ -38,7 +38,7 @@ class TensorBoard:
         self._folder = beginning.run.tensorboard
         self._trained = len(beginning.history)
         self._kept = self._trained
-        self._open: dict[str, _EventFile] = {}
+        self._files: dict[str, _EventFile] = {}
         self._events(_ROOT).hparams(_session_start(beginning), "session_start_info")
         for number, figures in enumerate(beginning.history, start=1):
             self.epoch(number, figures)
@@ -58,13 +58,11 @@ class TensorBoard:
         for path in outcome.plots:
             self._events(_ROOT).image(f"plots/{path.stem}", path.read_bytes(), self._trained - 1)
         self._events(_ROOT).hparams(_session_end(outcome), "session_end_info")
-        for events in self._open.values():
-            events.close()
 
     def _events(self, name: str) -> "_EventFile":
-        if name not in self._open:
-            self._open[name] = _EventFile(self._folder / name, 0 if name == TEST else self._kept)
-        return self._open[name]
+        if name not in self._files:
+            self._files[name] = _EventFile(self._folder / name, 0 if name == TEST else self._kept)
+        return self._files[name]
 
 
 class _EventFile:
@@ -77,14 +75,11 @@ class _EventFile:
 
     def __init__(self, folder: Path, epochs: int) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.summary.writer.record_writer import RecordWriter
 
         folder.mkdir(parents=True, exist_ok=True)
         before = sorted(folder.glob("events.out.tfevents.*"))
         where = f"{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-        path = folder / f"events.out.tfevents.{int(time.time()):010}.{where}"
-        self._file = path.open("xb")
-        self._writer = RecordWriter(self._file)
+        self._path = folder / f"events.out.tfevents.{int(time.time()):010}.{where}"
         self._points: set[tuple[str, int]] = set()
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
         for event in itertools.chain.from_iterable(map(_read, before)):
@@ -121,10 +116,6 @@ class _EventFile:
 
         self._summary(f"_hparams_/{tag}", NULL_TENSOR, create_summary_metadata(data), 0)
 
-    def close(self) -> None:
-        """Nothing will follow."""
-        self._file.close()
-
     def _is_new(self, tag: str, step: int) -> bool:
         is_new = (tag, step) not in self._points
         self._points.add((tag, step))
@@ -138,8 +129,10 @@ class _EventFile:
         self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=[value])))
 
     def _write(self, event: "Event") -> None:
-        self._writer.write(event.SerializeToString())
-        self._writer.flush()
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        with self._path.open("ab") as file:
+            RecordWriter(file).write(event.SerializeToString())
 
 
 def _read(path: Path) -> "Iterator[Event]":
