@@ -68,7 +68,7 @@ class Predictor:
         return self._classifier.spec
 
     @overload
-    def predict(self, images: Picture, top: int = 3) -> Prediction: ...
+    def predict(self, images: Picture, top: int = 3) -> Prediction: ...  # type: ignore[overload-overlap] # text
 
     @overload
     def predict(self, images: Iterable[Picture], top: int = 3) -> list[Prediction]: ...
@@ -77,7 +77,7 @@ class Predictor:
         """What the model says of an image, or of each of several; they may be of any size.
 
         Args:
-            images: An image, or a list or generator of them; an array of four dimensions is several.
+            images: An image, or a list or generator of them; several in one array are `list(array)`.
             top: How many classes to name.
 
         Raises:
@@ -85,7 +85,7 @@ class Predictor:
         """
         if top < 1:
             raise UsageError(f"expected at least one class to name; received: top={top}")
-        if isinstance(images, str | Path | bytes) or (isinstance(images, np.ndarray) and images.ndim < 4):
+        if isinstance(images, str | Path | bytes | np.ndarray):
             return next(self._answers([images], top))
         return list(self._answers(images, top))
 

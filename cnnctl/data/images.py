@@ -174,7 +174,8 @@ def from_pixels(pixels: Image, spec: ImageSpec) -> Image:
         pixels = pixels[:, :, None]
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
         shape = "x".join(map(str, pixels.shape))
-        raise ImageError(f"an array of {shape} is no image; height x width x 1, 3 or 4 is expected")
+        several = "several images are a list of arrays: list(images)" if pixels.ndim == 4 else None
+        raise ImageError(f"an array of {shape} is no image; height x width x 1, 3 or 4 is expected", several)
     in_their_order = pixels if pixels.shape[2] == 1 else pixels[:, :, (2, 1, 0, 3)[: pixels.shape[2]]]
     return fit(_to_channels(np.ascontiguousarray(in_their_order), spec), spec)
 

@@ -67,7 +67,7 @@ def test_every_mistake_comes_at_once(written: Path) -> None:
     with pytest.raises(cnnctl.ConfigError) as caught:
         cnnctl.load_config(written, {"seed": -1})
     places = [str(problem.position) for problem in caught.value.problems]
-    assert places == ["overrides:1:1", f"{written}:20:7", f"{written}:28:3"]
+    assert places == ["overrides:1:1", f"{written}:19:7", f"{written}:28:3"]
     with pytest.raises(cnnctl.ConfigError) as caught:
         cnnctl.load_config({**VALUES, "train": {"epoch": 3}, "seed": "x"})
     assert [problem.path for problem in caught.value.problems] == ["seed", "train.epoch"]

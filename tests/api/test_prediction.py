@@ -54,7 +54,7 @@ def test_several_are_a_list_in_their_order(run: Run) -> None:
     expected = [COLOURS[number % 3] for number in range(count)]
     assert [one.label for one in predictor.predict(colours, top=1)] == expected
     assert [one.label for one in predictor.predict(iter(colours))] == expected
-    assert [one.label for one in predictor.predict(np.stack(colours))] == expected
+    assert [one.label for one in predictor.predict(list(np.stack(colours)))] == expected
     assert [one.label for one in predictor.predict(tuple(colours[:1]))] == ["red"]
     assert predictor.predict([]) == []
     assert [len(predictor.predict(colours[0], top=top).top) for top in (1, 2, 9)] == [1, 2, 3]
@@ -66,7 +66,7 @@ def test_probabilities_of_a_batch(run: Run) -> None:
     assert predictor.image == SPEC
     batch = np.random.default_rng(0).integers(0, 256, (batch_size_for(SPEC) + 1, *SPEC.shape)).astype(np.uint8)
     found = predictor.probabilities(batch)
-    np.testing.assert_array_equal(found, [one.probabilities for one in predictor.predict(batch)])
+    np.testing.assert_array_equal(found, [one.probabilities for one in predictor.predict(list(batch))])
     assert predictor.probabilities(batch[:0]).shape == (0, 3)
     for wrong in (batch.astype(np.float32), batch[0], batch[:, :3]):
         with pytest.raises(cnnctl.ImageError, match="expected uint8 of N x 6 x 4 x 3; received: "):
@@ -82,6 +82,7 @@ def test_probabilities_of_a_batch(run: Run) -> None:
         (np.zeros((4, 4, 3)), "image 0: its pixels are of type float64; uint8 of 0 to 255 is expected"),
         (np.zeros((4, 4, 2), np.uint8), "image 0: an array of 4x4x2 is no image"),
         (np.zeros((0, 4, 3), np.uint8), "image 0: an array of 0x4x3 is no image"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "image 0: an array of 2x4x4x3 is no image"),
         (np.zeros(4, np.uint8), "image 0: an array of 4 is no image"),
     ],
 )

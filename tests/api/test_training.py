@@ -29,7 +29,7 @@ def values(small_photos: Path) -> dict[str, Any]:
         "name": "small",
         "data": {"train": small_photos, "validation": 0.2, "test": 0.2, "image": {"size": 12}},
         "model": [{"conv2d": {"filters": 4, "kernel_size": 3, "strides": 2, "activation": "relu"}}, "flatten"],
-        "train": {"epochs": 3, "batch_size": 8, "precision": "mixed_bfloat16", "device": "cpu"},
+        "train": {"epochs": 2, "batch_size": 8, "precision": "mixed_bfloat16", "device": "cpu"},
     }
 
 
@@ -48,6 +48,15 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> cnnctl.TrainedRun:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return cnnctl.train(CONFIGS / "digits.yaml", {"train.epochs": 3})
+
+
+@pytest.fixture(scope="module")
+def small(values: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> cnnctl.TrainedRun:
+    """A training of the small network that nothing disturbs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("small"))
+        patch.setattr(evaluation_room, "write_plots", lambda *_: None)
+        return cnnctl.train(values)
 
 
 class Stopper(Silent):
@@ -134,7 +143,7 @@ def test_an_evaluation_of_new_images(digits: cnnctl.TrainedRun, here: Path, capf
 
 
 def test_training_again_gives_the_same_and_leaves_the_process_as_it_was(
-    values: dict[str, Any], here: Path, capfd: pytest.CaptureFixture[str], digits: cnnctl.TrainedRun
+    values: dict[str, Any], here: Path, capfd: pytest.CaptureFixture[str], small: cnnctl.TrainedRun
 ) -> None:
     import keras
     import tensorflow as tf
@@ -144,9 +153,8 @@ def test_training_again_gives_the_same_and_leaves_the_process_as_it_was(
     keras.config.enable_interactive_logging()
     before = (list(warnings.filters), warnings.showwarning, signal.getsignal(signal.SIGINT), os.fstat(2))
     try:
-        first = cnnctl.train(values)
-        second = cnnctl.train(values, output="second")
-        other = cnnctl.train(values, {"seed": 1})
+        again = cnnctl.train(values)
+        other = cnnctl.train(values, {"seed": 1, "train.epochs": 1}, output="other")
         assert keras.config.dtype_policy().name == "mixed_float16"
     finally:
         keras.config.set_dtype_policy("float32")
@@ -155,11 +163,11 @@ def test_training_again_gives_the_same_and_leaves_the_process_as_it_was(
     assert not logging._warnings_showwarning
     tf.random.normal((2,))  # which a process that insists on determinism refuses without a seed
     assert capfd.readouterr() == ("", "")
-    for name in SAME[:4]:
-        assert (first.path / name).read_bytes() == (second.path / name).read_bytes()
-        assert (first.path / name).read_bytes() != (other.path / name).read_bytes()
-    assert (first.path.name, second.path, other.path.name) == ("1", here / "second", "2")
+    for name in SAME:
+        assert (again.path / name).read_bytes() == (small.path / name).read_bytes()
+    assert (again.path, other.path) == (here / "runs" / "small" / "1", here / "other")
     assert cnnctl.open_run() == other
+    assert other.history[0] != again.history[0]
 
 
 def test_progress_prints_what_the_command_prints(values: dict[str, Any], here: Path) -> None:
@@ -176,18 +184,14 @@ def test_progress_prints_what_the_command_prints(values: dict[str, Any], here: P
     assert [line.split()[0] for line in lines[-3:]] == ["epoch", "1/1", "exporting"]
 
 
-def test_a_program_without_stderr(values: dict[str, Any], here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", None)
-    assert cnnctl.train(values, {"train.epochs": 1}, progress=True).accuracy >= 0
-
-
-def test_ctrl_c_stops_after_the_step_and_says_how_to_go_on(values: dict[str, Any], here: Path) -> None:
-    whole = cnnctl.train(values, output="whole")
+def test_ctrl_c_stops_after_the_step_and_says_how_to_go_on(
+    values: dict[str, Any], here: Path, small: cnnctl.TrainedRun
+) -> None:
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(cnnctl.InterruptedTrainingError) as caught:
         cnnctl.train(values, output="part", progress=Stopper(lambda: signal.raise_signal(signal.SIGINT)))
     assert caught.value.message.startswith(
-        "interrupted in epoch 2 of 3, which will be repeated; the weights of epoch 1"
+        "interrupted in epoch 2 of 2, which will be repeated; the weights of epoch 1"
     )
     assert caught.value.hint == "go on with: cnnctl.train(config, output='part', resume=True)"
     assert caught.value.exit_code == 130
@@ -195,9 +199,9 @@ def test_ctrl_c_stops_after_the_step_and_says_how_to_go_on(values: dict[str, Any
     assert [row["epoch"] for row in cnnctl.open_run("part").history] == [1]
     watcher = Stopper(lambda: None)
     again = cnnctl.train(values, output="part", resume=True, progress=watcher)
-    assert "going on after epoch 1 of 3, in part" in watcher.notes
+    assert "going on after epoch 1 of 2, in part" in watcher.notes
     for name in SAME:
-        assert (again.path / name).read_bytes() == (whole.path / name).read_bytes()
+        assert (again.path / name).read_bytes() == (small.path / name).read_bytes()
     complete = Stopper(lambda: None)
     assert cnnctl.train(values, output="part", resume=True, progress=complete) == again
     assert complete.notes == []
@@ -266,8 +270,3 @@ def test_mistakes_come_before_anything_is_written(values: dict[str, Any], broken
     )
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
     assert sorted(path.name for path in here.iterdir()) == ["full"]
-
-
-def test_a_training_that_diverges(values: dict[str, Any], here: Path) -> None:
-    with pytest.raises(cnnctl.DivergedError, match="training diverged"):
-        cnnctl.train(values, {"train.optimizer": {"sgd": {"learning_rate": 1e30}}})
