@@ -1,3 +1,92 @@
-"""cnnctl: convolutional image classifiers, declared in a YAML file."""
+"""cnnctl: convolutional image classifiers, declared in a YAML file.
+
+From Python, without a subprocess; whatever goes wrong is a CnnctlError:
+
+    import cnnctl
+
+    config = cnnctl.load_config("photos.yaml", {"train.epochs": 5})
+    print(cnnctl.summarize(config))
+    run = cnnctl.train(config, progress=True)
+    print(run.accuracy, cnnctl.evaluate(run, data="new_photos"))
+    answer = cnnctl.Predictor(run).predict("cat.jpg")
+    print(answer.label, answer.probability)
+
+Importing it costs nothing: each name brings what it needs when it is used.
+"""
+
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BusyError",
+    "CnnctlError",
+    "Config",
+    "ConfigError",
+    "DataError",
+    "DivergedError",
+    "Evaluation",
+    "ImageError",
+    "InterruptedTrainingError",
+    "MachineError",
+    "Prediction",
+    "Predictor",
+    "RunError",
+    "Summary",
+    "TrainedRun",
+    "UsageError",
+    "__version__",
+    "evaluate",
+    "load_config",
+    "open_run",
+    "summarize",
+    "train",
+]
+
+if TYPE_CHECKING:
+    from cnnctl.api.configs import load_config
+    from cnnctl.api.evaluation import Evaluation, evaluate
+    from cnnctl.api.prediction import Prediction, Predictor
+    from cnnctl.api.runs import TrainedRun, open_run
+    from cnnctl.api.summary import Summary, summarize
+    from cnnctl.api.training import train
+    from cnnctl.config import Config
+    from cnnctl.data.images import ImageError
+    from cnnctl.errors import (
+        BusyError,
+        CnnctlError,
+        ConfigError,
+        DataError,
+        DivergedError,
+        InterruptedTrainingError,
+        MachineError,
+        RunError,
+        UsageError,
+    )
+else:
+    _HOMES = {
+        "api.configs": ("load_config",),
+        "api.evaluation": ("Evaluation", "evaluate"),
+        "api.prediction": ("Prediction", "Predictor"),
+        "api.runs": ("TrainedRun", "open_run"),
+        "api.summary": ("Summary", "summarize"),
+        "api.training": ("train",),
+        "config": ("Config",),
+        "data.images": ("ImageError",),
+        "errors": (
+            *("BusyError", "CnnctlError", "ConfigError", "DataError", "DivergedError", "InterruptedTrainingError"),
+            *("MachineError", "RunError", "UsageError"),
+        ),
+    }
+
+    def __getattr__(name):
+        from importlib import import_module
+
+        home = next((home for home, names in _HOMES.items() if name in names), None)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -17,6 +17,7 @@ from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.data.listing import describe_parent
 from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError, Position, Problem
 from cnnctl.runs.directory import missing_weights
+from cnnctl.tracking.packages import insist_on_packages
 
 if TYPE_CHECKING:
     from cnnctl.data.cache import Decoded
@@ -78,12 +79,17 @@ def check(loaded: Loaded, progress: Progress, decode: bool = True, strict: bool 
         progress: Called with (images done, images in all) while images are decoded.
         decode: Whether to decode every image; `train` then finds them in the cache.
         strict: See `decode_catalog`.
+
+    Raises:
+        MachineError: the config is right, but names an experiment tracker that is not installed.
     """
     findings = Findings(problems=list(loaded.problems))
     _check_data(loaded, findings)
     classes = _classes(loaded, findings)
     _check_network(loaded, findings, classes)
     _check_agreement(loaded, findings)
+    if loaded.config is not None and not findings.problems:
+        insist_on_packages(loaded.config.train.loggers)
     if decode and findings.catalog is not None and loaded.data is not None:
         decode_catalog(loaded, findings, progress, strict=strict)
     findings.problems.sort(key=_place)

@@ -66,6 +66,16 @@ class DivergedError(CnnctlError):
     exit_code = EXIT_DIVERGED
 
 
+class InterruptedTrainingError(CnnctlError):
+    """A signal during training; the message says what was kept."""
+
+    exit_code = EXIT_INTERRUPTED
+
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code  # type: ignore[misc]
+
+
 class BusyError(CnnctlError):
     """Another process works on the same run."""
 

@@ -25,12 +25,16 @@ class Interrupt(KeyboardInterrupt):
 class Interrupts:
     """What signals have asked for.
 
+    Args:
+        is_patient: Whether a second signal waits too; else it is an interrupt wherever the program is.
+
     Attributes:
         farewell: What is said when the process leaves at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_patient: bool = True) -> None:
         self.farewell = "interrupted"
+        self._is_patient = is_patient
         self._asked: int | None = None
         self._defers = False
 
@@ -53,8 +57,9 @@ class Interrupts:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """The signal handler; Python runs it in the main thread, when the native code that it is in returns."""
+        is_second = self._asked is not None
         self._asked = number
-        if not self._defers:
+        if not self._defers or (is_second and not self._is_patient):
             raise Interrupt(number)
 
 
@@ -84,6 +89,24 @@ def caught(terminal: TextIO, tell: Callable[[str], None]) -> Iterator[Interrupts
         os.close(writing)
         watch.join()
         os.close(reading)
+
+
+@contextmanager
+def caught_in_a_guest() -> Iterator[Interrupts]:
+    """`caught` for a process that is not ours to end, such as a notebook's: Ctrl-C alone, and nothing leaves.
+
+    Asked once, a training stops after its step; asked twice, where it is. Signals come to the main thread: in another
+    one nothing is caught.
+    """
+    interrupts = Interrupts(is_patient=False)
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+    before = signal.signal(signal.SIGINT, interrupts.handle)
+    try:
+        yield interrupts
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _watch(reading: int, interrupts: Interrupts, terminal: TextIO, tell: Callable[[str], None]) -> None:

@@ -2,7 +2,7 @@
 
 TensorFlow, oneDNN, CUDA, libpng and libjpeg print to the process's standard error and no setting silences them all.
 Inside `captured_stderr()` descriptor 2 is a file; people are talked to through `Capture.terminal`, which is the
-standard error that the process began with.
+standard error that the process began with, or what stands for it in a notebook.
 """
 
 import io
@@ -27,7 +27,7 @@ class Capture:
 
     def attach(self, path: Path) -> None:
         """Move what was captured so far to the end of the file at `path`, and capture into it from here on."""
-        sys.stderr.flush()
+        _flush()
         self._log.flush()
         with path.open("ab") as file:
             self._log.seek(0)
@@ -37,7 +37,7 @@ class Capture:
 
     def text(self) -> str:
         """What was captured before `attach`, for the report of a failed import."""
-        sys.stderr.flush()
+        _flush()
         self._log.seek(0)
         return self._log.read().decode("utf-8", "replace")
 
@@ -68,15 +68,38 @@ def captured_stderr() -> Iterator[Capture]:
             import tensorflow
             print("imported", file=capture.terminal)
     """
-    sys.stderr.flush()
-    kept = os.dup(STDERR)
-    terminal = _Screen(os.fdopen(os.dup(kept), "wb"), encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    _flush()
+    kept = _duplicate()
+    screen = _Screen(os.fdopen(os.dup(kept), "wb"), encoding="utf-8", errors="backslashreplace", line_buffering=True)
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), STDERR)
         try:
-            yield Capture(terminal, log)
+            yield Capture(screen if _is_captured(sys.stderr) else sys.stderr, log)
         finally:
-            sys.stderr.flush()
+            _flush()
             os.dup2(kept, STDERR)
             os.close(kept)
-            terminal.close()
+            screen.close()
+
+
+def _duplicate() -> int:
+    """Another descriptor of what descriptor 2 is; of nothing, where it is closed."""
+    try:
+        return os.dup(STDERR)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
+
+
+def _is_captured(stream: TextIO | None) -> bool:
+    """Whether a stream ends in descriptor 2; that of a notebook does not, and a windowed program has none."""
+    if stream is None:
+        return True
+    try:
+        return stream.fileno() == STDERR
+    except (OSError, ValueError):
+        return False
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        sys.stderr.flush()

@@ -108,3 +108,26 @@ with captured_stderr() as capture:
 """
     )
     assert done.stderr == "caf\\udce9.png\n"
+
+
+def test_what_stands_for_the_screen_is_talked_to() -> None:
+    """A notebook's stream, which is no file; and a program that has none."""
+    done = run(
+        """
+import io
+sys.stderr = io.StringIO()
+with captured_stderr() as capture:
+    os.write(2, b"chatter\\n")
+    print("to people", file=capture.terminal)
+os.write(2, b"after\\n")
+said, sys.stderr = sys.stderr.getvalue(), None
+with captured_stderr() as capture:
+    os.write(2, b"chatter\\n")
+    print(repr(said), file=capture.terminal)
+os.close(2)
+with captured_stderr() as capture:
+    print("to nobody", file=capture.terminal)
+print("done")
+"""
+    )
+    assert (done.stdout, done.stderr) == ("done\n", "after\n'to people\\n'\n")

@@ -1,8 +1,7 @@
 """`cnnctl evaluate`."""
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -39,29 +38,15 @@ def evaluate_cli(
 ) -> None:
     """Judge a run: loss, accuracy, metrics of each class, confusion matrix."""
     from cnnctl.cli.watch import counting, make_watcher
-    from cnnctl.config import load
-    from cnnctl.config.load import BUILT_IN_DATA
-    from cnnctl.data.split import SPLITS
-    from cnnctl.errors import UsageError
-    from cnnctl.evaluation.evaluate import evaluate_data, evaluate_split
+    from cnnctl.evaluation.evaluate import evaluate
     from cnnctl.quiet import captured_stderr
     from cnnctl.runs import find_run
 
-    if split is not None and split not in SPLITS:
-        raise UsageError(f"there is no split {split}", f"splits are {', '.join(SPLITS)}")
-    if split is not None and data is not None:
-        raise UsageError("--data and --split do not go together", "--data judges new images, --split the run's own")
     found = find_run(run)
     with captured_stderr() as capture:
         watcher = make_watcher(capture.terminal)
         try:
-            if data is None:
-                evaluation = evaluate_split(found, split, counting(watcher, "evaluating"))
-            else:
-                config = load(found.need(found.config)).config
-                assert config is not None
-                source = data if data in BUILT_IN_DATA else str(Path(data).absolute())
-                evaluation = evaluate_data(found, source, config.data.csv, counting(watcher, "evaluating"))
+            evaluation = evaluate(found, data, split, counting(watcher, "evaluating"))
         finally:
             watcher.close()
     if as_json:
@@ -71,8 +56,8 @@ def evaluate_cli(
         print(f"\npredictions and plots are in {evaluation.folder}", file=sys.stderr)
 
 
-def print_evaluation(evaluation: "Evaluation") -> None:
-    """The figures of an evaluation as tables."""
+def print_evaluation(evaluation: "Evaluation", stream: TextIO | None = None) -> None:
+    """The figures of an evaluation as tables, on stdout when no other stream is given."""
     metrics = evaluation.metrics
     low, high = metrics.accuracy_interval
     rows = [
@@ -85,22 +70,22 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     if metrics.roc_auc is not None:
         rows.append(("ROC-AUC", f"{metrics.roc_auc:.4f}"))
     rows.append(("expected calibration error", f"{metrics.expected_calibration_error:.4f}"))
-    print_table((f"{evaluation.split} images", ""), rows, (LEFT, LEFT))
-    print()
+    print_table((f"{evaluation.split} images", ""), rows, (LEFT, LEFT), stream)
+    print(file=stream)
     classes = [
         (name, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
         for name, one in zip(metrics.classes, metrics.per_class, strict=True)
     ]
-    print_table(("class", "precision", "recall", "F1", "support"), classes, (LEFT, RIGHT, RIGHT, RIGHT, RIGHT))
+    print_table(("class", "precision", "recall", "F1", "support"), classes, (LEFT, RIGHT, RIGHT, RIGHT, RIGHT), stream)
     if len(metrics.classes) <= _LARGEST_MATRIX:
-        _print_confusion(metrics)
+        _print_confusion(metrics, stream)
 
 
-def _print_confusion(metrics: "Metrics") -> None:
-    print()
+def _print_confusion(metrics: "Metrics", stream: TextIO | None) -> None:
+    print(file=stream)
     names = [printable(name) if len(name) <= 12 else f"{printable(name[:11])}…" for name in metrics.classes]
     rows = [
         (name, *(f"{count:,}" if count else "." for count in row))
         for name, row in zip(names, metrics.confusion_matrix, strict=True)
     ]
-    print_table(("true \\ predicted", *names), rows, (LEFT, *(RIGHT for _ in names)))
+    print_table(("true \\ predicted", *names), rows, (LEFT, *(RIGHT for _ in names)), stream)

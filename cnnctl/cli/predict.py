@@ -102,14 +102,14 @@ def _columns(run: "Run") -> "Columns":
 
 
 def _rows(answers: "Iterable[Answer]", classifier: "Classifier", top: int) -> Iterator[Row]:
+    from cnnctl.inference.ranking import likeliest
+
     names = classifier.classes
     for answer in answers:
         if answer.probabilities is None:
             yield Row(answer.path, (), answer.error)
             continue
-        best = (-answer.probabilities).argsort(kind="stable")[:top]
-        likeliest = tuple((names[index], float(answer.probabilities[index])) for index in best)
-        yield Row(answer.path, likeliest, None)
+        yield Row(answer.path, likeliest(answer.probabilities, names, top), None)
 
 
 def _write_table(rows: Iterable[Row], stream: TextIO) -> None:

@@ -1,8 +1,7 @@
 """`cnnctl summary`."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -12,11 +11,8 @@ from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table
 from cnnctl.words import size
 
 if TYPE_CHECKING:
-    from cnnctl.architecture import LayerPlan, Plan
-    from cnnctl.config.training import TrainSettings
-    from cnnctl.runs import Run
-
-CONFIG_SUFFIXES = (".yaml", ".yml")
+    from cnnctl.architecture import LayerPlan
+    from cnnctl.subject import Subject
 
 
 def register(app: typer.Typer) -> None:
@@ -26,15 +22,6 @@ def register(app: typer.Typer) -> None:
         "Example: cnnctl summary configs/lenet5.yaml --plot lenet5.png"
     )
     app.command("summary", epilog=epilog)(guarded(summary_cli))
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is summed up: a network and, for a config or a run, how it is trained."""
-
-    name: str
-    plan: "Plan"
-    train: "TrainSettings | None"
 
 
 def summary_cli(
@@ -53,6 +40,8 @@ def summary_cli(
     as_json: JsonOption = False,
 ) -> None:
     """Show every layer's output shape, parameters and cost, before anything is trained."""
+    from cnnctl.subject import find_subject
+
     if plot is not None:
         from cnnctl.cli.png import check_png
 
@@ -66,60 +55,7 @@ def summary_cli(
         print_summary(subject, formulas)
 
 
-def find_subject(source: Path | None, assignments: list[str]) -> Subject:
-    """The network that is meant by an argument, or by none.
-
-    Raises:
-        CnnctlError: there is none, or it is wrong.
-    """
-    from cnnctl.runs import find_run
-
-    if source is None:
-        configs = sorted(path for path in Path().iterdir() if path.suffix in CONFIG_SUFFIXES)
-        if len(configs) != 1:
-            return _of_run(find_run(None))
-        source = configs[0]
-    if source.suffix == ".keras":
-        from cnnctl.architecture.keras_file import read_keras_file
-
-        return Subject(source.name, read_keras_file(source), None)
-    if source.is_dir():
-        return _of_run(find_run(source))
-    return _of_config(source, assignments)
-
-
-def _of_config(path: Path, assignments: list[str]) -> Subject:
-    from cnnctl.architecture import make_plan
-    from cnnctl.checks import summary_classes
-    from cnnctl.config import load
-    from cnnctl.config.source import format_path
-    from cnnctl.errors import ConfigError, Problem
-
-    loaded = load(path, assignments)
-    config = loaded.config
-    assert config is not None
-    image = config.data.image
-    plan = make_plan(config.model, (image.height, image.width, image.channels), summary_classes(loaded), config.output)
-    if plan.problems:
-        raise ConfigError(
-            [
-                Problem(one.message, format_path(one.path), loaded.document.position(one.path), one.received, one.hint)
-                for one in plan.problems
-            ]
-        )
-    return Subject(loaded.name, plan, config.train)
-
-
-def _of_run(run: "Run") -> Subject:
-    from cnnctl.architecture.plan import plan_of
-    from cnnctl.config import load
-
-    config = load(run.need(run.config)).config
-    assert config is not None
-    return Subject(str(run.path), plan_of(config, len(run.read_classes()), run.config), config.train)
-
-
-def _draw(subject: Subject, path: Path) -> None:
+def _draw(subject: "Subject", path: Path) -> None:
     from cnnctl.cli.png import save_png
     from cnnctl.pictures import style
     from cnnctl.pictures.network import network_figure
@@ -128,7 +64,7 @@ def _draw(subject: Subject, path: Path) -> None:
         save_png(path, style.png(network_figure(subject.plan, subject.name)), "--plot")
 
 
-def to_json(subject: Subject, formulas: bool) -> dict[str, Any]:
+def to_json(subject: "Subject", formulas: bool) -> dict[str, Any]:
     """The form of `summary --json`; shapes are without the batch dimension."""
     from cnnctl.architecture.cost import fully_connected_params, training_bytes, weight_bytes
 
@@ -170,14 +106,14 @@ def _layer_json(row: "LayerPlan", with_formulas: bool) -> dict[str, Any]:
     return {**value, "formulas": formulas(row)} if with_formulas else value
 
 
-def print_summary(subject: Subject, with_formulas: bool) -> None:
-    """The table of layers, then the totals."""
+def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None = None) -> None:
+    """The table of layers, then the totals, on stdout when no other stream is given."""
     from cnnctl.architecture.describe import settings_text
     from cnnctl.architecture.formulas import formulas
     from cnnctl.architecture.plan import format_shape
 
     plan = subject.plan
-    print(f"{subject.name}: input {format_shape(plan.input_shape)}\n")
+    print(f"{subject.name}: input {format_shape(plan.input_shape)}\n", file=stream)
     fixed = plan.non_trainable_params > 0
     header = ["layer", "type", "settings", "output", "parameters", *(["not trained"] if fixed else [])]
     rows = []
@@ -187,28 +123,31 @@ def print_summary(subject: Subject, with_formulas: bool) -> None:
         text = [row.name, row.kind, settings_text(row), format_shape(row.output_shape)]
         rows.append([*text, *counts, f"{row.multiply_adds:,}", field])
     align = [LEFT, LEFT, LEFT, RIGHT, RIGHT, *([RIGHT] if fixed else []), RIGHT, RIGHT]
-    print_table([*header, "multiply-adds", "receptive field"], rows, align)
+    print_table([*header, "multiply-adds", "receptive field"], rows, align, stream)
     if with_formulas:
-        print()
+        print(file=stream)
         for row in plan.layers:
             for line in formulas(row):
-                print(f"{row.name}  {line}")
-    print()
-    _print_totals(subject)
+                print(f"{row.name}  {line}", file=stream)
+    print(file=stream)
+    _print_totals(subject, stream)
 
 
-def _print_totals(subject: Subject) -> None:
+def _print_totals(subject: "Subject", stream: TextIO | None) -> None:
     from cnnctl.architecture.cost import fully_connected_params, training_bytes, weight_bytes
 
     plan, train = subject.plan, subject.train
     kinds = f"{plan.trainable_params:,} trained, {plan.non_trainable_params:,} not"
-    print(f"parameters         {plan.total_params:,} ({kinds})")
-    print(f"multiply-adds      {plan.multiply_adds:,} an image")
-    print(f"weights on disk    {size(weight_bytes(plan))}")
+    print(f"parameters         {plan.total_params:,} ({kinds})", file=stream)
+    print(f"multiply-adds      {plan.multiply_adds:,} an image", file=stream)
+    print(f"weights on disk    {size(weight_bytes(plan))}", file=stream)
     if train is not None:
         memory = size(training_bytes(plan, train.batch_size, train.optimizer, train.ema is not None))
-        print(f"a training step    about {memory} at batch size {train.batch_size}, in float32")
+        print(f"a training step    about {memory} at batch size {train.batch_size}, in float32", file=stream)
     dense = fully_connected_params(plan)
     if plan.total_params and dense != plan.total_params:
         times = dense / plan.total_params
-        print(f"fully connected    {dense:,} parameters with the same hidden units, {times:,.0f} times as many")
+        print(
+            f"fully connected    {dense:,} parameters with the same hidden units, {times:,.0f} times as many",
+            file=stream,
+        )

@@ -138,10 +138,12 @@ def _kinds(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]
 
 
 def _list(schema: dict[str, Any]) -> str:
-    items, length = schema["items"], schema["minItems"]
+    items = schema["items"]
+    if "enum" in items:
+        return f"list of {' or '.join(_kinds(items, {}))}"
     if items.get("type") == "array":
         return "`[[a, b], [c, d]]`"
-    return f"`[{', '.join('abc'[:length])}]`, each a {_scalar(items)}"
+    return f"`[{', '.join('abc'[: schema['minItems']])}]`, each a {_scalar(items)}"
 
 
 def _scalar(schema: dict[str, Any]) -> str:

@@ -414,8 +414,13 @@ def _similar_files(path: Path) -> str | None:
     return f"configs there: {', '.join(found[:5])}" if found else None
 
 
-def override(document: Document, assignments: list[str]) -> Document:
+def override(document: Document, assignments: list[str], origin: str = "--set") -> Document:
     """Apply `--set KEY=VALUE` to a parsed config; KEY is a dotted path such as `model[0].conv2d.filters`.
+
+    Args:
+        document: The config.
+        assignments: Each KEY=VALUE, the value in YAML.
+        origin: What gave them, for messages.
 
     Raises:
         ConfigError: an assignment that is not of the form KEY=VALUE, or whose path leads through a plain value.
@@ -425,11 +430,11 @@ def override(document: Document, assignments: list[str]) -> Document:
     overridden = set(document.overridden)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
-        start = Position("--set", 1, 1, _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", assignment))
+        start = Position(origin, 1, 1, _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", assignment))
         path = _parse_path(key.strip())
         if not equals or path is None:
-            raise ConfigError([Problem("expected KEY=VALUE", position=start, hint="for example --set train.epochs=3")])
-        value = parse_value(text, "--set")
+            raise ConfigError([Problem("expected KEY=VALUE", position=start, hint="for example train.epochs=3")])
+        value = parse_value(text, origin)
         data = _assign(data, path, value, start)
         for old in [old for old in positions if old[: len(path)] == path]:
             del positions[old]

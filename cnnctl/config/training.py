@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from cnnctl.config.types import ByName, Count, FromZero, Named, OrNone, Positive, Settings, Share, expected
@@ -129,6 +129,8 @@ class ReduceOnPlateau(Named):
 
 Schedule = Constant | Cosine | OneCycle | Exponential | ReduceOnPlateau
 
+Logger = Literal["tensorboard", "mlflow"]
+
 
 class EarlyStopping(Settings):
     """Ends the training when `monitor` has not got better by `min_delta` for `patience` epochs."""
@@ -237,6 +239,22 @@ class TrainSettings(Settings):
         Literal["auto", "tensorflow", "jax"],
         Field(description="auto: KERAS_BACKEND where it is set, else tensorflow, else jax where only that is there."),
     ] = "auto"
+    loggers: Annotated[
+        tuple[Logger, ...],
+        Strict(False),
+        Field(
+            description="Experiment trackers that are told of the training, beside history.csv.",
+            examples=[["tensorboard"]],
+            json_schema_extra={"uniqueItems": True},
+        ),
+    ] = ()
+
+    @field_validator("loggers", mode="after")
+    @classmethod
+    def _each_logger_once(cls, loggers: tuple[Logger, ...]) -> tuple[Logger, ...]:
+        if len(set(loggers)) < len(loggers):
+            raise expected("each tracker once")
+        return loggers
 
     @field_validator("schedule", mode="after")
     @classmethod

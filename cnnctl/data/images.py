@@ -154,6 +154,32 @@ def decode_whole(data: bytes, spec: ImageSpec) -> Image:
         return pixels
 
 
+def from_pixels(pixels: Image, spec: ImageSpec) -> Image:
+    """An image that lies in memory as `spec` says, just as if it were decoded from a file.
+
+    Args:
+        pixels: uint8 of shape (height, width), (height, width, 1), (height, width, 3) of RGB or (height, width, 4)
+            of RGBA.
+        spec: What it is made to be.
+
+    Raises:
+        ImageError: it is of another type or shape.
+    """
+    if pixels.dtype != np.uint8:
+        raise ImageError(
+            f"its pixels are of type {pixels.dtype}; uint8 of 0 to 255 is expected",
+            "for pixels of 0 to 1: (255 * image).round().astype('uint8')",
+        )
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
+        shape = "x".join(map(str, pixels.shape))
+        several = "several images are a list of arrays: list(images)" if pixels.ndim == 4 else None
+        raise ImageError(f"an array of {shape} is no image; height x width x 1, 3 or 4 is expected", several)
+    in_their_order = pixels if pixels.shape[2] == 1 else pixels[:, :, (2, 1, 0, 3)[: pixels.shape[2]]]
+    return fit(_to_channels(np.ascontiguousarray(in_their_order), spec), spec)
+
+
 def upright(data: bytes) -> Any:
     """The picture at its own size with its orientation applied, in OpenCV's channel order, alpha and 16 bits kept.
 

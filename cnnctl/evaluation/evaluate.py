@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.config import load
+from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images
 from cnnctl.data.images import ImageSpec
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
-from cnnctl.errors import DataError
+from cnnctl.errors import DataError, UsageError
 from cnnctl.evaluation.judged import Judged
 from cnnctl.evaluation.metrics import Metrics, score
 from cnnctl.evaluation.plots.write import write_plots
@@ -39,6 +41,31 @@ class Evaluation:
     split: str
     folder: Path
     content: dict[str, Any]
+
+
+def evaluate(run: Run, data: str | None, split: str | None, progress: Progress) -> Evaluation:
+    """Judge a run on images of its own or on new ones.
+
+    Args:
+        run: A run with a model.
+        data: Class folders, a CSV or a built-in name; None takes the run's own images.
+        split: Of the run's own images: `train`, `validation` or `test`; None takes test, else validation, else train.
+        progress: Called with (images done, images in all).
+
+    Raises:
+        UsageError: there is no such split, or new images are to be one.
+        CnnctlError: as `evaluate_split` and `evaluate_data`.
+    """
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"there is no split {split}", f"splits are {', '.join(SPLITS)}")
+    if split is not None and data is not None:
+        raise UsageError("data and split do not go together", "data judges new images, split the run's own")
+    if data is None:
+        return evaluate_split(run, split, progress)
+    config = load(run.need(run.config)).config
+    assert config is not None
+    source = data if data in BUILT_IN_DATA else str(Path(data).absolute())
+    return evaluate_data(run, source, config.data.csv, progress)
 
 
 def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluation:

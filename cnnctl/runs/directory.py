@@ -18,6 +18,7 @@ LATEST = "latest"
 _OWN = {
     *("config.yaml", "classes.json", "split.csv", "history.csv", "model.keras", "model.onnx", "metrics.json"),
     *("predictions.csv", "environment.json", "log.txt", "report.html", "checkpoints", "evaluations", "plots", ".lock"),
+    *("tensorboard", "mlflow.json"),
 }
 """What a run holds of ours."""
 
@@ -95,6 +96,14 @@ class Run:
     @property
     def report(self) -> Path:
         return self.path / "report.html"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def mlflow(self) -> Path:
+        return self.path / "mlflow.json"
 
     @property
     def lock(self) -> Path:

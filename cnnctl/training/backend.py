@@ -7,6 +7,9 @@ import os
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from cnnctl.config.training import TrainSettings
 from cnnctl.data.images import opencv
@@ -57,8 +60,9 @@ def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = Non
         deterministic: Whether equal runs must be equal on a GPU too.
 
     Raises:
-        MachineError: they are not installed or cannot be loaded.
+        MachineError: they are not installed or cannot be loaded, or Keras runs on another backend already.
     """
+    _insist_on_backend(backend)
     os.environ["KERAS_BACKEND"] = backend
     if backend == TENSORFLOW:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -79,11 +83,57 @@ def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = Non
         raise MachineError(f"Keras cannot be imported: {error}", f"install it with: {_MENDS[backend]}") from error
     if backend == TENSORFLOW:
         library.get_logger().setLevel("ERROR")
-    assert keras.backend.backend() == backend, f"Keras runs on {keras.backend.backend()} already"
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.disable_interactive_logging()
+
+
+def _insist_on_backend(backend: str) -> None:
+    """Raises:
+    MachineError: this process has imported Keras on another one, which stays its backend.
+    """
+    keras = sys.modules.get("keras")
+    running = keras.backend.backend() if keras is not None else backend
+    if running != backend:
+        other = f", or train with backend: {running}" if running in _TITLES else ""
+        raise MachineError(
+            f"Keras runs on {running} in this process already, and {backend} is asked for",
+            f"begin a new process (in a notebook: restart the kernel){other}",
+        )
+
+
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """A block that may import Keras and train; after it, warnings, Keras and TensorFlow behave as they did before."""
+    keras = sys.modules.get("keras")
+    policy = keras.config.dtype_policy() if keras is not None else "float32"
+    is_talking = keras is None or keras.config.is_interactive_logging_enabled()
+    shape = (keras.config.image_data_format(), keras.config.floatx(), keras.config.epsilon()) if keras else None
+    was_deterministic = TENSORFLOW in sys.modules and _determinism().is_op_determinism_enabled()
+    were_logged = warnings.showwarning.__module__ == logging.__name__
+    with warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            if not were_logged:
+                logging.captureWarnings(False)
+            if TENSORFLOW in sys.modules and not was_deterministic:
+                _determinism().disable_op_determinism()
+            keras = sys.modules.get("keras")
+            if keras is not None:
+                keras.config.set_dtype_policy(policy)
+                if is_talking:
+                    keras.config.enable_interactive_logging()
+            if keras is not None and shape is not None:
+                keras.config.set_image_data_format(shape[0])
+                keras.config.set_floatx(shape[1])
+                keras.config.set_epsilon(shape[2])
+
+
+def _determinism() -> Any:
+    """TensorFlow's switch, which it only exports as something to turn on."""
+    return importlib.import_module("tensorflow.python.framework.config")
 
 
 def import_keras_on_the_processor(backend: str) -> None:

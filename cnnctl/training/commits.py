@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from cnnctl.errors import RunError
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import Checkpoint, commit
+from cnnctl.tracking.tracker import Trackers
 from cnnctl.training.callbacks import Record, write_history
 
 _MEMORY = {
@@ -28,11 +29,13 @@ class Commits:
         run: The run.
         about: Goes into every checkpoint: what a resume must agree with.
         begin: The checkpoint to go on from.
+        trackers: Told of each epoch that is kept.
     """
 
     run: Run
     about: Mapping[str, Any]
     begin: Checkpoint | None = None
+    trackers: Trackers = field(default_factory=Trackers)
 
 
 def recall(record: Record, checkpoint: Checkpoint, run: Run) -> None:
@@ -81,6 +84,7 @@ def make_committer(commits: Commits, record: Record, others: Sequence[Any]) -> A
             commit(commits.run, Checkpoint(epoch + 1, state, arrays))
             record.committed = epoch + 1
             record.stopped = state["stopped"]
+            commits.trackers.epoch(epoch + 1, record.history[-1])
 
     return Committer()
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,15 +71,20 @@ def _tensorflow_gpu(wanted: str) -> _Gpu | None:
 
     gpus = tf.config.list_physical_devices("GPU")
     if wanted == "cpu":
-        tf.config.set_visible_devices([], "GPU")
+        try:
+            tf.config.set_visible_devices([], "GPU")
+        except RuntimeError:
+            hint = "begin a new process (in a notebook: restart the kernel)"
+            raise MachineError("device: cpu, but this process uses the GPU already", hint) from None
         return None
     if not gpus:
         if wanted == "gpu":
             built = "with" if tf.test.is_built_with_cuda() else "without"
             raise _no_gpu(f"TensorFlow {tf.__version__} (built {built} CUDA)", "cnnctl[gpu]")
         return None
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+    with suppress(RuntimeError):  # this process has used the GPU before: its memory is taken as it was then
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
     details = tf.config.experimental.get_device_details(gpus[0])
     return _Gpu(str(details.get("device_name", "GPU")), tuple(details.get("compute_capability", (0, 0))))
 

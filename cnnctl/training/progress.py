@@ -44,3 +44,22 @@ class Watcher(Protocol):
 
     def epoch(self, epoch: Epoch) -> None:
         """An epoch is over."""
+
+
+class Silent:
+    """Nobody watches."""
+
+    def note(self, text: str) -> None:
+        """Not told."""
+
+    def busy(self, what: str) -> None:
+        """Not told."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Not told."""
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
+        """Not told."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Not told."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.config import Config
-from cnnctl.config.dump import to_plain
+from cnnctl.config.dump import leaves, to_plain
 from cnnctl.data.catalog import Catalog
 from cnnctl.errors import DataError, RunError, UsageError
 from cnnctl.locks import Lock
@@ -20,7 +20,7 @@ from cnnctl.runs import Run, files
 from cnnctl.runs.checkpoints import Checkpoint, newest
 from cnnctl.runs.directory import is_begun, is_complete, own, sweep
 
-_FREE = ("name", "data.cache")
+_FREE = ("name", "data.cache", "train.loggers")
 """Settings that change nothing of what is learned."""
 
 _NAMED = 5
@@ -103,9 +103,7 @@ def _is_complete(run: Run, checkpoint: Checkpoint | None, epochs: int) -> bool:
 
 
 def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    there, here = dict(_leaves(before)), dict(_leaves(now))
-    for name in _FREE:
-        there[name] = here[name]
+    there, here = _decisive(before), _decisive(now)
     if here["train.epochs"] > there["train.epochs"]:
         there["train.epochs"] = here["train.epochs"]
     changed = [
@@ -119,20 +117,13 @@ def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any
         raise UsageError(message, hint)
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted path, value) of everything in nested dicts and lists that is neither."""
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and value:
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{index}]")
-    else:
-        yield path, value
+def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The leaves of a config that decide what is learned."""
+    return {path: value for path, value in leaves(config) if path.partition("[")[0] not in _FREE}
 
 
-def _written(leaves: Mapping[str, Any], path: str) -> str:
-    return json.dumps(leaves[path], ensure_ascii=False) if path in leaves else "not set"
+def _written(values: Mapping[str, Any], path: str) -> str:
+    return json.dumps(values[path], ensure_ascii=False) if path in values else "not set"
 
 
 def listing_hash(catalog: Catalog, digests: Digests) -> str:

@@ -22,6 +22,7 @@ class Task:
         repeat: The words of a command line that trains this config, without --output and --resume.
         begun: time.perf_counter() at the start of the command.
         taken_up: The run to go on with, if any.
+        call: For a training that Python asked for, its call as far as `output` would follow; it stands for `repeat`.
     """
 
     config: Config
@@ -30,6 +31,7 @@ class Task:
     repeat: Sequence[str]
     begun: float
     taken_up: TakenUp | None = None
+    call: str | None = None
 
     @property
     def begin(self) -> Checkpoint | None:
@@ -37,5 +39,7 @@ class Task:
         return self.taken_up.checkpoint if self.taken_up is not None else None
 
     def resume_line(self, run: Run) -> str:
-        """The command line that goes on with a run of this task."""
+        """The command line, or the call, that goes on with a run of this task."""
+        if self.call is not None:
+            return f"{self.call}, output={str(run.path)!r}, resume=True)"
         return shlex.join([*self.repeat, "--output", str(run.path), "--resume"])

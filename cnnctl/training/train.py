@@ -11,7 +11,7 @@ from cnnctl.config.dump import to_plain, to_yaml
 from cnnctl.data.cache import contents_hash
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.split import VALIDATION
-from cnnctl.errors import EXIT_INTERRUPTED, CnnctlError, DiskError, MachineError
+from cnnctl.errors import EXIT_INTERRUPTED, DiskError, InterruptedTrainingError, MachineError
 from cnnctl.evaluation.evaluate import Evaluation
 from cnnctl.evaluation.plots.write import write_curves
 from cnnctl.interrupts import Interrupts
@@ -19,6 +19,7 @@ from cnnctl.locks import Lock
 from cnnctl.quiet import Capture
 from cnnctl.runs import Run, create_run, files
 from cnnctl.runs.directory import mark_latest, own
+from cnnctl.tracking.tracker import Beginning, finished, make_trackers
 from cnnctl.training.backend import TENSORFLOW, KerasImport, title
 from cnnctl.training.callbacks import Record
 from cnnctl.training.commits import Commits
@@ -55,14 +56,6 @@ class Trained:
     record: Record
     parity: Parity
     seconds: float
-
-
-class InterruptedTrainingError(CnnctlError):
-    """A signal during training; the message says what was kept."""
-
-    def __init__(self, message: str, hint: str, exit_code: int) -> None:
-        super().__init__(message, hint)
-        self.exit_code = exit_code  # type: ignore[misc]
 
 
 def train(
@@ -107,26 +100,31 @@ def train(
     run, lock = _take_run(task)
     record = Record(monitor=config.train.best if VALIDATION in set(catalog.frame.split) else None)
     record.committed = task.begin.epoch if task.begin is not None else 0
+    trackers = make_trackers(config.train.loggers, watcher.note)
     try:
-        interrupts.farewell = f"left at once; go on with: {task.resume_line(run)}"
-        _write_inputs(run, config, catalog, digests)
-        with files.writing(run.log):
-            capture.attach(run.log)
-        about = _about(task, config, device, keras_import.backend, listing_hash(catalog, digests))
-        splits = split_rows(catalog)
-        data_hash = contents_hash(digests, catalog.frame.label.tolist())
-        classes = catalog.classes
-        findings.catalog = None  # split.csv has the names: in memory they would grow with the number of images
-        del catalog
-        training, validation = make_feeds(config, classes, splits, decoded)
-        network = Network(model, plan, scaling, device)
-        learn(network, config, training, validation, record, watcher, Commits(run, about, task.begin), interrupts)
-        seconds = time.perf_counter() - task.begun
-        watcher.busy("exporting and evaluating")
-        bare = save_best(run, plan, scaling, record)
-        evaluation, parity = export_and_score(run, bare, image_spec(config.data.image), splits, decoded)
-        write_curves(run, record.best_epoch, config.train.epochs)
-        write_environment(run, config, data_hash, device, keras_import.backend, record, training, task, seconds)
+        with trackers.told_of_its_failure():
+            interrupts.farewell = f"left at once; go on with: {task.resume_line(run)}"
+            _write_inputs(run, config, catalog, digests)
+            with files.writing(run.log):
+                capture.attach(run.log)
+            about = _about(task, config, device, keras_import.backend, listing_hash(catalog, digests))
+            splits = split_rows(catalog)
+            data_hash = contents_hash(digests, catalog.frame.label.tolist())
+            classes = catalog.classes
+            findings.catalog = None  # split.csv has the names: in memory they would grow with the number of images
+            del catalog
+            trackers.begin(Beginning(run, config, task.begin.state["history"] if task.begin else (), about["machine"]))
+            training, validation = make_feeds(config, classes, splits, decoded)
+            network = Network(model, plan, scaling, device)
+            commits = Commits(run, about, task.begin, trackers)
+            learn(network, config, training, validation, record, watcher, commits, interrupts)
+            seconds = time.perf_counter() - task.begun
+            watcher.busy("exporting and evaluating")
+            bare = save_best(run, plan, scaling, record)
+            evaluation, parity = export_and_score(run, bare, image_spec(config.data.image), splits, decoded)
+            write_curves(run, record.best_epoch, config.train.epochs)
+            trackers.end(finished(run, run.read_metrics(), record.best_epoch))
+            write_environment(run, config, data_hash, device, keras_import.backend, record, training, task, seconds)
         try:
             mark_latest(run)
         except MachineError as error:

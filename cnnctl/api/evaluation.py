@@ -1,0 +1,85 @@
+"""`cnnctl.evaluate`."""
+
+import html
+import io
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cnnctl.api.runs import AnyRun, find
+from cnnctl.api.watching import watching
+from cnnctl.evaluation import evaluate as evaluation
+from cnnctl.evaluation.metrics import Metrics
+from cnnctl.training.progress import Watcher
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation:
+    """How good a run is on some images. Its text is the tables of `evaluate`.
+
+    Attributes:
+        metrics: Every figure.
+        split: `train`, `validation` or `test`; for new data its path.
+        folder: Where predictions.csv and the plots lie, absolute.
+    """
+
+    metrics: Metrics
+    split: str
+    folder: Path
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return self.metrics.accuracy
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy, in nats."""
+        return self.metrics.loss
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every figure, in the form of metrics.json."""
+        return {"split": self.split, **self.metrics.to_json()}
+
+    def __str__(self) -> str:
+        from cnnctl.cli.evaluate import print_evaluation
+
+        text = io.StringIO()
+        print_evaluation(evaluation.Evaluation(self.metrics, self.split, self.folder, {}), text)
+        return text.getvalue().rstrip("\n")
+
+    def __repr__(self) -> str:
+        return f"<Evaluation of {self.metrics.images:,} {self.split} images: accuracy {self.accuracy:.4f}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def evaluate(
+    run: AnyRun = None,
+    data: str | Path | None = None,
+    *,
+    split: str | None = None,
+    progress: bool | Watcher = False,
+) -> Evaluation:
+    """Judge a run by its model.onnx, on images of its own or on new ones; writes what the command writes.
+
+    Args:
+        run: A run; the latest of the current folder when left out.
+        data: Labelled images that it has never seen: class folders, a CSV, or `digits`.
+        split: Of the run's own images: `train`, `validation` or `test`; test, else validation, when left out.
+        progress: True prints to stderr how far it is; or a watcher that is told.
+
+    Raises:
+        RunError: there is no such run, or it has no model.
+        UsageError: there is no such split.
+        DataError: an image is gone or damaged, or a class is unknown to the run.
+        BusyError: another process works on the run.
+    """
+    with watching(progress, sys.stderr) as watcher:
+        source = None if data is None else str(data)
+        found = evaluation.evaluate(find(run), source, split, partial(watcher.progress, "evaluating"))
+    return Evaluation(found.metrics, found.split, found.folder.absolute())

@@ -1,0 +1,139 @@
+"""`cnnctl.Predictor`."""
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.api.runs import AnyRun, find
+from cnnctl.data.images import Image, ImageError, ImageSpec, decode, from_pixels, read_image
+from cnnctl.errors import UsageError
+from cnnctl.inference.model import load_classifier
+from cnnctl.inference.ranking import likeliest
+from cnnctl.inference.stream import batch_size_for
+
+Picture = str | Path | bytes | NDArray[np.uint8]
+"""An image: its file, the content of one, or its pixels: uint8, height x width, alone or x 1, 3 (RGB) or 4 (RGBA)."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes:
+        label: The likeliest class.
+        probability: That of `label`.
+        top: The likeliest classes with their probabilities, `label` first.
+        probabilities: float32 (classes,) in label order; they sum to 1.
+    """
+
+    label: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+    probabilities: NDArray[np.float32] = field(repr=False, compare=False)
+
+
+class Predictor:
+    """A trained model in memory; it needs neither Keras nor TensorFlow, and threads may share it.
+
+    Args:
+        run: A run; the latest of the current folder when left out.
+        threads: Those of one computation; every core when left out.
+
+    Raises:
+        RunError: there is no such run, or its model cannot be used.
+
+    Example: `Predictor("runs/photos/1").predict("cat.jpg").label == "cat"`
+    """
+
+    def __init__(self, run: AnyRun = None, *, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise UsageError(f"expected at least one thread; received: threads={threads}")
+        self._classifier = load_classifier(find(run), threads)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names in label order."""
+        return self._classifier.classes
+
+    @property
+    def image(self) -> ImageSpec:
+        """What every image is made to be: `height`, `width`, `channels` and `fit`."""
+        return self._classifier.spec
+
+    @overload
+    def predict(self, images: Picture, top: int = 3) -> Prediction: ...  # type: ignore[overload-overlap] # text
+
+    @overload
+    def predict(self, images: Iterable[Picture], top: int = 3) -> list[Prediction]: ...
+
+    def predict(self, images: Picture | Iterable[Picture], top: int = 3) -> Prediction | list[Prediction]:
+        """What the model says of an image, or of each of several; they may be of any size.
+
+        Args:
+            images: An image, or a list or generator of them; several in one array are `list(array)`.
+            top: How many classes to name.
+
+        Raises:
+            ImageError: an image cannot be read; the message says which and why.
+        """
+        if top < 1:
+            raise UsageError(f"expected at least one class to name; received: top={top}")
+        if isinstance(images, str | Path | bytes | np.ndarray):
+            return next(self._answers([images], top))
+        return list(self._answers(images, top))
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The probability of each class, of images that have the model's size already.
+
+        Args:
+            images: uint8 (N, height, width, channels), RGB or grey, as `image` says.
+
+        Returns:
+            float32 (N, classes); rows sum to 1.
+
+        Raises:
+            ImageError: they are of another type or shape.
+        """
+        shape = self._classifier.spec.shape
+        if images.dtype != np.uint8 or images.shape[1:] != shape:
+            expected = " x ".join(map(str, ("N", *shape)))
+            received = f"{images.dtype} of {' x '.join(map(str, images.shape))}"
+            raise ImageError(f"expected uint8 of {expected}; received: {received}", "predict takes any size")
+        size = batch_size_for(self._classifier.spec)
+        batches = [self._classifier.probabilities(images[at : at + size]) for at in range(0, len(images), size)]
+        return np.concatenate(batches) if batches else np.zeros((0, len(self.classes)), np.float32)
+
+    def _answers(self, images: Iterable[Picture], top: int) -> Iterator[Prediction]:
+        """Batch by batch, so that memory does not grow with the number of images."""
+        numbered = enumerate(images)
+        size = batch_size_for(self._classifier.spec)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            while batch := list(islice(numbered, size)):
+                read = pool.map(self._read, batch) if len(batch) > 1 else map(self._read, batch)
+                for row in self._classifier.probabilities(np.stack(list(read))):
+                    best = likeliest(row, self.classes, top)
+                    yield Prediction(*best[0], best, row)
+
+    def _read(self, numbered: tuple[int, Picture]) -> Image:
+        number, image = numbered
+        spec = self._classifier.spec
+        try:
+            if isinstance(image, str | Path):
+                return read_image(image, spec)
+            if isinstance(image, np.ndarray):
+                return from_pixels(image, spec)
+            if not isinstance(image, bytes):
+                kind = type(image).__name__
+                hint = "of a PIL image: numpy.asarray(image.convert('RGB'))"
+                raise ImageError(f"expected a path, bytes or an array; received: {kind}", hint)
+            return decode(image, spec)
+        except ImageError as error:
+            name = str(image) if isinstance(image, str | Path) else f"image {number}"
+            raise ImageError(f"{name}: {error.message}", error.hint) from None

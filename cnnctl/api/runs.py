@@ -1,0 +1,115 @@
+"""`cnnctl.open_run`, and a run as Python sees it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnctl.config import Config, load
+from cnnctl.runs import Run, files, find_run
+from cnnctl.words import percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, repr=False)
+class TrainedRun:
+    """A run directory that a training has written; what it holds is read whenever it is asked for.
+
+    Each attribute raises a RunError where the run lacks its file, with the command that makes it.
+
+    Attributes:
+        path: The run directory, absolute.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Config:
+        """The resolved config."""
+        config = load(self._run.need(self._run.config)).config
+        assert config is not None
+        return config
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names in label order."""
+        return self._run.read_classes()
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """metrics.json: the figures of the split that the run is judged by; those of others are under their names."""
+        self._run.need(self._run.metrics)
+        return self._run.read_metrics()
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers on the test images, else the validation images, else the training images."""
+        return float(self.metrics["accuracy"])
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy on the same images, in nats."""
+        return float(self.metrics["loss"])
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """An epoch a row: `epoch` (from 1), `loss`, `accuracy`, `val_loss` and `val_accuracy`, `learning_rate`."""
+        rows = files.read_csv(self._run.need(self._run.history))
+        return [{name: int(text) if name == "epoch" else float(text) for name, text in row.items()} for row in rows]
+
+    @property
+    def best_epoch(self) -> int:
+        """From 1, whose weights the models have."""
+        self._run.need(self._run.environment)
+        return int(self._run.read_environment()["best_epoch"])
+
+    @property
+    def plots(self) -> Mapping[str, Path]:
+        """The pictures, each a PNG file, by names such as `curves` and `confusion_matrix`."""
+        return {path.stem: path for path in sorted(self._run.plots.glob("*.png"))}
+
+    def history_frame(self) -> "pd.DataFrame":
+        """The history as a pandas DataFrame, its index the epochs."""
+        import pandas as pd
+
+        return pd.DataFrame(self.history).set_index("epoch")
+
+    def __repr__(self) -> str:
+        metrics = self._run.read_metrics()
+        judged = f"{metrics['split']} accuracy {percent(metrics['accuracy'])}" if metrics else "not evaluated yet"
+        return f"<TrainedRun {self.path}: {judged}>"
+
+    @property
+    def _run(self) -> Run:
+        return Run(self.path)
+
+
+AnyRun = TrainedRun | str | Path | None
+"""A run: what `train` and `open_run` give, a run directory, a folder `runs/NAME` (its newest run), or None: the
+latest run of the current folder.
+"""
+
+
+def open_run(run: AnyRun = None) -> TrainedRun:
+    """A run that was trained before.
+
+    Args:
+        run: Its directory; the latest of the current folder when left out.
+
+    Raises:
+        RunError: there is none.
+    """
+    return TrainedRun(find(run).path.absolute())
+
+
+def find(run: AnyRun) -> Run:
+    """The run directory that is meant.
+
+    Raises:
+        RunError: there is none.
+    """
+    if isinstance(run, TrainedRun):
+        return Run(run.path)
+    return find_run(None if run is None else Path(run))

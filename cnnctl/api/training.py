@@ -1,0 +1,86 @@
+"""`cnnctl.train`."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from cnnctl.api.configs import Source
+from cnnctl.api.runs import TrainedRun
+from cnnctl.api.watching import watching
+from cnnctl.config.values import load_values
+from cnnctl.errors import BusyError, UsageError
+from cnnctl.interrupts import caught_in_a_guest
+from cnnctl.quiet import captured_stderr
+from cnnctl.training.backend import settings_kept
+from cnnctl.training.launch import Order, launch
+from cnnctl.training.progress import Watcher
+
+_turn = threading.Lock()
+
+
+def train(
+    config: Source,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    output: str | Path | None = None,
+    resume: bool = False,
+    strict: bool = False,
+    progress: bool | Watcher = False,
+) -> TrainedRun:
+    """Train the network of a config on its images and write a run directory, as `cnnctl train` does.
+
+    Ctrl-C, and a notebook's stop button, end it after the current step, the epochs before it kept; a second one ends it
+    where it is. In another thread than the main one nothing stops it, but a watcher that raises KeyboardInterrupt.
+    While it trains, what libraries write to descriptor 2 goes to the run's log.txt.
+
+    Args:
+        config: What `load_config` takes, or what it made.
+        overrides: Values by dotted paths, as `load_config` takes them.
+        output: The run directory; the next number under runs/NAME in the current folder when left out.
+        resume: Go on with the run at `output` after its last epoch; begin it if it is new, leave it if it is complete.
+        strict: Refuse data that makes figures lie: one image in two splits, images of one colour.
+        progress: True prints to stderr what the command prints; or a watcher that is told.
+
+    Raises:
+        ConfigError: with every mistake of the config and of its data.
+        UsageError: `output` is no empty folder, or a run of another config.
+        DataError: images are missing or unfit, or not those of the run.
+        MachineError: a device, a package or disk space is missing, or Keras runs on another backend in this process.
+        DivergedError: the loss became no number; the best weights before are kept in the run.
+        InterruptedTrainingError: by Ctrl-C, once there is a run; the message says what was kept.
+        BusyError: this process is training already, or another one works on the run.
+
+    Example: `train("photos.yaml", {"train.epochs": 3}).accuracy`
+    """
+    begun = time.perf_counter()
+    if resume and output is None:
+        raise UsageError("resume=True needs the run to go on with", "name it: output='runs/NAME/1'")
+    folder = None if output is None else Path(output)
+    call = f"cnnctl.train({_shown(config)}{f', {dict(overrides)!r}' if overrides else ''}"
+    order = Order(load_values(config, overrides), folder, resume, strict, (), (), begun, call)
+    with ExitStack() as stack:
+        stack.enter_context(_alone())
+        stack.enter_context(settings_kept())
+        capture = stack.enter_context(captured_stderr())
+        watcher = stack.enter_context(watching(progress, capture.terminal))
+        interrupts = stack.enter_context(caught_in_a_guest())
+        run = launch(order, watcher, capture, interrupts).run
+    return TrainedRun(run.path.absolute())
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """A block that one thread at a time is in: Keras' settings and descriptor 2 are the whole process'."""
+    if not _turn.acquire(blocking=False):
+        raise BusyError("this process is training already", "wait for it, or train in a process of its own")
+    try:
+        yield
+    finally:
+        _turn.release()
+
+
+def _shown(config: Source) -> str:
+    return repr(str(config)) if isinstance(config, str | Path) else "config"

@@ -1,0 +1,78 @@
+"""The network that is meant by a config, a run or a .keras file, without Keras and, where it can be, without data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnctl.architecture import Plan, make_plan
+from cnnctl.architecture.plan import plan_of
+from cnnctl.config import Loaded, load
+from cnnctl.config.source import format_path
+from cnnctl.config.training import TrainSettings
+from cnnctl.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from cnnctl.runs import Run
+
+CONFIG_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is summed up: a network and, for a config or a run, how it is trained."""
+
+    name: str
+    plan: Plan
+    train: TrainSettings | None
+
+
+def find_subject(source: Path | None, assignments: Sequence[str]) -> Subject:
+    """The network that is meant by an argument, or by none.
+
+    Raises:
+        CnnctlError: there is none, or it is wrong.
+    """
+    from cnnctl.runs import find_run
+
+    if source is None:
+        configs = sorted(path for path in Path().iterdir() if path.suffix in CONFIG_SUFFIXES)
+        if len(configs) != 1:
+            return _of_run(find_run(None))
+        source = configs[0]
+    if source.suffix == ".keras":
+        from cnnctl.architecture.keras_file import read_keras_file
+
+        return Subject(source.name, read_keras_file(source), None)
+    if source.is_dir():
+        return _of_run(find_run(source))
+    return subject_of(load(source, assignments))
+
+
+def subject_of(loaded: Loaded) -> Subject:
+    """The network of a config that is right in its vocabulary.
+
+    Raises:
+        ConfigError: its shapes are impossible.
+        DataError: neither the config nor the data tells how many classes there are.
+    """
+    from cnnctl.checks import summary_classes
+
+    config = loaded.config
+    assert config is not None
+    image = config.data.image
+    plan = make_plan(config.model, (image.height, image.width, image.channels), summary_classes(loaded), config.output)
+    if plan.problems:
+        raise ConfigError(
+            [
+                Problem(one.message, format_path(one.path), loaded.document.position(one.path), one.received, one.hint)
+                for one in plan.problems
+            ]
+        )
+    return Subject(loaded.name, plan, config.train)
+
+
+def _of_run(run: "Run") -> Subject:
+    config = load(run.need(run.config)).config
+    assert config is not None
+    return Subject(str(run.path), plan_of(config, len(run.read_classes()), run.config), config.train)

@@ -1,0 +1,136 @@
+"""MLflow: the experiment is the config's name, the run is the run.
+
+It writes where MLflow's settings say, which is a database in the current folder unless MLFLOW_TRACKING_URI names
+another place. Its client is used rather than its functions, which share one active run with the user's own code.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cnnctl import __version__
+from cnnctl.config import Config
+from cnnctl.config.dump import leaves, to_plain
+from cnnctl.runs import Run, files
+from cnnctl.tracking.tracker import Beginning, Figures, Outcome
+
+_MOST_PARAMS, _PARAMS_A_CALL = 500, 100
+_LONGEST_KEY, _LONGEST_VALUE = 250, 6000
+"""MLflow's limits; a whole config is among the files all the same."""
+
+_UNFIT = re.compile(r"[^\w.\- :]")
+_STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
+_PATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+"""A server that does not answer is given up after a minute, not after a quarter of an hour."""
+
+_SILENT = {"MLFLOW_LOGGING_LEVEL": "ERROR", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+_FOLDERS = {"MLFLOW_ALLOW_FILE_STORE": "true"}
+"""Who names a folder as MLFLOW_TRACKING_URI wants one."""
+
+
+class Mlflow:
+    """The tracker."""
+
+    def begin(self, beginning: Beginning) -> None:
+        """Begin a run, or go on with the one whose number the run directory holds."""
+        self._client = _make_client()
+        known = _known(self._client, beginning.run)
+        self._is_new = known is None
+        self._steps: dict[str, set[int]] = {}
+        self._run_id = known.info.run_id if known is not None else self._create(beginning)
+        if known is not None:
+            self._client.update_run(self._run_id, status="RUNNING")
+        self._write_params(beginning.config, known.data.params if known is not None else {})
+        for number, figures in enumerate(beginning.history, start=1):
+            self.epoch(number, figures)
+
+    def epoch(self, number: int, figures: Figures) -> None:
+        """A step of each metric, from 0 as in MLflow's callback for Keras."""
+        self._write_metrics(figures, number - 1)
+
+    def end(self, outcome: Outcome) -> None:
+        """The figures of each split, the plots and the models, and the status."""
+        for split, figures in outcome.scores.items():
+            self._write_metrics({f"{split}_{name}": value for name, value in figures.items()}, outcome.best_epoch - 1)
+        for folder, paths in (("plots", outcome.plots), ("model", outcome.models), (None, outcome.files)):
+            for path in paths:
+                self._client.log_artifact(self._run_id, str(path), folder)
+        self._client.set_terminated(self._run_id, _STATUS[outcome.status])
+
+    def _create(self, beginning: Beginning) -> str:
+        run, name = beginning.run, beginning.config.name or "run"
+        found = self._client.get_experiment_by_name(name)
+        experiment = found.experiment_id if found is not None else self._client.create_experiment(name)
+        tags = {
+            "mlflow.source.name": "cnnctl train",
+            "mlflow.source.type": "LOCAL",
+            "cnnctl.version": __version__,
+            "cnnctl.run": str(run.path.absolute()),
+            **{f"cnnctl.{what}": text for what, text in beginning.machine.items()},
+        }
+        run_id: str = self._client.create_run(experiment, run_name=run.title, tags=tags).info.run_id
+        files.write_json(run.mlflow, {"experiment": name, "run_id": run_id})
+        return run_id
+
+    def _write_params(self, config: Config, known: Mapping[str, str]) -> None:
+        """Every value of the config; one that a resume has changed is a tag, since parameters stay what they were."""
+        from mlflow.entities import Param
+
+        values = dict(_params(leaves(to_plain(config))))
+        new = [Param(key, value) for key, value in values.items() if key not in known]
+        for start in range(0, len(new), _PARAMS_A_CALL):
+            self._client.log_batch(self._run_id, params=new[start : start + _PARAMS_A_CALL])
+        for key, value in values.items():
+            if known.get(key, value) != value:
+                self._client.set_tag(self._run_id, f"resumed.{key}", value)
+
+    def _write_metrics(self, figures: Figures, step: int) -> None:
+        """Metrics of a step, but for those that are there already."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        new = {name: value for name, value in figures.items() if step not in self._known_steps(name)}
+        if new:
+            metrics = [Metric(name, value, now, step) for name, value in new.items()]
+            self._client.log_batch(self._run_id, metrics=metrics)
+        for name in new:
+            self._steps[name].add(step)
+
+    def _known_steps(self, name: str) -> set[int]:
+        """The steps that a metric has; MLflow is asked once, and only of a run that is gone on with."""
+        if name not in self._steps:
+            before = [] if self._is_new else self._client.get_metric_history(self._run_id, name)
+            self._steps[name] = {one.step for one in before}
+        return self._steps[name]
+
+
+def _make_client() -> Any:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    for name, value in (_PATIENT | _SILENT | _FOLDERS).items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
+def _known(client: Any, run: Run) -> Any:
+    """MLflow's run that a run directory names; None where it names none, or one that is not there."""
+    from mlflow.exceptions import MlflowException
+
+    if not run.mlflow.is_file():
+        return None
+    try:
+        return client.get_run(str(files.read_json(run.mlflow)["run_id"]))
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return None
+
+
+def _params(values: Iterable[tuple[str, object]]) -> Iterable[tuple[str, str]]:
+    """`model[0].conv2d.filters` as `model.0.conv2d.filters`: MLflow's names have no brackets."""
+    for _, (path, value) in zip(range(_MOST_PARAMS), values, strict=False):
+        key = _UNFIT.sub("-", re.sub(r"\[(\d+)\]", r".\1", path))[:_LONGEST_KEY]
+        yield key, ("none" if value is None else str(value))[:_LONGEST_VALUE]

@@ -1,0 +1,162 @@
+"""The trackers of a training, told of it side by side; none of them can end it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, assert_never
+
+from cnnctl.config import Config
+from cnnctl.config.training import Logger
+from cnnctl.data.split import SPLITS
+from cnnctl.runs import Run
+
+Figures = Mapping[str, float]
+"""What an epoch came to, by the names of history.csv."""
+
+_LONGEST_REASON = 300
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A training that begins, or goes on.
+
+    Attributes:
+        run: Where it is kept.
+        config: The resolved config.
+        history: Of the epochs that were trained before, the first one first.
+        machine: What trains, by `backend`, `device` and `precision`.
+    """
+
+    run: Run
+    config: Config
+    history: Sequence[Figures]
+    machine: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a training.
+
+    Attributes:
+        status: `finished`; `failed`, by an error; or `killed`, by a signal.
+        best_epoch: From 1, whose weights were kept; 0 while there is none.
+        scores: accuracy, loss and the rest, by split.
+        plots: Pictures, PNG.
+        models: model.keras and model.onnx.
+        files: What else is worth keeping.
+    """
+
+    status: Literal["finished", "failed", "killed"]
+    best_epoch: int = 0
+    scores: Mapping[str, Figures] = field(default_factory=dict)
+    plots: Sequence[Path] = ()
+    models: Sequence[Path] = ()
+    files: Sequence[Path] = ()
+
+
+class Tracker(Protocol):
+    """One of them. It may raise what it likes."""
+
+    def begin(self, beginning: Beginning) -> None:
+        """The training begins, or goes on: nothing that was told before is told twice."""
+
+    def epoch(self, number: int, figures: Figures) -> None:
+        """Epoch `number`, from 1, is over and kept."""
+
+    def end(self, outcome: Outcome) -> None:
+        """Nothing will follow."""
+
+
+class Trackers:
+    """All trackers of a training. The first failure of one is told in a remark, and then it is left alone.
+
+    Args:
+        trackers: By their names.
+        tell: Called with a line for people.
+    """
+
+    def __init__(
+        self, trackers: Mapping[str, Tracker] | None = None, tell: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self._trackers = dict(trackers or {})
+        self._tell = tell
+        self._has_ended = False
+
+    def begin(self, beginning: Beginning) -> None:
+        """Tell each of the beginning."""
+        self._each(lambda tracker: tracker.begin(beginning))
+
+    def epoch(self, number: int, figures: Figures) -> None:
+        """Tell each of an epoch that was kept."""
+        self._each(lambda tracker: tracker.epoch(number, figures))
+
+    def end(self, outcome: Outcome) -> None:
+        """Tell each of the end; what comes after the first end is not told."""
+        if not self._has_ended:
+            self._has_ended = True
+            self._each(lambda tracker: tracker.end(outcome))
+
+    @contextmanager
+    def told_of_its_failure(self) -> Iterator[None]:
+        """A block whose exceptions are the end of the training."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.end(Outcome("killed"))
+            raise
+        except BaseException:
+            self.end(Outcome("failed"))
+            raise
+
+    def _each(self, tell: Callable[[Tracker], None]) -> None:
+        for name, tracker in list(self._trackers.items()):
+            try:
+                tell(tracker)
+            except Exception as error:  # it is another program, perhaps on another machine: whatever it raises, go on
+                del self._trackers[name]
+                reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
+                self._tell(f"remark: {name} is told nothing more of this training: {reason}")
+
+
+def make_trackers(names: Sequence[Logger], tell: Callable[[str], None]) -> Trackers:
+    """The trackers that a config names."""
+    return Trackers({name: _make(name) for name in names}, tell)
+
+
+def _make(name: Logger) -> Tracker:
+    match name:
+        case "tensorboard":
+            from cnnctl.tracking.tensorboard import TensorBoard
+
+            return TensorBoard()
+        case "mlflow":
+            from cnnctl.tracking.mlflow import Mlflow
+
+            return Mlflow()
+        case _:
+            assert_never(name)
+
+
+def finished(run: Run, metrics: Mapping[str, Any], best_epoch: int) -> Outcome:
+    """The outcome of a run that was trained, evaluated and exported.
+
+    Args:
+        run: It has its plots and models.
+        metrics: The content of its metrics.json.
+        best_epoch: From 1.
+    """
+    nested = {split: metrics[split] for split in SPLITS if split in metrics}
+    scores = {split: _numbers(one) for split, one in {metrics["split"]: metrics, **nested}.items()}
+    return Outcome(
+        "finished",
+        best_epoch,
+        scores,
+        sorted(run.plots.glob("*.png")),
+        [path for path in (run.keras_model, run.onnx_model) if path.is_file()],
+        [run.config, run.classes, run.history, run.metrics],
+    )
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if isinstance(value, float)}

@@ -1,0 +1,143 @@
+"""Runs of MLflow, read back by its client; a folder takes the place of the database, which takes seconds to be made."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnctl.runs import Run
+from cnnctl.tracking.mlflow import Mlflow
+from cnnctl.tracking.tracker import Outcome, Trackers, finished
+from tests.tracking.build import SEVENTH, beginning, complete_run, figures
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Of the place that the trackers of a test write to."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
+def told(folder: Path, *before: int, then: tuple[int, ...], **more: str) -> Mlflow:
+    """A tracker that was told of the epochs `then`, and not of an end."""
+    tracker = Mlflow()
+    tracker.begin(beginning(folder, *before, **more))
+    for number in then:
+        tracker.epoch(number, figures(number))
+    return tracker
+
+
+def only_run(client: Any, experiment: str = "shapes") -> Any:
+    """The only run of an experiment."""
+    (run,) = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    return run
+
+
+def steps(client: Any, name: str) -> list[tuple[int, float]]:
+    return [(one.step, one.value) for one in client.get_metric_history(only_run(client).info.run_id, name)]
+
+
+def test_a_run_has_parameters_metrics_and_files(tmp_path: Path, client: Any) -> None:
+    folder = tmp_path / "shapes" / "7"
+    run = complete_run(folder, b"a plot")
+    told(folder, then=(1, 2)).end(finished(run, SEVENTH, 2))
+    found = only_run(client)
+    assert (found.info.run_name, found.info.status) == ("shapes 7", "FINISHED")
+    assert found.data.params["model.0.conv2d.filters"] == "32"
+    assert found.data.params["train.optimizer.adam.learning_rate"] == "0.001"
+    assert found.data.params["train.ema"] == "none"
+    assert found.data.tags["cnnctl.run"] == str(folder)
+    assert found.data.tags["cnnctl.device"] == "Abacus"
+    assert steps(client, "loss") == [(0, 0.5), (1, 0.25)]
+    assert steps(client, "val_accuracy") == [(0, 0.125), (1, 0.25)]
+    assert steps(client, "test_accuracy") == [(1, 0.75)]
+    artifacts = {
+        one.path
+        for where in (None, "plots", "model")
+        for one in client.list_artifacts(found.info.run_id, where)
+        if not one.is_dir
+    }
+    assert artifacts == {
+        *("config.yaml", "classes.json", "history.csv", "metrics.json"),
+        *("plots/curves.png", "model/model.keras", "model/model.onnx"),
+    }
+    assert json.loads(Run(folder).mlflow.read_text()) == {"experiment": "shapes", "run_id": found.info.run_id}
+
+
+def test_going_on_is_the_same_run_without_doubled_steps(tmp_path: Path, client: Any) -> None:
+    told(tmp_path / "run", then=(1, 2)).end(Outcome("killed"))
+    first = only_run(client)
+    assert first.info.status == "KILLED"
+    tracker = told(tmp_path / "run", 1, 2, 3, then=(), text="name: shapes\n" + LONGER)
+    assert only_run(client).info.status == "RUNNING"
+    tracker.epoch(4, figures(4))
+    tracker.end(Outcome("finished", 3, {"test": {"loss": 0.5}}))
+    told(tmp_path / "run", 1, 2, 3, 4, then=()).end(Outcome("finished", 3, {"test": {"loss": 0.5}}))
+    run = only_run(client)
+    assert (run.info.run_id, run.info.status) == (first.info.run_id, "FINISHED")
+    assert steps(client, "loss") == [(0, 0.5), (1, 0.25), (2, 0.125), (3, 0.0625)]
+    assert steps(client, "test_loss") == [(2, 0.5)]
+    assert run.data.params["train.epochs"] == "20"
+    assert run.data.tags["resumed.train.epochs"] == "50"
+
+
+LONGER = "data: {train: photos}\nmodel: [conv2d: {filters: 32, kernel_size: 3}, flatten]\ntrain: {epochs: 50}\n"
+
+
+def test_a_run_that_is_gone_is_begun_anew_with_its_history(tmp_path: Path, client: Any) -> None:
+    told(tmp_path / "run", then=(1, 2))
+    Run(tmp_path / "run").mlflow.write_text('{"run_id": "0123456789abcdef0123456789abcdef"}')
+    told(tmp_path / "run", 1, 2, then=(3,)).end(Outcome("failed"))
+    runs = client.search_runs([client.get_experiment_by_name("shapes").experiment_id], "attributes.status = 'FAILED'")
+    assert [len(client.get_metric_history(run.info.run_id, "loss")) for run in runs] == [3]
+
+
+def test_names_and_values_that_mlflow_does_not_take(tmp_path: Path, client: Any) -> None:
+    weights = ", ".join(f"'class[{number}]/{number}': 1" for number in range(600))
+    text = f"data: {{train: '{'x' * 7000}'}}\nmodel: [flatten]\ntrain: {{class_weight: {{{weights}, 'ä & b': 2}}}}\n"
+    told(tmp_path, then=(1,), text="name: odd\n" + text).end(Outcome("killed"))
+    params = only_run(client, "odd").data.params
+    assert len(params["data.train"]) == 6000
+    assert params["train.class_weight.class.0-0"] == "1.0"
+    assert len(params) == 500
+
+
+def test_telemetry_is_off_and_the_network_is_left_alone(tmp_path: Path) -> None:
+    """In a process of its own, the first to import MLflow, which the user has told nothing."""
+    program = """
+import os, socket, sys
+from pathlib import Path
+def refuse(*_): raise AssertionError("a connection")
+socket.socket.connect = socket.getaddrinfo = refuse
+for name in [name for name in os.environ if name.startswith(("MLFLOW", "CI", "PYTEST", "DO_NOT_TRACK"))]:
+    del os.environ[name]
+os.environ["MLFLOW_TRACKING_URI"] = (Path(sys.argv[1]) / "mlruns").as_uri()
+from tests.tracking.test_mlflow import *
+told(Path(sys.argv[1]) / "run", then=(1, 2)).end(Outcome("killed"))
+from mlflow.telemetry import get_telemetry_client
+print(get_telemetry_client())
+"""
+    home = {"HOME": str(tmp_path), "PATH": "", "PYTHONPATH": ":".join(sys.path)}
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=home, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
+
+
+def test_a_server_that_is_not_there_is_a_remark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    notes: list[str] = []
+    trackers = Trackers({"mlflow": Mlflow()}, notes.append)
+    trackers.begin(beginning(tmp_path))
+    trackers.epoch(1, figures(1))
+    trackers.end(Outcome("finished"))
+    assert len(notes) == 1
+    assert notes[0].startswith("remark: mlflow is told nothing more of this training: ")
+    assert "127.0.0.1" in notes[0]
