@@ -83,8 +83,6 @@ def _answers(classifier: Classifier, paths: list[str]) -> list[Answer]:
     good = [image for image in decoded if not isinstance(image, ImageError)]
     rows = iter(classifier.probabilities(np.stack(good)) if good else ())
     return [
-        Answer(path, None, reason(image))
-        if isinstance(image, ImageError)
-        else Answer(path, next(rows))
+        Answer(path, None, reason(image)) if isinstance(image, ImageError) else Answer(path, next(rows))
         for path, image in zip(paths, decoded, strict=True)
     ]

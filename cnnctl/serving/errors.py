@@ -10,7 +10,7 @@ CLIENT_GONE = 499
 """Nobody reads this status; it is for the metrics, where nginx's users know it."""
 
 
-class Refusal(Exception):
+class RequestError(Exception):
     """A request that gets a reason instead of an answer.
 
     Args:
@@ -35,6 +35,9 @@ class Refusal(Exception):
         return Response(content, self.status, self.headers, media_type="application/json")
 
 
-def too_busy(error: str) -> Refusal:
+def too_busy(error: str) -> RequestError:
     """503: there is too much to do, which will pass."""
-    return Refusal(503, error, "try again in a moment", RETRY)
+    return RequestError(503, error, "try again in a moment", RETRY)
+
+
+BUG = RequestError(500, "this is a bug of the server, not of the request", "its own output has the traceback")
