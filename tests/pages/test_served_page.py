@@ -1,5 +1,6 @@
 """The page of `cnnctl serve`, as a person uses it: dropping, pasting, choosing, by keyboard, on a phone."""
 
+import base64
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,8 +48,6 @@ def until(browser: webdriver.Chrome, done, seconds: float = 30) -> None:
 
 
 def give(browser: webdriver.Chrome, how: str, content: bytes, name: str = "a.png", kind: str = "image/png") -> None:
-    import base64
-
     browser.execute_script(_GIVE, how, base64.b64encode(content).decode(), name, kind)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnctl.data.images import ImageError, ImageSpec, decode
+from cnnctl.data.images import ImageError, ImageSpec, decode, opencv
 from cnnctl.errors import RunError
 from cnnctl.inference.model import Classifier
 from cnnctl.serving.batcher import Batcher, Seen
@@ -62,9 +62,6 @@ def test_what_waits_meanwhile_becomes_one_batch() -> None:
 
 def test_large_files_and_idle_threads_share_the_work() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (220, 220, 3), np.uint8)
-    large = plain(0, 0, 0)
-    from cnnctl.data.images import opencv
-
     large = bytes(opencv().imencode(".png", noise)[1])
     assert len(large) > 130_000
     classifier = slow(ImageSpec(4, 4))

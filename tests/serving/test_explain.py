@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -15,7 +16,7 @@ from cnnctl.data.builtin import digits_folder
 from cnnctl.runs import Run
 from cnnctl.serving.explainer import why_not
 from tests.conftest import Trained
-from tests.serving.build import RED, Reply, Served, labels, serving
+from tests.serving.build import RED, Reply, labels, serving
 
 
 def children(process: "subprocess.Popen[str]") -> list[int]:
@@ -92,8 +93,6 @@ def test_why_a_run_cannot_be_explained(colours: Path, digits_run: Trained, monke
 
 
 def test_a_model_that_cannot_be_read_says_so(digits_run: Trained, tmp_path: Path) -> None:
-    import shutil
-
     broken = tmp_path / "broken"
     shutil.copytree(digits_run.run, broken)
     (broken / "model.keras").write_bytes(b"no model")
@@ -102,7 +101,3 @@ def test_a_model_that_cannot_be_read_says_so(digits_run: Trained, tmp_path: Path
         assert got.status == 503
         assert "model.keras" in got.json["error"]
         assert served.raw(RED).status == 200
-
-
-def test_the_fixture_is_what_it_says(served: Served) -> None:
-    assert served.ask("GET", "/v1/model").json["explains"] is False

@@ -37,6 +37,7 @@ async function classify(file) {
   seen = null;
   show("error", "");
   at("result").hidden = true;
+  at("answer").textContent = "";
   at("maps").replaceChildren();
   show("why-status", "");
   if (model && file.size > model.limits.body_bytes) {
