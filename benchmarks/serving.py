@@ -156,7 +156,7 @@ def report(seen: dict[str, list[Load]], ours: float, theirs: float) -> str:
         lines.append(f"| {what} | {rates} | {rate:,.0f} | {middle * 1000:.1f} ms | {tail * 1000:.1f} ms | {times} |")
     lines += [
         "",
-        f"From process start to the answer to a first request, median of {STARTS}: cnnctl serve {ours:.2f} s, the script",
-        f"{theirs:.2f} s.",
+        f"From process start to the answer to a first request, median of {STARTS}: cnnctl serve {ours:.2f} s,",
+        f"the script {theirs:.2f} s.",
     ]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import importlib.util
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 
 from cnnctl.runs import Run
 from cnnctl.serving.batcher import Seen
-from cnnctl.serving.errors import RETRY, RequestError, too_busy
+from cnnctl.serving.errors import BUG, RETRY, RequestError, too_busy
 
 SECONDS = 60.0
 """What one explanation may take, the loading of Keras included."""
@@ -85,6 +86,9 @@ class Explainer:
             answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._ask, json.dumps(question))
         finally:
             self._waiting -= 1
+        if "traceback" in answer:
+            logging.getLogger(__name__).error("%s", answer["traceback"])
+            raise BUG
         if "error" in answer:
             raise RequestError(503, answer["error"], answer["hint"])
         return answer

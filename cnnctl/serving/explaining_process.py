@@ -2,13 +2,14 @@
 
 A line of JSON comes in on stdin for each question and goes out on stdout for each answer. The question: `shape` and
 `pixels` (base64) of an image as the network gets it, `shipped` (what model.onnx answers) and `top`. The answer is that
-of POST /v1/explain, or `error` and `hint`.
+of POST /v1/explain, or `error` and `hint`, or the `traceback` of a bug.
 """
 
 import base64
 import json
 import os
 import sys
+import traceback
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ def main() -> None:
                 answer = _answer(run, json.loads(line))
             except CnnctlError as error:
                 answer = {"error": error.message, "hint": error.hint}
+            except Exception:
+                answer = {"traceback": traceback.format_exc()}
             answers.write(json.dumps(answer).encode() + b"\n")
             answers.flush()
 
