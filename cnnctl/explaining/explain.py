@@ -106,7 +106,7 @@ def agreed(network: Network, image: Image, shipped: NDArray[np.float32]) -> NDAr
     Raises:
         RunError: they are not.
     """
-    probabilities = expand(np.asarray(network.model.predict_on_batch(image[None]), np.float32))[0]
+    probabilities: NDArray[np.float32] = expand(np.asarray(network.model.predict_on_batch(image[None]), np.float32))[0]
     if not float(np.abs(probabilities - shipped).max()) <= _LARGEST_DIFFERENCE:
         raise RunError("model.keras and model.onnx of the run give different answers", "train the run again")
     return probabilities

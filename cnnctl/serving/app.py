@@ -147,7 +147,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
 async def _refuse_path(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another method")
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
         refusal = RequestError(405, f"{request.method} is not what this path takes", f"use {allowed}", error.headers)
     else:
         refusal = RequestError(

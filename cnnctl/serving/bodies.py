@@ -15,6 +15,7 @@ from cnnctl.serving.errors import CLIENT_GONE, RequestError, too_busy
 from cnnctl.serving.limits import Limits
 
 MULTIPART = "multipart/form-data"
+FIELD = "image"
 _RAW = ("", "application/octet-stream", "binary/octet-stream")
 _SEND = "send image/jpeg or another image type, application/octet-stream, or multipart/form-data (curl -F image=@FILE)"
 
@@ -66,12 +67,12 @@ async def read_uploads(request: Request, limits: Limits, take: Callable[[int], N
     """The images in the body of a request, at least one.
 
     Args:
-        request: Its body is raw bytes or multipart/form-data, every part of which is an image.
+        request: Its body is raw bytes or multipart/form-data in fields called image.
         limits: What it may cost.
         take: Of the purse.
 
     Raises:
-        RequestError: 413 (too large, too many), 415 (no such body is read), 422 (no image, or damaged multipart).
+        RequestError: 413 (too large, too many), 415 (no such body is read), 422 (no image, or wrong multipart).
     """
     headers = request.headers
     length = headers.get("content-length", "")
@@ -131,7 +132,7 @@ class _Whole:
 
 
 class _Parts:
-    """A multipart body (RFC 7578), every part of which is an image."""
+    """A multipart body (RFC 7578), every part of which is a field called image."""
 
     def __init__(self, content_type: str, most: int) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary")
@@ -141,7 +142,7 @@ class _Parts:
             )
         self._most = most
         self._uploads: list[Upload] = []
-        self._field, self._value, self._disposition = bytearray(), bytearray(), b""
+        self._field, self._value, self._disposition, self._name = bytearray(), bytearray(), b"", ""
         self._content = bytearray()
         self._ended = False
         try:
@@ -152,6 +153,7 @@ class _Parts:
                     "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
                     "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
                     "on_header_end": self._end_header,
+                    "on_headers_finished": self._end_headers,
                     "on_part_data": lambda data, start, end: self._content.extend(data[start:end]),
                     "on_part_end": self._end_part,
                     "on_end": self._end,
@@ -174,8 +176,6 @@ class _Parts:
         return self._uploads
 
     def _begin(self) -> None:
-        if len(self._uploads) == self._most:
-            raise RequestError(413, f"a request may hold {self._most} images", "send them in several requests")
         self._disposition = b""
         self._content = bytearray()
 
@@ -185,10 +185,17 @@ class _Parts:
         self._field.clear()
         self._value.clear()
 
-    def _end_part(self) -> None:
+    def _end_headers(self) -> None:
         _, options = parse_options_header(self._disposition)
-        name = options.get(b"filename", b"").decode("utf-8", "replace").rpartition("/")[2]
-        self._uploads.append(Upload(name, bytes(self._content)))
+        field = options.get(b"name", b"").decode("utf-8", "replace")
+        if field != FIELD:
+            raise RequestError(422, f"a field called {FIELD} is expected; received: {field[:50]}", _SEND)
+        if len(self._uploads) == self._most:
+            raise RequestError(413, f"a request may hold {self._most} images", "send them in several requests")
+        self._name = options.get(b"filename", b"").decode("utf-8", "replace").rpartition("/")[2]
+
+    def _end_part(self) -> None:
+        self._uploads.append(Upload(self._name, bytes(self._content)))
 
     def _end(self) -> None:
         self._ended = True

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from cnnctl.inference.rows import DEFAULT_TOP
 
 WORDS = """\
-A network that cnnctl trained. Images are sent as raw bytes or as multipart/form-data, every part of which is an image;
-they are never fetched from paths or addresses. Whatever is not answered gets its reason: `{"error": ..., "hint": ...}`.
+A network that cnnctl trained. Images are sent as raw bytes, or as multipart/form-data in fields called image; they are
+never fetched from paths or addresses. Whatever is not answered gets its reason: {"error": ..., "hint": ...}.
 """
 
 
@@ -105,6 +105,7 @@ BODY: dict[str, Any] = {
                     "type": "object",
                     "properties": {"image": {"type": "array", "items": _BINARY, "minItems": 1}},
                     "required": ["image"],
+                    "additionalProperties": False,
                 }
             },
         },

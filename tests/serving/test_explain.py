@@ -1,19 +1,24 @@
 """POST /v1/explain: Grad-CAM by a process of its own."""
 
+import asyncio
 import base64
 import io
 import os
-import shutil
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from cnnctl.data.builtin import digits_folder
 from cnnctl.runs import Run
+from cnnctl.serving import explainer
+from cnnctl.serving.batcher import Seen
+from cnnctl.serving.errors import BUG, RequestError
 from cnnctl.serving.explainer import why_not
 from tests.conftest import Trained
 from tests.serving.build import RED, Reply, labels, serving
@@ -38,6 +43,7 @@ def test_a_digit_is_explained_while_others_are_answered(digits_run: Trained) -> 
         while asking.is_alive():
             assert labels(served.raw(image).json) == [label]
             answered += 1
+            time.sleep(0.02)
         assert answered > 20
         (got,) = explained
         assert got.status == 200, got.body
@@ -92,12 +98,39 @@ def test_why_a_run_cannot_be_explained(colours: Path, digits_run: Trained, monke
     assert why_not(Run(digits_run.run)) == "neither TensorFlow nor JAX is installed"
 
 
-def test_a_model_that_cannot_be_read_says_so(digits_run: Trained, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(digits_run.run, broken)
-    (broken / "model.keras").write_bytes(b"no model")
-    with serving(broken) as served:
-        got = served.raw((digits_folder() / "3" / "0003.png").read_bytes(), "/v1/explain")
-        assert got.status == 503
-        assert "model.keras" in got.json["error"]
-        assert served.raw(RED).status == 200
+FAKE = """
+import json, sys, time
+for line in sys.stdin:
+    question = json.loads(line)
+    if question["top"] == 1:
+        sys.exit()
+    if question["top"] == 2:
+        time.sleep(60)
+    answers = {3: {"maps": []}, 4: {"error": "no", "hint": "mend it"}, 5: {"traceback": "a bug"}}
+    print(json.dumps(answers[question["top"]]), flush=True)
+"""
+SEEN = Seen(np.zeros((2, 2, 1), np.uint8), np.array([0.5, 0.5], np.float32))
+
+
+def test_whatever_becomes_of_the_process_there_is_an_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(explainer, "_PROGRAM", FAKE)
+    monkeypatch.setattr(explainer, "SECONDS", 2.0)
+
+    async def ask(asked: explainer.Explainer, top: int) -> object:
+        try:
+            return await asked.explain(SEEN, top)
+        except RequestError as error:
+            return error.status, error.error, error.hint
+
+    async def ask_all() -> list[object]:
+        with explainer.Explainer(Run(tmp_path)) as asked:
+            got = [await ask(asked, top) for top in (3, 4, 5, 1, 3)]
+            got += await asyncio.gather(*(ask(asked, 3) for _ in range(10)))
+            return [*got, await ask(asked, 2), await ask(asked, 3)]
+
+    given_up = (503, "the explanation was given up", "it may take 2 seconds and no more")
+    got = asyncio.run(ask_all())
+    assert got[:5] == [{"maps": []}, (503, "no", "mend it"), (BUG.status, BUG.error, BUG.hint), given_up, {"maps": []}]
+    assert got[5:13] == [{"maps": []}] * 8
+    assert got[13:15] == [(503, "too many explanations are waiting", "try again in a moment")] * 2
+    assert got[15:] == [given_up, {"maps": []}]
