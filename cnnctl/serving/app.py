@@ -66,7 +66,7 @@ def _add_answers(api: FastAPI, service: Service, run: str) -> None:
     @api.post(
         PREDICT,
         response_model=list[words.Answer],
-        response_model_exclude_defaults=True,
+        response_description="A row for each image.",
         responses=refused,
         openapi_extra={**words.BODY, **words.TOP},
     )
@@ -85,7 +85,11 @@ def _add_answers(api: FastAPI, service: Service, run: str) -> None:
     if service.explainer is not None:
 
         @api.post(
-            EXPLAIN, response_model=words.Explanation, responses=refused, openapi_extra={**words.BODY, **words.TOP}
+            EXPLAIN,
+            response_model=words.Explanation,
+            response_description="A map for each of the likeliest classes.",
+            responses=refused,
+            openapi_extra={**words.BODY, **words.TOP},
         )
         async def explain(request: Request) -> Response:
             """Grad-CAM of one image: which places speak for the likeliest classes, three at most.
@@ -94,12 +98,17 @@ def _add_answers(api: FastAPI, service: Service, run: str) -> None:
             """
             return await service.explain(request)
 
-    @api.get(MODEL, responses=words.reasons(403))
+    @api.get(MODEL, response_description="The run that answers.", responses=words.reasons(403))
     async def read_model() -> words.Model:
         """The classes, what images are made to be, limits and versions."""
         return model
 
-    @api.get(HEALTH, response_model=words.Health, responses=words.reasons(403, 503))
+    @api.get(
+        HEALTH,
+        response_model=words.Health,
+        response_description="They are.",
+        responses=words.reasons(403, 503),
+    )
     async def read_health() -> Response:
         """Whether images are being answered."""
         return service.health()

@@ -1,6 +1,7 @@
 """The page and what belongs to it, read once; and a page on the API, made from its description."""
 
 import hashlib
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,10 @@ def docs(description: dict[str, Any]) -> str:
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
             rows = "".join(
-                f"<tr><th scope=row>{escape(status)}</th><td>{escape(answer['description'])}</td></tr>"
+                f"<tr><th scope=row>{escape(status)}</th><td>{_marked(answer['description'])}</td></tr>"
                 for status, answer in sorted(operation["responses"].items())
             )
-            words = escape(operation.get("description", ""))
+            words = _marked(operation.get("description", ""))
             parts.append(
                 f"<section><h2><code>{method.upper()} {escape(path)}</code></h2><p>{words}</p>"
                 f"<table><thead><tr><th scope=col>status</th><th scope=col>what it says</th></tr></thead>"
@@ -60,3 +61,8 @@ def docs(description: dict[str, Any]) -> str:
         '<p><a href="openapi.json">openapi.json</a> describes it to programs; <a href="./">the page</a> '
         "is for people.</p>\n" + "\n".join(parts) + "\n</main>\n</body>\n</html>\n"
     )
+
+
+def _marked(text: str) -> str:
+    """Text with `code` in it as HTML."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
