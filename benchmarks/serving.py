@@ -17,9 +17,10 @@ from benchmarks.processes import cnnctl
 
 LOAD = ROOT / "benchmarks" / "load.py"
 SCRIPT = ROOT / "benchmarks" / "plain_serve.py"
+PLAIN = "FastAPI and Keras script, multipart"
 CONNECTIONS = 16
 SECONDS = 10
-WARM_UP = 2
+WARM_UP = 3
 IMAGES = 200
 STARTS = 10
 
@@ -51,11 +52,13 @@ def section(folder: Path) -> str:
         multipart = write(work / "multipart", [as_multipart(image) for image in images])
         raw = write(work / "raw", [as_raw(image) for image in images])
         ours = [sys.executable, "-m", "cnnctl", "serve", str(run), "--port"]
-        theirs = [sys.executable, str(SCRIPT), str(run / "model.keras"), str(run / "classes.json")]
+        files = [str(run / "model.keras"), str(run / "classes.json")]
+        theirs = [sys.executable, str(SCRIPT), "predict", *files]
         ways = {
             "cnnctl serve, multipart": (ours, multipart),
             "cnnctl serve, raw bytes": (ours, raw),
-            "FastAPI and Keras script, multipart": (theirs, multipart),
+            PLAIN: (theirs, multipart),
+            "the script with model(pixels), multipart": ([sys.executable, str(SCRIPT), "call", *files], multipart),
         }
         seen: dict[str, list[Load]] = {what: [] for what in ways}
         for _ in range(ROUNDS):
@@ -137,7 +140,7 @@ def load(port: int, requests: Path, seconds: float) -> Load:
 
 def report(seen: dict[str, list[Load]], ours: float, theirs: float) -> str:
     """The section of BENCHMARKS.md."""
-    slow = median(one.rate for one in seen["FastAPI and Keras script, multipart"])
+    slow = median(one.rate for one in seen[PLAIN])
     lines = [
         "## Serving over HTTP",
         "",
