@@ -12,12 +12,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import backends, cifar10, folder, gpu, growth, machine, modern, pace, startup, strong
+from benchmarks import backends, cifar10, folder, gpu, growth, machine, modern, pace, serving, startup, strong
 
 REPORT = Path(__file__).parent / "BENCHMARKS.md"
 SECTIONS = {
     "startup": startup.section,
     "folder": folder.section,
+    "serving": serving.section,
     "cifar10": cifar10.section,
     "modern": modern.section,
     "pace": pace.section,

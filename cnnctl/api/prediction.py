@@ -15,7 +15,7 @@ from cnnctl.api.runs import AnyRun, find
 from cnnctl.data.images import Image, ImageError, ImageSpec, decode, from_pixels, read_image
 from cnnctl.errors import UsageError
 from cnnctl.inference.model import load_classifier
-from cnnctl.inference.ranking import likeliest
+from cnnctl.inference.rows import likeliest
 from cnnctl.inference.stream import batch_size_for
 
 Picture = str | Path | bytes | NDArray[np.uint8]

@@ -4,9 +4,8 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -14,6 +13,7 @@ from cnnctl.cli.app import guarded
 from cnnctl.cli.options import RunOption
 from cnnctl.cli.render import LEFT, RIGHT, print_table, printable
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
+from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
 from cnnctl.words import percent
 
 if TYPE_CHECKING:
@@ -31,28 +31,14 @@ def register(app: typer.Typer) -> None:
     app.command("predict", epilog=epilog)(guarded(predict_cli))
 
 
-@dataclass(frozen=True)
-class Row:
-    """One input's answer: the predicted class first in `top`; none where it could not be read."""
-
-    path: str
-    top: tuple[tuple[str, float], ...]
-    error: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The form of `--format json`; `error` only where it failed."""
-        label, probability = self.top[0] if self.top else (None, None)
-        top = [{"label": name, "probability": chance} for name, chance in self.top]
-        value = {"path": self.path, "label": label, "probability": probability, "top": top}
-        return value if self.error is None else {**value, "error": self.error}
-
-
 def predict_cli(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH", help="Images, folders, CSVs of paths, or - for paths on stdin.")
     ],
     run: RunOption = None,
-    top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="Classes to name, the likeliest first.")] = 3,
+    top: Annotated[
+        int, typer.Option("--top", metavar="K", min=1, help="Classes to name, the likeliest first.")
+    ] = DEFAULT_TOP,
     output_format: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write there instead of to stdout.")
@@ -102,14 +88,11 @@ def _columns(run: "Run") -> "Columns":
 
 
 def _rows(answers: "Iterable[Answer]", classifier: "Classifier", top: int) -> Iterator[Row]:
-    from cnnctl.inference.ranking import likeliest
-
-    names = classifier.classes
     for answer in answers:
         if answer.probabilities is None:
             yield Row(answer.path, (), answer.error)
-            continue
-        yield Row(answer.path, likeliest(answer.probabilities, names, top), None)
+        else:
+            yield make_row(answer.path, answer.probabilities, classifier.classes, top)
 
 
 def _write_table(rows: Iterable[Row], stream: TextIO) -> None:

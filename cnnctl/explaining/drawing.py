@@ -90,20 +90,24 @@ def cam_figure(picture: Image, maps: Sequence[tuple[str, Values]], features: str
         method: Its name, for people.
         title: Of which image and run.
     """
+    shown = [(picture, "what the network gets"), *((under_heat(picture, values), text) for text, values in maps)]
+    facts = f"{features}; each class on its own scale: bright speaks for the class, dark does not"
+    return _row(f"{method} of the likeliest classes", title, facts, shown)
+
+
+def under_heat(picture: Image, values: Values) -> Image:
+    """A picture in grey under a class activation map, bright where the map is high: RGB of the same size."""
     import matplotlib as mpl
 
     cv2 = opencv()
     high, wide, _ = picture.shape
-    shown = [(picture, "what the network gets")]
-    for text, values in maps:
-        heat = cv2.resize(values / (float(values.max()) or 1.0), (wide, high), interpolation=cv2.INTER_LINEAR)
-        heat = np.clip(heat, 0, 1)
-        colours = mpl.colormaps[_HEAT](heat)[:, :, :3] * 255
-        strength = 0.15 + 0.6 * heat[:, :, None]
-        grey = picture.astype(np.float64).mean(axis=2, keepdims=True)
-        shown.append(((grey * (1 - strength) + colours * strength).astype(np.uint8), text))
-    facts = f"{features}; each class on its own scale: bright speaks for the class, dark does not"
-    return _row(f"{method} of the likeliest classes", title, facts, shown)
+    heat = cv2.resize(values / (float(values.max()) or 1.0), (wide, high), interpolation=cv2.INTER_LINEAR)
+    heat = np.clip(heat, 0, 1)
+    colours = mpl.colormaps[_HEAT](heat)[:, :, :3] * 255
+    strength = 0.15 + 0.6 * heat[:, :, None]
+    grey = picture.astype(np.float64).mean(axis=2, keepdims=True)
+    mixed: Image = (grey * (1 - strength) + colours * strength).astype(np.uint8)
+    return mixed
 
 
 def field_figure(

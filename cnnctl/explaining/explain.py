@@ -88,9 +88,7 @@ def explain(network: Network, image: Image, path: str, shipped: NDArray[np.float
     Raises:
         RunError: model.keras and model.onnx are not the same network.
     """
-    probabilities = expand(np.asarray(network.model.predict_on_batch(image[None]), np.float32))[0]
-    if not float(np.abs(probabilities - shipped).max()) <= _LARGEST_DIFFERENCE:
-        raise RunError("model.keras and model.onnx of the run give different answers", "train the run again")
+    probabilities = agreed(network, image, shipped)
     order = tuple(int(at) for at in np.argsort(-probabilities, kind="stable"))
     chosen = features(network.plan)
     maps = tuple(class_maps(network, chosen, image, order[: wish.top], wish.method))
@@ -100,6 +98,18 @@ def explain(network: Network, image: Image, path: str, shipped: NDArray[np.float
         row, column = divmod(int(maps[0].values.argmax()), maps[0].values.shape[1])
         unit = _unit(network.plan, chosen, row, column)
     return Explanation(path, image, wish.method, order, probabilities, chosen, maps, layers, unit)
+
+
+def agreed(network: Network, image: Image, shipped: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The network's probabilities, float32 (classes,), where they are those of the run's model.onnx; see `explain`.
+
+    Raises:
+        RunError: they are not.
+    """
+    probabilities: NDArray[np.float32] = expand(np.asarray(network.model.predict_on_batch(image[None]), np.float32))[0]
+    if not float(np.abs(probabilities - shipped).max()) <= _LARGEST_DIFFERENCE:
+        raise RunError("model.keras and model.onnx of the run give different answers", "train the run again")
+    return probabilities
 
 
 def parse_unit(text: str, plan: Plan) -> Unit:

@@ -1,0 +1,78 @@
+"""`cnnctl serve`."""
+
+import os
+import sys
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnnctl.cli.app import guarded
+from cnnctl.cli.render import printable
+from cnnctl.serving.limits import Limits
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("serve", epilog="Example: cnnctl serve runs/digits/1 --port 8080")(guarded(serve_cli))
+
+
+def serve_cli(
+    run: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RUN]", help="A run directory; runs/latest when left out.", show_default=False),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", help="Where it listens; 0.0.0.0 lets other machines in.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8000,
+    max_megabytes: Annotated[
+        float | None,
+        typer.Option(
+            "--max-megabytes",
+            min=0.001,
+            max=1000,
+            help="Of one request. Left out: what the run takes of one image file.",
+            show_default=False,
+        ),
+    ] = None,
+    max_images: Annotated[int, typer.Option("--max-images", min=1, help="Of one request.")] = Limits.images,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=3600, help="Of one request.")
+    ] = Limits.seconds,
+    queue: Annotated[
+        int, typer.Option("--queue", metavar="IMAGES", min=1, help="That may wait; more are told to come again.")
+    ] = Limits.queue,
+    explain: Annotated[
+        bool, typer.Option("--explain/--no-explain", help="Offer Grad-CAM, for which Keras is loaded when asked.")
+    ] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print a line for each request.")] = False,
+) -> int:
+    """Answer images over HTTP by the latest run, with a page to try it; ends by Ctrl-C or SIGTERM."""
+    from cnnctl.quiet import captured_stderr
+    from cnnctl.runs import find_run
+    from cnnctl.serving.server import address_of, insist_on_packages, is_local, listening, serve
+
+    insist_on_packages()
+    found = find_run(run)
+
+    def limits(image_bytes: int) -> Limits:
+        body_bytes = image_bytes if max_megabytes is None else round(max_megabytes * 1_000_000)
+        return Limits(body_bytes, max_images, timeout, queue)
+
+    with listening(host, port) as listener, captured_stderr() as capture, redirect_stderr(capture.terminal):
+        capture.attach(Path(os.devnull))  # libpng and libjpeg complain of every damaged image
+
+        def tell(text: str) -> None:
+            print(printable(text), file=sys.stderr, flush=True)
+
+        def ready(missing: str | None) -> None:
+            if missing is not None:
+                tell(f"remark: no Grad-CAM: {missing}")
+            if not is_local(listener):
+                tell("remark: whoever reaches this address may use it: there is no password")
+            where = f"{printable(str(found.path))} at {address_of(listener)}"
+            print(f"serving {where}  (Ctrl-C ends it)", flush=True)
+
+        return serve(found, listener, limits, explain, ready, tell if verbose else None)

@@ -1,0 +1,138 @@
+"""What the OpenAPI description says beyond the routes themselves."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cnnctl.inference.rows import DEFAULT_TOP
+
+WORDS = """\
+A network that cnnctl trained. Images are sent as raw bytes, or as multipart/form-data in fields called image; they are
+never fetched from paths or addresses. Whatever is not answered gets its reason: {"error": ..., "hint": ...}.
+"""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Likely(_Model):
+    """A class and its probability."""
+
+    label: str
+    probability: float = Field(ge=0, le=1.0001)
+
+
+class Answer(_Model):
+    """One image's answer, as `cnnctl predict --format json` gives it; `error` only where it could not be read."""
+
+    path: str = Field(description="The file's own name as it was sent; empty for raw bytes.")
+    label: str | None
+    probability: float | None
+    top: list[Likely]
+    error: str = Field(default="", description="Why the image could not be used.")
+
+
+class Reason(_Model):
+    """Why a request is not answered, and the mend where there is one."""
+
+    error: str
+    hint: str | None
+
+
+class Input(_Model):
+    """What every image is made to be."""
+
+    height: int
+    width: int
+    channels: int
+    fit: str
+    background: list[int]
+
+
+class Costs(_Model):
+    """What one request may cost."""
+
+    body_bytes: int
+    images: int
+    image_pixels: int
+    seconds: float
+
+
+class Model(_Model):
+    """The run that answers."""
+
+    run: str
+    classes: list[str]
+    input: Input
+    limits: Costs
+    explains: bool = Field(description="Whether POST /v1/explain is there.")
+    versions: dict[str, str]
+
+
+class ClassMap(_Model):
+    """Where a class is seen."""
+
+    label: str
+    probability: float
+    silent: bool = Field(description="Whether no place speaks for the class.")
+    picture: str = Field(description="The image under its class activation map, as a data: address.")
+
+
+class Explanation(_Model):
+    """Which places of an image speak for the likeliest classes."""
+
+    method: str
+    layer: str | None = Field(description="Whose features the maps are made of; null for the pixels themselves.")
+    maps: list[ClassMap]
+
+
+class Health(_Model):
+    """That images are being answered."""
+
+    status: str
+
+
+_BINARY = {"type": "string", "format": "binary"}
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "image/*": {"schema": _BINARY},
+            "application/octet-stream": {"schema": _BINARY},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"image": {"type": "array", "items": _BINARY, "minItems": 1}},
+                    "required": ["image"],
+                    "additionalProperties": False,
+                }
+            },
+        },
+    }
+}
+TOP: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "top",
+            "in": "query",
+            "required": False,
+            "description": "Classes to name, the likeliest first.",
+            "schema": {"type": "integer", "minimum": 1, "default": DEFAULT_TOP},
+        }
+    ]
+}
+
+_STATUSES = {
+    403: "Another site's page asks, or a server on a loopback address is called by another name.",
+    408: "The body did not come in in time.",
+    413: "Too many bytes, pixels or images.",
+    415: "No format that is read: of the body, or of the image in it.",
+    422: "No image, a damaged one, or a wrong `top`.",
+    503: "Too much is waiting, or there was no answer in time; Retry-After says when to come again.",
+}
+
+
+def reasons(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Responses that are refusals, for a route."""
+    return {status: {"model": Reason, "description": _STATUSES[status]} for status in statuses}

@@ -1,0 +1,28 @@
+"""What one request may cost, and all of them together."""
+
+from dataclasses import dataclass
+
+BODIES_AT_ONCE = 4
+"""Bodies of the largest size that are held at once; of smaller ones there may be more."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may cost.
+
+    Attributes:
+        body_bytes: Of one request.
+        images: Of one request.
+        seconds: From a request's first byte to its answer; as long again for those under way when the server ends.
+        queue: Images of all requests that wait for the network.
+    """
+
+    body_bytes: int
+    images: int = 64
+    seconds: float = 30.0
+    queue: int = 256
+
+    @property
+    def images_at_once(self) -> int:
+        """Images that one request may have: more than the queue holds would never be let in."""
+        return min(self.images, self.queue)

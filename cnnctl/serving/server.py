@@ -1,0 +1,148 @@
+"""uvicorn: a socket of ours, signals that end it well, and no line on the screen but ours."""
+
+import errno
+import ipaddress
+import math
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from types import FrameType
+
+from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, MachineError, UsageError
+from cnnctl.inference.model import load_classifier
+from cnnctl.runs import Run
+from cnnctl.serving.limits import Limits
+
+_PACKAGES = ("fastapi", "uvicorn", "python_multipart")
+
+
+def insist_on_packages() -> None:
+    """Raises:
+    MachineError: what answers HTTP is not installed.
+    """
+    missing = next((name for name in _PACKAGES if find_spec(name) is None), None)
+    if missing is not None:
+        raise MachineError(f"{missing} is not installed", 'install it with: pip install "cnnctl[serve]"')
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens.
+
+    Args:
+        host: An address of this machine or a name for one.
+        port: 0 for any that is free.
+
+    Raises:
+        UsageError: there is no such host.
+        MachineError: the port is in use, or may not be used.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"--host {host} is no address: {reason}", "leave it out, or --host 0.0.0.0 for all") from None
+    try:
+        found = socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        hints = {
+            errno.EADDRINUSE: "choose another with --port PORT; --port 0 takes any that is free",
+            errno.EACCES: "choose one from 1024 on with --port PORT",
+            errno.EADDRNOTAVAIL: "--host takes an address of this machine",
+        }
+        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {os.strerror(error.errno or 0)}"
+        raise MachineError(f"port {port} of {host} {reason}", hints.get(error.errno or 0)) from None
+    with found:
+        yield found
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_local(listener: socket.socket) -> bool:
+    """Whether only this machine reaches a listening socket."""
+    return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def serve(
+    run: Run,
+    listener: socket.socket,
+    limits: Callable[[int], Limits],
+    explains: bool,
+    ready: Callable[[str | None], None],
+    log: Callable[[str], None] | None,
+) -> int:
+    """Answer requests until SIGTERM or Ctrl-C; those under way are finished.
+
+    Args:
+        run: Whose model.onnx answers.
+        listener: Where they come in.
+        limits: What a request may cost, given the bytes that the run takes of one image file.
+        explains: Whether Grad-CAM is offered where it can be.
+        ready: Called once requests are answered; with the reason where Grad-CAM is wanted and cannot be had.
+        log: Called with a line for each request.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RunError: the run has no usable model.
+    """
+    import uvicorn
+
+    from cnnctl.serving.app import PATHS, make_app
+    from cnnctl.serving.batcher import Batcher
+    from cnnctl.serving.explainer import Explainer, why_not
+    from cnnctl.serving.metrics import Metrics
+    from cnnctl.serving.service import Service
+
+    classifier = load_classifier(run, threads=1)
+    chosen = limits(classifier.spec.max_bytes)
+    missing = why_not(run) if explains else None
+    with ExitStack() as stack:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        batcher = stack.enter_context(Batcher(classifier, cores, chosen.queue))
+        explainer = stack.enter_context(Explainer(run)) if explains and missing is None else None
+        counters = Metrics(PATHS)
+        service = Service(classifier, batcher, explainer, chosen, counters)
+        config = uvicorn.Config(
+            make_app(service, run.title, counters, is_local(listener), log),
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=math.ceil(chosen.seconds),
+        )
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets=sockets)
+                ready(missing)
+
+        server = Server(config)
+        asked: list[int] = []
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            """uvicorn has its own handler while it runs and hands the signal on to this one when it has ended."""
+            asked.append(number)
+            server.should_exit = True
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, ask) for number in numbers}
+        try:
+            server.run(sockets=[listener])
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    sys.stdout.flush()
+    return EXIT_INTERRUPTED if signal.SIGINT in asked else EXIT_OK

@@ -1,0 +1,165 @@
+"""What the server does for each request."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cnnctl.data import headers
+from cnnctl.data.images import ImageError, ImageSpec
+from cnnctl.errors import CnnctlError
+from cnnctl.inference.model import Classifier
+from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
+from cnnctl.inference.stream import reason
+from cnnctl.serving import metrics
+from cnnctl.serving.batcher import Batcher, Outcome, Seen
+from cnnctl.serving.bodies import Purse, Upload, read_uploads
+from cnnctl.serving.errors import RequestError, too_busy
+from cnnctl.serving.explainer import Explainer
+from cnnctl.serving.limits import BODIES_AT_ONCE, Limits
+from cnnctl.serving.metrics import Metrics
+from cnnctl.serving.pictures import png
+
+_LONGEST_NUMBER = 9
+"""Digits; a longer number is more than any network has classes."""
+
+
+class Service:
+    """The answers to requests.
+
+    Args:
+        classifier: The run's model.
+        batcher: Computes it.
+        explainer: Says why; None where it cannot or is not to.
+        limits: What a request may cost.
+        counters: Count images.
+    """
+
+    def __init__(
+        self, classifier: Classifier, batcher: Batcher, explainer: Explainer | None, limits: Limits, counters: Metrics
+    ) -> None:
+        self.classifier = classifier
+        self.limits = limits
+        self.explainer = explainer
+        self._batcher = batcher
+        self._metrics = counters
+        self._purse = Purse(BODIES_AT_ONCE * limits.body_bytes)
+
+    async def predict(self, request: Request) -> Response:
+        """The rows of all images of a request; an error where none of them can be read."""
+        top = _top(request)
+        async with self._looked_at(request) as (uploads, outcomes):
+            self._insist_on_one(uploads, outcomes)
+            rows = [self._row(upload, outcome, top) for upload, outcome in zip(uploads, outcomes, strict=True)]
+        return _json([row.to_json() for row in rows])
+
+    async def view(self, request: Request) -> Response:
+        """A PNG of the image as the network gets it."""
+        async with self._looked_at(request) as looked:
+            seen = self._only(*looked)
+        return Response(await asyncio.to_thread(png, seen.pixels), media_type="image/png")
+
+    async def explain(self, request: Request) -> Response:
+        """The class activation maps of the likeliest classes."""
+        assert self.explainer is not None
+        top = _top(request)
+        async with self._looked_at(request) as looked:
+            seen = self._only(*looked)
+        return _json(await self.explainer.explain(seen, min(top, DEFAULT_TOP)))
+
+    def health(self) -> Response:
+        """Whether images are being answered."""
+        if not self._batcher.is_alive:
+            raise RequestError(503, "a thread that answers images has died", "start the server again")
+        return _json({"status": "ok"})
+
+    def counted(self) -> Response:
+        """The counters, for Prometheus."""
+        gauges = {
+            "cnnctl_batches_total": ("counter", "Batches that the network has computed.", self._batcher.batches),
+            "cnnctl_batched_images_total": ("counter", "Images in these batches.", self._batcher.images),
+            "cnnctl_queue_images": ("gauge", "Images that wait to be decoded.", self._batcher.waiting),
+            "cnnctl_queue_limit_images": ("gauge", "Images that may wait.", self.limits.queue),
+        }
+        return Response(self._metrics.text(gauges), media_type=metrics.CONTENT_TYPE)
+
+    @asynccontextmanager
+    async def _looked_at(self, request: Request) -> AsyncIterator[tuple[list[Upload], list[Outcome]]]:
+        """The images of a request and what became of them, within its time; their bytes are in hand meanwhile."""
+        deadline = asyncio.get_running_loop().time() + self.limits.seconds
+        with self._purse.opened() as take:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    uploads = await read_uploads(request, self.limits, take)
+            except TimeoutError:
+                said = f"the request did not come in within {self.limits.seconds:g} seconds"
+                raise RequestError(408, said, headers={"connection": "close"}) from None
+            try:
+                async with asyncio.timeout_at(deadline):
+                    outcomes = await self._batcher.answer([upload.content for upload in uploads])
+            except TimeoutError:
+                raise too_busy(f"there was no answer within {self.limits.seconds:g} seconds") from None
+            except CnnctlError as error:
+                logging.getLogger(__name__).error("%s", error)
+                raise RequestError(503, "the network cannot be computed", "the server's own output says why") from None
+            answered = sum(isinstance(outcome, Seen) for outcome in outcomes)
+            self._metrics.images["answered"] += answered
+            self._metrics.images["refused"] += len(outcomes) - answered
+            yield uploads, outcomes
+
+    def _row(self, upload: Upload, outcome: Outcome, top: int) -> Row:
+        if isinstance(outcome, ImageError):
+            return Row(upload.name, (), reason(outcome))
+        return make_row(upload.name, outcome.probabilities, self.classifier.classes, top)
+
+    def _insist_on_one(self, uploads: list[Upload], outcomes: list[Outcome]) -> None:
+        """Raises:
+        RequestError: no image could be read; for the reason that the first one could not.
+        """
+        if any(isinstance(outcome, Seen) for outcome in outcomes):
+            return
+        upload, error = uploads[0], outcomes[0]
+        assert isinstance(error, ImageError)
+        said = f"{upload.name}: {error.message}" if upload.name else f"the image cannot be used: {error.message}"
+        raise RequestError(status_of(upload.content, self.classifier.spec), said, error.hint)
+
+    def _only(self, uploads: list[Upload], outcomes: list[Outcome]) -> Seen:
+        if len(uploads) != 1:
+            raise RequestError(422, f"one image is expected; received: {len(uploads)}", "send them one by one")
+        self._insist_on_one(uploads, outcomes)
+        (only,) = outcomes
+        assert isinstance(only, Seen)
+        return only
+
+
+def status_of(content: bytes, spec: ImageSpec) -> int:
+    """The status for an image that cannot be used: 413 too large, 415 no format that is read, 422 damaged."""
+    if len(content) > spec.max_bytes:
+        return 413
+    file_format = headers.image_format(content)
+    if file_format in (None, "HEIC"):
+        return 415 if content else 422
+    assert file_format is not None
+    height, width = headers.dimensions(content, file_format) or (0, 0)
+    return 413 if height * width > spec.max_pixels else 422
+
+
+def _top(request: Request) -> int:
+    """How many classes are asked for."""
+    if not request.scope["query_string"]:
+        return DEFAULT_TOP
+    text = request.query_params.get("top")
+    if text is None:
+        return DEFAULT_TOP
+    if not (text.isascii() and text.isdecimal()) or not text.strip("0"):
+        raise RequestError(422, f"top is a whole number from 1 on; received: {text[:50]}", "leave it out, or ?top=5")
+    return int(text[-_LONGEST_NUMBER:]) if len(text.lstrip("0")) <= _LONGEST_NUMBER else 10**_LONGEST_NUMBER
+
+
+def _json(value: Any) -> Response:
+    return Response(json.dumps(value), media_type="application/json")
