@@ -72,7 +72,7 @@ def root(
 
 
 COMMANDS = (
-    *("init", "train", "evaluate", "predict", "explain", "report", "runs", "compare"),
+    *("init", "train", "evaluate", "predict", "explain", "report", "runs", "compare", "eject"),
     *("summary", "check", "preview", "schedule", "convolve", "cache", "schema"),
 )
 """In the order of --help; each is a module of this package with a function `register`."""
