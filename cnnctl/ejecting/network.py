@@ -58,21 +58,20 @@ class L2Pooling2D(layers.Layer):
     Whoever loads the saved model needs this class too: import this file before.
     """
 
-    def __init__(self, pool_size, strides=None, padding="valid", epsilon=1e-6, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, pool_size, strides=None, padding="valid", epsilon=1e-6, **more):
+        super().__init__(**more)
         self.pool_size = self._pair(pool_size)
         self.strides = self._pair(strides or pool_size)
         self.padding = padding
-        self.epsilon = epsilon  # under the root, where the gradient of 0 is infinite
+        self.epsilon = epsilon  # under the root, which has an infinite gradient at 0
 
     def call(self, inputs):
         squares = keras.ops.square(keras.ops.cast(inputs, "float32"))
         if self.padding == "same":
             # written out, since average_pool leaves zeros around the image uncounted
             sides = zip(inputs.shape[1:3], self.pool_size, self.strides, strict=True)
-            squares = keras.ops.pad(
-                squares, [(0, 0), *(self._zeros(*side) for side in sides), (0, 0)]
-            )
+            rows, columns = (self._zeros(*side) for side in sides)
+            squares = keras.ops.pad(squares, [(0, 0), rows, columns, (0, 0)])
         means = keras.ops.average_pool(squares, self.pool_size, self.strides, "valid")
         values = self.pool_size[0] * self.pool_size[1]
         roots = keras.ops.sqrt(means * values + self.epsilon)
@@ -88,8 +87,8 @@ class L2Pooling2D(layers.Layer):
         return (total // 2, total - total // 2)
 
     def get_config(self):
-        own = ("pool_size", "strides", "padding", "epsilon")
-        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+        names = ("pool_size", "strides", "padding", "epsilon")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 '''
 
 

@@ -20,7 +20,7 @@ _FULL = '''\
 def read_image(path):
     """The image in a file as the network gets it: uint8 (HEIGHT, WIDTH, CHANNELS)."""
     data = np.fromfile(path, np.uint8)
-    is_jpeg = data[:2].tobytes() == b"\\xff\\xd8"  # OpenCV turns it upright; it has no alpha
+    is_jpeg = data[:2].tobytes() == b"\\xff\\xd8"  # without alpha; turned upright
     image = cv2.imdecode(data, cv2.IMREAD_COLOR if is_jpeg else cv2.IMREAD_UNCHANGED)
     if image.dtype == np.uint16:
         image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -295,7 +295,9 @@ def _main(facts: Facts) -> list[str]:
         given["validation_data"] = "validation"
     if train.class_weight is not None:
         given["class_weight"] = "class_weight"
+    given["shuffle"] = "False"
     given["callbacks"] = fitting.callbacks(train, validates)
+    found.append("    # The batches are shuffled already.")
     found += [*lines(call("model.fit", "training", is_open=True, **given), STEP), ""]
     if facts.mixed_precision:
         found.append('    keras.config.set_dtype_policy("float32")')

@@ -126,10 +126,8 @@ def trained(tmp_path_factory, digits_run: Trained) -> tuple[Path, str]:
     made = [ejected(digits, folder, "digits", ("train.epochs=3",))]
     made.append(ejected(EVERYTHING, folder, "everything"))
     made.append(ejected(LAST, folder, "last"))
-    beside = f"initial_weights: {digits_run.run}"
-    again = ejected(
-        digits, folder, "again", ("train.epochs=1", f"train.{beside}", "train.optimizer.adam={learning_rate: 1e-7}")
-    )
+    start = (f"train.initial_weights={digits_run.run}", "train.optimizer.adam.learning_rate=1e-7", "train.epochs=1")
+    again = ejected(digits, folder, "again", ("name=again", *start))
     made += [again, ejected(FINE_TUNED, folder, "fine")]  # the last: it makes the process deterministic
     scripts = [one.script for one in made]
     printed = python(["-W", "error::UserWarning", "-m", "tests.ejecting.processes", "train", *scripts], Path.cwd())

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from cnnctl.architecture import make_plan
 from cnnctl.config import load
 from cnnctl.config.schema import AUGMENTATIONS, CHOICES
+from cnnctl.data.images import ImageSpec
 from cnnctl.ejecting import fitting
-from cnnctl.ejecting.reading import Reader
+from cnnctl.ejecting.reading import Reader, reader_source
 from cnnctl.ejecting.script import Beginning
 from cnnctl.ejecting.source import lines
 from cnnctl.training.objective import make_objective
@@ -76,15 +77,25 @@ def write_scripts(folder: Path) -> list[dict[str, str]]:
     return cases
 
 
-def test_networks_are_those_of_the_configs(tmp_path):
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory):
+    """A folder of scripts, and what a process found out about their networks, by name, and their learning rates."""
+    folder = tmp_path_factory.mktemp("scripts")
+    asked = (folder / "networks.json", folder / "rates.json")
+    cases = (write_scripts(folder), write_schedules(folder))
+    for path, case in zip(asked, cases, strict=True):
+        path.write_text(json.dumps(case))
+    python(["-m", "tests.ejecting.processes", "look", *asked], Path.cwd())
+    networks, rates = (json.loads(path.read_text()) for path in asked)
+    return folder, dict(zip([Path(case["config"]).stem for case in cases[0]], networks, strict=True)), rates
+
+
+def test_networks_are_those_of_the_configs(looked_at):
     """Shapes, counts and settings of each layer, and the probabilities with equal weights."""
-    cases = write_scripts(tmp_path)
-    given, asked = tmp_path / "cases.json", [Path(case["config"]).stem for case in cases]
-    given.write_text(json.dumps(cases))
-    python(["-m", "tests.ejecting.processes", "compare", given], Path.cwd())
-    answers = dict(zip(asked, json.loads(given.read_text()), strict=True))
+    folder, answers, _ = looked_at
+    assert answers.keys() == texts().keys()
     for name, answer in answers.items():
-        read = load(tmp_path / f"{name}.yaml").config
+        read = load(folder / f"{name}.yaml").config
         shape = (read.data.image.height, read.data.image.width, read.data.image.channels)
         classes = 2 if read.output == "sigmoid" else read.classes or 3
         plan = make_plan(read.model, shape, classes, read.output)
@@ -127,7 +138,7 @@ def everything() -> list[str]:
         "output: sigmoid\ntrain: {label_smoothing: 0.1}\ndeterministic: true\n",
     ]
     start = Beginning(Path("/a 'b'/\"c\"\n.keras"), takes_output=False)
-    odd = Reader("def read_image(path):\n    return np.fromfile(path)\n", ("/a\n/b", "c"))
+    odd = Reader(reader_source(ImageSpec(8, 8, 1, "pad"), full=True), ("/a\n/b", "c"))
     for rest in more:
         one = config(with_model("flatten", rest=rest))
         found.append(script(one, start=start, reader=odd, is_utf8=False).text)
@@ -215,22 +226,30 @@ SCHEDULES = {
 }
 
 
-def test_learning_rates_are_those_that_cnnctl_plans(tmp_path):
-    cases, planned = [], []
+EPOCHS = 4
+
+
+def write_schedules(folder: Path) -> list[dict[str, object]]:
+    """Scripts of the schedules, and what to ask of each, for few steps an epoch and for more."""
+    cases = []
     for number, schedule in enumerate(SCHEDULES.values()):
-        rest = f"train: {{epochs: 4, optimizer: {{adam: {{learning_rate: 0.02}}}}, schedule: {schedule}}}\n"
+        rest = f"train: {{epochs: {EPOCHS}, optimizer: {{adam: {{learning_rate: 0.02}}}}, schedule: {schedule}}}\n"
         one = config(with_model("flatten", rest=rest))
-        path = tmp_path / f"made{number}.py"
+        path = folder / f"schedule{number}.py"
         path.write_text(script(one).text)
         expression = " ".join(lines(fitting.learning_rate(one.train)))
-        for steps in (1, 7):
-            cases.append({"script": str(path), "steps": steps, "expression": expression})
-            planned.append(learning_rates(one.train.schedule, 0.02, 4, steps))
-    asked = tmp_path / "cases.json"
-    asked.write_text(json.dumps(cases))
-    python(["-m", "tests.ejecting.processes", "rates", asked], Path.cwd())
-    for case, expected, found in zip(cases, planned, json.loads(asked.read_text()), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-9, err_msg=case["expression"])
+        cases += [{"script": str(path), "steps": steps, "expression": expression} for steps in (1, 7)]
+    return cases
+
+
+def test_learning_rates_are_those_that_cnnctl_plans(looked_at):
+    _, _, rates = looked_at
+    planned = []
+    for schedule in SCHEDULES.values():
+        one = config(with_model("flatten", rest=f"train: {{epochs: {EPOCHS}, schedule: {schedule}}}\n"))
+        planned += [learning_rates(one.train.schedule, 0.02, EPOCHS, steps) for steps in (1, 7)]
+    for expected, found in zip(planned, rates, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-9)
 
 
 IMPORTS = {"csv", "concurrent.futures", "pathlib", "cv2", "keras", "numpy", "tensorflow"}
@@ -265,7 +284,7 @@ def test_nothing_that_a_file_is_called_becomes_code():
     evil = '"); import os; os.system("true") #\n"""\nimport os\n'
     one = config(with_model("flatten", rest="train: {class_weight: {cat: 2}}\n"))
     start = Beginning(Path(evil), takes_output=True)
-    made = script(one, [evil, *NASTY], start=start, reader=Reader("def read_image(path):\n    pass\n", (evil,)))
+    made = script(one, [evil, *NASTY], start=start, reader=Reader(reader_source(ImageSpec(8, 8), full=False), (evil,)))
     insist_on_names(made.text, [evil, *NASTY])
 
 

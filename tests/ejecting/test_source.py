@@ -79,7 +79,7 @@ def test_ruff_leaves_everything_alone(tmp_path: Path):
             mapping({text(name): literal((1, 2)), '"b"': array([text(name), text("犬" * (width // 4))])}),
             call("f", a=call("g", b=call("h", text(name), text(name)))),
         ):
-            found += ["if a:", *lines(node, 4, "b = "), *lines(node, 0, "", "")]
+            found += ["if a:", *lines(node, 4, "b = "), *lines(node, 0, "c = ")]
     texts = [line for value in NASTY for line in lines(array([text(value), text(value * 30)]), 0, "c = ")]
     (tmp_path / "made.py").write_text("\n".join(["a = f = g = h = 1", *found, *texts]) + "\n", encoding="utf-8")
     insist_on_ruff(tmp_path)
