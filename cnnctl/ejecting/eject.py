@@ -87,6 +87,7 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
         reader,
         _beginning(config, findings.plan, catalog.classes),
         not any("\ud800" <= letter <= "\udfff" for path in frame.path for letter in path),
+        len(findings.decoded.failures),
     )
     split = split_path(output)
     script = compose(facts, split.name)

@@ -15,7 +15,7 @@ from cnnctl.config.training import (
     TrainSettings,
 )
 from cnnctl.data.augment import mixes
-from cnnctl.ejecting.source import Node, array, call, literal
+from cnnctl.ejecting.source import Node, array, call, literal, opened
 
 _OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}
 _SCHEDULES = "keras.optimizers.schedules"
@@ -153,7 +153,7 @@ def class_weight_lines(config: Config, classes: Sequence[str]) -> list[str]:
 
 def callbacks(settings: TrainSettings, validates: bool) -> Node:
     """The callbacks of fit(), in the order in which they must come."""
-    return array(_callbacks(settings, validates), is_open=True)
+    return opened(array(_callbacks(settings, validates)))
 
 
 def _callbacks(settings: TrainSettings, validates: bool) -> Iterator[Node]:

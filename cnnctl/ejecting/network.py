@@ -27,7 +27,7 @@ from cnnctl.config.layers import (
     ZeroPadding2D,
 )
 from cnnctl.config.types import Sides
-from cnnctl.ejecting.source import STEP, Group, Node, array, call, lines, literal
+from cnnctl.ejecting.source import STEP, Group, Node, array, call, lines, literal, opened
 
 _CLASSES: dict[type[RealLayer], tuple[str, tuple[str, ...]]] = {
     Conv2D: ("layers.Conv2D", ("filters", "kernel_size")),
@@ -109,7 +109,7 @@ def model_lines(config: Config, standardizes: bool, float32: bool) -> list[str]:
         head.append("    offset = [-mean * one for mean, one in zip(MEAN, scale, strict=True)]")
     if not _has_repeat(config.model):
         hidden = [one for layer in config.model for one in layer_calls(_real(layer))]
-        return [*head, *lines(call("keras.Sequential", array([*first, *hidden, last], True)), STEP, "return ")]
+        return [*head, *lines(call("keras.Sequential", opened(array([*first, *hidden, last]))), STEP, "return ")]
     added = [line for one in first for line in _add(one, STEP)]
     return [
         *head,

@@ -10,7 +10,7 @@ from cnnctl.data.augment import mixes
 from cnnctl.ejecting import fitting
 from cnnctl.ejecting.network import L2_POOLING, model_lines, uses_l2_pooling
 from cnnctl.ejecting.reading import Reader
-from cnnctl.ejecting.source import STEP, Node, array, call, comment, lines, literal, mapping, text
+from cnnctl.ejecting.source import STEP, Node, array, call, comment, lines, literal, mapping, opened, text
 from cnnctl.ejecting.variations import augmentation_lines, variation_remarks
 from cnnctl.words import size
 
@@ -39,6 +39,7 @@ class Facts:
         reader: How the script reads images.
         start: Where the weights begin; None for random ones.
         is_utf8: Whether all file names are UTF-8 text.
+        left_out: Images that cannot be decoded, which are in no split.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Facts:
     reader: Reader
     start: Beginning | None = None
     is_utf8: bool = True
+    left_out: int = 0
 
     @property
     def mixed_precision(self) -> bool:
@@ -106,12 +108,12 @@ def _remarks(facts: Facts) -> Iterator[str]:
     if train.precision == "auto":
         yield (
             "precision: auto is float32 here, where cnnctl takes 16 bits on machines that are quicker with them; "
-            "--set train.precision=mixed_bfloat16 writes that"
+            "eject with --set train.precision=mixed_bfloat16 for those"
         )
     if config.deterministic == "auto":
         yield (
-            "deterministic: auto is off here, where cnnctl has it on for a processor; --set deterministic=true writes "
-            "that, and images are then varied one batch after the other"
+            "deterministic: auto is off here, where cnnctl has it on for a processor; eject with --set "
+            "deterministic=true for equal runs, whose images are varied one batch after the other"
         )
     elif config.deterministic and train.backend == "jax":
         yield "deterministic: tf.data makes the batches here, in an order of its own where it runs in parallel"
@@ -119,6 +121,8 @@ def _remarks(facts: Facts) -> Iterator[str]:
         yield "backend: jax trains, and tf.data makes the batches: TensorFlow must be installed too"
     if config.data.train == "digits":
         yield "data.train: the built-in digits lie in cnnctl's cache folder; keep it, or copy them"
+    if facts.left_out:
+        yield f"data.on_bad_image: {facts.left_out:,} image(s) that cannot be decoded are left out of the split"
     if facts.reader.differs:
         count, one = len(facts.reader.differs), facts.reader.differs[0]
         yield f"data: {count:,} image(s) are read to other pixels than by cnnctl, such as {one}; save them as plain PNG"
@@ -130,7 +134,7 @@ def _remarks(facts: Facts) -> Iterator[str]:
 
 def _imports(facts: Facts) -> list[str]:
     train = facts.config.train
-    settings = {} if train.backend == "auto" else {"KERAS_BACKEND": train.backend}
+    settings: dict[str, str] = {} if train.backend == "auto" else {"KERAS_BACKEND": train.backend}
     if train.backend == "jax" and train.device != "auto":
         settings["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[train.device]
     return [
@@ -289,7 +293,7 @@ def _main(facts: Facts) -> list[str]:
     if train.backend != "jax":
         found.append("    # XLA is slower than TensorFlow's own kernels on most processors.")
         given["jit_compile"] = "False"
-    found += lines(call("model.compile", is_open=True, **given), STEP)
+    found += lines(opened(call("model.compile", **given)), STEP)
     given = {"epochs": "EPOCHS"}
     if validates:
         given["validation_data"] = "validation"
@@ -298,7 +302,7 @@ def _main(facts: Facts) -> list[str]:
     given["shuffle"] = "False"
     given["callbacks"] = fitting.callbacks(train, validates)
     found.append("    # The batches are shuffled already.")
-    found += [*lines(call("model.fit", "training", is_open=True, **given), STEP), ""]
+    found += [*lines(opened(call("model.fit", "training", **given)), STEP), ""]
     if facts.mixed_precision:
         found.append('    keras.config.set_dtype_policy("float32")')
     found += ["    best = build_model()", "    best.load_weights(WEIGHTS)"]

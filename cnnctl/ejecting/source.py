@@ -6,7 +6,7 @@ formatter with longer lines leaves it as it is too.
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 COLUMNS = 88
@@ -34,20 +34,25 @@ Node = str | Group
 """An expression: its text, or what may have to be broken into lines."""
 
 
-def call(name: str, *positional: Node, is_open: bool = False, **keywords: Node) -> Group:
+def call(name: str, *positional: Node, **keywords: Node) -> Group:
     """`name(positional, keyword=value)`."""
     items = (*(("", one) for one in positional), *((f"{key}=", value) for key, value in keywords.items()))
-    return Group(f"{name}(", items, ")", is_open)
+    return Group(f"{name}(", items, ")")
 
 
-def array(items: Iterable[Node], is_open: bool = False) -> Group:
+def array(items: Iterable[Node]) -> Group:
     """`[item, item]`."""
-    return Group("[", tuple(("", item) for item in items), "]", is_open)
+    return Group("[", tuple(("", item) for item in items), "]")
 
 
 def mapping(items: Mapping[str, Node]) -> Group:
     """`{key: item}`; the keys are source already."""
     return Group("{", tuple((f"{key}: ", item) for key, item in items.items()), "}")
+
+
+def opened(group: Group) -> Group:
+    """The same with a line of its own for each item."""
+    return replace(group, is_open=True)
 
 
 def lines(node: Node, indent: int = 0, before: str = "", after: str = "") -> list[str]:

@@ -19,7 +19,7 @@ from cnnctl.config.augmentations import (
     RandomZoom,
 )
 from cnnctl.data.augment.pixels import GREY
-from cnnctl.ejecting.source import STEP, Group, Node, array, call, lines, literal
+from cnnctl.ejecting.source import STEP, Group, Node, array, call, lines, literal, opened
 
 _MOST_ZOOM = 1.0
 """Keras' RandomZoom takes factors up to this."""
@@ -31,7 +31,7 @@ def augmentation_lines(config: Config) -> list[str]:
     return [
         "def build_augmentation():",
         '    """Random variations of training images, one after the other, in pixel values."""',
-        *lines(call("layers.Pipeline", array(steps, True)), STEP, "return "),
+        *lines(call("layers.Pipeline", opened(array(steps))), STEP, "return "),
     ]
 
 

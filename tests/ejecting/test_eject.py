@@ -167,7 +167,7 @@ def test_the_saved_network_is_the_config_s(trained):
 
 def test_weights_to_begin_with_are_taken(trained, digits_run: Trained):
     """With hardly any learning the network is as good as the one that it began with."""
-    accuracy = json.loads((digits_run.run / "metrics.json").read_text())["test"]["accuracy"]
+    accuracy = json.loads((digits_run.run / "metrics.json").read_text())["accuracy"]
     assert figures(trained[1], "again")["accuracy"] == pytest.approx(accuracy, abs=0.03)
 
 
@@ -200,6 +200,7 @@ def test_images_that_were_left_out_stay_out(tmp_path):
     made = ejected(text, tmp_path, "skips")
     assert len(splits(made)) == 300
     assert not any("bad.png" in path for path, _, _ in splits(made))
+    assert "data.on_bad_image: 1 image(s) that cannot be decoded are left out of the split" in made.remarks
 
 
 def test_statistics_are_those_of_the_training_images(tmp_path):

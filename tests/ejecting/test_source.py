@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnctl.ejecting.source import COLUMNS, array, call, comment, lines, literal, mapping, text
+from cnnctl.ejecting.source import COLUMNS, array, call, comment, lines, literal, mapping, opened, text
 from tests.ejecting.build import insist_on_ruff
 
 NASTY = ["", '"', "'", "\\", "'\"", "\"'); import os", '"""', "\n# \r\x00", "naïve", "犬" * 50, "\u202eevil", "\udcff"]
@@ -48,7 +48,7 @@ def test_comments_are_folded_between_words():
 
 def test_what_fits_into_a_line_stays_in_one():
     assert lines(call("f", "1", b="2"), 4, "return ") == ["    return f(1, b=2)"]
-    assert lines(call("f", is_open=True, a="1")) == ["f(", "    a=1,", ")"]
+    assert lines(opened(call("f", a="1"))) == ["f(", "    a=1,", ")"]
     assert lines(call("f")) == ["f()"]
 
 

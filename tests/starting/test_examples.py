@@ -69,6 +69,7 @@ def test_a_misspelt_name(name, hint):
 
 def test_a_wheel_holds_them(tmp_path):
     """Built from a copy of what a wheel is built from, and read from the unpacked wheel."""
+    pytest.importorskip("setuptools")
     root, source = CONFIGS.parent, tmp_path / "source"
     source.mkdir()
     for name in ("cnnctl", "configs"):
