@@ -1,6 +1,6 @@
 """The train section -> source: how the learning rate changes, what is minimised, and the callbacks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import assert_never
 
 from cnnctl.config import Config
@@ -137,7 +137,14 @@ def needs_same_side(config: Config) -> bool:
     return config.output == "sigmoid" and mixes(config.augment)
 
 
-def class_weight_lines(config: Config, classes: Sequence[str]) -> list[str]:
+_COUNTS = {
+    "number": "np.bincount(labels)",
+    "one_hot": "labels.sum(axis=0)",
+    "positive": "np.bincount(labels[:, 0].astype(int))",
+}
+
+
+def class_weight_lines(config: Config) -> list[str]:
     """The source of `class_weight`, which fit() takes: a factor by class number."""
     weight = config.train.class_weight
     if weight is None:
@@ -145,7 +152,7 @@ def class_weight_lines(config: Config, classes: Sequence[str]) -> list[str]:
     if isinstance(weight, dict):
         return ["    class_weight = {CLASSES.index(name): one for name, one in CLASS_WEIGHT.items()}"]
     return [
-        "    counts = np.bincount(labels.ravel().astype(int))",
+        f"    counts = {_COUNTS[label_form(config)]}",
         "    balanced = len(labels) / (len(CLASSES) * counts)",
         "    class_weight = dict(enumerate(balanced.tolist()))",
     ]

@@ -277,7 +277,7 @@ def _main(facts: Facts) -> list[str]:
     found += ['    images, labels = load_images("train")', f"    training = batches(images, labels, {varied})"]
     if validates:
         found.append('    validation = batches(*load_images("validation"))')
-    found += fitting.class_weight_lines(config, facts.classes)
+    found += fitting.class_weight_lines(config)
     if facts.mixed_precision:
         found.append(f"    keras.config.set_dtype_policy({literal(train.precision)})")
     found += ["    model = build_model()", *_begin(facts.start), "    model.summary()", ""]

@@ -74,7 +74,12 @@ LAST = """\
 data: {train: photos, validation: 0, image: {size: 8}}
 augment: [cut_mix]
 model: [flatten]
-train: {epochs: 2, optimizer: rmsprop, schedule: {reduce_on_plateau: {monitor: loss, patience: 1}}, ema: 0.5}
+train:
+  epochs: 2
+  class_weight: balanced
+  optimizer: rmsprop
+  schedule: {reduce_on_plateau: {monitor: loss, patience: 1}}
+  ema: 0.5
 """
 
 

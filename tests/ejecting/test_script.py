@@ -2,6 +2,7 @@
 
 import ast
 import json
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from cnnctl.ejecting import fitting
 from cnnctl.ejecting.reading import Reader, reader_source
 from cnnctl.ejecting.script import Beginning
 from cnnctl.ejecting.source import lines
-from cnnctl.training.objective import make_objective
+from cnnctl.training.objective import class_weights, make_objective
 from cnnctl.training.schedules import learning_rates
 from tests.config.build import EVERY_LAYER, FULL, config, with_model
 from tests.conftest import CONFIGS
@@ -286,6 +287,20 @@ def test_nothing_that_a_file_is_called_becomes_code():
     start = Beginning(Path(evil), takes_output=True)
     made = script(one, [evil, *NASTY], start=start, reader=Reader(reader_source(ImageSpec(8, 8), full=False), (evil,)))
     insist_on_names(made.text, [evil, *NASTY])
+
+
+@pytest.mark.parametrize("rest", ["", "augment: [mix_up]\n", "output: sigmoid\n"])
+@pytest.mark.parametrize("weights", ["balanced", "{dog: 2.5}"])
+def test_class_weights_are_cnnctl_s_whatever_form_the_labels_have(rest, weights):
+    one = config(with_model("flatten", rest=f"{rest}train: {{class_weight: {weights}}}\n"))
+    classes = ["cat", "dog"] if one.output == "sigmoid" else ["bird", "cat", "dog"]
+    numbers = np.array([0, 0, 0, 1, 1, 0, len(classes) - 1, 0])
+    factors = {name: one.train.class_weight.get(name, 1.0) for name in classes} if weights != "balanced" else {}
+    names = {"np": np, "CLASSES": classes, "CLASS_WEIGHT": factors}
+    names["labels"] = make_objective(one, len(classes)).encode(numbers)
+    exec(textwrap.dedent("\n".join(fitting.class_weight_lines(one))), names)
+    found = [names["class_weight"][number] for number in numbers]
+    np.testing.assert_allclose(found, class_weights(one.train.class_weight, classes, numbers), rtol=1e-6)
 
 
 def test_class_weights_name_every_class():
