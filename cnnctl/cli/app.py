@@ -72,7 +72,7 @@ def root(
 
 
 COMMANDS = (
-    *("init", "train", "evaluate", "predict", "explain", "serve", "export", "report", "runs", "compare"),
+    *("init", "train", "evaluate", "predict", "explain", "serve", "export", "eject", "report", "runs", "compare"),
     *("summary", "check", "preview", "schedule", "convolve", "cache", "schema"),
 )
 """In the order of --help; each is a module of this package with a function `register`."""

@@ -7,53 +7,103 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.render import LEFT, RIGHT, print_table, printable
+from cnnctl.starting.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from cnnctl.starting.choose import Choices
     from cnnctl.starting.look import Seen
 
 _MOST_CLASSES = 12
+_NAMES = ", ".join(EXAMPLES)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("init", epilog="Example: cnnctl init photos --output photos.yaml")(guarded(init_cli))
+    epilog = "Example: cnnctl init photos --output photos.yaml\n\nExample: cnnctl init --example digits"
+    app.command("init", epilog=epilog)(guarded(init_cli))
 
 
 def init_cli(
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="DATA", help="A folder with one folder for each class, one with train/ and test/, or a CSV."
+            metavar="DATA",
+            help="A folder with one folder for each class, one with train/ and test/, or a CSV.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    example: Annotated[
+        str | None,
+        typer.Option("--example", metavar="NAME", help=f"Copy a ready config instead: {_NAMES}.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", metavar="CONFIG", help="Left out: NAME.yaml here.", show_default=False),
     ] = None,
 ) -> None:
-    """Look at images and write a commented config that trains well as it is."""
-    from cnnctl.errors import MachineError, UsageError
-    from cnnctl.quiet import captured_stderr
+    """Look at images and write a commented config that trains well as it is, or copy a ready one."""
+    from cnnctl.errors import UsageError
+
+    if (data is None) == (example is None):
+        what = "either DATA or --example NAME, not both" if data else "DATA, the images that a config is for"
+        raise UsageError(f"init takes {what}", f"name a folder of images, or a ready config: --example {_NAMES}")
+    if example is not None:
+        _copy(example, output)
+    elif data is not None:
+        _look(data, output)
+
+
+def _copy(name: str, output: Path | None) -> None:
+    """Write a ready config."""
+    from cnnctl.starting.examples import read_example
+
+    example = read_example(name)
+    path = output or Path(f"{name}.yaml")
+    _refuse(path)
+    _write(path, example.text)
+    print(f"{example.about}\n")
+    for blank in example.blanks:
+        print(f"line {blank.line} is to be filled in: {blank.text}  <- {blank.what}")
+    print(f"written: {printable(str(path))}\nnext  cnnctl train {printable(str(path))}")
+
+
+def _refuse(path: Path) -> None:
+    """Raises:
+    UsageError: a config cannot go there, or something is there already.
+    """
+    from cnnctl.errors import UsageError
+
+    if path.suffix not in (".yaml", ".yml"):
+        raise UsageError(f"a config is a YAML file; received: --output {printable(str(path))}", "end it in .yaml")
+    if path.exists():
+        hint = "choose another file with --output CONFIG, or remove this one"
+        raise UsageError(f"{printable(str(path))} exists already, and init writes over nothing", hint)
+
+
+def _write(path: Path, text: str) -> None:
+    from cnnctl.errors import MachineError
     from cnnctl.runs.files import write_text
+
+    try:
+        write_text(path, text)
+    except MachineError as error:
+        raise MachineError(error.message, "choose another file with --output CONFIG") from None
+
+
+def _look(data: str, output: Path | None) -> None:
+    """Write a config for images."""
+    from cnnctl.quiet import captured_stderr
     from cnnctl.starting.choose import choose
     from cnnctl.starting.compose import compose, run_name
     from cnnctl.starting.look import look
 
     name = run_name(data)
     path = output or Path(f"{name}.yaml")
-    if path.suffix not in (".yaml", ".yml"):
-        raise UsageError(f"a config is a YAML file; received: --output {printable(str(path))}", "end it in .yaml")
-    if path.exists():
-        hint = "choose another file with --output CONFIG, or remove this one"
-        raise UsageError(f"{printable(str(path))} exists already, and init writes over nothing", hint)
+    _refuse(path)
     with captured_stderr():
         seen = look(data)
     choices = choose(seen)
-    try:
-        write_text(path, compose(seen, choices, name, path.parent))
-    except MachineError as error:
-        raise MachineError(error.message, "choose another file with --output CONFIG") from None
+    _write(path, compose(seen, choices, name, path.parent))
     _print(seen, choices, path)
 
 

@@ -21,3 +21,30 @@ def test_mistakes(tmp_path: Path) -> None:
     assert "there is no folder gone" in fail(3, "init", "gone", cwd=tmp_path)
     assert "a config is a YAML file" in fail(2, "init", "gone", "--output", "x.txt", cwd=tmp_path)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_ready_config_is_copied(tmp_path: Path) -> None:
+    printed = succeed("init", "--example", "digits", cwd=tmp_path)
+    assert printed.startswith("Handwritten digits, 8x8 pixels")
+    assert printed.endswith("\nwritten: digits.yaml\nnext  cnnctl train digits.yaml\n")
+    assert "filled in" not in printed
+    assert succeed("check", "digits.yaml", cwd=tmp_path).endswith("digits.yaml is ready to train\n")
+    before = (tmp_path / "digits.yaml").read_bytes()
+    assert "exists already" in fail(2, "init", "--example", "digits", cwd=tmp_path)
+    assert (tmp_path / "digits.yaml").read_bytes() == before
+
+
+def test_a_ready_config_says_what_it_wants(tmp_path: Path) -> None:
+    printed = succeed("init", "--example", "article", "--output", "mine.yaml", cwd=tmp_path)
+    assert "line 7 is to be filled in: train: cats-dogs  <- your folder" in printed
+    assert (tmp_path / "mine.yaml").read_text().splitlines()[6].strip().startswith("train: cats-dogs")
+    assert '"total_params": 219801' in succeed("summary", "mine.yaml", "--json", cwd=tmp_path)
+
+
+def test_mistakes_with_ready_configs(tmp_path: Path) -> None:
+    assert "did you mean digits?" in fail(2, "init", "--example", "digit", cwd=tmp_path)
+    assert "either DATA or --example NAME, not both" in fail(2, "init", "photos", "--example", "digits", cwd=tmp_path)
+    assert "init takes DATA" in fail(2, "init", cwd=tmp_path)
+    assert "a config is a YAML file" in fail(2, "init", "--example", "digits", "--output", "x.txt", cwd=tmp_path)
+    assert os.listdir(tmp_path) == []
+    assert "cifar10-strong" in succeed("init", "--help", cwd=tmp_path)

@@ -1,0 +1,124 @@
+"""A checked config and its decoded images -> train.py and its split, on disk."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnctl.architecture import Plan
+from cnnctl.architecture.keras_file import read_keras_file
+from cnnctl.checks import Findings
+from cnnctl.config import Config
+from cnnctl.data.catalog import Catalog, image_spec
+from cnnctl.data.split import SPLITS, TRAIN
+from cnnctl.ejecting.reading import choose_reader
+from cnnctl.ejecting.script import Beginning, Facts, compose
+from cnnctl.errors import RunError, UsageError
+from cnnctl.runs import files, find_run
+
+
+@dataclass(frozen=True)
+class Ejected:
+    """What was written.
+
+    Attributes:
+        script: The Keras script.
+        split: The CSV that it reads: path, label, split.
+        counts: Images by split.
+        remarks: What the script does otherwise than the config says; they are comments in it too.
+    """
+
+    script: Path
+    split: Path
+    counts: dict[str, int]
+    remarks: tuple[str, ...]
+
+
+def split_path(script: Path) -> Path:
+    """The CSV beside a script."""
+    return script.with_name(f"{script.stem}-split.csv")
+
+
+def refuse_output(script: Path) -> None:
+    """Raises:
+    UsageError: a script cannot go there, or something is there already.
+    """
+    if script.suffix != ".py":
+        raise UsageError(f"a Keras script is a Python file; received: --output {script}", "end it in .py")
+    for path in (script, split_path(script)):
+        if path.exists() or path.is_symlink():
+            hint = "choose another file with --output, or remove this one"
+            raise UsageError(f"{path} exists already, and eject writes over nothing", hint)
+
+
+def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejected:
+    """Write the script of a config and the split of its images.
+
+    Args:
+        name: The config's.
+        config: The config, its paths absolute.
+        findings: Of checks.check, without problems, with the images decoded.
+        output: Where the script goes.
+
+    Raises:
+        UsageError: something is there already.
+        RunError: the weights to begin with do not fit the network.
+        DiskError: it cannot be written.
+    """
+    from cnnctl.training.feeding import channel_statistics
+
+    refuse_output(output)
+    assert findings.plan is not None
+    assert findings.catalog is not None
+    assert findings.decoded is not None
+    catalog, pixels = findings.catalog, findings.decoded.pixels
+    frame = catalog.frame
+    rows = frame.index.to_numpy()
+    reader = choose_reader(frame.path.tolist(), rows.tolist(), pixels, image_spec(config.data.image))
+    statistics = None
+    if config.data.image.scaling == "standardize":
+        statistics = channel_statistics(pixels, rows[(frame.split == TRAIN).to_numpy()])
+    facts = Facts(
+        name,
+        config,
+        catalog.classes,
+        {split: int((frame.split == split).sum()) for split in SPLITS if (frame.split == split).any()},
+        statistics,
+        reader,
+        _beginning(config, findings.plan, catalog.classes),
+        not any("\ud800" <= letter <= "\udfff" for path in frame.path for letter in path),
+        len(findings.decoded.failures),
+    )
+    split = split_path(output)
+    script = compose(facts, split.name)
+    files.write_csv(split, ("path", "label", "split"), _rows(catalog, output.parent.absolute()))
+    files.write_text(output, script.text)
+    return Ejected(output, split, dict(facts.counts), script.remarks)
+
+
+def _rows(catalog: Catalog, folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Paths from the script's folder where they lie below it, so that both can be moved together."""
+    frame, below = catalog.frame, f"{folder}{os.sep}"
+    for path, label, split in frame[["path", "label", "split"]].itertuples(index=False):
+        yield path.removeprefix(below), label, split
+
+
+def _beginning(config: Config, plan: Plan, classes: tuple[str, ...]) -> Beginning | None:
+    """Where the weights begin, as training/start.py has it; looked at without Keras.
+
+    Raises:
+        RunError: the two are not the same network but for the output layer.
+    """
+    place = config.train.initial_weights
+    if place is None:
+        return None
+    path, theirs = Path(place), None
+    if path.suffix != ".keras":
+        run = find_run(path)
+        path, theirs = run.need(run.keras_model), run.read_classes()
+    weighted = [[(row.kind, row.params) for row in one.layers if row.params] for one in (plan, read_keras_file(path))]
+    if weighted[0][:-1] != weighted[1][:-1]:
+        mend = "the layers must be those of the config that it was trained with; only the output layer may differ"
+        raise RunError(f"the layers of {path} have other weights than this network", mend)
+    same_output = weighted[0][-1] == weighted[1][-1]
+    return Beginning(path.absolute(), same_output and (theirs is None or tuple(theirs) == classes))

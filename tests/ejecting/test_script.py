@@ -1,0 +1,326 @@
+"""Scripts: the network, the images and the training of the config, and nothing else in them."""
+
+import ast
+import json
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnnctl.architecture import make_plan
+from cnnctl.config import load
+from cnnctl.config.schema import AUGMENTATIONS, CHOICES
+from cnnctl.data.images import ImageSpec
+from cnnctl.ejecting import fitting
+from cnnctl.ejecting.reading import Reader, reader_source
+from cnnctl.ejecting.script import Beginning
+from cnnctl.ejecting.source import lines
+from cnnctl.training.objective import class_weights, make_objective
+from cnnctl.training.schedules import learning_rates
+from tests.config.build import EVERY_LAYER, FULL, config, with_model
+from tests.conftest import CONFIGS
+from tests.ejecting.build import insist_on_ruff, python, script
+from tests.ejecting.test_source import NASTY
+from tests.training.test_network import NETWORKS
+
+READY = sorted(CONFIGS.glob("*.yaml"))
+WIDE = "data: {train: photos, image: {height: 13, width: 12, scaling: %s}}\n"
+MORE = {
+    "nested repeats": (
+        "repeat: {times: 2, layers: [dropout: {rate: 0.1}, "
+        "repeat: {times: 3, layers: [conv2d: {filters: 2, kernel_size: 1}]}]}",
+        "conv2d: {filters: 4, kernel_size: 3, padding: [[2, 0], [1, 3]]}",
+        "repeat: {times: 2, layers: [conv2d: {filters: 3, kernel_size: [3, 2], padding: 1}, batch_normalization]}",
+        "flatten",
+    ),
+    "regularizers and initializers": (
+        "conv2d: {filters: 4, kernel_size: 3, kernel_regularizer: l1_l2, kernel_initializer: he_normal}",
+        "depthwise_conv2d: {kernel_size: 2, depthwise_regularizer: {l2: 0.5}, bias_initializer: ones}",
+        "separable_conv2d: {filters: 4, kernel_size: 3, pointwise_regularizer: l1, pointwise_initializer: orthogonal}",
+        "conv2d: {filters: 4, kernel_size: 1, kernel_regularizer: {l1: 0}, padding: 0}",
+        "flatten",
+        "dense: {units: 3, kernel_regularizer: {l1: 0.25, l2: 0.125}, kernel_initializer: random_uniform}",
+    ),
+    "l2 pooling": (
+        "l2_pooling2d: {pool_size: [3, 2], strides: [2, 1], padding: same}",
+        "repeat: {times: 2, layers: [l2_pooling2d: {pool_size: 2, strides: 1}]}",
+        "max_pooling2d: {pool_size: [1, 2], padding: same}",
+        "flatten",
+    ),
+}
+
+
+def texts() -> dict[str, str]:
+    """Configs by name: the ready ones, and networks of every layer under every scaling."""
+    found = {path.stem: path.read_text() for path in READY}
+    scalings = ("unit", "symmetric", "standardize")
+    for place, (name, items) in enumerate({**NETWORKS, **MORE}.items()):
+        model = with_model(*items).partition("\n")[2]
+        output = "output: sigmoid\n" if place % 2 else ""
+        found[name.replace(" ", "-")] = output + WIDE % scalings[place % 3] + model
+    return found
+
+
+def write_scripts(folder: Path) -> list[dict[str, str]]:
+    """Configs and their scripts, in a folder."""
+    cases = []
+    for name, text in texts().items():
+        path = folder / f"{name}.yaml"
+        path.write_text(text)
+        read = load(path).config
+        classes = [f"class {number}" for number in range(2 if read.output == "sigmoid" else read.classes or 3)]
+        made = folder / f"{name}.py"
+        made.write_text(script(read, classes).text)
+        cases.append({"config": str(path), "script": str(made)})
+    return cases
+
+
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory):
+    """A folder of scripts, and what a process found out about their networks, by name, and their learning rates."""
+    folder = tmp_path_factory.mktemp("scripts")
+    asked = (folder / "networks.json", folder / "rates.json")
+    cases = (write_scripts(folder), write_schedules(folder))
+    for path, case in zip(asked, cases, strict=True):
+        path.write_text(json.dumps(case))
+    python(["-m", "tests.ejecting.processes", "look", *asked], Path.cwd())
+    networks, rates = (json.loads(path.read_text()) for path in asked)
+    return folder, dict(zip([Path(case["config"]).stem for case in cases[0]], networks, strict=True)), rates
+
+
+def test_networks_are_those_of_the_configs(looked_at):
+    """Shapes, counts and settings of each layer, and the probabilities with equal weights."""
+    folder, answers, _ = looked_at
+    assert answers.keys() == texts().keys()
+    for name, answer in answers.items():
+        read = load(folder / f"{name}.yaml").config
+        shape = (read.data.image.height, read.data.image.width, read.data.image.channels)
+        classes = 2 if read.output == "sigmoid" else read.classes or 3
+        plan = make_plan(read.model, shape, classes, read.output)
+        weighty = [layer for layer in answer["theirs"] if layer[0] not in ("ZeroPadding2D", "Rescaling")]
+        rows = [row for row in plan.layers if row.kind != "zero_padding2d"]
+        assert [(layer[1][1:], layer[2]) for layer in weighty] == [(list(row.output_shape), row.params) for row in rows]
+        assert sum(layer[2] for layer in answer["theirs"]) == plan.total_params
+        assert answer["theirs"] == answer["ours"], name
+        assert answer["difference"] < 1e-6, name
+    assert answers["article-cats-dogs"]["theirs"][-1][3]["units"] == 1
+    text = str(texts())
+    assert all(kind in text for kind in EVERY_LAYER)
+
+
+def test_ruff_has_nothing_to_say(tmp_path):
+    for case in write_scripts(tmp_path):
+        assert "cnnctl." not in Path(case["script"]).read_text()
+    for number, made in enumerate(everything()):
+        (tmp_path / f"more{number}.py").write_text(made, encoding="utf-8")
+    for path in [*tmp_path.glob("*.yaml")]:
+        path.unlink()
+    insist_on_ruff(tmp_path)
+
+
+def everything() -> list[str]:
+    """Scripts of every optimizer, schedule, augmentation and way to train, and of nasty names."""
+    found = [script(config(FULL), ("no", "1e3")).text, script(config(FULL), [*NASTY, "犬" * 20]).text]
+    for name, members in (("optimizer", CHOICES["optimizer"]), ("schedule", CHOICES["schedule"])):
+        for kind in members:
+            extra = ": {decay_per_epoch: 0.9}" if kind == "exponential" else ""
+            chosen = f"{{{kind}{extra}}}" if extra else kind
+            rest = (
+                f"train: {{{name}: {chosen}, ema: 0.9, precision: mixed_float16, device: gpu, backend: tensorflow}}\n"
+            )
+            found.append(script(config(with_model("flatten", rest=rest))).text)
+    more = [
+        "train: {schedule: {cosine: {warmup_epochs: 2}}, class_weight: {cat: 2}, initial_weights: a.keras}\n",
+        "train: {backend: jax, device: gpu, class_weight: balanced, best: val_accuracy}\ndeterministic: true\n",
+        f"output: sigmoid\naugment: [{AUGMENT}]\ntrain: {{loss: mean_squared_error, early_stopping: {{}}}}\n",
+        "output: sigmoid\ntrain: {label_smoothing: 0.1}\ndeterministic: true\n",
+    ]
+    start = Beginning(Path("/a 'b'/\"c\"\n.keras"), takes_output=False)
+    odd = Reader(reader_source(ImageSpec(8, 8, 1, "pad"), full=True), ("/a\n/b", "c"))
+    for rest in more:
+        one = config(with_model("flatten", rest=rest))
+        found.append(script(one, start=start, reader=odd, is_utf8=False).text)
+        found.append(script(one, counts={"train": 10}).text)
+    return found
+
+
+AUGMENT = ", ".join(
+    (
+        "random_flip",
+        "random_rotation: {factor: 0.1, fill_mode: constant, fill_value: 9, interpolation: nearest}",
+        "random_translation: {height_factor: 0.1, width_factor: [-0.1, 0.2]}",
+        "random_zoom: {height_factor: [-0.5, 3], width_factor: 0.2}",
+        "random_crop: {height: 14, width: 15}",
+        "random_brightness: {factor: [-0.2, 0.1]}",
+        "random_contrast: {factor: 0.2}",
+        "random_erasing: {fill_value: [1, 2, 3], scale: 0.2}",
+        "rand_augment: {num_ops: 3, factor: [0.1, 0.4]}",
+        "mix_up",
+        "cut_mix: {factor: 0.5}",
+    )
+)
+
+
+def test_every_augmentation_has_its_line():
+    assert all(kind in AUGMENT for kind in AUGMENTATIONS)
+    one = config(with_model("flatten", rest=f"augment: [{AUGMENT}]\n"))
+    made = script(one)
+    begin = made.text.index("layers.Pipeline(")
+    found = [line.strip(" ,") for line in made.text[begin:].splitlines()[2 : 2 + 20]]
+    assert found[:13] == [
+        'layers.RandomFlip("horizontal")',
+        'layers.RandomFlip("vertical")',
+        "layers.RandomRotation(",
+        "0.1",
+        'fill_mode="constant"',
+        "fill_value=9.0",
+        'interpolation="nearest"',
+        ")",
+        "layers.RandomTranslation(0.1, (-0.1, 0.2))",
+        "layers.RandomZoom((-0.5, 1.0), 0.2)",
+        "layers.RandomCrop(14, 15)",
+        "layers.Resizing(HEIGHT, WIDTH)",
+        "layers.RandomBrightness((-0.2, 0.1))",
+    ]
+    assert found[13:18] == [
+        "layers.RandomContrast(0.2)",
+        "layers.RandomErasing(scale=(0.0, 0.2), fill_value=(1, 2, 3))",
+        "layers.RandAugment(num_ops=3, factor=(0.1, 0.4))",
+        "layers.MixUp(alpha=0.2)",
+        "layers.CutMix(factor=0.5)",
+    ]
+    said = " ".join(made.remarks)
+    assert all(word in said for word in ("random_crop", "rand_augment", "mix_up", "cut_mix", "not by 3"))
+    assert "random_zoom" not in " ".join(script(config(with_model("flatten"))).remarks)
+
+
+def test_a_colour_that_covers_a_grey_image_is_its_grey():
+    image = "data: {train: photos, image: {channels: 1}}\n"
+    text = with_model("flatten", rest="augment: [random_erasing: {fill_value: [255, 0, 0]}]\n")
+    made = script(config(image + text.partition("\n")[2])).text
+    assert "layers.RandomErasing(fill_value=76.2195)" in made
+
+
+@pytest.mark.parametrize("rest", ["", "train: {label_smoothing: 0.1}\n", "augment: [mix_up]\n", "output: sigmoid\n"])
+@pytest.mark.parametrize("loss", ["auto", "mean_squared_error"])
+def test_labels_have_the_form_that_cnnctl_gives_them(rest, loss):
+    if loss == "mean_squared_error" and "smoothing" in rest:
+        return
+    section = "" if "train" in rest else f"train: {{loss: {loss}}}\n"
+    one = config(with_model("flatten", rest=rest + section))
+    objective = make_objective(one, 2)
+    assert fitting.label_form(one) == objective.form
+    assert fitting.plain_loss(one).startswith(
+        {"number": "sparse", "one_hot": "categorical", "positive": "binary"}[objective.form]
+    )
+
+
+SCHEDULES = {
+    "cosine": "cosine",
+    "warmup": "{cosine: {warmup_epochs: 1.5}}",
+    "short warmup": "{cosine: {warmup_epochs: 0.01}}",
+    "one cycle": "{one_cycle: {warmup_fraction: 0.4}}",
+    "exponential": "{exponential: {decay_per_epoch: 0.5}}",
+}
+
+
+EPOCHS = 4
+
+
+def write_schedules(folder: Path) -> list[dict[str, object]]:
+    """Scripts of the schedules, and what to ask of each, for few steps an epoch and for more."""
+    cases = []
+    for number, schedule in enumerate(SCHEDULES.values()):
+        rest = f"train: {{epochs: {EPOCHS}, optimizer: {{adam: {{learning_rate: 0.02}}}}, schedule: {schedule}}}\n"
+        one = config(with_model("flatten", rest=rest))
+        path = folder / f"schedule{number}.py"
+        path.write_text(script(one).text)
+        expression = " ".join(lines(fitting.learning_rate(one.train)))
+        cases += [{"script": str(path), "steps": steps, "expression": expression} for steps in (1, 7)]
+    return cases
+
+
+def test_learning_rates_are_those_that_cnnctl_plans(looked_at):
+    _, _, rates = looked_at
+    planned = []
+    for schedule in SCHEDULES.values():
+        one = config(with_model("flatten", rest=f"train: {{epochs: {EPOCHS}, schedule: {schedule}}}\n"))
+        planned += [learning_rates(one.train.schedule, 0.02, EPOCHS, steps) for steps in (1, 7)]
+    for expected, found in zip(planned, rates, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-9)
+
+
+IMPORTS = {"csv", "concurrent.futures", "pathlib", "cv2", "keras", "numpy", "tensorflow"}
+
+
+def insist_on_names(text: str, classes: list[str]) -> None:
+    """The script holds these class names as they are, imports what scripts import, and has no code of theirs."""
+    tree = ast.parse(text)
+    named = {one.name for node in ast.walk(tree) if isinstance(node, ast.Import) for one in node.names}
+    named |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert named == IMPORTS
+    assigned = {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    assert ast.literal_eval(assigned["CLASSES"]) == classes
+    if "CLASS_WEIGHT" in assigned:
+        assert list(ast.literal_eval(assigned["CLASS_WEIGHT"])) == classes
+    calls = [node for node in tree.body if isinstance(node, ast.Expr)]
+    assert len(calls) == 1  # the docstring
+
+
+@given(st.lists(st.text(st.characters()), min_size=2, max_size=5, unique=True))
+@settings(max_examples=60, deadline=None)
+def test_no_class_name_becomes_code(classes):
+    one = config(with_model("flatten", rest="train: {class_weight: {cat: 2}}\n"))
+    insist_on_names(script(one, classes).text, classes)
+
+
+def test_nothing_that_a_file_is_called_becomes_code():
+    evil = '"); import os; os.system("true") #\n"""\nimport os\n'
+    one = config(with_model("flatten", rest="train: {class_weight: {cat: 2}}\n"))
+    start = Beginning(Path(evil), takes_output=True)
+    made = script(one, [evil, *NASTY], start=start, reader=Reader(reader_source(ImageSpec(8, 8), full=False), (evil,)))
+    insist_on_names(made.text, [evil, *NASTY])
+
+
+@pytest.mark.parametrize("rest", ["", "augment: [mix_up]\n", "output: sigmoid\n"])
+@pytest.mark.parametrize("weights", ["balanced", "{dog: 2.5}"])
+def test_class_weights_are_cnnctl_s_whatever_form_the_labels_have(rest, weights):
+    one = config(with_model("flatten", rest=f"{rest}train: {{class_weight: {weights}}}\n"))
+    classes = ["cat", "dog"] if one.output == "sigmoid" else ["bird", "cat", "dog"]
+    numbers = np.array([0, 0, 0, 1, 1, 0, len(classes) - 1, 0])
+    factors = {name: one.train.class_weight.get(name, 1.0) for name in classes} if weights != "balanced" else {}
+    names = {"np": np, "CLASSES": classes, "CLASS_WEIGHT": factors}
+    names["labels"] = make_objective(one, len(classes)).encode(numbers)
+    exec(textwrap.dedent("\n".join(fitting.class_weight_lines(one))), names)
+    found = [names["class_weight"][number] for number in numbers]
+    np.testing.assert_allclose(found, class_weights(one.train.class_weight, classes, numbers), rtol=1e-6)
+
+
+def test_class_weights_name_every_class():
+    one = config(with_model("flatten", rest="train: {class_weight: {dog: 2.5}}\n"))
+    assert 'CLASS_WEIGHT = {"cat": 1.0, "dog": 2.5}' in script(one).text
+
+
+def test_what_keras_cannot_say_is_a_comment_and_a_remark():
+    rest = "augment: [mix_up]\ntrain: {class_weight: balanced, backend: jax}\ndeterministic: true\n"
+    made = script(config(with_model("flatten", rest=rest)), counts={"train": 10**6})
+    assert [remark.partition(":")[0] for remark in made.remarks] == [
+        "mix_up",
+        "class_weight",
+        "precision",
+        "deterministic",
+        "backend",
+        "data.cache",
+    ]
+    comments = " ".join(line[2:].strip() for line in made.text.splitlines() if line.startswith("# "))
+    assert all(" ".join(remark.split()) in comments for remark in made.remarks)
+    plain = script(config(with_model("flatten", rest="train: {precision: float32}\ndeterministic: false\n")))
+    assert plain.remarks == ()
+    assert "# What is different" not in plain.text
