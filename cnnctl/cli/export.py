@@ -8,6 +8,7 @@ import typer
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
 from cnnctl.cli.render import LEFT, print_json, print_table, printable
+from cnnctl.exporting.formats import MAX_ACCURACY_DROP
 from cnnctl.words import percent, size
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def export_cli(
     ] = None,
     form: Annotated[
         str,
-        typer.Option("--format", help="onnx (any server), litert (phones, small boards), or savedmodel (TensorFlow)."),
+        typer.Option("--format", help="onnx (servers), litert (phones, small boards) or savedmodel (TensorFlow)."),
     ] = "onnx",
     quantize: Annotated[
         str | None,
@@ -51,7 +52,7 @@ def export_cli(
             metavar="POINTS",
             min=0,
             max=100,
-            help="Percentage points of accuracy that int8 may cost; 1 when left out.",
+            help=f"Percentage points of accuracy that int8 may cost; {MAX_ACCURACY_DROP:g} when left out.",
             show_default=False,
         ),
     ] = None,

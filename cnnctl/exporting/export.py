@@ -8,11 +8,20 @@ import numpy as np
 
 from cnnctl.errors import RunError, UsageError
 from cnnctl.exporting.description import describe
-from cnnctl.exporting.formats import FLOAT16, INT8, ONNX, SAVEDMODEL, Format, choose_format, insist_on_tools
+from cnnctl.exporting.formats import (
+    FLOAT16,
+    INT8,
+    MAX_ACCURACY_DROP,
+    ONNX,
+    SAVEDMODEL,
+    Format,
+    choose_format,
+    insist_on_tools,
+)
 from cnnctl.exporting.images import calibration_paths, decoded, images_to_compare_on
 from cnnctl.exporting.litert_file import write_litert
 from cnnctl.exporting.onnx_file import write_onnx
-from cnnctl.exporting.parity import MAX_ACCURACY_DROP, Parity, Predict, compare, limits_for
+from cnnctl.exporting.parity import Parity, Predict, compare, limits_for
 from cnnctl.exporting.place import default_path, publish, refuse_unfit, size_of, staged
 from cnnctl.exporting.runtimes import open_exported
 from cnnctl.exporting.savedmodel_folder import write_savedmodel

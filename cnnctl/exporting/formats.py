@@ -7,6 +7,9 @@ from cnnctl.errors import MachineError, UsageError
 
 FLOAT16, INT8 = "float16", "int8"
 
+MAX_ACCURACY_DROP = 1.0
+"""Percentage points of accuracy that int8 may cost; it may change twice as many answers."""
+
 
 @dataclass(frozen=True)
 class Tool:

@@ -21,9 +21,6 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 FLOAT16_LIMIT = 1e-2
 """Largest difference in probability that float16, with its three digits, may make."""
 
-MAX_ACCURACY_DROP = 1.0
-"""Percentage points of accuracy that int8 may cost; it may change twice as many answers."""
-
 _CHANCE = 0.05
 
 
