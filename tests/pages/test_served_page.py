@@ -17,7 +17,6 @@ from tests.conftest import Trained
 from tests.serving.build import Served, serving
 
 PHONE, DESK = (390, 844), (1280, 900)
-DIGIT = digits_folder() / "3" / "0003.png"
 _GIVE = """
 const bytes = Uint8Array.from(atob(arguments[1]), (char) => char.charCodeAt(0));
 const data = new DataTransfer();
@@ -41,6 +40,10 @@ def page(browser: webdriver.Chrome, server: Served) -> Iterator[webdriver.Chrome
     until(browser, lambda: browser.find_element(By.ID, "run").text == "digits 1")
     yield browser
     assert browser.get_log("browser") == []
+
+
+def digit() -> Path:
+    return digits_folder() / "3" / "0003.png"
 
 
 def until(browser: webdriver.Chrome, done, seconds: float = 30) -> None:
@@ -69,8 +72,8 @@ def sideways(browser: webdriver.Chrome) -> int:
 
 
 def test_a_chosen_image_gets_bars_and_its_pixels(page: webdriver.Chrome, server: Served) -> None:
-    expected = predicted(server, DIGIT.read_bytes())
-    page.find_element(By.ID, "file").send_keys(str(DIGIT))
+    expected = predicted(server, digit().read_bytes())
+    page.find_element(By.ID, "file").send_keys(str(digit()))
     answered(page, str(expected[0]["label"]))
     rows = page.find_elements(By.CSS_SELECTOR, "#bars tr")
     assert [row.find_element(By.TAG_NAME, "th").text for row in rows] == [one["label"] for one in expected]
@@ -93,7 +96,7 @@ def test_dropped_and_pasted(how: str, page: webdriver.Chrome, server: Served) ->
 
 
 def test_the_places_that_speak_for_it(page: webdriver.Chrome) -> None:
-    give(page, "drop", DIGIT.read_bytes())
+    give(page, "drop", digit().read_bytes())
     until(page, lambda: page.find_element(By.ID, "explain").is_displayed())
     page.find_element(By.ID, "explain").click()
     until(page, lambda: len(page.find_elements(By.CSS_SELECTOR, "#maps img")) == 3, 90)
@@ -108,7 +111,7 @@ def test_mistakes_are_said_and_do_not_stay(page: webdriver.Chrome, server: Serve
     assert not page.find_element(By.ID, "result").is_displayed()
     give(page, "drop", b"\0" * 2_000_001)
     until(page, lambda: "the file is larger than 2 MB" in said(page))
-    give(page, "drop", DIGIT.read_bytes())
+    give(page, "drop", digit().read_bytes())
     until(page, lambda: page.find_element(By.ID, "result").is_displayed())
     assert said(page) == ""
     page.get_log("browser")  # Chromium notes the 415
@@ -125,7 +128,7 @@ def test_by_keyboard(page: webdriver.Chrome) -> None:
     assert page.switch_to.active_element.get_attribute("id") == "file"
     assert page.switch_to.active_element.accessible_name == "Choose an image"
     assert page.find_element(By.CSS_SELECTOR, "label.button").value_of_css_property("outline-style") == "solid"
-    give(page, "paste", DIGIT.read_bytes())
+    give(page, "paste", digit().read_bytes())
     until(page, lambda: page.find_element(By.ID, "explain").is_displayed())
     while page.switch_to.active_element.get_attribute("id") in ("file", "camera"):
         webdriver.ActionChains(page).send_keys(Keys.TAB).perform()
@@ -144,7 +147,7 @@ def test_on_a_phone(scheme: str, page: webdriver.Chrome, tmp_path: Path) -> None
     try:
         page.refresh()
         until(page, lambda: page.find_element(By.ID, "run").text == "digits 1")
-        page.find_element(By.ID, "file").send_keys(str(DIGIT))
+        page.find_element(By.ID, "file").send_keys(str(digit()))
         until(page, lambda: page.find_element(By.ID, "result").is_displayed())
         assert sideways(page) <= 0
         for button in page.find_elements(By.CSS_SELECTOR, ".button, button"):
