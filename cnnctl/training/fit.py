@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cnnctl.architecture import Plan
 from cnnctl.config import Config
 from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.errors import DivergedError
@@ -15,7 +16,10 @@ from cnnctl.training.optimizers import make_optimizer
 from cnnctl.training.progress import Watcher
 from cnnctl.training.schedules import learning_rates
 
-MOST_STEPS_PER_EXECUTION = 8
+MOST_STEPS_AT_ONCE = 32
+_AT_ONCE = 2.5e11
+"""Floating-point operations between two looks at signals and progress: half a second where a processor is fast."""
+
 _DIVERGED = "lower the learning_rate or clip the gradients (clipnorm: 1); batch_normalization helps too"
 
 
@@ -29,6 +33,7 @@ def fit(
     record: Record,
     commits: Commits | None = None,
     interrupts: Interrupts | None = None,
+    at_once: int = 1,
 ) -> None:
     """Train a model; its best weights are in the record (averages, where they are kept), not in the model.
 
@@ -41,7 +46,8 @@ def fit(
         watcher: Hears of every step and epoch.
         record: Filled epoch by epoch, so that it is of use when the training is interrupted.
         commits: Where the state is kept at the end of each epoch, and from where it goes on; None keeps nothing.
-        interrupts: May stop it between two steps.
+        interrupts: May stop it between two executions.
+        at_once: Steps of an execution, of `steps_at_once`; TensorFlow goes through them without Python.
 
     Raises:
         DivergedError: the loss became infinite or no number; the record has what was good before.
@@ -60,7 +66,7 @@ def fit(
         loss=objective.keras_loss(),
         metrics=[objective.keras_accuracy()],
         jit_compile=on_jax,
-        steps_per_execution=1 if on_jax else max(1, min(MOST_STEPS_PER_EXECUTION, len(training) // 4)),
+        steps_per_execution=1 if on_jax else at_once,
     )
     planned = None if isinstance(settings.schedule, ReduceOnPlateau) else rates
     callbacks = [
@@ -89,6 +95,18 @@ def fit(
                 feed.close()
     if not record.best_epoch:
         raise DivergedError("training diverged: no epoch has a finite validation loss", _DIVERGED)
+
+
+def steps_at_once(plan: Plan, batch_size: int, steps: int) -> int:
+    """How many steps TensorFlow takes at once.
+
+    Args:
+        plan: The network; a training step takes about 6 operations for each of its multiply-adds.
+        batch_size: Images of a step.
+        steps: Those of an epoch, a quarter of which is the most.
+    """
+    quick = int(_AT_ONCE / max(6 * plan.multiply_adds * batch_size, 1))
+    return max(1, min(quick, MOST_STEPS_AT_ONCE, steps // 4))
 
 
 def _stopping(config: Config) -> list[Any]:

@@ -14,7 +14,7 @@ from cnnctl.training.commits import Commits, recall
 from cnnctl.training.devices import FLOAT32, Device
 from cnnctl.training.feeding import Feed
 from cnnctl.training.finish import save_best
-from cnnctl.training.fit import fit
+from cnnctl.training.fit import fit, steps_at_once
 from cnnctl.training.memory import is_out_of_memory, memory_error, total_memory
 from cnnctl.training.network import Scaling
 from cnnctl.training.progress import Watcher
@@ -58,7 +58,8 @@ def learn(
     else:
         watcher.note(f"training {len(training.examples):,} images, {epochs} epochs, into {run.path}")
     try:
-        fit(network.model, config, training, validation, run, watcher, record, commits, interrupts)
+        at_once = steps_at_once(network.plan, config.train.batch_size, len(training))
+        fit(network.model, config, training, validation, run, watcher, record, commits, interrupts, at_once)
     except DivergedError as error:
         if not record.best_epoch:
             raise
