@@ -15,7 +15,7 @@ from cnnctl.api.runs import AnyRun, find
 from cnnctl.data.images import Image, ImageError, ImageSpec, decode, from_pixels, read_image
 from cnnctl.errors import UsageError
 from cnnctl.inference.model import load_classifier
-from cnnctl.inference.rows import likeliest
+from cnnctl.inference.rows import DEFAULT_TOP, likeliest
 from cnnctl.inference.stream import batch_size_for
 
 Picture = str | Path | bytes | NDArray[np.uint8]
@@ -68,12 +68,12 @@ class Predictor:
         return self._classifier.spec
 
     @overload
-    def predict(self, images: Picture, top: int = 3) -> Prediction: ...  # type: ignore[overload-overlap] # text
+    def predict(self, images: Picture, top: int = DEFAULT_TOP) -> Prediction: ...  # type: ignore[overload-overlap] # text
 
     @overload
-    def predict(self, images: Iterable[Picture], top: int = 3) -> list[Prediction]: ...
+    def predict(self, images: Iterable[Picture], top: int = DEFAULT_TOP) -> list[Prediction]: ...
 
-    def predict(self, images: Picture | Iterable[Picture], top: int = 3) -> Prediction | list[Prediction]:
+    def predict(self, images: Picture | Iterable[Picture], top: int = DEFAULT_TOP) -> Prediction | list[Prediction]:
         """What the model says of an image, or of each of several; they may be of any size.
 
         Args:
