@@ -52,12 +52,12 @@ class Summary:
 
     def to_dict(self, formulas: bool = False) -> dict[str, Any]:
         """What `summary --json` prints; with the arithmetic of each layer, where `formulas` are asked for."""
-        from cnnctl.cli.summary import to_json
+        from cnnctl.telling.summary import to_json
 
         return to_json(self.subject, formulas)
 
     def __str__(self) -> str:
-        from cnnctl.cli.summary import print_summary
+        from cnnctl.telling.summary import print_summary
 
         text = io.StringIO()
         print_summary(self.subject, with_formulas=False, stream=text)

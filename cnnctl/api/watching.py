@@ -20,7 +20,7 @@ def watching(progress: bool | Watcher, stream: TextIO) -> Iterator[Watcher]:
     elif not progress:
         yield Silent()
     else:
-        from cnnctl.cli.watch import make_watcher
+        from cnnctl.telling.watch import make_watcher
 
         watcher = make_watcher(stream)
         try:

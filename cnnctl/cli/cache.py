@@ -8,7 +8,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
-from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table
+from cnnctl.telling.render import LEFT, RIGHT, print_json, print_table
 from cnnctl.words import duration, size
 
 if TYPE_CHECKING:

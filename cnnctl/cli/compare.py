@@ -9,7 +9,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
-from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table, printable
+from cnnctl.telling.render import LEFT, RIGHT, print_json, print_table, printable
 from cnnctl.words import duration, percent
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
-from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table, printable
 from cnnctl.teaching.kernels import ACTIVATIONS, KERNELS
+from cnnctl.telling.render import LEFT, RIGHT, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from cnnctl.teaching.convolution import Stages, Sum

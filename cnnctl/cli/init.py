@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnctl.cli.app import guarded
-from cnnctl.cli.render import LEFT, RIGHT, print_table, printable
 from cnnctl.starting.examples import EXAMPLES
+from cnnctl.telling.render import LEFT, RIGHT, print_table, printable
 
 if TYPE_CHECKING:
     from cnnctl.starting.choose import Choices

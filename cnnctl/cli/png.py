@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from cnnctl.cli.render import printable
+from cnnctl.telling.render import printable
 
 
 def check_png(path: Path, option: str, sources: Iterable[str | Path] = ()) -> None:

@@ -11,9 +11,9 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import RunOption
-from cnnctl.cli.render import LEFT, RIGHT, print_table, printable
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
+from cnnctl.telling.render import LEFT, RIGHT, print_table, printable
 from cnnctl.words import percent
 
 if TYPE_CHECKING:

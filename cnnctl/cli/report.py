@@ -8,7 +8,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
-from cnnctl.cli.render import print_json, printable
+from cnnctl.telling.render import print_json, printable
 
 
 def register(app: typer.Typer) -> None:

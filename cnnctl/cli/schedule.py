@@ -7,7 +7,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
-from cnnctl.cli.render import RIGHT, print_json, print_table
+from cnnctl.telling.render import RIGHT, print_json, print_table
 
 if TYPE_CHECKING:
     from cnnctl.config import Loaded

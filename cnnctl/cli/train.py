@@ -10,7 +10,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
-from cnnctl.cli.render import LEFT, RIGHT, print_json, print_table
+from cnnctl.telling.render import LEFT, RIGHT, print_json, print_table
 from cnnctl.words import duration, percent
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def train_cli(
 ) -> None:
     """Train the network of a config on its images and write a run directory."""
     begun = time.perf_counter()
-    from cnnctl.cli.watch import make_watcher
     from cnnctl.config import parse_config
     from cnnctl.errors import UsageError
     from cnnctl.interrupts import caught
     from cnnctl.quiet import captured_stderr
+    from cnnctl.telling.watch import make_watcher
     from cnnctl.training.launch import Order, launch
 
     if resume and output is None:

@@ -114,7 +114,8 @@ def fitted(
 ) -> Record:
     """Train a model in a folder; what came of it."""
     record = Record(monitor=chosen.train.best if validation is not None else None)
-    fit_module.fit(model, chosen, training, validation, Run(folder), watcher or Listener(), record)
+    at_once = max(1, min(8, len(training) // 4))
+    fit_module.fit(model, chosen, training, validation, Run(folder), watcher or Listener(), record, at_once=at_once)
     return record
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from cnnctl.data import images
 from cnnctl.data.images import ImageSpec, read_image
 from cnnctl.errors import EXIT_INTERRUPTED, DivergedError, MachineError, RunError
 from cnnctl.evaluation.evaluate import evaluate_data, evaluate_split
-from cnnctl.inference.model import Classifier, load_classifier
+from cnnctl.inference.model import Classifier, load_classifier, open_session
 from cnnctl.inference.stream import classify
 from cnnctl.runs import Run, find_run
 from cnnctl.training import export, learn
@@ -195,8 +196,18 @@ def test_training_evaluation_and_prediction_see_the_same_pixels(here, monkeypatc
         seen["inference"] += list(images.copy())
         return probabilities(self, images)
 
+    def opened(path):
+        session = open_session(path)
+
+        def run(outputs, given):
+            seen["inference"] += [image for images in given.values() for image in images.copy()]
+            return session.run(outputs, given)
+
+        return SimpleNamespace(get_inputs=session.get_inputs, run=run)
+
     monkeypatch.setattr(Feed, "batch", batch)
     monkeypatch.setattr(Classifier, "probabilities", answer)
+    monkeypatch.setattr(export, "open_session", opened)
     trained = train_here(
         SMALL.format(photos=photos),
         "data.validation=0",
