@@ -120,7 +120,9 @@ def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress
     content = {"split": source, **metrics.to_json()}
     files.write_json(folder / "metrics.json", content)
     title = f"{run.title}, {Path(source).name}"
-    _write_details(folder, Judged(title, metrics, listing.paths, truth, probabilities, classifier.spec))
+    judged = Judged(title, metrics, listing.paths, truth, probabilities, classifier.spec)
+    _write_predictions(folder, judged)
+    write_plots(folder / "plots", judged)
     return Evaluation(metrics, source, folder, content)
 
 
@@ -138,6 +140,7 @@ def record(
     probabilities: NDArray[np.float32],
     spec: ImageSpec,
     is_main: bool,
+    draws: bool = True,
 ) -> Evaluation:
     """Score a split of a run and write its figures: at the top of metrics.json for the main split, else nested.
 
@@ -149,6 +152,7 @@ def record(
         probabilities: float32 (images, classes).
         spec: What the model's images are made to be.
         is_main: Whether the run as a whole is judged by this split.
+        draws: Whether to make its pictures, which takes a second.
     """
     classes = run.read_classes()
     metrics = score(probabilities, truth, classes)
@@ -162,7 +166,10 @@ def record(
     else:
         content = {**before, split: figures}
         folder = run.evaluations / split
-    _write_details(folder, Judged(f"{run.title}, {split} images", metrics, paths, truth, probabilities, spec))
+    judged = Judged(f"{run.title}, {split} images", metrics, paths, truth, probabilities, spec)
+    _write_predictions(folder, judged)
+    if draws:
+        write_plots(folder / "plots", judged)
     files.write_json(run.metrics, content)
     return Evaluation(metrics, split, folder, content)
 
@@ -196,7 +203,7 @@ def _probabilities(classifier: Any, paths: Sequence[str], progress: Progress) ->
     return result
 
 
-def _write_details(folder: Path, judged: Judged) -> None:
+def _write_predictions(folder: Path, judged: Judged) -> None:
     classes = judged.metrics.classes
     answers, chances = judged.probabilities.argmax(axis=1), judged.probabilities.max(axis=1)
     rows = (
@@ -204,4 +211,3 @@ def _write_details(folder: Path, judged: Judged) -> None:
         for path, label, answer, chance in zip(judged.paths, judged.truth, answers, chances, strict=True)
     )
     files.write_csv(folder / "predictions.csv", ("path", "label", "predicted", "probability", "correct"), rows)
-    write_plots(folder / "plots", judged)

@@ -72,7 +72,8 @@ def _evaluate(
 
             probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
         paths, _ = run.read_split(split)
-        evaluation = record(run, split, paths, splits[split].labels, probabilities, spec, split == scored[-1])
+        is_main = split == scored[-1]
+        evaluation = record(run, split, paths, splits[split].labels, probabilities, spec, is_main, draws=is_main)
     assert evaluation is not None
     return evaluation
 

@@ -78,7 +78,6 @@ def test_a_run_has_every_file(first):
         "checkpoints/epoch-0002.npz",
         "checkpoints/digests.bin",
         "evaluations/validation/predictions.csv",
-        *(f"evaluations/validation/plots/{name}.png" for name in PLOTS),
     }
     latest = run.path.parent.parent / "latest"
     assert latest.resolve() == run.path.resolve()
