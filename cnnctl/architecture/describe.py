@@ -2,7 +2,8 @@
 
 from typing import assert_never
 
-from cnnctl.architecture.plan import LayerPlan, format_padding, format_shape
+from cnnctl.architecture.notation import format_padding, format_shape
+from cnnctl.architecture.plan import LayerPlan
 from cnnctl.config import layers as kinds
 from cnnctl.config.types import Sides
 

@@ -4,7 +4,8 @@ import math
 from typing import assert_never
 
 from cnnctl.architecture import arithmetic
-from cnnctl.architecture.plan import LayerPlan, format_shape, substitute
+from cnnctl.architecture.notation import format_shape, substitute
+from cnnctl.architecture.plan import LayerPlan
 from cnnctl.config import layers as kinds
 
 

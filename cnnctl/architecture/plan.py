@@ -4,23 +4,19 @@ Shapes are without the batch dimension: (height, width, channels) or (features,)
 own (tests/architecture/test_against_keras.py); training/network.py asserts it again on each network it builds.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import assert_never
 
-from cnnctl.architecture import arithmetic
+from cnnctl.architecture.notation import NO_SIDES, Shape
+from cnnctl.architecture.steps import ImpossibleLayerError, State, take_step
 from cnnctl.config import Config
 from cnnctl.config import layers as kinds
 from cnnctl.config.layers import AnyLayer, RealLayer, Repeat
 from cnnctl.config.types import Sides
 from cnnctl.errors import RunError
 
-Shape = tuple[int, ...]
 LayerPath = tuple[str | int, ...]
-
-NO_SIDES: Sides = ((0, 0), (0, 0))
 
 
 @dataclass(frozen=True)
@@ -105,35 +101,6 @@ class Plan:
         return sum(layer.multiply_adds for layer in self.layers)
 
 
-class _ImpossibleLayerError(Exception):
-    """Raised where a layer does not fit its input: message, the arithmetic, the mend, and the key to blame."""
-
-    def __init__(self, message: str, received: str, hint: str, key: str | None = None) -> None:
-        super().__init__(message)
-        self.message, self.received, self.hint, self.key = message, received, hint, key
-
-
-@dataclass(frozen=True)
-class _State:
-    """What flows between layers: the shape, and the receptive field and jump of each axis (None: the whole image)."""
-
-    shape: Shape
-    field: tuple[int, int] | None = (1, 1)
-    jump: tuple[int, int] = (1, 1)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """What a layer makes of a state."""
-
-    state: _State
-    trainable: int = 0
-    fixed: int = 0
-    multiply_adds: int = 0
-    zeros: Sides = NO_SIDES
-    lost: tuple[int, int] = (0, 0)
-
-
 def plan_of(config: Config, classes: int, place: object) -> Plan:
     """The plan of a config that trained before.
 
@@ -206,15 +173,15 @@ def make_plan(
     rows: list[LayerPlan] = []
     problems: list[PlanProblem] = []
     broken: set[LayerPath] = set()
-    state = _State(input_shape)
+    state = State(input_shape)
     steps = list(unroll(layers))
     if classes is not None:
         steps.append((("output",), output_layer(classes, output)))
     for path, layer in steps:
         name = f"{layer.kind}_{named[layer.kind]}" if named[layer.kind] else layer.kind
         try:
-            step = _step(layer, state, is_output=path == ("output",))
-        except _ImpossibleLayerError as impossible:
+            step = take_step(layer, state, is_output=path == ("output",))
+        except ImpossibleLayerError as impossible:
             if path not in broken and not (path == ("output",) and problems):
                 last = max(number for number, (other, _) in enumerate(steps) if other == path)  # of its repetitions
                 hint = _with_least_size(impossible, [layer for _, layer in steps[: last + 1]], input_shape)
@@ -243,7 +210,7 @@ def make_plan(
 
 
 def _with_least_size(
-    impossible: _ImpossibleLayerError, layers: Sequence[RealLayer], input_shape: tuple[int, int, int]
+    impossible: ImpossibleLayerError, layers: Sequence[RealLayer], input_shape: tuple[int, int, int]
 ) -> str:
     """The hint, with the smallest images that would do when it is the size that is at fault."""
     if "{least}" not in impossible.hint:
@@ -267,191 +234,10 @@ def _with_least_size(
 
 
 def _fits(layers: Sequence[RealLayer], input_shape: Shape) -> bool:
-    state = _State(input_shape)
+    state = State(input_shape)
     try:
         for layer in layers:
-            state = _step(layer, state).state
-    except _ImpossibleLayerError:
+            state = take_step(layer, state).state
+    except ImpossibleLayerError:
         return False
     return True
-
-
-def _step(layer: RealLayer, state: _State, is_output: bool = False) -> _Step:
-    match layer:
-        case kinds.Conv2D():
-            return _convolution(layer, state, layer.filters, layer.groups)
-        case kinds.DepthwiseConv2D():
-            channels = _need_image(layer, state.shape)[2]
-            return _convolution(layer, state, channels * layer.depth_multiplier, channels)
-        case kinds.SeparableConv2D():
-            return _separable(layer, state)
-        case kinds.MaxPooling2D() | kinds.AveragePooling2D() | kinds.L2Pooling2D():
-            return _pooling(layer, state)
-        case kinds.GlobalAveragePooling2D() | kinds.GlobalMaxPooling2D():
-            return _Step(_State((_need_image(layer, state.shape)[2],), None))
-        case kinds.ZeroPadding2D():
-            height, width, channels = _need_image(layer, state.shape)
-            (top, bottom), (left, right) = layer.padding
-            shape = (height + top + bottom, width + left + right, channels)
-            return _Step(_State(shape, state.field, state.jump))
-        case kinds.BatchNormalization():
-            channels = state.shape[-1]
-            return _Step(state, channels * (layer.center + layer.scale), 2 * channels)
-        case kinds.LayerNormalization():
-            return _Step(state, state.shape[-1] * (layer.center + layer.scale))
-        case kinds.SpatialDropout2D():
-            _need_image(layer, state.shape)
-            return _Step(state)
-        case kinds.ActivationLayer() | kinds.LeakyReLU() | kinds.Dropout():
-            return _Step(state)
-        case kinds.Flatten():
-            return _Step(_State((math.prod(state.shape),), None))
-        case kinds.Dense():
-            return _dense(layer, state, is_output)
-        case _:
-            assert_never(layer)
-
-
-def _need_image(layer: RealLayer, shape: Shape) -> tuple[int, int, int]:
-    if len(shape) != 3:
-        raise _ImpossibleLayerError(
-            f"{layer.kind} needs rows and columns, but the image is flat by here",
-            f"input {format_shape(shape)}",
-            "move it before the flatten or the global pooling",
-        )
-    return (shape[0], shape[1], shape[2])
-
-
-Convolution = kinds.Conv2D | kinds.DepthwiseConv2D | kinds.SeparableConv2D
-Pooling = kinds.MaxPooling2D | kinds.AveragePooling2D | kinds.L2Pooling2D
-
-
-def _windows(
-    layer: Convolution | Pooling,
-    state: _State,
-    kernel: tuple[int, int],
-    strides: tuple[int, int],
-    dilation: tuple[int, int],
-    padding: str | Sides,
-    key: str,
-) -> tuple[tuple[int, int], _State, Sides, tuple[int, int]]:
-    """Output sides, the state with its receptive field, the explicit zeros and what is lost, for sliding windows."""
-    height, width, channels = _need_image(layer, state.shape)
-    zeros = NO_SIDES if isinstance(padding, str) else padding
-    sides: list[int] = []
-    lost: list[int] = []
-    for size, side, step, spread, (before, after) in zip(
-        (height, width), kernel, strides, dilation, zeros, strict=True
-    ):
-        if padding == "same":
-            sides.append(arithmetic.same_size(size, step))
-            lost.append(0)
-            continue
-        sides.append(arithmetic.output_size(size, side, step, before + after, spread))
-        lost.append(max(0, arithmetic.unused_pixels(size, side, step, before + after, spread) - after))
-    if min(sides) < 1:
-        axis = 0 if sides[0] < 1 else 1
-        raise _ImpossibleLayerError(
-            "the output would be empty",
-            f"input {height}x{width}, {key} {kernel[0]}x{kernel[1]}, strides {strides[0]}x{strides[1]}, "
-            f"{format_padding(padding)}: "
-            + substitute((height, width)[axis], kernel[axis], strides[axis], sum(zeros[axis]), dilation[axis]),
-            f"remove this {'pooling' if key == 'pool_size' else 'convolution'}, use padding: same, "
-            "or make the images at least {least}",
-            key,
-        )
-    grown = [
-        arithmetic.grow_receptive_field(field, jump, side, step, spread)
-        for field, jump, side, step, spread in zip(
-            state.field or (1, 1), state.jump, kernel, strides, dilation, strict=True
-        )
-    ]
-    field, jump = (grown[0][0], grown[1][0]), (grown[0][1], grown[1][1])
-    after_state = _State((*sides, channels), field if state.field else None, jump)
-    return (sides[0], sides[1]), after_state, zeros, (lost[0], lost[1])
-
-
-def _convolution(layer: kinds.Conv2D | kinds.DepthwiseConv2D, state: _State, filters: int, groups: int) -> _Step:
-    channels = _need_image(layer, state.shape)[2]
-    if isinstance(layer, kinds.Conv2D) and (channels % groups or filters % groups):
-        raise _ImpossibleLayerError(
-            "groups must divide the channels of the input and the filters",
-            f"groups={groups}, {channels} channels, filters={filters}",
-            f"the largest number that divides both, up to {groups}, is "
-            f"{max(n for n in range(1, groups + 1) if channels % n == 0 and filters % n == 0)}",
-            "groups",
-        )
-    (height, width), after, zeros, lost = _windows(
-        layer, state, layer.kernel_size, layer.strides, layer.dilation_rate, layer.padding, "kernel_size"
-    )
-    weights = arithmetic.convolution_parameters(layer.kernel_size, channels, filters, groups, use_bias=False)
-    return _Step(
-        _State((height, width, filters), after.field, after.jump),
-        weights + (filters if layer.use_bias else 0),
-        0,
-        height * width * weights,
-        zeros,
-        lost,
-    )
-
-
-def _separable(layer: kinds.SeparableConv2D, state: _State) -> _Step:
-    channels = _need_image(layer, state.shape)[2]
-    (height, width), after, zeros, lost = _windows(
-        layer, state, layer.kernel_size, layer.strides, layer.dilation_rate, layer.padding, "kernel_size"
-    )
-    middle = channels * layer.depth_multiplier
-    weights = layer.kernel_size[0] * layer.kernel_size[1] * middle + middle * layer.filters
-    return _Step(
-        _State((height, width, layer.filters), after.field, after.jump),
-        weights + (layer.filters if layer.use_bias else 0),
-        0,
-        height * width * weights,
-        zeros,
-        lost,
-    )
-
-
-def _pooling(layer: Pooling, state: _State) -> _Step:
-    _, after, _, lost = _windows(layer, state, layer.pool_size, layer.steps, (1, 1), layer.padding, "pool_size")
-    return _Step(after, lost=lost)
-
-
-def _dense(layer: kinds.Dense, state: _State, is_output: bool) -> _Step:
-    if len(state.shape) != 1:
-        what = "the output layer that is appended" if is_output else "dense"
-        raise _ImpossibleLayerError(
-            f"{what} needs a vector, but the image still has rows and columns by here",
-            f"input {format_shape(state.shape)}",
-            f"add `- flatten` or `- global_average_pooling2d` {'as the last layer' if is_output else 'before it'}",
-        )
-    weights = state.shape[0] * layer.units
-    return _Step(
-        _State((layer.units,), None),
-        arithmetic.dense_parameters(state.shape[0], layer.units, layer.use_bias),
-        0,
-        weights,
-    )
-
-
-def format_shape(shape: Shape) -> str:
-    """`(30, 30, 10)` as `30x30x10`."""
-    return "x".join(str(side) for side in shape)
-
-
-def format_padding(padding: str | Sides) -> str:
-    """`padding valid`, `padding 1`, or `padding [[0, 1], [0, 1]]`."""
-    if isinstance(padding, str):
-        return f"padding {padding}"
-    (top, bottom), (left, right) = padding
-    if top == bottom == left == right:
-        return f"padding {top}"
-    return f"padding [[{top}, {bottom}], [{left}, {right}]]"
-
-
-def substitute(size: int, kernel: int, stride: int, padding: int, dilation: int) -> str:
-    """The output formula with its numbers: `floor((32 - 3 + 0) / 1) + 1 = 30`; without `+ 0` where nothing fits."""
-    result = arithmetic.output_size(size, kernel, stride, padding, dilation)
-    span = arithmetic.effective_size(kernel, dilation)
-    zeros = f" + {padding}" if result > 0 or padding else ""
-    return f"floor(({size} - {span}{zeros}) / {stride}) + 1 = {result}"

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from cnnctl.architecture.plan import LayerPath, LayerPlan, Plan, format_shape
+from cnnctl.architecture.notation import format_shape
+from cnnctl.architecture.plan import LayerPath, LayerPlan, Plan
 from cnnctl.config import layers as kinds
 
 _LEARNING = (kinds.Conv2D, kinds.DepthwiseConv2D, kinds.SeparableConv2D, kinds.Dense)

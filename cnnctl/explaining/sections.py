@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnctl.architecture import LayerPlan
-from cnnctl.architecture.plan import format_shape
+from cnnctl.architecture.notation import format_shape
 from cnnctl.data.images import Image, opencv
 from cnnctl.explaining import drawing
 from cnnctl.explaining.activation_maps import GRAD_CAM, HIRES_CAM

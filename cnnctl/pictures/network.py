@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnctl.architecture import LayerPlan, Plan
-from cnnctl.architecture.plan import Shape, format_shape
+from cnnctl.architecture.notation import Shape, format_shape
 from cnnctl.config import layers as kinds
 from cnnctl.pictures import style
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.architecture.describe import settings_text
-from cnnctl.architecture.plan import Plan, format_shape, plan_of
+from cnnctl.architecture.notation import format_shape
+from cnnctl.architecture.plan import Plan, plan_of
 from cnnctl.config import Config, load
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError

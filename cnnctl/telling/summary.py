@@ -56,7 +56,7 @@ def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None
     """The table of layers, then the totals, on stdout when no other stream is given."""
     from cnnctl.architecture.describe import settings_text
     from cnnctl.architecture.formulas import formulas
-    from cnnctl.architecture.plan import format_shape
+    from cnnctl.architecture.notation import format_shape
 
     plan = subject.plan
     print(f"{subject.name}: input {format_shape(plan.input_shape)}\n", file=stream)

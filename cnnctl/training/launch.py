@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cnnctl.architecture import Plan
 from cnnctl.architecture.cost import training_bytes
-from cnnctl.architecture.plan import format_shape
+from cnnctl.architecture.notation import format_shape
 from cnnctl.checks import Findings, check, decode_catalog
 from cnnctl.config import Config, Loaded
 from cnnctl.data.listing import describe_left_out

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from cnnctl.architecture import LayerPlan, Plan
-from cnnctl.architecture.plan import NO_SIDES
+from cnnctl.architecture.notation import NO_SIDES
 from cnnctl.config import layers as kinds
 from cnnctl.config.layers import Regularizer
 from cnnctl.training.backend import TENSORFLOW

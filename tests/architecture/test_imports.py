@@ -11,6 +11,8 @@ MODULES = (
     "cnnctl.config.json_schema",
     "cnnctl.architecture",
     "cnnctl.architecture.formulas",
+    "cnnctl.architecture.notation",
+    "cnnctl.architecture.steps",
     "cnnctl.architecture.cost",
     "cnnctl.architecture.remarks",
 )
