@@ -107,10 +107,11 @@ def serve(words: list[str], port: int, folder: Path) -> "subprocess.Popen[bytes]
 
 
 def fetch(words: list[str], folder: Path) -> str:
-    """What curl would print of `curl --data-binary @FILE URL`."""
-    assert words[1] == "--data-binary"
-    body = (folder / words[2].removeprefix("@")).read_bytes()
-    request = urllib.request.Request(words[3], body, {"Content-Type": "application/octet-stream"})
+    """What curl would print of `curl -H HEADER --data-binary @FILE URL`."""
+    assert (words[1], words[3]) == ("-H", "--data-binary")
+    header, value = words[2].split(": ")
+    body = (folder / words[4].removeprefix("@")).read_bytes()
+    request = urllib.request.Request(words[5], body, {header: value})
     with urllib.request.urlopen(request, timeout=20) as answer:
         text: str = answer.read().decode()
     return text

@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from cnnctl.errors import DivergedError
 from cnnctl.runs import Run
 from cnnctl.training.callbacks import Record
 from cnnctl.training.feeding import Examples, Feed
-from cnnctl.training.fit import fit
+from cnnctl.training.fit import fit, steps_at_once
 from cnnctl.training.objective import make_objective
 from tests.training.build import Listener, cross_entropy, examples, fitted, network, pixels, settings
 
@@ -184,3 +185,18 @@ def test_history_reads_back_to_the_same_numbers(tmp_path):
     assert [row.pop("epoch") for row in rows] == ["1", "2"]
     assert [{name: float(value) for name, value in row.items()} for row in rows] == record.history
     assert set(rows[0]) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+
+
+@pytest.mark.parametrize(
+    ("multiply_adds", "batch_size", "steps", "expected"),
+    [
+        (10_585_344, 128, 352, 30),  # configs/cifar10.yaml
+        (200_000_000, 128, 352, 1),  # a step takes long enough by itself
+        (1_000, 64, 1_000, 32),
+        (1_000, 64, 10, 2),  # a quarter of the epoch
+        (0, 1, 1, 1),
+    ],
+)
+def test_steps_at_once_are_half_a_second_and_a_quarter_of_an_epoch_at_most(multiply_adds, batch_size, steps, expected):
+    plan = SimpleNamespace(multiply_adds=multiply_adds)
+    assert steps_at_once(plan, batch_size, steps) == expected
