@@ -21,7 +21,7 @@ import tensorflow as tf
 from cnnctl.cli import app
 
 EXECUTIONS = 10
-_OPERATION = re.compile(r"\S+[^:\s]:\w+")
+_OPERATION = re.compile(r"\S+[^:\s]:\w+|IteratorGetNext\w*::DoCompute")
 _KINDS = (
     ("feeding", r"IteratorGetNext|Optional"),
     ("convolution", r":\w*Conv2D"),
