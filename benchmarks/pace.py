@@ -18,13 +18,14 @@ PROFILED = ROOT / "benchmarks" / "profiled.py"
 
 @dataclass(frozen=True)
 class Network:
-    """A config of the benchmarks: its name in plain_loop.py, its images, its settings, multiply-adds an image."""
+    """A config of the benchmarks: its name in plain_loop.py, its images, its settings, multiply-adds an image, rounds."""
 
     kind: str
     config: str | Path
     images: int
     settings: dict[str, object]
     multiply_adds: int
+    rounds: int
 
 
 def networks(folder: Path) -> list[Network]:
@@ -39,7 +40,8 @@ def networks(folder: Path) -> list[Network]:
         modern = ROOT / "benchmarks" / "modern.yaml"
         chosen.insert(1, ("modern", modern, 896, {"data.train": Path(pets).absolute(), "train.epochs": 3}))
     return [
-        Network(kind, config, images, settings, _multiply_adds(config)) for kind, config, images, settings in chosen
+        Network(kind, config, images, settings, _multiply_adds(config), ROUNDS if kind == "plain" else -(-ROUNDS // 3))
+        for kind, config, images, settings in chosen
     ]
 
 
@@ -56,7 +58,7 @@ def section(folder: Path) -> str:
         "## Training steps beside a bare loop, and beside the machine's ceiling",
         "",
         "cnnctl trains from files with the config's augmentation; `benchmarks/plain_loop.py` fits the same network in",
-        f"the same precision to images in memory, with none. Images/s of the last epoch's steps; rounds: {ROUNDS}.",
+        "the same precision to images in memory, with none. Images/s of the last epoch's steps, of each round.",
         "The ceiling (`benchmarks/ceiling.py`) is the best rate of a 3x3 convolution, forward",
         "and backward; its share is 6 operations a multiply-add of the plan times images/s over that rate.",
         "",
@@ -93,7 +95,7 @@ def section(folder: Path) -> str:
 def _paces(network: Network, precision: str, cache: Path) -> tuple[list[float], list[float], str]:
     ours, theirs = [], []
     policy = ""
-    for _ in range(ROUNDS):
+    for _ in range(network.rounds):
         run = train(network.config, {**network.settings, "train.precision": precision}, cache)
         policy = run.environment["precision"]["policy"]
         ours.append(run.images_per_second[-1])
