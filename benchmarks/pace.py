@@ -18,7 +18,7 @@ PROFILED = ROOT / "benchmarks" / "profiled.py"
 
 @dataclass(frozen=True)
 class Network:
-    """A config of the benchmarks: its name in plain_loop.py, its images, its settings, multiply-adds an image, rounds."""
+    """A config of the benchmarks: its name in plain_loop.py, images, settings, multiply-adds an image, and rounds."""
 
     kind: str
     config: str | Path
