@@ -178,8 +178,6 @@ def _constants(facts: Facts, split: str) -> list[str]:
     if isinstance(train.class_weight, dict):
         weights: dict[str, Node] = {text(name): literal(train.class_weight.get(name, 1.0)) for name in facts.classes}
         found += lines(mapping(weights), 0, "CLASS_WEIGHT = ")
-    if facts.start is not None:
-        found.append(f"INITIAL_WEIGHTS = {text(str(facts.start.path))}")
     return found
 
 
@@ -332,7 +330,7 @@ def _begin(start: Beginning | None) -> list[str]:
     if start is None:
         return []
     part = "" if start.takes_output else "[:-1]"
-    found = ["    start = keras.models.load_model(INITIAL_WEIGHTS)"]
+    found = lines(call("keras.models.load_model", text(str(start.path))), STEP, "start = ")
     found.append("    theirs = [layer for layer in start.layers if layer.weights]")
     found.append("    ours = [layer for layer in model.layers if layer.weights]")
     if not start.takes_output:

@@ -89,7 +89,7 @@ def assert_runs(words: list[str], step: Step, folder: Path) -> None:
     program = {"cnnctl": [sys.executable, "-P", "-m", "cnnctl"], "python": [sys.executable]}[words[0]]
     done = subprocess.run([*program, *words[1:]], cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{step.command}\n{done.stdout}{done.stderr}"
-    if words[1] == "summary":
+    if words[1] == "summary" and "--set" in words:
         assert done.stdout.strip("\n") == step.shown
 
 
