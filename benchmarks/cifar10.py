@@ -13,6 +13,7 @@ from benchmarks.command import ROOT, ROUNDS, of, train
 from benchmarks.processes import watch
 
 AUTO, FLOAT32, PLAIN = "cnnctl, precision auto", "cnnctl, precision float32", "plain Keras script"
+ALL = "cnnctl, precision auto, all 50,000 images"
 TORCH = "plain PyTorch, bfloat16"
 MB = 1e6
 
@@ -26,9 +27,10 @@ class Seen:
     peak: int
 
 
-def by_cnnctl(folder: Path, precision: str, seed: int) -> Seen:
+def by_cnnctl(folder: Path, seed: int, **settings: object) -> Seen:
     """`cnnctl train configs/cifar10.yaml`, the images decoded afresh."""
-    trained = train("cifar10", {**of(folder), "seed": seed, "train.precision": precision})
+    sets = {key.replace("__", "."): value for key, value in settings.items()}
+    trained = train("cifar10", {**of(folder), "seed": seed, **sets})
     return Seen(trained.accuracy, trained.seconds, trained.peak)
 
 
@@ -44,8 +46,9 @@ def alternatives(folder: Path) -> dict[str, Callable[[int], Seen]]:
     scripts = ROOT / "benchmarks"
     keras = [sys.executable, str(scripts / "plain_keras.py"), str(folder)]
     found: dict[str, Callable[[int], Seen]] = {
-        AUTO: lambda seed: by_cnnctl(folder, "auto", seed),
-        FLOAT32: lambda seed: by_cnnctl(folder, "float32", seed),
+        AUTO: lambda seed: by_cnnctl(folder, seed),
+        FLOAT32: lambda seed: by_cnnctl(folder, seed, train__precision="float32"),
+        ALL: lambda seed: by_cnnctl(folder, seed, data__validation=0),
         PLAIN: lambda seed: by_script([*keras, str(seed)]),
     }
     python = os.environ.get("TORCH")
@@ -75,7 +78,7 @@ def report(seen: dict[str, list[Seen]]) -> str:
         "",
         f"{ROUNDS} seeds each, taking turns; the ratio is of median times to the {PLAIN}'s",
         "(`benchmarks/plain_keras.py`; `benchmarks/plain_torch.py` is the other).",
-        "cnnctl trains on 45,000 images, keeps 5,000 to validate on, and its time includes decoding, validation,",
+        "cnnctl trains on 45,000 images unless said, keeps 5,000 to validate on, and its time includes decoding, validation,",
         "evaluation, plots and export; the scripts train on all 50,000, validate on none, and save the model. Peak",
         "memory is physical (VmHWM), libraries and mapped images included, median of the seeds; the small processes",
         "that decode at first, long before the peak, are not in it.",
