@@ -25,7 +25,7 @@ class Training:
         accuracy: On the test images.
         seconds: From process start to process end.
         images_per_second: Of each epoch, as it was printed; empty for a run that was made before.
-        validation: Validation accuracy of each epoch.
+        validation: Validation accuracy of each epoch; empty without validation images.
         environment: What environment.json says.
         peak: Bytes of physical memory, mapped files included.
     """
@@ -66,7 +66,7 @@ def _read(run: Path) -> Training:
     """A complete run, its seconds by its own account."""
     environment = json.loads((run / "environment.json").read_text())
     with (run / "history.csv").open() as file:
-        validation = tuple(float(row["val_accuracy"]) for row in csv.DictReader(file))
+        validation = tuple(float(row["val_accuracy"]) for row in csv.DictReader(file) if "val_accuracy" in row)
     accuracy = json.loads((run / "metrics.json").read_text())["accuracy"]
     return Training(accuracy, environment["seconds"]["total"], (), validation, environment)
 
