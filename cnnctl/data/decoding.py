@@ -54,7 +54,7 @@ def decode_into(paths: Sequence[str], spec: ImageSpec, arrays: Arrays, progress:
             try:
                 decode_row(paths[row], row, spec, arrays)
             except ImageError as error:
-                failures[row] = error.message + (f" ({error.hint})" if error.hint else "")
+                failures[row] = error.reason
         return len(chunk)
 
     done = len(paths) - len(rows)

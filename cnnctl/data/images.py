@@ -34,6 +34,11 @@ Image = NDArray[np.uint8]
 class ImageError(DataError):
     """One image cannot be used; `message` is the reason without the file's name."""
 
+    @property
+    def reason(self) -> str:
+        """The message and the mend in one line."""
+        return self.message + (f" ({self.hint})" if self.hint else "")
+
 
 @dataclass(frozen=True)
 class ImageSpec:

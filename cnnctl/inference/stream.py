@@ -70,11 +70,6 @@ def classify(classifier: Classifier, paths: Iterable[str], batch_size: int | Non
                 yield from pending.popleft().result()
 
 
-def reason(error: ImageError) -> str:
-    """Why an image cannot be used, in one line."""
-    return error.message + (f" ({error.hint})" if error.hint else "")
-
-
 def _read(path: str, spec: ImageSpec) -> Image | ImageError:
     try:
         return read_image(path, spec)
@@ -89,6 +84,6 @@ def _answers(classifier: Classifier, paths: list[str], turn: threading.Lock) -> 
     good = [image for image in decoded if not isinstance(image, ImageError)]
     rows = iter(classifier.probabilities(np.stack(good)) if good else ())
     return [
-        Answer(path, None, reason(image)) if isinstance(image, ImageError) else Answer(path, next(rows))
+        Answer(path, None, image.reason) if isinstance(image, ImageError) else Answer(path, next(rows))
         for path, image in zip(paths, decoded, strict=True)
     ]

@@ -15,7 +15,6 @@ from cnnctl.data.images import ImageError, ImageSpec
 from cnnctl.errors import CnnctlError
 from cnnctl.inference.model import Classifier
 from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
-from cnnctl.inference.stream import reason
 from cnnctl.serving import metrics
 from cnnctl.serving.batcher import Batcher, Outcome, Seen
 from cnnctl.serving.bodies import Purse, Upload, read_uploads
@@ -114,7 +113,7 @@ class Service:
 
     def _row(self, upload: Upload, outcome: Outcome, top: int) -> Row:
         if isinstance(outcome, ImageError):
-            return Row(upload.name, (), reason(outcome))
+            return Row(upload.name, (), outcome.reason)
         return make_row(upload.name, outcome.probabilities, self.classifier.classes, top)
 
     def _insist_on_one(self, uploads: list[Upload], outcomes: list[Outcome]) -> None:
