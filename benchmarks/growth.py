@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.processes import Watched, cnnctl
-from cnnctl.data.images import opencv
+from cnnctl.data.decoder.images import opencv
 
 SIZES = (5_000, 50_000, 500_000)
 LISTED = 200_000

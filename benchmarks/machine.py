@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import version
 
-from cnnctl.training.devices import cpu_precision, processor_flags, processor_name, usable_cores
+from cnnctl.models.devices import cpu_precision, processor_flags, processor_name, usable_cores
 
 PACKAGES = ("keras", "tensorflow", "jax", "onnxruntime", "opencv-python-headless", "numpy")
 

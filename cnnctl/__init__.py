@@ -16,8 +16,6 @@ Importing it costs nothing: each name brings what it needs when it is used.
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
-
 __all__ = [
     "BusyError",
     "CnnctlError",
@@ -51,7 +49,7 @@ if TYPE_CHECKING:
     from cnnctl.api.summary import Summary, summarize
     from cnnctl.api.training import train
     from cnnctl.config import Config
-    from cnnctl.data.images import ImageError
+    from cnnctl.data.decoder.images import ImageError
     from cnnctl.errors import (
         BusyError,
         CnnctlError,
@@ -63,6 +61,7 @@ if TYPE_CHECKING:
         RunError,
         UsageError,
     )
+    from cnnctl.version import __version__
 else:
     _HOMES = {
         "api.configs": ("load_config",),
@@ -72,11 +71,12 @@ else:
         "api.summary": ("Summary", "summarize"),
         "api.training": ("train",),
         "config": ("Config",),
-        "data.images": ("ImageError",),
+        "data.decoder.images": ("ImageError",),
         "errors": (
             *("BusyError", "CnnctlError", "ConfigError", "DataError", "DivergedError", "InterruptedTrainingError"),
             *("MachineError", "RunError", "UsageError"),
         ),
+        "version": ("__version__",),
     }
 
     def __getattr__(name):

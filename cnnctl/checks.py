@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.architecture import Plan, make_plan
-from cnnctl.architecture.remarks import remarks as plan_remarks
+from cnnctl.architecture.warnings import remarks as plan_remarks
 from cnnctl.config import Config, Loaded
 from cnnctl.config.augmentations import RandomCrop
 from cnnctl.config.load import BUILT_IN_DATA
@@ -20,7 +20,7 @@ from cnnctl.runs.directory import missing_weights
 from cnnctl.tracking.packages import insist_on_packages
 
 if TYPE_CHECKING:
-    from cnnctl.data.cache import Decoded
+    from cnnctl.data.cache.decoded import Decoded
     from cnnctl.data.catalog import Catalog
 
 _UNKNOWN_CLASSES = 2
@@ -258,7 +258,7 @@ def decode_catalog(
         strict: Whether the same image in two splits, images of one colour, and classes without test images are
             problems; else they are remarks.
     """
-    from cnnctl.data.cache import decode_images
+    from cnnctl.data.cache.decoded import decode_images
     from cnnctl.data.catalog import image_spec
 
     assert loaded.data is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnctl.data.images import opencv
+from cnnctl.data.decoder.images import opencv
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 

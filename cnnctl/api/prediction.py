@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.api.runs import AnyRun, find
-from cnnctl.data.images import Image, ImageError, ImageSpec, decode, from_pixels, read_image
+from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, decode, from_pixels, read_image
 from cnnctl.errors import UsageError
 from cnnctl.inference.model import load_classifier
 from cnnctl.inference.rows import DEFAULT_TOP, likeliest

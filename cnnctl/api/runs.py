@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.config import Config, load
-from cnnctl.runs import Run, files, find_run
-from cnnctl.words import percent
+from cnnctl.formatting import percent
+from cnnctl.runs import Run, find_run
+from cnnctl.system import files
 
 if TYPE_CHECKING:
     import pandas as pd

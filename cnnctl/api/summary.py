@@ -11,7 +11,7 @@ from cnnctl.api.configs import Source
 from cnnctl.architecture import LayerPlan
 from cnnctl.config.values import load_values
 from cnnctl.errors import ConfigError, UsageError
-from cnnctl.subject import CONFIG_SUFFIXES, Subject, find_subject, subject_of
+from cnnctl.network_source import CONFIG_SUFFIXES, Subject, find_subject, subject_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,12 +52,12 @@ class Summary:
 
     def to_dict(self, formulas: bool = False) -> dict[str, Any]:
         """What `summary --json` prints; with the arithmetic of each layer, where `formulas` are asked for."""
-        from cnnctl.telling.summary import to_json
+        from cnnctl.terminal.summary import to_json
 
         return to_json(self.subject, formulas)
 
     def __str__(self) -> str:
-        from cnnctl.telling.summary import print_summary
+        from cnnctl.terminal.summary import print_summary
 
         text = io.StringIO()
         print_summary(self.subject, with_formulas=False, stream=text)

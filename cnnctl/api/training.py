@@ -12,11 +12,11 @@ from cnnctl.api.runs import TrainedRun
 from cnnctl.api.watching import watching
 from cnnctl.config.values import load_values
 from cnnctl.errors import BusyError, UsageError
-from cnnctl.interrupts import caught_in_a_guest
-from cnnctl.quiet import captured_stderr
-from cnnctl.training.backend import settings_kept
+from cnnctl.models.backend import settings_kept
+from cnnctl.system.interrupts import caught_in_a_guest
+from cnnctl.system.stderr import captured_stderr
+from cnnctl.system.watcher import Watcher
 from cnnctl.training.launch import Order, launch
-from cnnctl.training.progress import Watcher
 
 _turn = threading.Lock()
 

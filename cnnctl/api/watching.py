@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from cnnctl.training.progress import Silent, Watcher
+from cnnctl.system.watcher import Silent, Watcher
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def watching(progress: bool | Watcher, stream: TextIO) -> Iterator[Watcher]:
     elif not progress:
         yield Silent()
     else:
-        from cnnctl.telling.watch import make_watcher
+        from cnnctl.terminal.watch import make_watcher
 
         watcher = make_watcher(stream)
         try:

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from cnnctl.architecture.plan import LayerPlan, Plan, make_plan
-from cnnctl.archives import read_member
 from cnnctl.config.layers import LAYERS, RealLayer
 from cnnctl.errors import RunError
+from cnnctl.system.zip import read_member
 
 _MOST_BYTES = 10_000_000
 _KINDS = {name.replace("_", ""): name for name in LAYERS if name != "repeat"}

@@ -11,8 +11,8 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from cnnctl import __version__
 from cnnctl.errors import EXIT_INTERRUPTED, CnnctlError
+from cnnctl.version import __version__
 
 app = typer.Typer(
     name="cnnctl",

@@ -8,11 +8,11 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
-from cnnctl.telling.render import LEFT, RIGHT, print_json, print_table
-from cnnctl.words import duration, size
+from cnnctl.formatting import duration, size
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
 
 if TYPE_CHECKING:
-    from cnnctl.data.entries import Entry, Removed
+    from cnnctl.data.cache.entries import Entry, Removed
 
 _DAY = 24 * 3600.0
 
@@ -38,7 +38,7 @@ def cache_cli(
 
     They are made again when they are needed: clearing costs time, never data.
     """
-    from cnnctl.data.entries import images_folder, list_entries, remove_entries
+    from cnnctl.data.cache.entries import images_folder, list_entries, remove_entries
     from cnnctl.errors import MachineError, UsageError
 
     base = images_folder("auto" if folder is None else str(folder.absolute()))

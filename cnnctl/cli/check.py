@@ -7,7 +7,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
-from cnnctl.telling.render import print_json
+from cnnctl.terminal.render import print_json
 
 if TYPE_CHECKING:
     from cnnctl.checks import Findings, Remark
@@ -26,8 +26,8 @@ def check_cli(
     from cnnctl.checks import check
     from cnnctl.config import parse_config
     from cnnctl.errors import ConfigError
-    from cnnctl.quiet import captured_stderr
-    from cnnctl.telling.watch import counting, make_watcher
+    from cnnctl.system.stderr import captured_stderr
+    from cnnctl.terminal.watch import counting, make_watcher
 
     with captured_stderr() as capture:
         watcher = make_watcher(capture.terminal)

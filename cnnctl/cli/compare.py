@@ -9,8 +9,8 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
-from cnnctl.telling.render import LEFT, RIGHT, print_json, print_table, printable
-from cnnctl.words import duration, percent
+from cnnctl.formatting import duration, percent
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from cnnctl.evaluation.comparison import Comparison, Making, Pairing, Side
@@ -185,7 +185,7 @@ def _or_missing(value: float | None, form: str) -> str:
 def _print_tests(comparison: "Comparison") -> None:
     import textwrap
 
-    from cnnctl.evaluation.paired import SIGNIFICANCE
+    from cnnctl.evaluation.significance import SIGNIFICANCE
 
     letters = [side.letter for side in comparison.sides]
     for one in comparison.pairings:

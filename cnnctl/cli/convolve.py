@@ -9,13 +9,13 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
-from cnnctl.teaching.kernels import ACTIVATIONS, KERNELS
-from cnnctl.telling.render import LEFT, RIGHT, print_json, print_table, printable
+from cnnctl.convolve.kernels import ACTIVATIONS, KERNELS
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, printable
 
 if TYPE_CHECKING:
-    from cnnctl.teaching.convolution import Stages, Sum
-    from cnnctl.teaching.lesson import Lesson
-    from cnnctl.teaching.sources import Picture
+    from cnnctl.convolve.convolution import Stages, Sum
+    from cnnctl.convolve.lesson import Lesson
+    from cnnctl.convolve.sources import Picture
 
 _DRAWN_SIZE, _DRAWN_PADDING = "300", "same"
 _NUMBERS_SIZE, _NUMBERS_PADDING = "own", "valid"
@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 def _list_kernels(wanted: bool) -> None:
     if not wanted:
         return
-    from cnnctl.cli.numbers import grid
+    from cnnctl.convolve.numbers import grid
 
     for place, (name, kernel) in enumerate(KERNELS.items()):
         print(f"{chr(10) if place else ''}{name}: {kernel.meaning}")
@@ -144,12 +144,12 @@ def convolve_cli(
 
     Convolution as in every CNN library: the kernel is not flipped, and a colour picture's channels are summed.
     """
+    from cnnctl.convolve.convolution import explain, run_filter
+    from cnnctl.convolve.lesson import Words, make_lesson, parse_place, parse_size
+    from cnnctl.convolve.lesson import crop as cut
+    from cnnctl.convolve.sources import is_matrix, read_kernel, read_picture
     from cnnctl.errors import UsageError
-    from cnnctl.quiet import captured_stderr
-    from cnnctl.teaching.convolution import explain, run_filter
-    from cnnctl.teaching.lesson import Words, make_lesson, parse_place, parse_size
-    from cnnctl.teaching.lesson import crop as cut
-    from cnnctl.teaching.sources import is_matrix, read_kernel, read_picture
+    from cnnctl.system.stderr import captured_stderr
 
     if at is not None and not numbers:
         raise UsageError("--at says which output --numbers explains", "add --numbers")
@@ -181,8 +181,8 @@ def convolve_cli(
 
 
 def _draw(shown: Shown, path: Path, sources: tuple[str, str]) -> None:
-    from cnnctl.cli.png import check_png, save_png
-    from cnnctl.teaching.drawing import stages_png
+    from cnnctl.convolve.drawing import stages_png
+    from cnnctl.terminal.png import check_png, save_png
 
     check_png(path, "--output", sources)
     picture = replace(shown.picture, name=printable(shown.picture.name))
@@ -193,7 +193,7 @@ def _draw(shown: Shown, path: Path, sources: tuple[str, str]) -> None:
 
 def to_json(shown: Shown, total: "Sum | None", output: Path | None) -> dict[str, Any]:
     """The form of `convolve --json`; with `total`, that of `--numbers` too."""
-    from cnnctl.cli.numbers import numbers_json
+    from cnnctl.convolve.numbers import numbers_json
 
     what, stages = shown.lesson.filter, shown.stages
     value: dict[str, Any] = {
@@ -214,7 +214,7 @@ def to_json(shown: Shown, total: "Sum | None", output: Path | None) -> dict[str,
 
 
 def _print(shown: Shown, total: "Sum | None", output: Path | None) -> None:
-    from cnnctl.cli.numbers import print_numbers
+    from cnnctl.convolve.numbers import print_numbers
 
     (high, wide, channels), own = shown.picture.pixels.shape, shown.picture.own_size
     kind = "grey" if channels == 1 else "red, green and blue"
@@ -232,7 +232,7 @@ def _print(shown: Shown, total: "Sum | None", output: Path | None) -> None:
 
 def _filter_text(shown: Shown) -> str:
     """`kernel edge 3x3x1, strides 1, padding same, bias 0`."""
-    from cnnctl.teaching.lesson import show
+    from cnnctl.convolve.lesson import show
 
     what = shown.lesson.filter
     down, right = what.strides
@@ -244,7 +244,7 @@ def _filter_text(shown: Shown) -> str:
 
 
 def _print_stages(shown: Shown) -> None:
-    from cnnctl.teaching.lesson import describe_pooling, show
+    from cnnctl.convolve.lesson import describe_pooling, show
 
     what, stages = shown.lesson.filter, shown.stages
     steps = [("picture", stages.picture), ("feature map", stages.feature_map), (what.activation, stages.activated)]

@@ -7,7 +7,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
-from cnnctl.telling.render import print_json, printable
+from cnnctl.terminal.render import print_json, printable
 
 if TYPE_CHECKING:
     from cnnctl.ejecting.eject import Ejected
@@ -30,8 +30,8 @@ def eject_cli(
     from cnnctl.checks import check
     from cnnctl.config import parse_config
     from cnnctl.ejecting.eject import eject, refuse_output
-    from cnnctl.quiet import captured_stderr
-    from cnnctl.telling.watch import counting, make_watcher
+    from cnnctl.system.stderr import captured_stderr
+    from cnnctl.terminal.watch import counting, make_watcher
 
     refuse_output(output)
     with captured_stderr() as capture:

@@ -7,7 +7,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption, RunOption
-from cnnctl.telling.render import print_json
+from cnnctl.terminal.render import print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -31,10 +31,10 @@ def evaluate_cli(
 ) -> None:
     """Judge a run: loss, accuracy, metrics of each class, confusion matrix."""
     from cnnctl.evaluation.evaluate import evaluate
-    from cnnctl.quiet import captured_stderr
     from cnnctl.runs import find_run
-    from cnnctl.telling.evaluation import print_evaluation
-    from cnnctl.telling.watch import counting, make_watcher
+    from cnnctl.system.stderr import captured_stderr
+    from cnnctl.terminal.evaluation import print_evaluation
+    from cnnctl.terminal.watch import counting, make_watcher
 
     found = find_run(run)
     with captured_stderr() as capture:

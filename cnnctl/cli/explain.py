@@ -8,13 +8,13 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption, RunOption
-from cnnctl.telling.render import print_json, printable
-from cnnctl.words import percent
+from cnnctl.formatting import percent
+from cnnctl.terminal.render import print_json, printable
 
 if TYPE_CHECKING:
     from cnnctl.explaining.explain import Explanation, Wish
-    from cnnctl.explaining.network import Network
     from cnnctl.explaining.sections import Section
+    from cnnctl.models.of_run import Network
     from cnnctl.runs import Run
 
 PAGE = "explanation.html"
@@ -60,10 +60,10 @@ def explain_cli(
     from cnnctl.errors import UsageError
     from cnnctl.explaining.activation_maps import METHODS
     from cnnctl.explaining.explain import Wish, parse_unit
-    from cnnctl.explaining.network import run_plan
     from cnnctl.explaining.sections import make_sections, page
-    from cnnctl.quiet import captured_stderr
+    from cnnctl.models.of_run import run_plan
     from cnnctl.runs import find_run
+    from cnnctl.system.stderr import captured_stderr
 
     if method not in METHODS:
         raise UsageError(f"there is no method {method}", f"methods are {', '.join(METHODS)}")
@@ -95,12 +95,12 @@ def _default_folder(image: Path) -> str:
 
 def _compute(run: "Run", image: Path, wish: "Wish") -> "tuple[Explanation, Network]":
     """The explanation, made on the processor; the image is tried before Keras is loaded, which takes seconds."""
-    from cnnctl.data.images import ImageError, read_image
+    from cnnctl.data.decoder.images import ImageError, read_image
     from cnnctl.errors import DataError
     from cnnctl.explaining.explain import explain
-    from cnnctl.explaining.network import load_network
     from cnnctl.inference.model import load_classifier
-    from cnnctl.training.backend import choose_backend, import_keras_on_the_processor
+    from cnnctl.models.backend import choose_backend, import_keras_on_the_processor
+    from cnnctl.models.of_run import load_network
 
     classifier = load_classifier(run)
     try:
@@ -128,7 +128,7 @@ def _check(folder: Path) -> None:
 
 
 def _is_ours(name: str) -> bool:
-    from cnnctl.runs.files import is_aside
+    from cnnctl.system.files import is_aside
 
     return name == PAGE or _PICTURE.fullmatch(name) is not None or is_aside(Path(name))
 
@@ -136,7 +136,7 @@ def _is_ours(name: str) -> bool:
 def _write(folder: Path, sections: "list[Section]", text: str) -> None:
     """The pictures, then the page; pictures of an earlier explanation are taken away last."""
     from cnnctl.errors import MachineError
-    from cnnctl.runs import files
+    from cnnctl.system import files
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,8 @@ import typer
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
 from cnnctl.exporting.formats import MAX_ACCURACY_DROP
-from cnnctl.telling.render import LEFT, print_json, print_table, printable
-from cnnctl.words import percent, size
+from cnnctl.formatting import percent, size
+from cnnctl.terminal.render import LEFT, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from cnnctl.exporting.export import Exported
@@ -60,9 +60,9 @@ def export_cli(
 ) -> None:
     """Write a run's model for another runtime, and prove there that it gives the same answers."""
     from cnnctl.exporting.export import export, parse_wish
-    from cnnctl.quiet import captured_stderr
     from cnnctl.runs import find_run
-    from cnnctl.telling.watch import make_watcher
+    from cnnctl.system.stderr import captured_stderr
+    from cnnctl.terminal.watch import make_watcher
 
     wish = parse_wish(form, quantize, output, max_drop)
     found = find_run(run)

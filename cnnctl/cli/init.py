@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnctl.cli.app import guarded
-from cnnctl.starting.examples import EXAMPLES
-from cnnctl.telling.render import LEFT, RIGHT, print_table, printable
+from cnnctl.init.examples import EXAMPLES
+from cnnctl.terminal.render import LEFT, RIGHT, print_table, printable
 
 if TYPE_CHECKING:
-    from cnnctl.starting.choose import Choices
-    from cnnctl.starting.look import Seen
+    from cnnctl.init.choose import Choices
+    from cnnctl.init.look import Seen
 
 _MOST_CLASSES = 12
 _NAMES = ", ".join(EXAMPLES)
@@ -55,7 +55,7 @@ def init_cli(
 
 def _copy(name: str, output: Path | None) -> None:
     """Write a ready config."""
-    from cnnctl.starting.examples import read_example
+    from cnnctl.init.examples import read_example
 
     example = read_example(name)
     path = output or Path(f"{name}.yaml")
@@ -82,7 +82,7 @@ def _refuse(path: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     from cnnctl.errors import MachineError
-    from cnnctl.runs.files import write_text
+    from cnnctl.system.files import write_text
 
     try:
         write_text(path, text)
@@ -92,10 +92,10 @@ def _write(path: Path, text: str) -> None:
 
 def _look(data: str, output: Path | None) -> None:
     """Write a config for images."""
-    from cnnctl.quiet import captured_stderr
-    from cnnctl.starting.choose import choose
-    from cnnctl.starting.compose import compose, run_name
-    from cnnctl.starting.look import look
+    from cnnctl.init.choose import choose
+    from cnnctl.init.compose import compose, run_name
+    from cnnctl.init.look import look
+    from cnnctl.system.stderr import captured_stderr
 
     name = run_name(data)
     path = output or Path(f"{name}.yaml")

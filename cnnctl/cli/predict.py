@@ -12,9 +12,9 @@ import typer
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import RunOption
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
+from cnnctl.formatting import percent
 from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
-from cnnctl.telling.render import LEFT, RIGHT, print_table, printable
-from cnnctl.words import percent
+from cnnctl.terminal.render import LEFT, RIGHT, print_table, printable
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
@@ -48,9 +48,9 @@ def predict_cli(
     from cnnctl.inference.inputs import expand_inputs
     from cnnctl.inference.model import load_classifier
     from cnnctl.inference.stream import classify
-    from cnnctl.quiet import captured_stderr
     from cnnctl.runs import find_run
-    from cnnctl.runs.files import replacing
+    from cnnctl.system.files import replacing
+    from cnnctl.system.stderr import captured_stderr
 
     if output_format not in FORMATS:
         raise UsageError(f"there is no format {output_format}", f"formats are {', '.join(FORMATS)}")
@@ -129,7 +129,7 @@ def _write_jsonl(rows: Iterable[Row], stream: TextIO) -> None:
 
 
 def _write_csv(rows: Iterable[Row], stream: TextIO) -> None:
-    from cnnctl.runs.files import write_rows
+    from cnnctl.system.files import write_rows
 
     write_rows(stream, [("path", "label", "probability", "error")])
     answers = ((row, *(row.top[0] if row.top else ("", ""))) for row in rows)

@@ -7,8 +7,8 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
-from cnnctl.telling.render import LEFT, RIGHT, print_json, print_table, printable
-from cnnctl.words import percent
+from cnnctl.formatting import percent
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from cnnctl.pictures.preview import Sample
@@ -40,13 +40,13 @@ def preview_cli(
 
     The variations are those of the first epochs of a training that can use every image.
     """
-    from cnnctl.cli.png import check_png, save_png
     from cnnctl.config import load
     from cnnctl.data.catalog import make_catalog
     from cnnctl.data.split import TRAIN
     from cnnctl.pictures import style
     from cnnctl.pictures.preview import make_samples, preview_figure
-    from cnnctl.quiet import captured_stderr
+    from cnnctl.system.stderr import captured_stderr
+    from cnnctl.terminal.png import check_png, save_png
 
     if output is not None:
         check_png(output, "--output")

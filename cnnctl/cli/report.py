@@ -8,7 +8,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
-from cnnctl.telling.render import print_json, printable
+from cnnctl.terminal.render import print_json, printable
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +25,9 @@ def report_cli(
     as_json: JsonOption = False,
 ) -> None:
     """Write one page with everything about a run: RUN/report.html, which needs no network."""
-    from cnnctl.quiet import captured_stderr
-    from cnnctl.report.write import write_report
+    from cnnctl.evaluation.report.write import write_report
     from cnnctl.runs import find_run
+    from cnnctl.system.stderr import captured_stderr
 
     found = find_run(run)
     with captured_stderr():

@@ -7,8 +7,8 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
-from cnnctl.telling.render import LEFT, RIGHT, print_json, print_table, printable
-from cnnctl.words import percent
+from cnnctl.formatting import percent
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from cnnctl.runs.listing import Listed

@@ -7,7 +7,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
-from cnnctl.telling.render import RIGHT, print_json, print_table
+from cnnctl.terminal.render import RIGHT, print_json, print_table
 
 if TYPE_CHECKING:
     from cnnctl.config import Loaded
@@ -63,8 +63,8 @@ def _count_images(loaded: "Loaded") -> int:
 
 
 def _draw(loaded: "Loaded", rates: "Rates", steps: int, path: Path) -> None:
-    from cnnctl.cli.png import save_png
     from cnnctl.evaluation.plots.rates import learning_rate_png
+    from cnnctl.terminal.png import save_png
 
     assert loaded.config is not None
     save_png(path, learning_rate_png(rates, steps, f"{loaded.config.name}: {_title(loaded)}"), "--plot")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.app import guarded
-from cnnctl.telling.render import print_json
+from cnnctl.terminal.render import print_json
 
 
 def register(app: typer.Typer) -> None:

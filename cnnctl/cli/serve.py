@@ -10,7 +10,7 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.serving.limits import Limits
-from cnnctl.telling.render import printable
+from cnnctl.terminal.render import printable
 
 
 def register(app: typer.Typer) -> None:
@@ -50,9 +50,9 @@ def serve_cli(
     verbose: Annotated[bool, typer.Option("--verbose", help="Print a line for each request.")] = False,
 ) -> int:
     """Answer images over HTTP by the latest run, with a page to try it; ends by Ctrl-C or SIGTERM."""
-    from cnnctl.quiet import captured_stderr
     from cnnctl.runs import find_run
     from cnnctl.serving.server import address_of, insist_on_packages, is_local, listening, serve
+    from cnnctl.system.stderr import captured_stderr
 
     insist_on_packages()
     found = find_run(run)

@@ -7,10 +7,10 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption, SetOption
-from cnnctl.telling.render import print_json
+from cnnctl.terminal.render import print_json
 
 if TYPE_CHECKING:
-    from cnnctl.subject import Subject
+    from cnnctl.network_source import Subject
 
 
 def register(app: typer.Typer) -> None:
@@ -38,11 +38,11 @@ def summary_cli(
     as_json: JsonOption = False,
 ) -> None:
     """Show every layer's output shape, parameters and cost, before anything is trained."""
-    from cnnctl.subject import find_subject
-    from cnnctl.telling.summary import print_summary, to_json
+    from cnnctl.network_source import find_subject
+    from cnnctl.terminal.summary import print_summary, to_json
 
     if plot is not None:
-        from cnnctl.cli.png import check_png
+        from cnnctl.terminal.png import check_png
 
         check_png(plot, "--plot", [] if source is None else [source])
     subject = find_subject(source, assignments or [])
@@ -55,9 +55,9 @@ def summary_cli(
 
 
 def _draw(subject: "Subject", path: Path) -> None:
-    from cnnctl.cli.png import save_png
     from cnnctl.pictures import style
     from cnnctl.pictures.network import network_figure
+    from cnnctl.terminal.png import save_png
 
     with style.drawing():
         save_png(path, style.png(network_figure(subject.plan, subject.name)), "--plot")

@@ -10,8 +10,8 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
-from cnnctl.telling.render import LEFT, RIGHT, print_json, print_table
-from cnnctl.words import duration, percent
+from cnnctl.formatting import duration, percent
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
 
 if TYPE_CHECKING:
     from cnnctl.training.train import Trained
@@ -40,9 +40,9 @@ def train_cli(
     begun = time.perf_counter()
     from cnnctl.config import parse_config
     from cnnctl.errors import UsageError
-    from cnnctl.interrupts import caught
-    from cnnctl.quiet import captured_stderr
-    from cnnctl.telling.watch import make_watcher
+    from cnnctl.system.interrupts import caught
+    from cnnctl.system.stderr import captured_stderr
+    from cnnctl.terminal.watch import make_watcher
     from cnnctl.training.launch import Order, launch
 
     if resume and output is None:

@@ -6,7 +6,7 @@
 import shutil
 from pathlib import Path
 
-from cnnctl.data.folders import cache_folder, staging_folder
+from cnnctl.data.cache.folders import cache_folder, staging_folder
 
 VERSION = 1
 CLASSES = 10
@@ -28,7 +28,7 @@ def _write(folder: Path) -> None:
     import numpy as np
     from sklearn.datasets import load_digits
 
-    from cnnctl.data.images import opencv
+    from cnnctl.data.decoder.images import opencv
 
     cv2 = opencv()
     digits = load_digits()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
 from cnnctl.data import builtin, table
-from cnnctl.data.images import MEGABYTE, MEGAPIXEL, ImageSpec
+from cnnctl.data.decoder.images import MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.data.listing import LINKS, Listing, list_class_folders
 from cnnctl.data.sources import is_table, table_columns
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION, grouped, least_images, stratified

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.cache import Decoded
+from cnnctl.data.cache.decoded import Decoded
 from cnnctl.data.split import SPLITS, TRAIN
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from cnnctl.data.split import SPLITS, TRAIN
 from cnnctl.ejecting.reading import choose_reader
 from cnnctl.ejecting.script import Beginning, Facts, compose
 from cnnctl.errors import RunError, UsageError
-from cnnctl.runs import files, find_run
+from cnnctl.runs import find_run
+from cnnctl.system import files
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.data.images import Image, ImageSpec, opencv
+from cnnctl.data.decoder.images import Image, ImageSpec, opencv
 
 _JPEG = b"\xff\xd8"
 

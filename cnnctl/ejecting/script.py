@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnctl import __version__
 from cnnctl.config import Config
 from cnnctl.data.augment import mixes
 from cnnctl.ejecting import fitting
@@ -12,7 +11,8 @@ from cnnctl.ejecting.network import L2_POOLING, model_lines, uses_l2_pooling
 from cnnctl.ejecting.reading import Reader
 from cnnctl.ejecting.source import STEP, Node, array, call, comment, lines, literal, mapping, opened, text
 from cnnctl.ejecting.variations import augmentation_lines, variation_remarks
-from cnnctl.words import size
+from cnnctl.formatting import size
+from cnnctl.version import __version__
 
 _MUCH_MEMORY = 10**9
 _FLOAT32 = ("auto", "float32")

@@ -13,8 +13,9 @@ from cnnctl.architecture import Plan, make_plan
 from cnnctl.config import Config, load
 from cnnctl.config.difference import Difference, differences
 from cnnctl.errors import CnnctlError, RunError, UsageError
-from cnnctl.evaluation.paired import SIGNIFICANCE, holm, mcnemar
-from cnnctl.runs import Run, files, find_run
+from cnnctl.evaluation.significance import SIGNIFICANCE, holm, mcnemar
+from cnnctl.runs import Run, find_run
+from cnnctl.system import files
 
 _AGAIN = "`cnnctl evaluate --run {}` writes it anew"
 _UNREADABLE = "train it again"

@@ -12,7 +12,7 @@ from cnnctl.config import load
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import DataError, UsageError
 from cnnctl.evaluation.judged import Judged
@@ -20,8 +20,9 @@ from cnnctl.evaluation.metrics import Metrics, score
 from cnnctl.evaluation.plots.write import write_plots
 from cnnctl.inference.model import load_classifier
 from cnnctl.inference.stream import classify
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
 from cnnctl.runs.directory import own
+from cnnctl.system import files
 
 Progress = Callable[[int, int], None]
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.architecture import LayerPlan
-from cnnctl.explaining.network import Network, Values
-from cnnctl.training.backend import JAX
+from cnnctl.models.backend import JAX
+from cnnctl.models.of_run import Network, Values
 
 GRAD_CAM, HIRES_CAM = "grad-cam", "hires-cam"
 METHODS = (GRAD_CAM, HIRES_CAM)

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.architecture import LayerPlan, Plan
-from cnnctl.architecture.field import Span, receptive_window
-from cnnctl.data.images import Image
+from cnnctl.architecture.receptive_field import Span, receptive_window
+from cnnctl.data.decoder.images import Image
 from cnnctl.errors import RunError, UsageError
 from cnnctl.explaining.activation_maps import GRAD_CAM, ClassMap, class_maps
-from cnnctl.explaining.network import FeatureMaps, Network, features, seen_layers
 from cnnctl.inference.model import expand
+from cnnctl.models.of_run import FeatureMaps, Network, features, seen_layers
 
 _LARGEST_DIFFERENCE = 1e-2
 """Between two files of one network, in probability: more than rounding makes of any image."""

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cnnctl import __version__
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.exporting.formats import Format
 from cnnctl.exporting.parity import Parity
 from cnnctl.exporting.runtimes import Opened
+from cnnctl.version import __version__
 
 
 def describe(

@@ -26,9 +26,9 @@ from cnnctl.exporting.place import default_path, publish, refuse_unfit, size_of,
 from cnnctl.exporting.runtimes import open_exported
 from cnnctl.exporting.savedmodel_folder import write_savedmodel
 from cnnctl.inference.model import Classifier, load_classifier, metadata
+from cnnctl.models.backend import TENSORFLOW, choose_backend, import_keras_on_the_processor, title
 from cnnctl.runs import Run
-from cnnctl.training.backend import TENSORFLOW, choose_backend, import_keras_on_the_processor, title
-from cnnctl.training.progress import Watcher
+from cnnctl.system.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def export(run: Run, wish: Wish, watcher: Watcher) -> Exported:
 
 def _load(run: Run, form: Format, watcher: Watcher) -> Any:
     """model.keras, which Keras computes on the processor."""
-    from cnnctl.explaining.network import load_network
+    from cnnctl.models.of_run import load_network
 
     backend = choose_backend("auto") if form == ONNX else TENSORFLOW
     watcher.busy(f"loading {title(backend)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import DataError, RunError
 from cnnctl.evaluation.evaluate import label_numbers

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.exporting.formats import FLOAT16, INT8
 from cnnctl.exporting.images import Labelled, decoded
+from cnnctl.formatting import percent
 from cnnctl.inference.model import expand
-from cnnctl.training.export import LIMIT
-from cnnctl.words import percent
+from cnnctl.models.save import LIMIT
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """uint8 (N, height, width, channels) -> float32 (N, classes), or (N, 1) of a sigmoid."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cnnctl.errors import DiskError, MachineError, UsageError
 from cnnctl.exporting.formats import FORMATS, SAVEDMODEL, Format
-from cnnctl.runs import files
+from cnnctl.system import files
 
 _HINT = "choose another place with --output PATH"
 

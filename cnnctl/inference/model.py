@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.images import MAX_FILE_BYTES, MAX_PIXELS, MEGABYTE, MEGAPIXEL, ImageSpec
+from cnnctl.data.decoder.images import MAX_FILE_BYTES, MAX_PIXELS, MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.errors import RunError
 from cnnctl.inference.protobuf import keeps_weights_elsewhere
 from cnnctl.runs import Run

@@ -12,8 +12,8 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.decoding import are_small
-from cnnctl.data.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.cache.decoding import are_small
+from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.inference.model import Classifier
 
 BATCH = 64

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.data.images import Image
+from cnnctl.data.decoder.images import Image
 from cnnctl.pictures import style
 
 

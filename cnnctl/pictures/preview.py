@@ -13,7 +13,7 @@ import numpy as np
 from cnnctl.config import Config
 from cnnctl.data.augment import augmenter
 from cnnctl.data.catalog import image_spec
-from cnnctl.data.images import (
+from cnnctl.data.decoder.images import (
     Image,
     ImageError,
     ImageSpec,

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.archives import read_member
 from cnnctl.errors import RunError
-from cnnctl.runs import files
 from cnnctl.runs.directory import Run
+from cnnctl.system import files
+from cnnctl.system.zip import read_member
 
 KEPT = 2
 _STATE = "state.json"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.errors import BusyError, MachineError, RunError, UsageError
-from cnnctl.locks import Lock, try_lock
-from cnnctl.runs import files
+from cnnctl.system import files
+from cnnctl.system.locks import Lock, try_lock
 
 RUNS = "runs"
 LATEST = "latest"

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.errors import CnnctlError
-from cnnctl.locks import is_held
-from cnnctl.runs import files
 from cnnctl.runs.directory import Run
+from cnnctl.system import files
+from cnnctl.system.locks import is_held
 
 COMPLETE = "complete"
 TRAINING = "in training"

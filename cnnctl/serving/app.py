@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from cnnctl import __version__
 from cnnctl.serving import description as words
 from cnnctl.serving.errors import BUG, RequestError
 from cnnctl.serving.guard import Guard
 from cnnctl.serving.metrics import Metrics
 from cnnctl.serving.service import Service
 from cnnctl.serving.static_files import FILES, Static, docs
+from cnnctl.version import __version__
 
 PREDICT, VIEW, EXPLAIN, MODEL = "/v1/predict", "/v1/view", "/v1/explain", "/v1/model"
 HEALTH, METRICS, OPENAPI, DOCS = "/healthz", "/metrics", "/openapi.json", "/docs"

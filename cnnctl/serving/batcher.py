@@ -14,7 +14,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.images import MEGABYTE, Image, ImageError, decode, opencv
+from cnnctl.data.decoder.images import MEGABYTE, Image, ImageError, decode, opencv
 from cnnctl.inference.model import Classifier
 from cnnctl.inference.stream import batch_size_for
 from cnnctl.serving.errors import too_busy

@@ -20,8 +20,8 @@ from cnnctl.errors import CnnctlError
 from cnnctl.runs import Run
 
 if TYPE_CHECKING:
-    from cnnctl.data.images import Image
-    from cnnctl.explaining.network import Network
+    from cnnctl.data.decoder.images import Image
+    from cnnctl.models.of_run import Network
 
 _NICENESS = 10
 """Predictions come first."""
@@ -47,8 +47,8 @@ def main() -> None:
 
 @cache
 def _network(run: Run) -> "Network":
-    from cnnctl.explaining.network import load_network
-    from cnnctl.training.backend import choose_backend, import_keras_on_the_processor
+    from cnnctl.models.backend import choose_backend, import_keras_on_the_processor
+    from cnnctl.models.of_run import load_network
 
     import_keras_on_the_processor(choose_backend("auto"))
     return load_network(run)
@@ -59,8 +59,8 @@ def _answer(run: Run, question: dict[str, Any]) -> dict[str, Any]:
     from cnnctl.explaining.activation_maps import GRAD_CAM, class_maps
     from cnnctl.explaining.drawing import under_heat
     from cnnctl.explaining.explain import agreed
-    from cnnctl.explaining.network import features
     from cnnctl.explaining.sections import enlarged
+    from cnnctl.models.of_run import features
 
     image = np.frombuffer(base64.b64decode(question["pixels"]), np.uint8).reshape(question["shape"])
     probabilities = agreed(network, image, np.array(question["shipped"], np.float32))
@@ -84,8 +84,8 @@ def _answer(run: Run, question: dict[str, Any]) -> dict[str, Any]:
 
 def _address(picture: "Image") -> str:
     """An RGB picture as the address of an <img>."""
-    from cnnctl.pages.compact import compact
-    from cnnctl.pages.page import picture as address
+    from cnnctl.pictures.page import compact
+    from cnnctl.pictures.page import picture as address
     from cnnctl.serving.pictures import png
 
     kind, content = compact(png(picture))

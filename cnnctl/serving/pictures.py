@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnctl.data.images import Image, opencv
+from cnnctl.data.decoder.images import Image, opencv
 
 
 def png(pixels: Image) -> bytes:

@@ -10,8 +10,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cnnctl.data import headers
-from cnnctl.data.images import ImageError, ImageSpec
+from cnnctl.data.decoder import headers
+from cnnctl.data.decoder.images import ImageError, ImageSpec
 from cnnctl.errors import CnnctlError
 from cnnctl.inference.model import Classifier
 from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row

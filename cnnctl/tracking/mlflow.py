@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cnnctl import __version__
 from cnnctl.config import Config
 from cnnctl.config.dump import leaves, to_plain
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
+from cnnctl.system import files
 from cnnctl.tracking.tracker import Beginning, Figures, Outcome
+from cnnctl.version import __version__
 
 _MOST_PARAMS, _PARAMS_A_CALL = 500, 100
 _LONGEST_KEY, _LONGEST_VALUE = 250, 6000

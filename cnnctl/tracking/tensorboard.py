@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.config.dump import leaves, to_plain
-from cnnctl.data.headers import dimensions
+from cnnctl.data.decoder.headers import dimensions
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.tracking.tracker import Beginning, Figures, Outcome
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.interrupts import Interrupts
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
+from cnnctl.system import files
+from cnnctl.system.interrupts import Interrupts
+from cnnctl.system.watcher import Epoch, Watcher
 from cnnctl.training.feeding import Feed
-from cnnctl.training.progress import Epoch, Watcher
 from cnnctl.training.schedules import Rates
 
 _BETWEEN_STEPS = 0.1  # seconds between two pieces of news

@@ -6,15 +6,16 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from cnnctl import __version__
 from cnnctl.config import Config
 from cnnctl.config.dump import to_yaml
-from cnnctl.runs import Run, files
-from cnnctl.training.backend import JAX
+from cnnctl.models.backend import JAX
+from cnnctl.models.devices import Device, usable_cores
+from cnnctl.runs import Run
+from cnnctl.system import files
 from cnnctl.training.callbacks import Record
-from cnnctl.training.devices import Device, usable_cores
 from cnnctl.training.feeding import Feed
-from cnnctl.training.task import Task
+from cnnctl.training.request import Task
+from cnnctl.version import __version__
 
 _PACKAGES = (
     "keras",

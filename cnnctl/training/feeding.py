@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from cnnctl.data.augment import Varied
 from cnnctl.data.batches import count_batches, epoch_order
-from cnnctl.data.images import Image
-from cnnctl.training.backend import TENSORFLOW
+from cnnctl.data.decoder.images import Image
+from cnnctl.models.backend import TENSORFLOW
 from cnnctl.training.objective import Objective
 
 Vary = Callable[[int, int], Varied]

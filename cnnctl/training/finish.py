@@ -6,16 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.architecture import Plan
-from cnnctl.data.cache import Decoded
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.cache.decoded import Decoded
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.evaluation.evaluate import Evaluation, record
 from cnnctl.inference.model import load_classifier
-from cnnctl.runs import Run, files
+from cnnctl.models.build import Scaling, build_network
+from cnnctl.models.save import Parity, save_keras, save_onnx
+from cnnctl.runs import Run
+from cnnctl.system import files
 from cnnctl.training.callbacks import Record
-from cnnctl.training.export import Parity, save_keras, save_onnx
 from cnnctl.training.inputs import Split
-from cnnctl.training.network import Scaling, build_network
 
 _PREDICTION_BATCH = 256
 

@@ -6,14 +6,14 @@ from cnnctl.architecture import Plan
 from cnnctl.config import Config
 from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.errors import DivergedError
-from cnnctl.interrupts import Interrupts
+from cnnctl.models.backend import JAX
 from cnnctl.runs import Run
-from cnnctl.training.backend import JAX
+from cnnctl.system.interrupts import Interrupts
+from cnnctl.system.watcher import Watcher
 from cnnctl.training.callbacks import LossError, Record, make_averages, make_callback
-from cnnctl.training.commits import Commits, make_committer
+from cnnctl.training.checkpointing import Commits, make_committer
 from cnnctl.training.feeding import Feed, as_keras_dataset
 from cnnctl.training.optimizers import make_optimizer
-from cnnctl.training.progress import Watcher
 from cnnctl.training.schedules import learning_rates
 
 MOST_STEPS_AT_ONCE = 32

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from cnnctl.config import Config
 from cnnctl.data.augment import augmenter
-from cnnctl.data.cache import Decoded
+from cnnctl.data.cache.decoded import Decoded
 from cnnctl.data.catalog import Catalog
 from cnnctl.data.split import SPLITS, TRAIN, VALIDATION
+from cnnctl.models.build import SYMMETRIC, UNIT, Scaling
 from cnnctl.training.feeding import Examples, Feed, channel_statistics
-from cnnctl.training.network import SYMMETRIC, UNIT, Scaling
 from cnnctl.training.objective import class_weights, make_objective
 
 

@@ -13,16 +13,16 @@ from cnnctl.checks import Findings, check, decode_catalog
 from cnnctl.config import Config, Loaded
 from cnnctl.data.listing import describe_left_out
 from cnnctl.errors import MachineError
-from cnnctl.interrupts import Interrupts
-from cnnctl.quiet import Capture
+from cnnctl.formatting import size
+from cnnctl.models.backend import KerasImport
 from cnnctl.runs import Run
 from cnnctl.runs.directory import mark_latest, refuse_occupied
-from cnnctl.training.backend import KerasImport
-from cnnctl.training.progress import Watcher
+from cnnctl.system.interrupts import Interrupts
+from cnnctl.system.stderr import Capture
+from cnnctl.system.watcher import Watcher
+from cnnctl.training.request import Task
 from cnnctl.training.resume import take_up
-from cnnctl.training.task import Task
 from cnnctl.training.train import Trained, train
-from cnnctl.words import size
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ from cnnctl.architecture import Plan
 from cnnctl.config import Config
 from cnnctl.config.training import Constant, Exponential, ReduceOnPlateau
 from cnnctl.errors import DivergedError
-from cnnctl.interrupts import Interrupts
+from cnnctl.models.build import Scaling
+from cnnctl.models.devices import FLOAT32, Device
 from cnnctl.runs import Run
+from cnnctl.system.interrupts import Interrupts
+from cnnctl.system.watcher import Watcher
 from cnnctl.training.callbacks import Record
-from cnnctl.training.commits import Commits, recall
-from cnnctl.training.devices import FLOAT32, Device
+from cnnctl.training.checkpointing import Commits, recall
 from cnnctl.training.feeding import Feed
 from cnnctl.training.finish import save_best
 from cnnctl.training.fit import fit, steps_at_once
 from cnnctl.training.memory import is_out_of_memory, memory_error, total_memory
-from cnnctl.training.network import Scaling
-from cnnctl.training.progress import Watcher
 from cnnctl.training.resume import is_trained, machine_remarks
 
 

@@ -3,7 +3,7 @@
 from typing import Any, assert_never
 
 from cnnctl.config.training import Adam, AdamW, RMSprop, Sgd, TrainSettings
-from cnnctl.training.backend import TENSORFLOW
+from cnnctl.models.backend import TENSORFLOW
 from cnnctl.training.schedules import Rates, is_fixed
 
 

@@ -15,10 +15,11 @@ from cnnctl.config import Config
 from cnnctl.config.dump import leaves, to_plain
 from cnnctl.data.catalog import Catalog
 from cnnctl.errors import DataError, RunError, UsageError
-from cnnctl.locks import Lock
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import Checkpoint, newest
 from cnnctl.runs.directory import is_begun, is_complete, own, sweep
+from cnnctl.system import files
+from cnnctl.system.locks import Lock
 
 _FREE = ("name", "data.cache", "train.loggers")
 """Settings that change nothing of what is learned."""

@@ -8,32 +8,33 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.checks import Findings
 from cnnctl.config import Config
 from cnnctl.config.dump import to_plain, to_yaml
-from cnnctl.data.cache import contents_hash
+from cnnctl.data.cache.decoded import contents_hash
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.split import VALIDATION
 from cnnctl.errors import EXIT_INTERRUPTED, DiskError, InterruptedTrainingError, MachineError
 from cnnctl.evaluation.evaluate import Evaluation
 from cnnctl.evaluation.plots.write import write_curves
-from cnnctl.interrupts import Interrupts
-from cnnctl.locks import Lock
-from cnnctl.quiet import Capture
-from cnnctl.runs import Run, create_run, files
+from cnnctl.models.backend import TENSORFLOW, KerasImport, title
+from cnnctl.models.build import build_network
+from cnnctl.models.devices import Device, choose_device
+from cnnctl.models.save import Parity
+from cnnctl.runs import Run, create_run
 from cnnctl.runs.directory import mark_latest, own
+from cnnctl.system import files
+from cnnctl.system.interrupts import Interrupts
+from cnnctl.system.locks import Lock
+from cnnctl.system.stderr import Capture
+from cnnctl.system.watcher import Watcher
 from cnnctl.tracking.tracker import Beginning, finished, make_trackers
-from cnnctl.training.backend import TENSORFLOW, KerasImport, title
 from cnnctl.training.callbacks import Record
-from cnnctl.training.commits import Commits
-from cnnctl.training.devices import Device, choose_device
+from cnnctl.training.checkpointing import Commits
 from cnnctl.training.environment import write_environment
-from cnnctl.training.export import Parity
 from cnnctl.training.finish import export_and_score, save_best
 from cnnctl.training.inputs import make_feeds, scaling_of, split_rows
 from cnnctl.training.learn import Network, learn, what_was_done
-from cnnctl.training.network import build_network
-from cnnctl.training.progress import Watcher
+from cnnctl.training.request import Task
 from cnnctl.training.resume import Digests, insist_on_data, listing_hash, write_digests
-from cnnctl.training.start import describe_taken, read_start, take_weights
-from cnnctl.training.task import Task
+from cnnctl.training.warm_start import describe_taken, read_start, take_weights
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import cnnctl
-from cnnctl.data.images import ImageSpec, from_pixels, read_image
+from cnnctl.data.decoder.images import ImageSpec, from_pixels, read_image
 from cnnctl.inference.stream import batch_size_for
 from cnnctl.runs import Run
 from tests.cli.command import succeed

@@ -15,7 +15,7 @@ import pytest
 
 import cnnctl
 from cnnctl.evaluation import evaluate as evaluation_room
-from cnnctl.training.progress import Epoch, Silent
+from cnnctl.system.watcher import Epoch, Silent
 from tests.cli.command import succeed
 from tests.conftest import CONFIGS
 from tests.conftest import Trained as Command

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cnnctl.architecture import make_plan
 from cnnctl.config import layers as kinds
 from cnnctl.config.layers import RealLayer
-from cnnctl.training.backend import import_keras
+from cnnctl.models.backend import import_keras
 from tests.config.build import problems, with_model
 
 import_keras()

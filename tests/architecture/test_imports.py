@@ -14,7 +14,7 @@ MODULES = (
     "cnnctl.architecture.notation",
     "cnnctl.architecture.steps",
     "cnnctl.architecture.cost",
-    "cnnctl.architecture.remarks",
+    "cnnctl.architecture.warnings",
 )
 
 

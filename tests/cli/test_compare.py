@@ -10,8 +10,8 @@ import pytest
 from cnnctl.cli.compare import pairing_lines, value_text
 from cnnctl.config.difference import ABSENT
 from cnnctl.evaluation.comparison import Pairing
-from cnnctl.locks import try_lock
 from cnnctl.runs.directory import mark_latest
+from cnnctl.system.locks import try_lock
 from tests.cli.command import fail, succeed
 from tests.runs.build import images, write_begun, write_run
 

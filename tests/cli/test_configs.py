@@ -9,7 +9,7 @@ import pytest
 
 from cnnctl.config import load
 from cnnctl.config.json_schema import json_schema
-from cnnctl.data.images import opencv
+from cnnctl.data.decoder.images import opencv
 from tests.cli.command import succeed
 from tests.conftest import CONFIGS
 

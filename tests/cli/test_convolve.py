@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnctl.cli.numbers import grid
-from cnnctl.teaching.kernels import KERNELS
+from cnnctl.convolve.kernels import KERNELS
+from cnnctl.convolve.numbers import grid
 from tests.cli.command import fail, succeed
+from tests.convolve.test_convolution import THREE, THREE_KERNELS
 from tests.images import picture
-from tests.teaching.test_convolution import THREE, THREE_KERNELS
 
 MATRIX, KERNEL = "[[0,1,2],[3,4,5],[6,7,8]]", "[[0,1],[2,3]]"
 TEXT = """\

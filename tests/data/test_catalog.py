@@ -12,7 +12,7 @@ import pytest
 from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
 from cnnctl.data import builtin
 from cnnctl.data.catalog import Catalog, image_spec, make_catalog
-from cnnctl.data.images import ImageSpec, read_image
+from cnnctl.data.decoder.images import ImageSpec, read_image
 from cnnctl.data.sources import count_source_classes
 from cnnctl.errors import DataError
 from tests.images import write_classes

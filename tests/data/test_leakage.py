@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cnnctl.data.cache import decode_images
+from cnnctl.data.cache.decoded import decode_images
 from cnnctl.data.catalog import Catalog
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.data.leakage import Suspicion, suspicions
 from tests.images import photo
 

@@ -11,7 +11,7 @@ import pytest
 
 from cnnctl.checks import check
 from cnnctl.config import parse_config
-from cnnctl.data.images import ImageSpec, read_image
+from cnnctl.data.decoder.images import ImageSpec, read_image
 from cnnctl.ejecting.eject import Ejected, eject, refuse_output
 from cnnctl.errors import RunError, UsageError
 from cnnctl.runs import Run

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnctl.data.images import ImageSpec, decode, opencv
+from cnnctl.data.decoder.images import ImageSpec, decode, opencv
 from cnnctl.ejecting.reading import choose_reader, reader_source
 from tests.images import encode, every_mode, picture
 

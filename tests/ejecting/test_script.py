@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cnnctl.architecture import make_plan
 from cnnctl.config import load
 from cnnctl.config.schema import AUGMENTATIONS, CHOICES
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.ejecting import fitting
 from cnnctl.ejecting.reading import Reader, reader_source
 from cnnctl.ejecting.script import Beginning
@@ -24,7 +24,7 @@ from tests.config.build import EVERY_LAYER, FULL, config, with_model
 from tests.conftest import CONFIGS
 from tests.ejecting.build import insist_on_ruff, python, script
 from tests.ejecting.test_source import NASTY
-from tests.training.test_network import NETWORKS
+from tests.models.test_build import NETWORKS
 
 READY = sorted(CONFIGS.glob("*.yaml"))
 WIDE = "data: {train: photos, image: {height: 13, width: 12, scaling: %s}}\n"

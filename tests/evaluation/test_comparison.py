@@ -8,7 +8,7 @@ import pytest
 
 from cnnctl.errors import CnnctlError, RunError, UsageError
 from cnnctl.evaluation.comparison import Comparison, compare
-from cnnctl.evaluation.paired import holm, mcnemar
+from cnnctl.evaluation.significance import holm, mcnemar
 from cnnctl.runs import Run
 from tests.runs.build import damage_json, images, write_begun, write_metrics, write_run
 

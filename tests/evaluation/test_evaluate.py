@@ -10,7 +10,8 @@ import pytest
 from cnnctl.config.schema import CsvColumns
 from cnnctl.errors import EXIT_DATA, EXIT_RUN, DataError, RunError
 from cnnctl.evaluation.evaluate import default_split, evaluate_data, evaluate_split, label_numbers
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
+from cnnctl.system import files
 from tests.inference.build import COLOURS, colour_run, paint
 
 PLOTS = {f"{name}.png" for name in ("confusion_matrix", "confusion_matrix_normalised", "f1", "mistakes", "reliability")}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnctl.explaining.network import Network
+from cnnctl.models.of_run import Network
 from tests.training.build import network as make_network
 
 

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from cnnctl.training.backend import import_keras
+from cnnctl.models.backend import import_keras
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnctl.explaining.activation_maps import GRAD_CAM, HIRES_CAM, class_maps
-from cnnctl.explaining.network import features
+from cnnctl.models.of_run import features
 from tests.explaining.build import image, network
 
 CONV = "conv2d: {filters: 4, kernel_size: 3, padding: same, activation: relu}"

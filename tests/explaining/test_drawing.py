@@ -5,7 +5,7 @@ import pytest
 
 from cnnctl.architecture import make_plan
 from cnnctl.explaining import drawing
-from cnnctl.explaining.network import FeatureMaps
+from cnnctl.models.of_run import FeatureMaps
 from cnnctl.pictures import style
 from tests.config.build import layers
 from tests.evaluation.plots.build import ODD, numbered

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cnnctl.data.images import ImageSpec, opencv, read_image
+from cnnctl.data.decoder.images import ImageSpec, opencv, read_image
 from cnnctl.errors import RunError
 from cnnctl.explaining.activation_maps import METHODS
 from cnnctl.explaining.drawing import picture_pixels
 from cnnctl.explaining.explain import Wish, explain
-from cnnctl.explaining.network import MOST_LAYERS, seen_layers
 from cnnctl.explaining.sections import enlarged, make_sections, page
 from cnnctl.inference.model import expand
+from cnnctl.models.of_run import MOST_LAYERS, seen_layers
 from tests.explaining.build import image, network
-from tests.pages.test_page import EVIL
+from tests.pictures.test_page import EVIL
 
 PLAIN = ("conv2d: {filters: 70, kernel_size: 3, activation: relu}", "max_pooling2d: {pool_size: 2}", "flatten")
 DEPTHWISE = (

@@ -8,10 +8,11 @@ import numpy as np
 
 from cnnctl.config import load
 from cnnctl.config.dump import to_yaml
-from cnnctl.data.images import ImageSpec, read_image
+from cnnctl.data.decoder.images import ImageSpec, read_image
 from cnnctl.exporting.formats import FORMATS, LITERT, ONNX, Format
-from cnnctl.runs import Run, files
-from cnnctl.training.export import save_keras, save_onnx
+from cnnctl.models.save import save_keras, save_onnx
+from cnnctl.runs import Run
+from cnnctl.system import files
 from tests.training.build import network, pixels
 
 EVERY_FORM: list[tuple[Format, str | None]] = [

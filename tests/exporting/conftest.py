@@ -7,8 +7,8 @@ import pytest
 
 from cnnctl.exporting.export import Exported, Wish, export
 from cnnctl.exporting.formats import Format
+from cnnctl.models.backend import import_keras
 from cnnctl.runs import Run
-from cnnctl.training.backend import import_keras
 from tests.conftest import Trained
 from tests.exporting.build import EVERY_FORM
 from tests.training.build import Listener

@@ -8,14 +8,15 @@ import shutil
 import numpy as np
 import pytest
 
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import EXIT_RUN, DiskError, RunError, UsageError
 from cnnctl.exporting import export as module
 from cnnctl.exporting.export import Wish, export
 from cnnctl.exporting.formats import FLOAT16, INT8, LITERT, ONNX, SAVEDMODEL
 from cnnctl.exporting.images import CALIBRATION_IMAGES, calibration_paths
 from cnnctl.inference.model import load_classifier, metadata
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
+from cnnctl.system import files
 from tests.exporting.build import EVERY_FORM, ITEMS, answers, hand_made, images_of, metadata_of
 from tests.inference.build import paint
 from tests.training.build import Listener, network

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.exporting.formats import FLOAT16, INT8, LITERT, ONNX, SAVEDMODEL
 from cnnctl.exporting.litert_file import write_litert
 from cnnctl.exporting.onnx_file import write_onnx
 from cnnctl.exporting.runtimes import open_exported
 from cnnctl.exporting.savedmodel_folder import write_savedmodel
 from cnnctl.inference.model import METADATA_KEY
+from cnnctl.models.save import save_onnx
 from cnnctl.runs import Run
-from cnnctl.training.export import save_onnx
+from tests.models.test_build import NETWORKS, WIDE
+from tests.models.test_save import randomise
 from tests.training.build import network, pixels
-from tests.training.test_export import randomise
-from tests.training.test_network import NETWORKS, WIDE
 
 ALL = {
     **NETWORKS,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import DataError
 from cnnctl.exporting.images import Labelled
 from cnnctl.exporting.parity import Limits, Parity, compare, limits_for

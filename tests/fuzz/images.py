@@ -7,7 +7,7 @@ import resource
 import numpy as np
 from PIL import Image as Pillow
 
-from cnnctl.data.images import ImageError, ImageSpec, decode, opencv
+from cnnctl.data.decoder.images import ImageError, ImageSpec, decode, opencv
 from tests.images import encode, every_mode
 
 MODES = list(every_mode().values())

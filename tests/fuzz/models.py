@@ -10,8 +10,9 @@ import numpy as np
 from cnnctl.architecture.keras_file import read_scaling
 from cnnctl.errors import RunError
 from cnnctl.inference.model import load_classifier
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import Checkpoint, commit, newest
+from cnnctl.system import files
 from tests.inference.build import colour_run
 
 FOLDER = Path(tempfile.mkdtemp(prefix="cnnctl-fuzz."))
@@ -20,10 +21,10 @@ FOLDER = Path(tempfile.mkdtemp(prefix="cnnctl-fuzz."))
 @cache
 def material() -> tuple[Run, dict[str, bytes]]:
     """A run with a model of each kind and a checkpoint, and the bytes of them."""
-    from cnnctl.training.backend import import_keras
+    from cnnctl.models.backend import import_keras
 
     import_keras()
-    from cnnctl.training.export import save_keras
+    from cnnctl.models.save import save_keras
     from tests.training.build import network
 
     run = colour_run(FOLDER / "run")
@@ -50,7 +51,7 @@ def once(chance: random.Random) -> None:
     Path(place).write_bytes(data)
     try:
         if place.endswith(".keras"):
-            from cnnctl.training.start import read_start
+            from cnnctl.training.warm_start import read_start
 
             read_start(place)
             read_scaling(Path(place))

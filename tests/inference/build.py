@@ -7,9 +7,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from cnnctl.data.images import ImageSpec, opencv
+from cnnctl.data.decoder.images import ImageSpec, opencv
 from cnnctl.inference.model import METADATA_KEY, metadata
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
+from cnnctl.system import files
 
 COLOURS = ("red", "green", "blue")
 SPEC = ImageSpec(6, 4)

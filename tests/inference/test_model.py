@@ -7,11 +7,12 @@ import numpy as np
 import onnx
 import pytest
 
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import EXIT_RUN, RunError
 from cnnctl.inference.model import Classifier, expand, load_classifier
 from cnnctl.inference.protobuf import keeps_weights_elsewhere
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
+from cnnctl.system import files
 from tests.inference.build import COLOURS, SPEC, colour_model, colour_run
 
 RED = np.full((1, *SPEC.shape), (200, 10, 20), np.uint8)

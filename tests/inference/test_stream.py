@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.inference import stream
 from cnnctl.inference.model import Classifier, load_classifier
 from cnnctl.inference.stream import BATCH, batch_size_for, classify

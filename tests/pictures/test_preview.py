@@ -9,7 +9,7 @@ from matplotlib.text import Text
 from cnnctl.config import load
 from cnnctl.data.augment import augmenter
 from cnnctl.data.catalog import image_spec, make_catalog
-from cnnctl.data.images import opencv, read_image
+from cnnctl.data.decoder.images import opencv, read_image
 from cnnctl.pictures.preview import choose, make_samples, preview_figure
 from tests.pictures.look import assert_all_inside
 

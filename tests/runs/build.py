@@ -8,7 +8,8 @@ from typing import Any
 
 from cnnctl.config import load
 from cnnctl.config.dump import to_yaml
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
+from cnnctl.system import files
 
 CONFIG = """\
 data: {train: /photos, image: {size: 8}}

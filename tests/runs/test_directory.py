@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cnnctl.errors import MachineError, RunError, UsageError
-from cnnctl.runs import Run, create_run, files, find_run
+from cnnctl.runs import Run, create_run, find_run
 from cnnctl.runs.directory import is_complete, mark_latest
+from cnnctl.system import files
 
 
 @pytest.fixture(autouse=True)

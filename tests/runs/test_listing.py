@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cnnctl.locks import try_lock
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
 from cnnctl.runs.directory import latest_of, mark_latest
 from cnnctl.runs.listing import _WRITTEN, Listed, _plan, find_runs, list_runs, look
+from cnnctl.system import files
+from cnnctl.system.locks import try_lock
 from tests.runs.build import FINISHED, damage_json, images, write_begun, write_metrics, write_run
 
 

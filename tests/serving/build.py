@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.data.images import opencv
+from cnnctl.data.decoder.images import opencv
 
 READY = re.compile(r"serving (.*) at (http://\S+:(\d+))  \(Ctrl-C ends it\)\n")
 

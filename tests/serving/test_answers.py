@@ -11,7 +11,7 @@ import pytest
 
 from cnnctl import __version__
 from cnnctl.data.builtin import digits_folder
-from cnnctl.data.images import decode, opencv
+from cnnctl.data.decoder.images import decode, opencv
 from cnnctl.inference.model import load_classifier
 from cnnctl.runs import Run
 from tests.cli.command import cnnctl

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnctl.data.images import ImageError, ImageSpec, decode, opencv
+from cnnctl.data.decoder.images import ImageError, ImageSpec, decode, opencv
 from cnnctl.errors import RunError
 from cnnctl.inference.model import Classifier
 from cnnctl.serving.batcher import Batcher, Seen

@@ -28,7 +28,7 @@ Result = tuple[int, int]
 
 def main() -> None:
     """Run the sections that are asked for; the exit code is the number of losses."""
-    from cnnctl.training.backend import import_keras
+    from cnnctl.models.backend import import_keras
 
     sections: dict[str, Callable[[Path, str, float], Result]]
     sections = {"kills": kills, "commits": commits, "disk": disk, "rivals": rivals}

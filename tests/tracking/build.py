@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
+from cnnctl.system import files
 from cnnctl.tracking.tracker import Beginning
 from tests.config.build import SMALLEST, config
 

@@ -12,18 +12,18 @@ import pytest
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.checks import check
 from cnnctl.config import Config, parse_config
-from cnnctl.interrupts import Interrupts
-from cnnctl.quiet import captured_stderr
+from cnnctl.models.backend import KerasImport
+from cnnctl.models.build import UNIT, Scaling, build_network
 from cnnctl.runs import Run
+from cnnctl.system.interrupts import Interrupts
+from cnnctl.system.stderr import captured_stderr
+from cnnctl.system.watcher import Epoch
 from cnnctl.training import fit as fit_module
-from cnnctl.training.backend import KerasImport
 from cnnctl.training.callbacks import Record
 from cnnctl.training.feeding import Examples, Feed
-from cnnctl.training.network import UNIT, Scaling, build_network
 from cnnctl.training.objective import Objective, make_objective
-from cnnctl.training.progress import Epoch
+from cnnctl.training.request import Task
 from cnnctl.training.resume import take_up
-from cnnctl.training.task import Task
 from cnnctl.training.train import Trained, train
 from tests.config.build import config, layers, with_model
 

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from cnnctl.evaluation import evaluate
-from cnnctl.training.backend import import_keras
+from cnnctl.models.backend import import_keras
 
 
 @pytest.fixture(scope="session")

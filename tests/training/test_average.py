@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from cnnctl.models.build import UNIT, Scaling
 from cnnctl.training.feeding import Feed
-from cnnctl.training.network import UNIT, Scaling
 from tests.training.build import cross_entropy, examples, fitted, network, noted, settings
 
 DENSE = ("flatten", "dense: {units: 8, activation: relu}")

@@ -11,7 +11,7 @@ import pytest
 
 from cnnctl.config import load
 from cnnctl.config.schema import AUGMENTATIONS
-from cnnctl.data.images import ImageSpec, read_image
+from cnnctl.data.decoder.images import ImageSpec, read_image
 from cnnctl.inference.model import load_classifier
 from cnnctl.runs import Run
 from cnnctl.runs.directory import is_complete

@@ -14,7 +14,7 @@ import h5py
 import pytest
 
 from cnnctl.errors import MachineError
-from cnnctl.training.backend import choose_backend
+from cnnctl.models.backend import choose_backend
 from tests.cli.command import begin
 from tests.conftest import CONFIGS
 

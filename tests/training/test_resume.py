@@ -341,7 +341,7 @@ def test_raised_epochs_of_a_planned_schedule_are_remarked(text, here):
 def test_another_machine_is_remarked(whole, text, here, monkeypatch):
     stop(text, "train.epochs=4", after=2)
     listener = Listener()
-    monkeypatch.setattr("cnnctl.training.devices.processor_name", lambda: "Abacus")
+    monkeypatch.setattr("cnnctl.models.devices.processor_name", lambda: "Abacus")
     train_here(text, "train.epochs=4", output=Path("part"), watcher=listener, resume=True)
     (remark,) = [note for note in listener.notes if note.startswith("remark: ")]
     assert "and is Abacus, " in remark

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 
 from cnnctl.config.training import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau
+from cnnctl.models.build import Scaling
 from cnnctl.training.feeding import Feed
-from cnnctl.training.network import Scaling
 from cnnctl.training.optimizers import make_optimizer
 from cnnctl.training.schedules import learning_rates
 from tests.training.build import Steered, examples, fitted, network, noted, settings

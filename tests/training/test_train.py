@@ -12,15 +12,16 @@ from PIL import Image
 
 from cnnctl.config import load
 from cnnctl.config.schema import CsvColumns
-from cnnctl.data import images
-from cnnctl.data.images import ImageSpec, read_image
+from cnnctl.data.decoder import images
+from cnnctl.data.decoder.images import ImageSpec, read_image
 from cnnctl.errors import EXIT_INTERRUPTED, DivergedError, MachineError, RunError
 from cnnctl.evaluation.evaluate import evaluate_data, evaluate_split
 from cnnctl.inference.model import Classifier, load_classifier, open_session
 from cnnctl.inference.stream import classify
+from cnnctl.models import save
 from cnnctl.runs import Run, find_run
-from cnnctl.training import export, learn
 from cnnctl.training import fit as fit_module
+from cnnctl.training import learn
 from cnnctl.training.feeding import Feed
 from cnnctl.training.train import InterruptedTrainingError
 from tests.images import picture
@@ -206,7 +207,7 @@ def test_training_evaluation_and_prediction_see_the_same_pixels(here, monkeypatc
 
     monkeypatch.setattr(Feed, "batch", batch)
     monkeypatch.setattr(Classifier, "probabilities", answer)
-    monkeypatch.setattr(export, "open_session", opened)
+    monkeypatch.setattr(save, "open_session", opened)
     trained = train_here(
         SMALL.format(photos=photos),
         "data.validation=0",
@@ -297,7 +298,7 @@ def test_sigmoid_weights_standardized_pixels_and_bad_images_together(here, keras
 
 
 def test_a_model_onnx_that_disagrees_is_told_and_kept_out(here, small_photos, monkeypatch, first):
-    monkeypatch.setattr(export, "LIMIT", -1.0)
+    monkeypatch.setattr(save, "LIMIT", -1.0)
     trained = train_here(SMALL.format(photos=small_photos), output=Path("unfit"))
     assert not trained.run.onnx_model.exists()
     metrics = json.loads(trained.run.metrics.read_text())

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.config.augmentations import RandomCrop, RandomFlip, RandomRotation, RandomTranslation, RandomZoom
-from cnnctl.data.images import Image, opencv
+from cnnctl.data.decoder.images import Image, opencv
 
 Matrix = NDArray[np.float64]
 MatrixStep = RandomFlip | RandomRotation | RandomTranslation | RandomZoom

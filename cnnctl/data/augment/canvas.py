@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cnnctl.data.augment.affine import WINDOW, Border, Matrix, Window, warp, window_matrix
-from cnnctl.data.images import Image
+from cnnctl.data.decoder.images import Image
 
 
 class Canvas:

@@ -34,7 +34,7 @@ from cnnctl.data.augment.boxes import Box, random_box
 from cnnctl.data.augment.canvas import Canvas
 from cnnctl.data.augment.mixing import mix
 from cnnctl.data.augment.rand_augment import rand_augment
-from cnnctl.data.images import Image
+from cnnctl.data.decoder.images import Image
 
 
 @dataclass(frozen=True)

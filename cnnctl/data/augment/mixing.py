@@ -6,7 +6,7 @@ import numpy as np
 
 from cnnctl.config.augmentations import CutMix, MixingStep, MixUp
 from cnnctl.data.augment.boxes import Box, random_box
-from cnnctl.data.images import Image, opencv
+from cnnctl.data.decoder.images import Image, opencv
 
 
 def mix(step: MixingStep, image: Image, partner: Image, generator: np.random.Generator) -> tuple[Image, float]:

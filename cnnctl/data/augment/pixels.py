@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data.augment.boxes import Box
-from cnnctl.data.images import Image, opencv
+from cnnctl.data.decoder.images import Image, opencv
 
 LEVELS = np.arange(256, dtype=np.float32)[:, None]
 GREY = np.array([0.2989, 0.5870, 0.1140])

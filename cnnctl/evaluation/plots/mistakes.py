@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.data.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.evaluation.judged import Judged
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas

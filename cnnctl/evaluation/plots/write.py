@@ -13,7 +13,8 @@ from cnnctl.evaluation.plots.mistakes import mistakes_figure
 from cnnctl.evaluation.plots.reliability import reliability_figure
 from cnnctl.evaluation.plots.thresholds import has_thresholds, precision_recall_figure, roc_figure
 from cnnctl.pictures import style
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
+from cnnctl.system import files
 
 
 def write_plots(folder: Path, judged: Judged) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnctl.config.augmentations import AugmentationStep
 from cnnctl.data.augment import Varied, augmenter
-from cnnctl.training.backend import import_keras
+from cnnctl.models.backend import import_keras
 
 DRAWS = 2000
 

@@ -26,7 +26,7 @@ from cnnctl.data.augment.affine import (
 )
 from cnnctl.data.augment.canvas import Canvas
 from cnnctl.data.augment.chain import random_generator
-from cnnctl.data.images import opencv
+from cnnctl.data.decoder.images import opencv
 from tests.data.augment.compare import (
     DRAWS,
     check_range,

@@ -7,7 +7,7 @@ import pytest
 
 from cnnctl.evaluation.plots.curves import History, curves_figure, history_of
 from cnnctl.pictures import style
-from cnnctl.runs import files
+from cnnctl.system import files
 
 LOSS, VAL_LOSS = [2.0, 1.0, 0.5], [2.1, 1.4, 1.5]
 ACCURACY, VAL_ACCURACY = [0.2, 0.5, 0.8], [0.25, 0.4, 0.45]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnctl.data.images import ImageSpec
+from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.evaluation.metrics import score
 from cnnctl.evaluation.plots.mistakes import mistakes_figure, most_confident
 from cnnctl.pictures import style

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from cnnctl.data.headers import image_format, is_truncated
-from cnnctl.data.images import upright
+from cnnctl.data.decoder.headers import image_format, is_truncated
+from cnnctl.data.decoder.images import upright
 from cnnctl.errors import DiskError
 from cnnctl.evaluation.plots.write import write_curves, write_plots
-from cnnctl.runs import Run, files
+from cnnctl.runs import Run
+from cnnctl.system import files
 from tests.evaluation.plots.build import ODD, made_up, numbered
 
 ALWAYS = {"confusion_matrix.png", "confusion_matrix_normalised.png", "f1.png", "mistakes.png", "reliability.png"}

@@ -1,0 +1,1 @@
+"""Image files -> decoded images on disk, memory-mapped."""

@@ -1,0 +1,166 @@
+"""The cache on disk: an entry is a folder of decoded images that says what it holds; listing and removing them."""
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnctl.data.cache.folders import cache_folder
+from cnnctl.data.decoder.images import ImageSpec
+from cnnctl.system.locks import try_lock
+
+PIXELS, DIGESTS, LOOKS, SPREADS = "pixels", "digests", "looks", "spreads"
+FAILURES, ABOUT = "failures.json", "about.json"
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The decoded images of one catalog.
+
+    Attributes:
+        path: Its folder.
+        source: The folder that holds all the image files; None where the entry does not say.
+        images: How many there are; None where the entry does not say.
+        shape: (height, width, channels) of each.
+        fit: stretch, crop or pad.
+        size: Bytes on disk.
+        used: Seconds since the epoch when it was last opened.
+    """
+
+    path: Path
+    source: str | None
+    images: int | None
+    shape: tuple[int, ...]
+    fit: str
+    size: int
+    used: float
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What a removal did.
+
+    Attributes:
+        entries: Those that are gone.
+        size: Bytes that they held, leftovers of killed processes included.
+        busy: Entries that a process is making just now; they stay.
+    """
+
+    entries: tuple[Entry, ...]
+    size: int
+    busy: int
+
+
+def images_folder(where: str) -> Path:
+    """The folder of all entries: `auto` is the user's cache folder."""
+    return (cache_folder() if where == "auto" else Path(where)) / "images"
+
+
+def lock_of(entry: Path) -> Path:
+    """The file whose lock is held while an entry is made or removed."""
+    return entry.parent / f"{entry.name}.lock"
+
+
+def shapes(count: int, spec: ImageSpec) -> dict[str, tuple[int, ...]]:
+    """The arrays of an entry, all of uint8: the decoded images; BLAKE2b of each file's bytes and of its decoded pixels;
+    the largest less the smallest value of each image.
+    """
+    digests = (count, DIGEST_BYTES)
+    return {PIXELS: (count, *spec.shape), DIGESTS: digests, LOOKS: digests, SPREADS: (count,)}
+
+
+def write_about(folder: Path, paths: Sequence[str], spec: ImageSpec) -> None:
+    """Say in an entry what it holds."""
+    source = os.path.commonpath([Path(min(paths)).parent, Path(max(paths)).parent]) if paths else ""
+    about = {"source": source, "images": len(paths), "shape": list(spec.shape), "fit": spec.fit}
+    (folder / ABOUT).write_text(json.dumps(about))
+
+
+def is_whole(entry: Path, count: int, spec: ImageSpec) -> bool:
+    """Whether an entry has its files at their full size; what a crash of the machine left behind is made again."""
+    arrays = {name: math.prod(shape) for name, shape in shapes(count, spec).items()}
+    sizes = {**arrays, FAILURES: None, ABOUT: None}
+    try:
+        return all((entry / name).stat().st_size == size or size is None for name, size in sizes.items())
+    except OSError:
+        return False
+
+
+def mark_used(entry: Path) -> None:
+    """Remember when an entry was last opened."""
+    try:
+        os.utime(entry / ABOUT)
+    except OSError:  # somebody else's cache, or a read-only one
+        return
+
+
+def sweep(entry: Path) -> int:
+    """Remove what processes that were killed while they made this entry left behind; whoever calls holds its lock.
+
+    Returns:
+        Bytes that were freed.
+    """
+    freed = 0
+    for left in entry.parent.glob(f".{entry.name}.*"):
+        freed += _size(left)
+        shutil.rmtree(left, ignore_errors=True)
+    return freed
+
+
+def list_entries(base: Path) -> list[Entry]:
+    """All entries below an images folder, the last used first."""
+    if not base.is_dir():
+        return []
+    found = [_read(path) for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted(found, key=lambda entry: -entry.used)
+
+
+def remove_entries(base: Path, older_than: float = 0.0) -> Removed:
+    """Remove the entries that were not opened for some time, and what killed processes left behind.
+
+    A training that has an entry open keeps it: the disk space is given back when it ends.
+
+    Args:
+        base: An images folder.
+        older_than: Seconds; 0 removes all.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    removed, freed, busy = [], 0, 0
+    latest = time.time() - older_than
+    known = {entry.path: entry for entry in list_entries(base)}
+    unfinished = {base / path.name.split(".")[1] for path in base.glob(".*.*")}
+    for path in sorted({*known, *unfinished}):
+        lock = try_lock(lock_of(path))
+        if lock is None:
+            busy += 1
+            continue
+        freed += sweep(path)
+        entry = known.get(path)
+        if entry is not None and entry.used <= latest:
+            shutil.rmtree(path)
+            removed.append(entry)
+            freed += entry.size
+        lock.release(remove=True)
+    return Removed(tuple(removed), freed, busy)
+
+
+def _read(path: Path) -> Entry:
+    try:
+        about = json.loads((path / ABOUT).read_text())
+        source, images = str(about["source"]), int(about["images"])
+        shape, fit = tuple(int(side) for side in about["shape"]), str(about["fit"])
+        used = (path / ABOUT).stat().st_mtime
+    except (OSError, ValueError, KeyError, TypeError):
+        return Entry(path, None, None, (), "", _size(path), path.stat().st_mtime)
+    return Entry(path, source, images, shape, fit, _size(path), used)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

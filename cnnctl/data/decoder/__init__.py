@@ -1,0 +1,1 @@
+"""Bytes -> one uint8 image of the declared size. Training, evaluation, prediction and serving share it."""

@@ -1,0 +1,340 @@
+"""Bytes -> one uint8 image of the declared size: THE decoder. Training, evaluation and prediction see its pixels.
+
+OpenCV decodes; what it leaves to the caller is done here: the EXIF orientation (which it ignores where it keeps the
+alpha channel), 16 bits to 8, alpha over a background, grey or RGB, and the fit to the declared size. Shrinking uses
+INTER_AREA, enlarging INTER_LINEAR.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.data.decoder import headers
+from cnnctl.errors import DataError
+
+MEGAPIXEL = 2**20
+MEGABYTE = 1_000_000
+MAX_PIXELS = 64 * MEGAPIXEL
+MAX_FILE_BYTES = 100 * MEGABYTE
+DECODER_VERSION = 1
+"""Part of the key of every cached image: raise it whenever the same file would give other pixels."""
+
+Image = NDArray[np.uint8]
+
+
+class ImageError(DataError):
+    """One image cannot be used; `message` is the reason without the file's name."""
+
+    @property
+    def reason(self) -> str:
+        """The message and the mend in one line."""
+        return self.message + (f" ({self.hint})" if self.hint else "")
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """What an image is made to be.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+        channels: 3 for RGB, 1 for grey.
+        fit: `stretch`, `crop` (the centre) or `pad`.
+        background: (red, green, blue), 0 to 255, under transparency and padding.
+        max_pixels: An image file of more is refused by its header, before memory is taken for it.
+        max_bytes: A larger file is refused.
+    """
+
+    height: int
+    width: int
+    channels: int = 3
+    fit: str = "stretch"
+    background: tuple[int, int, int] = (0, 0, 0)
+    max_pixels: int = MAX_PIXELS
+    max_bytes: int = MAX_FILE_BYTES
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return (self.height, self.width, self.channels)
+
+
+class _PixelBudget:
+    """How many pixels the threads of this process may have in hand at once; a single image always may."""
+
+    def __init__(self, pixels: int) -> None:
+        self._pixels = pixels
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """A block that has so many pixels in hand; it waits for its turn."""
+        if pixels < MEGAPIXEL:  # so many do not matter
+            yield
+            return
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + pixels <= self._pixels)
+            self._taken += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= pixels
+                self._changed.notify_all()
+
+
+_BUDGET = _PixelBudget(2 * MAX_PIXELS)
+
+
+@cache
+def opencv() -> ModuleType:
+    """OpenCV, silent, and without threads of its own: the callers decode in as many threads as there are cores."""
+    os.environ["OPENCV_LOG_LEVEL"] = "OFF"
+    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(2**30)  # ours is lower, and OpenCV reads this only once
+    import cv2
+
+    cv2.setNumThreads(1)
+    module: ModuleType = cv2
+    return module
+
+
+def read_image(path: str | Path, spec: ImageSpec) -> Image:
+    """The image in a file, upright, as `spec` says: uint8 of shape (height, width, channels), RGB or grey.
+
+    Raises:
+        ImageError: the file cannot be read or is no image that can be decoded; the message is the reason alone.
+    """
+    return decode(read_bytes(path, spec.max_bytes), spec)
+
+
+def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
+    """The content of an image file.
+
+    Raises:
+        ImageError: it cannot be read, or has more bytes than `limit`.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size or limit  # a pipe has no size
+            data = file.read(min(size, limit) + 1)  # read() reserves what it is asked for
+    except FileNotFoundError:
+        raise ImageError("there is no such file") from None
+    except IsADirectoryError:
+        raise ImageError("it is a folder") from None
+    except OSError as error:
+        raise ImageError(f"it cannot be read: {error.strerror}") from None
+    if len(data) > limit:
+        raise ImageError(
+            f"the file is larger than {limit / MEGABYTE:g} MB", "data.image.max_megabytes raises the limit"
+        )
+    return data
+
+
+def decode(data: bytes, spec: ImageSpec) -> Image:
+    """The image in the bytes of a file; see `read_image`."""
+    file_format, size = _look(data, spec.max_pixels)
+    with _BUDGET.taken(size[0] * size[1]):
+        return fit(_to_channels(_decode(data, file_format, size), spec), spec)
+
+
+def decode_whole(data: bytes, spec: ImageSpec) -> Image:
+    """What `decode` fits: the image at its own size, uint8 (height, width, 3) of RGB or (height, width) of grey.
+
+    Raises:
+        ImageError: with the reason.
+    """
+    file_format, size = _look(data, spec.max_pixels)
+    with _BUDGET.taken(size[0] * size[1]):
+        pixels: Image = _to_channels(_decode(data, file_format, size), spec)
+        return pixels
+
+
+def from_pixels(pixels: Image, spec: ImageSpec) -> Image:
+    """An image that lies in memory as `spec` says, just as if it were decoded from a file.
+
+    Args:
+        pixels: uint8 of shape (height, width), (height, width, 1), (height, width, 3) of RGB or (height, width, 4)
+            of RGBA.
+        spec: What it is made to be.
+
+    Raises:
+        ImageError: it is of another type or shape.
+    """
+    if pixels.dtype != np.uint8:
+        raise ImageError(
+            f"its pixels are of type {pixels.dtype}; uint8 of 0 to 255 is expected",
+            "for pixels of 0 to 1: (255 * image).round().astype('uint8')",
+        )
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
+        shape = "x".join(map(str, pixels.shape))
+        several = "several images are a list of arrays: list(images)" if pixels.ndim == 4 else None
+        raise ImageError(f"an array of {shape} is no image; height x width x 1, 3 or 4 is expected", several)
+    in_their_order = pixels if pixels.shape[2] == 1 else pixels[:, :, (2, 1, 0, 3)[: pixels.shape[2]]]
+    return fit(_to_channels(np.ascontiguousarray(in_their_order), spec), spec)
+
+
+def upright(data: bytes) -> Any:
+    """The picture at its own size with its orientation applied, in OpenCV's channel order, alpha and 16 bits kept.
+
+    Returns:
+        uint8 or uint16 of shape (height, width), (height, width, 3) BGR or (height, width, 4) BGRA.
+
+    Raises:
+        ImageError: with the reason.
+    """
+    return _decode(data, *_look(data, MAX_PIXELS))
+
+
+def _look(data: bytes, max_pixels: int) -> tuple[str, tuple[int, int]]:
+    """Format and (height, width) by the header; refuses what is not to be decoded."""
+    if not data:
+        raise ImageError("the file is empty")
+    file_format = headers.image_format(data)
+    if file_format is None:
+        raise ImageError(f"it is {headers.foreign_format(data)}")
+    if file_format == "HEIC":
+        raise ImageError("HEIC is not supported", "convert it to JPEG, for example: heif-convert photo.heic photo.jpg")
+    if headers.is_truncated(data, file_format):
+        raise ImageError(f"the {file_format} file is cut off: its end is missing")
+    unfit = headers.misread(data, file_format)
+    if unfit is not None:
+        raise ImageError(f"it is {unfit}, which is not supported", "convert it to PNG")
+    size = headers.dimensions(data, file_format)
+    if size is None:
+        raise ImageError(f"the {file_format} image is damaged: its header names no size")
+    if size[0] * size[1] > max_pixels:
+        raise ImageError(
+            f"its header claims {size[1]:,} x {size[0]:,} pixels, more than {max_pixels / MEGAPIXEL:g} megapixels",
+            "data.image.max_megapixels raises the limit",
+        )
+    return file_format, size
+
+
+def _decode(data: bytes, file_format: str, size: tuple[int, int]) -> Any:
+    cv2 = opencv()
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if file_format == "JPEG" else cv2.IMREAD_UNCHANGED
+    still = headers.still_png(data) if file_format == "PNG" else data
+    try:
+        pixels: Any = cv2.imdecode(np.frombuffer(still, np.uint8), flags)
+    except cv2.error as error:
+        raise ImageError(f"the {file_format} image cannot be decoded: {error.err}") from None
+    if pixels is None or pixels.size == 0:
+        raise ImageError(f"the {file_format} image is damaged and cannot be decoded")
+    if sorted(pixels.shape[:2]) != sorted(size):  # OpenCV turns TIFF by itself
+        raise ImageError(f"the {file_format} image is damaged: its header names another size than its picture has")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"its pixels are of type {pixels.dtype}; 8 and 16 bits without a sign are supported")
+    if file_format == "TIFF" and pixels.dtype == np.uint8 and pixels.shape[2:] == (4,):
+        pixels = _divide_by_alpha(pixels)
+    if file_format == "PNG" and pixels.ndim == 2:
+        pixels = _without_grey(pixels, headers.transparent_grey(data))
+    return _orient(pixels, headers.orientation(data, file_format))
+
+
+def _orient(pixels: Any, orientation: int) -> Any:
+    """Apply an EXIF orientation (1 to 8) by flips and a transposition."""
+    if orientation in (5, 6, 7, 8):
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _to_channels(pixels: Any, spec: ImageSpec) -> Any:
+    """8 bits, alpha over the background, then RGB (height, width, 3) or grey (height, width)."""
+    cv2 = opencv()
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        pixels = _over(pixels, spec.background)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if pixels.ndim == 2:
+        return pixels if spec.channels == 1 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY if spec.channels == 1 else cv2.COLOR_BGR2RGB)
+
+
+def _over(pixels: Image, background: tuple[int, int, int]) -> Image:
+    """BGRA over a background colour, rounded: (colour alpha + background (255 - alpha)) / 255."""
+    alpha = pixels[:, :, 3:].astype(np.uint32)
+    if int(alpha.min()) == 255:
+        return np.ascontiguousarray(pixels[:, :, :3])
+    under = np.array(background[::-1], np.uint32)
+    mixed = pixels[:, :, :3] * alpha + under * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _without_grey(pixels: Any, transparent: int | None) -> Any:
+    """Grey with an alpha channel where a PNG makes one grey transparent, which OpenCV leaves out."""
+    if transparent is None:
+        return pixels
+    opaque = np.where(pixels == transparent, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
+    return np.dstack([pixels, pixels, pixels, opaque])
+
+
+def _divide_by_alpha(pixels: Image) -> Image:
+    """Undo what libtiff's RGBA reader does to the colours of an 8-bit TIFF: colour * alpha / 255."""
+    alpha = np.maximum(pixels[:, :, 3:].astype(np.uint32), 1)
+    colours = np.minimum((pixels[:, :, :3].astype(np.uint32) * 255 + alpha // 2) // alpha, 255)
+    return np.dstack([colours.astype(np.uint8), pixels[:, :, 3]])
+
+
+def fit(pixels: Image, spec: ImageSpec) -> Image:
+    """Resize RGB or grey pixels to the declared size: uint8 (height, width, channels)."""
+    height, width = pixels.shape[:2]
+    if spec.fit == "crop":
+        top, left, high, wide = crop_window(height, width, spec)
+        pixels = pixels[top : top + high, left : left + wide]
+    if spec.fit == "pad":
+        return _pad(pixels, spec)
+    return _resize(pixels, spec.height, spec.width).reshape(spec.shape)
+
+
+def crop_window(height: int, width: int, spec: ImageSpec) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of the largest centred window of the declared proportions."""
+    if width * spec.height > height * spec.width:
+        high, wide = height, max(1, round(height * spec.width / spec.height))
+    else:
+        high, wide = max(1, round(width * spec.height / spec.width)), width
+    return (height - high) // 2, (width - wide) // 2, high, wide
+
+
+def _pad(pixels: Image, spec: ImageSpec) -> Image:
+    height, width = pixels.shape[:2]
+    scale = min(spec.height / height, spec.width / width)
+    high = min(spec.height, max(1, round(height * scale)))
+    wide = min(spec.width, max(1, round(width * scale)))
+    red, green, blue = spec.background
+    grey = round(0.299 * red + 0.587 * green + 0.114 * blue)
+    canvas = np.empty(spec.shape, np.uint8)
+    canvas[:] = spec.background if spec.channels == 3 else grey
+    top, left = (spec.height - high) // 2, (spec.width - wide) // 2
+    canvas[top : top + high, left : left + wide] = _resize(pixels, high, wide).reshape(high, wide, spec.channels)
+    return canvas
+
+
+def _resize(pixels: Image, height: int, width: int) -> Image:
+    """INTER_AREA along the sides that shrink, then INTER_LINEAR along those that grow."""
+    cv2 = opencv()
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    low, narrow = min(height, pixels.shape[0]), min(width, pixels.shape[1])
+    if (low, narrow) != pixels.shape[:2]:
+        pixels = cv2.resize(pixels, (narrow, low), interpolation=cv2.INTER_AREA)
+    if (low, narrow) != (height, width):
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    return pixels

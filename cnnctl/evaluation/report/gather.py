@@ -1,0 +1,349 @@
+"""What a run's files say, as plain data for the page."""
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnctl.architecture.describe import settings_text
+from cnnctl.architecture.notation import format_shape
+from cnnctl.architecture.plan import Plan, plan_of
+from cnnctl.config import Config, load
+from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
+from cnnctl.errors import RunError
+from cnnctl.formatting import duration, percent, size
+from cnnctl.pictures import style
+from cnnctl.pictures.network import network_figure
+from cnnctl.pictures.page import compact
+from cnnctl.pictures.preview import Sample, make_samples, preview_figure
+from cnnctl.runs import Run
+
+SAMPLES, VARIATIONS = 6, 4
+MOST_ROWS = 300
+"""Of a table; more would make a page that no phone opens."""
+
+_MOST_CONFIG = 100_000
+"""Characters of a config."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One picture with a sentence on what is seen."""
+
+    kind: str
+    content: bytes
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts in rows; `numbers` says of each column whether it is aligned right."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Images of a class in each split, and the bar of the training images from 0 to 100."""
+
+    name: str
+    counts: tuple[str, ...]
+    bar: float
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How the images are spread over classes and splits."""
+
+    splits: tuple[str, ...]
+    shares: tuple[Share, ...]
+    words: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole page; a None or an empty tuple is a part that the run lacks."""
+
+    title: str
+    subtitle: str
+    tiles: tuple[tuple[str, str, str], ...]
+    splits: Table
+    result: tuple[Figure, ...]
+    training: tuple[Figure, ...]
+    mistakes: tuple[Figure, ...]
+    balance: Balance
+    samples: Figure | None
+    samples_missing: str | None
+    network: Figure
+    layers: Table
+    totals: str
+    config: str
+    environment: Table
+    commands: tuple[tuple[str, str], ...]
+
+
+def gather(run: Run) -> Report:
+    """Everything about a run that was trained and evaluated.
+
+    Raises:
+        RunError: a file of it is missing; the hint says which command makes it.
+        CnnctlError: its config is wrong.
+    """
+    metrics = _need_metrics(run)
+    environment = run.read_environment()
+    loaded = load(run.need(run.config))
+    assert loaded.config is not None
+    config, classes = loaded.config, run.read_classes()
+    plan = plan_of(config, len(classes), run.config)
+    split = str(metrics["split"])
+    with style.drawing():
+        network = _figure(
+            style.png(network_figure(plan, run.title)), "The network", "Every layer that makes new values, to scale."
+        )
+        samples, missing = _samples(run, config)
+    try:
+        tiles, splits = _tiles(metrics, plan, environment), _splits(metrics)
+        subtitle, versions = _subtitle(run, environment), _environment(environment)
+        commands, curves = _commands(run, environment), _curves_words(environment)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        what = f"{run.metrics.name} or {run.environment.name} of {run.path} does not hold what cnnctl writes"
+        raise RunError(f"{what}: {error!r}", "cnnctl evaluate writes metrics.json anew") from error
+    return Report(
+        title=run.title,
+        subtitle=subtitle,
+        tiles=tiles,
+        splits=splits,
+        result=_result(run, split),
+        training=_plots(run.plots, (("curves", "Loss, accuracy and learning rate", curves),)),
+        mistakes=_plots(run.plots, (("mistakes", "The most confident mistakes", _MISTAKES),)),
+        balance=_balance(run, classes),
+        samples=samples,
+        samples_missing=missing,
+        network=network,
+        layers=_layers(plan),
+        totals=f"{plan.total_params:,} parameters ({plan.trainable_params:,} trained), "
+        f"{plan.multiply_adds:,} multiply-adds an image."
+        + (f" The first {MOST_ROWS} of {len(plan.layers):,} layers:" if len(plan.layers) > MOST_ROWS else ""),
+        config=_config_text(run),
+        environment=versions,
+        commands=commands,
+    )
+
+
+_MISTAKES = (
+    "Images that were taken for something else, the surest first: the true class, the answer, its probability and the "
+    "file. A wrong label often stands here before any other."
+)
+
+
+def _need_metrics(run: Run) -> dict[str, Any]:
+    run.need(run.metrics)
+    metrics = run.read_metrics()
+    if not isinstance(metrics.get("accuracy"), int | float) or "split" not in metrics:
+        raise RunError(f"{run.metrics} holds no evaluation", "cnnctl evaluate makes it")
+    return metrics
+
+
+def _figure(content: bytes, title: str, caption: str) -> Figure:
+    kind, packed = compact(content)
+    return Figure(kind, packed, title, caption)
+
+
+def _plots(folder: Path, wanted: Sequence[tuple[str, str, str]]) -> tuple[Figure, ...]:
+    """The plots of (name, title, caption) that there are."""
+    found = ((_read(folder / f"{name}.png"), title, caption) for name, title, caption in wanted)
+    return tuple(_figure(content, title, caption) for content, title, caption in found if content is not None)
+
+
+def _read(plot: Path) -> bytes | None:
+    """The content of a plot, None where there is none."""
+    try:
+        return plot.read_bytes()
+    except OSError:
+        return None
+
+
+def _subtitle(run: Run, environment: dict[str, Any]) -> str:
+    finished = str(environment.get("finished") or "")[:16].replace("T", " ")
+    known = [
+        f"finished {finished} (UTC)" if finished else "",
+        f"on {environment['device']['name']}" if environment.get("device") else "",
+        f"in {environment['precision']['policy']}" if environment.get("precision") else "",
+    ]
+    said = " ".join(part for part in known if part)
+    return f"{run.path.absolute()}{': ' if said else ''}{said}"
+
+
+def _tiles(metrics: dict[str, Any], plan: Plan, environment: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """(what, figure, remark) of the most asked figures."""
+    tiles = []
+    interval = metrics.get("accuracy_interval")
+    remark = f"95% interval {percent(interval[0])} to {percent(interval[1])}" if interval else ""
+    tiles.append((f"accuracy on {metrics['split']} images", percent(metrics["accuracy"]), remark))
+    if metrics.get("loss") is not None:
+        tiles.append(("loss", f"{metrics['loss']:.4f}", f"{metrics['images']:,} images"))
+    if metrics.get("roc_auc") is not None:
+        tiles.append(("ROC-AUC", f"{metrics['roc_auc']:.4f}", "area under the ROC curve"))
+    epochs = environment.get("epochs")
+    if epochs:
+        tiles.append(("epochs", f"{epochs:,}", f"epoch {environment.get('best_epoch', '?')} is kept"))
+    seconds = (environment.get("seconds") or {}).get("total")
+    if seconds:
+        tiles.append(("time", duration(seconds), "from start to finished run"))
+    tiles.append(("parameters", f"{plan.total_params:,}", f"{size(4 * plan.total_params)} in float32"))
+    return tuple(tiles)
+
+
+def _splits(metrics: dict[str, Any]) -> Table:
+    """The figures of every split that was judged, the main one first."""
+    judged = [(str(metrics["split"]), metrics), *((name, metrics[name]) for name in SPLITS if name in metrics)]
+    columns = (
+        ("images", "images", "{:,}"),
+        ("accuracy", "accuracy", "{:.2%}"),
+        ("loss", "loss", "{:.4f}"),
+        ("top-5 accuracy", "top_5_accuracy", "{:.2%}"),
+        ("ROC-AUC", "roc_auc", "{:.4f}"),
+        ("calibration error", "expected_calibration_error", "{:.4f}"),
+    )
+    shown = [one for one in columns if any(figures.get(one[1]) is not None for _, figures in judged)]
+    rows = tuple(
+        (name, *("" if figures.get(key) is None else form.format(figures[key]) for _, key, form in shown))
+        for name, figures in judged
+    )
+    return Table(("split", *(name for name, _, _ in shown)), rows, (False, *(True for _ in shown)))
+
+
+def _result(run: Run, split: str) -> tuple[Figure, ...]:
+    wanted = (
+        ("f1", "F1 of each class", "The lowest first: where more or better images would help most."),
+        (
+            "confusion_matrix_normalised",
+            "Confusion matrix, in per cent",
+            f"Rows are the true classes of the {split} images, columns the answers: off the diagonal are the mistakes.",
+        ),
+        ("confusion_matrix", "Confusion matrix, in images", "The same in counts."),
+        ("roc", "ROC curve", "How many of one class are found for how many false alarms, at every threshold."),
+        ("precision_recall", "Precision and recall", "How pure the finds are for how many are found."),
+        (
+            "reliability",
+            "Reliability",
+            "Whether an answer of 80% is right 8 times out of 10: on the diagonal probabilities can be taken at their "
+            "word.",
+        ),
+    )
+    return _plots(run.plots, wanted)
+
+
+def _curves_words(environment: dict[str, Any]) -> str:
+    best = environment.get("best_epoch")
+    kept = f" The weights of epoch {best} are the model." if best else ""
+    return f"Where the training's line leaves the validation's, the network learns images by heart.{kept}"
+
+
+def _balance(run: Run, classes: Sequence[str]) -> Balance:
+    counts = {split: Counter(run.read_split(split)[1]) for split in (TRAIN, VALIDATION, TEST)}
+    splits = tuple(split for split in counts if counts[split])
+    most = max(counts[TRAIN].values(), default=1)
+    shown = sorted(classes, key=lambda name: -counts[TRAIN][name])
+    half = MOST_ROWS // 2
+    shown = list(classes) if len(classes) <= MOST_ROWS else [*shown[:half], *shown[-half:]]
+    shares = tuple(
+        Share(name, tuple(f"{counts[split][name]:,}" for split in splits), 100 * counts[TRAIN][name] / most)
+        for name in shown
+    )
+    least = min((counts[TRAIN][name] for name in classes), default=0)
+    total = sum(sum(of.values()) for of in counts.values())
+    words = f"{total:,} images of {len(classes):,} classes. "
+    missing = sum(not counts[TRAIN][name] for name in classes)
+    if missing:
+        words += f"{missing:,} of them have no training image."
+    elif least == most:
+        words += "Every class has as many training images."
+    else:
+        words += f"The largest class has {most / least:.1f} times the training images of the smallest."
+    if len(classes) > MOST_ROWS:
+        words += f" The {MOST_ROWS // 2} largest and the {MOST_ROWS // 2} smallest are shown."
+    return Balance(splits, shares, words)
+
+
+def _samples(run: Run, config: Config) -> tuple[Figure | None, str | None]:
+    """Training images with and without augmentation, or why there are none."""
+    paths, labels = run.read_split(TRAIN)
+    if not paths:
+        return None, "The run names no training images."
+    samples: list[Sample] = make_samples(config, paths, labels, SAMPLES, VARIATIONS)
+    usable = [one for one in samples if one.error is None]
+    if not usable:
+        return None, f"The training images can no longer be read: {samples[0].path}: {samples[0].error}."
+    content = style.png(preview_figure(config, usable, run.title))
+    words = "The file, what the network gets, and how it was varied in the first epochs."
+    if not config.augment:
+        words = "The file and what the network gets; this config varies nothing."
+    return _figure(content, "Training images", words), None
+
+
+def _layers(plan: Plan) -> Table:
+    rows = tuple(
+        (
+            row.name,
+            row.kind,
+            settings_text(row),
+            format_shape(row.output_shape),
+            f"{row.params:,}",
+            f"{row.multiply_adds:,}",
+            "whole image" if row.receptive_field is None else format_shape(row.receptive_field),
+        )
+        for row in plan.layers[:MOST_ROWS]
+    )
+    header = ("layer", "type", "settings", "output", "parameters", "multiply-adds", "receptive field")
+    return Table(header, rows, (False, False, False, True, True, True, True))
+
+
+def _config_text(run: Run) -> str:
+    text = run.config.read_text(encoding="utf-8")
+    return text if len(text) <= _MOST_CONFIG else text[:_MOST_CONFIG] + f"\n... (all of it is in {run.config.name})"
+
+
+def _environment(environment: dict[str, Any]) -> Table:
+    device, precision = environment.get("device") or {}, environment.get("precision") or {}
+    rows = [
+        ("cnnctl", environment.get("cnnctl")),
+        ("backend", environment.get("backend")),
+        ("device", device.get("name")),
+        ("precision", f"{precision.get('policy')} ({precision.get('reason')})" if precision else None),
+        ("deterministic", environment.get("deterministic")),
+        ("seed", environment.get("seed")),
+        ("threads", environment.get("threads")),
+        ("data hash", environment.get("data_hash")),
+        *((name, version) for name, version in (environment.get("versions") or {}).items()),
+    ]
+    return Table(
+        ("what", "value"), tuple((name, str(value)) for name, value in rows if value is not None), (False, False)
+    )
+
+
+def _commands(run: Run, environment: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """(what it does, command line) of what makes this run again and looks at it."""
+    path = run.path.absolute()
+    here = shlex.quote(str(path))
+    words = [str(word) for word in environment.get("command", [])]
+    given = (
+        [("the command that made this run, in the folder that it was given in", shlex.join(["cnnctl", *words[1:]]))]
+        if words
+        else []
+    )
+    return (
+        (
+            "the same training again, from the resolved config",
+            shlex.join(["cnnctl", "train", str(path / run.config.name)]),
+        ),
+        *given,
+        ("judge it again", f"cnnctl evaluate --run {here}"),
+        ("use it", f"cnnctl predict IMAGE --run {here}"),
+        ("see what it sees", f"cnnctl explain IMAGE --run {here}"),
+    )

@@ -1,0 +1,157 @@
+"""What to choose for a set of images, each choice with its reason."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from cnnctl.init.look import Seen
+
+TINY, SMALL = 12, 40
+"""Sides in pixels up to which images are like digits, and like CIFAR-10's."""
+
+_SIDES = (32, 48, 64, 96)
+_UNBALANCED = 1.5
+_LEAST_FOR_TEST = 60
+_DIGITS_OR_LETTERS = re.compile(r"(?:digit[ _-]?)?\d{1,2}|[a-z]|(?:letter|upper|lower)[ _-]?[a-z]", re.IGNORECASE)
+_SIDED = re.compile(r"(?:^|[ _\-.])(left|right|east|west|clockwise|counterclockwise)(?:$|[ _\-.])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Convolutions with batch normalization and ReLU, the last of which is followed by a 2x2 max pooling."""
+
+    filters: tuple[int, ...]
+    pools: bool = True
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A config's settings.
+
+    Attributes:
+        height: Of the images as the network gets them.
+        width: Likewise.
+        channels: 1 or 3.
+        blocks: The network, before its global pooling.
+        dropout: Share of the values dropped before the output.
+        epochs: So many.
+        batch_size: Images in a batch.
+        is_unbalanced: Whether classes are weighted.
+        flips: Whether images are mirrored.
+        shares: (validation, test): a share of the images, or None where the folder has such a part.
+        reasons: Why, by the name of the choice.
+    """
+
+    height: int
+    width: int
+    channels: int
+    blocks: tuple[Block, ...]
+    dropout: float
+    epochs: int
+    batch_size: int
+    is_unbalanced: bool
+    flips: bool
+    shares: tuple[float | None, float | None]
+    reasons: dict[str, str]
+
+
+def choose(seen: Seen) -> Choices:
+    """The settings for a set of images."""
+    reasons: dict[str, str] = {}
+    height, width = _size(seen.sizes, reasons)
+    side = min(height, width)
+    reasons["channels"] = "all images that were opened are grey" if seen.is_grey else "the images have colours"
+    blocks = _blocks(side, seen.total, reasons)
+    batch_size = 32 if seen.total < 3000 else 64 if seen.total < 10_000 else 128
+    epochs = _epochs(seen.total, side)
+    reasons["epochs"] = f"{seen.total:,} images: fewer need more epochs"
+    least, most = min(seen.counts.values()), max(seen.counts.values())
+    is_unbalanced = most / least >= _UNBALANCED
+    reasons["class_weight"] = (
+        f"the largest class has {most / least:.1f} times the images of the smallest"
+        if is_unbalanced
+        else "the classes have about as many images"
+    )
+    flips = _flips(list(seen.counts), reasons)
+    return Choices(
+        height,
+        width,
+        1 if seen.is_grey else 3,
+        blocks,
+        0.3 if side > SMALL else 0.2 if side <= TINY else 0.0,
+        epochs,
+        batch_size,
+        is_unbalanced,
+        flips,
+        _shares(seen, reasons),
+        reasons,
+    )
+
+
+def _size(sizes: Sequence[tuple[int, int]], reasons: dict[str, str]) -> tuple[int, int]:
+    heights, widths = sorted(high for high, _ in sizes), sorted(wide for _, wide in sizes)
+    high, wide = median(heights), median(widths)
+    if heights[0] == heights[-1] and widths[0] == widths[-1] and max(high, wide) <= _SIDES[-1]:
+        reasons["size"] = f"all images that were opened are {heights[0]}x{widths[0]}"
+        return heights[0], widths[0]
+    short = min(high, wide)
+    side = max((one for one in _SIDES if one <= short), default=int(max(8, short)))
+    reasons["size"] = (
+        f"the images are {heights[0]} to {heights[-1]} pixels high and {widths[0]} to {widths[-1]} wide, mostly about "
+        f"{high:.0f}x{wide:.0f}; {side} train in minutes, more show finer detail"
+    )
+    ratio = wide / high
+    if 0.6 <= ratio <= 1.67:
+        return side, side
+    longer = round(side * min(3.0, max(ratio, 1 / ratio)) / 8) * 8
+    reasons["size"] += "; most are far from square"
+    return (side, longer) if ratio > 1 else (longer, side)
+
+
+def _blocks(side: int, images: int, reasons: dict[str, str]) -> tuple[Block, ...]:
+    """Convolutions until about 4 to 6 pixels are left a side; more of them where there are images to fill them."""
+    if side <= TINY:
+        reasons["model"] = f"images of {side} pixels a side leave room for one pooling"
+        return (Block((32, 64)), Block((128,), pools=False))
+    if side <= SMALL:
+        wide = images >= 20_000
+        reasons["model"] = f"images of {side} pixels a side, {images:,} of them: " + ("wide" if wide else "narrow")
+        if wide:
+            return (Block((32, 64)), Block((96, 192)), Block((192, 256)), Block((256,), pools=False))
+        return (Block((32, 32)), Block((64, 64)), Block((128,)), Block((128,), pools=False))
+    poolings = 3 if side < 64 else 4
+    filters = (32, 64, 128, 128, 256)
+    reasons["model"] = f"{poolings} poolings take {side} pixels a side to {side >> poolings}"
+    return (*(Block((count,)) for count in filters[:poolings]), Block((filters[poolings],), pools=False))
+
+
+def _epochs(images: int, side: int) -> int:
+    if side <= SMALL and images >= 20_000:
+        return 10
+    return min(80, max(10, round(2000 / math.sqrt(images) / 5) * 5))
+
+
+def _flips(names: Sequence[str], reasons: dict[str, str]) -> bool:
+    like_digits = [name for name in names if _DIGITS_OR_LETTERS.fullmatch(name.strip())]
+    sided = [name for name in names if _SIDED.search(name)]
+    if like_digits and len(like_digits) >= len(names) / 2:
+        reasons["flip"] = f"no mirroring: classes such as {like_digits[0]} look like digits or letters"
+        return False
+    if sided:
+        reasons["flip"] = f"no mirroring: {sided[0]} would become another class"
+        return False
+    reasons["flip"] = "mirrored images are taken to be of the same class"
+    return True
+
+
+def _shares(seen: Seen, reasons: dict[str, str]) -> tuple[float | None, float | None]:
+    validation = None if "validation" in seen.sources else 0.15 if seen.total < 20_000 else 0.04
+    test = None if "test" in seen.sources else 0.15
+    if test is not None and min(seen.counts.values()) * test < 1 + (seen.total < _LEAST_FOR_TEST):
+        reasons["test"] = "too few images for a test share of their own: the validation images judge"
+        return (0.2 if validation is not None else None), 0.0
+    if test is not None:
+        reasons["test"] = "drawn evenly from every class, never trained on"
+    return validation, test

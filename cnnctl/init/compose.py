@@ -1,0 +1,137 @@
+"""Choices -> the text of a config, with the reasons as comments."""
+
+import json
+import re
+from pathlib import Path
+
+from cnnctl.config.load import BUILT_IN_DATA
+from cnnctl.init.choose import TINY, Block, Choices
+from cnnctl.init.look import Seen
+
+
+def compose(seen: Seen, choices: Choices, name: str, folder: Path) -> str:
+    """The YAML text of a config.
+
+    Args:
+        seen: What it is for.
+        choices: Its settings.
+        name: Of the runs.
+        folder: Where the config will lie, from which its paths are read.
+    """
+    return (
+        "\n".join([*_data(seen, choices, name, folder), *_augment(choices), *_model(choices), *_train(choices)]) + "\n"
+    )
+
+
+def _text(value: str) -> str:
+    """A scalar that YAML reads as this text, whatever it looks like."""
+    plain = value.replace("/", "").replace("-", "").replace("_", "").replace(".", "")
+    if value[:1].isalpha() and plain.isalnum() and value.isascii() and value.lower() not in ("true", "false", "null"):
+        return value
+    return json.dumps(value)
+
+
+def _source(path: str, folder: Path) -> str:
+    """A path as the config has to write it: relative to its folder where it is below that."""
+    if path in BUILT_IN_DATA:
+        return path
+    absolute = Path(path).absolute()
+    below = absolute.is_relative_to(folder.absolute()) and absolute != folder.absolute()
+    written = str(absolute.relative_to(folder.absolute())) if below else str(absolute)
+    return _text(f"./{written}" if written in BUILT_IN_DATA else written)
+
+
+def _data(seen: Seen, choices: Choices, name: str, folder: Path) -> list[str]:
+    reasons, sources = choices.reasons, {key: _source(path, folder) for key, path in seen.sources.items()}
+    many = f"{seen.total:,} images of {len(seen.counts):,} classes"
+    lines = [f"# Written by cnnctl init for {many}. Every line can be changed.", f"name: {_text(name)}", "data:"]
+    lines.append(f"  train: {sources['train']}")
+    validation, test = choices.shares
+    lines.append(f"  validation: {sources['validation'] if validation is None else validation}")
+    if test is None:
+        lines.append(f"  test: {sources['test']}")
+    elif test:
+        lines.append(f"  test: {test}  # {reasons['test']}")
+    else:
+        lines.append(f"  # test: {reasons['test']}")
+    if seen.columns is not None and seen.columns != ("path", "label"):
+        path, label = map(_text, seen.columns)
+        lines.append(f"  csv: {{path: {path}, label: {label}}}")
+    if seen.unreadable:
+        lines.append("  on_bad_image: skip  # some cannot be opened; cnnctl check names them")
+    size = f"size: {choices.height}"
+    if choices.height != choices.width:
+        size = f"height: {choices.height}, width: {choices.width}"
+    channels = ", channels: 1" if choices.channels == 1 else ""
+    lines.append(f"  # {reasons['size']}; {reasons['channels']}")
+    lines.append(f"  image: {{{size}{channels}, scaling: standardize}}")
+    return lines
+
+
+def _augment(choices: Choices) -> list[str]:
+    tiny = min(choices.height, choices.width) <= TINY
+    small = min(choices.height, choices.width) <= 40
+    lines = [f"augment:  # {choices.reasons['flip']}"]
+    if choices.flips:
+        lines.append("  - random_flip: {mode: horizontal}")
+    whole = ", interpolation: nearest" if small and not tiny else ""
+    shift = 0.125 if small and not tiny else 0.1
+    lines.append(f"  - random_translation: {{height_factor: {shift}, width_factor: {shift}{whole}}}")
+    if tiny or not small:
+        lines.append(f"  - random_rotation: {{factor: {0.03 if tiny else 0.05}}}")
+    if not small:
+        lines.append("  - random_zoom: {height_factor: 0.2}")
+        lines.append("  - random_brightness: {factor: 0.15}")
+        lines.append("  - random_contrast: {factor: [0.3, 0.3]}")
+    return lines
+
+
+def _model(choices: Choices) -> list[str]:
+    lines = [f"model:  # {choices.reasons['model']}; the output layer is appended"]
+    sides = (choices.height, choices.width)
+    for block in choices.blocks:
+        lines += _block(block, sides)
+        sides = (-(-sides[0] // 2), -(-sides[1] // 2)) if block.pools else sides
+    small = min(choices.height, choices.width) <= 40
+    lines.append("  - global_max_pooling2d" if small else "  - global_average_pooling2d")
+    if choices.dropout:
+        lines.append(f"  - dropout: {{rate: {choices.dropout}}}")
+    return lines
+
+
+def _block(block: Block, sides: tuple[int, int]) -> list[str]:
+    lines = []
+    padding = ", padding: same" if sides[0] % 2 or sides[1] % 2 else ""  # else the last row would be lost
+    for place, filters in enumerate(block.filters):
+        lines.append(f"  - conv2d: {{filters: {filters}, kernel_size: 3, padding: same, use_bias: false}}")
+        if block.pools and place == len(block.filters) - 1:
+            lines.append(f"  - max_pooling2d: {{pool_size: 2{padding}}}")
+        lines += ["  - batch_normalization: {momentum: 0.9}", "  - activation: {activation: relu}"]
+    return lines
+
+
+def _train(choices: Choices) -> list[str]:
+    small = TINY < min(choices.height, choices.width) <= 40 and choices.batch_size == 128
+    lines = [
+        "train:",
+        f"  epochs: {choices.epochs}  # {choices.reasons['epochs']}",
+        f"  batch_size: {choices.batch_size}",
+    ]
+    if small:
+        sgd = "learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.0125"
+        lines += [f"  optimizer: {{sgd: {{{sgd}}}}}", "  schedule: {one_cycle: {warmup_fraction: 0.25}}"]
+        lines += ["  label_smoothing: 0.2", "  ema: 0.99"]
+    else:
+        lines += ["  optimizer: {adamw: {learning_rate: 0.002, weight_decay: 0.02}}"]
+        lines += ["  schedule: {one_cycle: {warmup_fraction: 0.2}}", "  label_smoothing: 0.1", "  ema: 0.98"]
+    if choices.is_unbalanced:
+        lines.append(f"  class_weight: balanced  # {choices.reasons['class_weight']}")
+    lines.append("  best: val_accuracy")
+    return lines
+
+
+def run_name(data: str) -> str:
+    """A name for the runs, after the data's folder or file."""
+    stem = Path(data).absolute().name.removesuffix(Path(data).suffix if Path(data).is_file() else "")
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")
+    return name or "images"

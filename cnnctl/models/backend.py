@@ -1,0 +1,190 @@
+"""Importing Keras: on the right backend, deaf to the user's keras.json, and without a line on the screen."""
+
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cnnctl.config.training import TrainSettings
+from cnnctl.data.decoder.images import opencv
+from cnnctl.errors import MachineError
+
+TENSORFLOW, JAX = "tensorflow", "jax"
+_TITLES = {TENSORFLOW: "TensorFlow", JAX: "JAX"}
+_EXPORTERS = {TENSORFLOW: ("onnx", "tf2onnx"), JAX: ("onnx", "jax2onnx")}
+"""What writes model.onnx: better missed before the training than after it."""
+_MENDS = {TENSORFLOW: "pip install tensorflow, or train with backend: jax", JAX: "pip install 'cnnctl[jax]'"}
+
+
+def choose_backend(wanted: str) -> str:
+    """The backend that Keras is to run on.
+
+    Args:
+        wanted: `tensorflow`, `jax`, or `auto`: what KERAS_BACKEND says, else TensorFlow, else JAX where only that is
+            installed.
+
+    Raises:
+        MachineError: KERAS_BACKEND names another one.
+    """
+    if wanted != "auto":
+        return wanted
+    said = os.environ.get("KERAS_BACKEND")
+    if said in _TITLES:
+        return said
+    if said:
+        raise MachineError(f"KERAS_BACKEND is {said}, which cnnctl does not train on", "set it to tensorflow or jax")
+    return JAX if not _is_installed(TENSORFLOW) and _is_installed(JAX) else TENSORFLOW
+
+
+def _is_installed(name: str) -> bool:
+    return name in sys.modules or importlib.util.find_spec(name) is not None
+
+
+def title(backend: str) -> str:
+    """The backend as its makers write it."""
+    return _TITLES[backend]
+
+
+def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = None, deterministic: bool = False) -> None:
+    """Import Keras and its backend; descriptor 2 should be captured meanwhile (see quiet.py).
+
+    Args:
+        backend: `tensorflow` or `jax`.
+        settings: Their device is what JAX is told before it looks for one.
+        deterministic: Whether equal runs must be equal on a GPU too.
+
+    Raises:
+        MachineError: they are not installed or cannot be loaded, or Keras runs on another backend already.
+    """
+    _insist_on_backend(backend)
+    os.environ["KERAS_BACKEND"] = backend
+    if backend == TENSORFLOW:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    else:
+        _prepare_jax(settings, deterministic)
+    opencv()  # Keras imports cv2 where it can: let it find the one with our limits
+    logging.captureWarnings(True)
+    warnings.simplefilter("ignore")
+    missing = next((name for name in _EXPORTERS[backend] if not _is_installed(name)), None)
+    if _is_installed(backend) and missing is not None:
+        raise MachineError(f"{missing}, which writes model.onnx, is not installed", f"pip install {missing}")
+    try:
+        library = importlib.import_module(backend)
+        keras = importlib.import_module("keras")
+    except ImportError as error:
+        if not _is_installed(backend):
+            raise MachineError(f"{title(backend)} is not installed", f"install it with: {_MENDS[backend]}") from None
+        raise MachineError(f"Keras cannot be imported: {error}", f"install it with: {_MENDS[backend]}") from error
+    if backend == TENSORFLOW:
+        library.get_logger().setLevel("ERROR")
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.disable_interactive_logging()
+
+
+def _insist_on_backend(backend: str) -> None:
+    """Raises:
+    MachineError: this process has imported Keras on another one, which stays its backend.
+    """
+    keras = sys.modules.get("keras")
+    running = keras.backend.backend() if keras is not None else backend
+    if running != backend:
+        other = f", or train with backend: {running}" if running in _TITLES else ""
+        raise MachineError(
+            f"Keras runs on {running} in this process already, and {backend} is asked for",
+            f"begin a new process (in a notebook: restart the kernel){other}",
+        )
+
+
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """A block that may import Keras and train; after it, warnings, Keras and TensorFlow behave as they did before."""
+    keras = sys.modules.get("keras")
+    policy = keras.config.dtype_policy() if keras is not None else "float32"
+    is_talking = keras is None or keras.config.is_interactive_logging_enabled()
+    shape = (keras.config.image_data_format(), keras.config.floatx(), keras.config.epsilon()) if keras else None
+    was_deterministic = TENSORFLOW in sys.modules and _determinism().is_op_determinism_enabled()
+    were_logged = warnings.showwarning.__module__ == logging.__name__
+    with warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            if not were_logged:
+                logging.captureWarnings(False)
+            if TENSORFLOW in sys.modules and not was_deterministic:
+                _determinism().disable_op_determinism()
+            keras = sys.modules.get("keras")
+            if keras is not None:
+                keras.config.set_dtype_policy(policy)
+                if is_talking:
+                    keras.config.enable_interactive_logging()
+            if keras is not None and shape is not None:
+                keras.config.set_image_data_format(shape[0])
+                keras.config.set_floatx(shape[1])
+                keras.config.set_epsilon(shape[2])
+
+
+def _determinism() -> Any:
+    """TensorFlow's switch, which it only exports as something to turn on."""
+    return importlib.import_module("tensorflow.python.framework.config")
+
+
+def import_keras_on_the_processor(backend: str) -> None:
+    """`import_keras` for a computation that is no training: a GPU, which others may use, is left alone.
+
+    Raises:
+        MachineError: as `import_keras`.
+    """
+    if backend == JAX:
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    import_keras(backend)
+    if backend == TENSORFLOW:
+        sys.modules[TENSORFLOW].config.set_visible_devices([], "GPU")
+
+
+def _prepare_jax(settings: TrainSettings | None, deterministic: bool) -> None:
+    """What JAX reads from the environment when it is imported."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if settings is not None and settings.device == "cpu":
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    if deterministic:
+        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+
+
+class KerasImport:
+    """`import_keras` in a thread of its own, so that images are decoded meanwhile; `wait` gives its outcome.
+
+    Attributes:
+        backend: What it imports.
+    """
+
+    def __init__(self, settings: TrainSettings, deterministic: bool) -> None:
+        self.backend = choose_backend(settings.backend)
+        self._arguments = (self.backend, settings, deterministic)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="import-keras", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            import_keras(*self._arguments)
+        except BaseException as error:
+            self._error = error
+
+    def join(self) -> None:
+        """Return once the import is over, whatever came of it: a process that ends before that is aborted."""
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Return once Keras is there; raise what its import raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,157 @@
+"""The device that trains, and the precision that it is quickest in without losing accuracy."""
+
+import os
+import platform
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnctl.errors import MachineError
+from cnnctl.models.backend import TENSORFLOW
+
+FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
+_JAX_ON_A_CPU = (FLOAT32, "XLA multiplies no 16-bit floats natively on a CPU")
+_AMPERE, _VOLTA = (8, 0), (7, 0)
+
+
+@dataclass(frozen=True)
+class Device:
+    """What trains.
+
+    Attributes:
+        kind: `cpu` or `gpu`.
+        name: As its maker calls it.
+        precision: Keras' dtype policy.
+        reason: Why this precision, for people.
+        deterministic: Whether equal runs give equal weights, bit for bit.
+    """
+
+    kind: str
+    name: str
+    precision: str
+    reason: str
+    deterministic: bool
+
+
+@dataclass(frozen=True)
+class _Gpu:
+    name: str
+    compute_capability: tuple[int, ...]
+
+
+def choose_device(wanted: str, precision: str, deterministic: str | bool, backend: str = TENSORFLOW) -> Device:
+    """Pick the device, tell the backend, and choose the precision. Keras must have been imported.
+
+    Args:
+        wanted: `auto`, `cpu` or `gpu`.
+        precision: `auto`, or one of Keras' policies.
+        deterministic: `auto` (on a CPU), True or False.
+        backend: What Keras runs on.
+
+    Raises:
+        MachineError: `gpu` is wanted and there is none.
+    """
+    gpu = _tensorflow_gpu(wanted) if backend == TENSORFLOW else _jax_gpu(wanted)
+    if gpu is not None:
+        kind, name = "gpu", gpu.name
+        chosen, reason = gpu_precision(gpu.compute_capability)
+    else:
+        kind, name = "cpu", f"{processor_name()}, {usable_cores()} cores"
+        chosen, reason = cpu_precision(processor_flags()) if backend == TENSORFLOW else _JAX_ON_A_CPU
+    if precision != "auto":
+        chosen, reason = precision, "the config says so"
+    fixed = kind == "cpu" if deterministic == "auto" else bool(deterministic)
+    return Device(kind, name, chosen, reason, fixed)
+
+
+def _tensorflow_gpu(wanted: str) -> _Gpu | None:
+    """The GPU that TensorFlow will use, with memory growth on; hidden from it where a CPU is wanted."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if wanted == "cpu":
+        try:
+            tf.config.set_visible_devices([], "GPU")
+        except RuntimeError:
+            hint = "begin a new process (in a notebook: restart the kernel)"
+            raise MachineError("device: cpu, but this process uses the GPU already", hint) from None
+        return None
+    if not gpus:
+        if wanted == "gpu":
+            built = "with" if tf.test.is_built_with_cuda() else "without"
+            raise _no_gpu(f"TensorFlow {tf.__version__} (built {built} CUDA)", "cnnctl[gpu]")
+        return None
+    with suppress(RuntimeError):  # this process has used the GPU before: its memory is taken as it was then
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return _Gpu(str(details.get("device_name", "GPU")), tuple(details.get("compute_capability", (0, 0))))
+
+
+def _jax_gpu(wanted: str) -> _Gpu | None:
+    """The GPU that JAX will use; where a CPU is wanted, JAX was told so before its import."""
+    import jax
+
+    if wanted == "cpu":
+        return None
+    try:
+        first = jax.devices("gpu")[0]
+    except RuntimeError:
+        if wanted == "gpu":
+            raise _no_gpu(f"JAX {jax.__version__}", "jax[cuda12]") from None
+        return None
+    version = str(getattr(first, "compute_capability", "0.0"))
+    return _Gpu(first.device_kind, tuple(int(part) for part in version.split(".")))
+
+
+def cpu_precision(flags: frozenset[str]) -> tuple[str, str]:
+    """bfloat16 where the processor multiplies it natively."""
+    if "amx_bf16" in flags:
+        return BFLOAT16, "the processor has AMX"
+    if "avx512_bf16" in flags:
+        return BFLOAT16, "the processor has AVX512-BF16"
+    return FLOAT32, "the processor multiplies no 16-bit floats"
+
+
+def gpu_precision(compute_capability: tuple[int, ...]) -> tuple[str, str]:
+    """bfloat16 from Ampere on, float16 where there are tensor cores, else float32."""
+    version = ".".join(map(str, compute_capability))
+    if compute_capability >= _AMPERE:
+        return BFLOAT16, f"the GPU has bfloat16 tensor cores (compute capability {version})"
+    if compute_capability >= _VOLTA:
+        return FLOAT16, f"the GPU has float16 tensor cores (compute capability {version})"
+    return FLOAT32, f"the GPU has no 16-bit tensor cores (compute capability {version})"
+
+
+def processor_flags() -> frozenset[str]:
+    """What the processor says it can do; empty where the system does not tell."""
+    return frozenset(_cpuinfo("flags").split())
+
+
+def processor_name() -> str:
+    """The processor as its maker calls it."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cpuinfo(key: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")
+
+
+def _no_gpu(library: str, package: str) -> MachineError:
+    tool = "nvidia-smi is installed" if shutil.which("nvidia-smi") else "there is no nvidia-smi"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    hidden = f", CUDA_VISIBLE_DEVICES is '{visible}'" if visible is not None else ""
+    return MachineError(
+        f"device: gpu, but {library} finds none; {tool}{hidden}",
+        f"pip install '{package}' on a machine with an NVIDIA driver, or device: cpu",
+    )

@@ -1,0 +1,174 @@
+"""The network of a run as Keras computes it, layer by layer."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.architecture import LayerPlan, Plan
+from cnnctl.architecture.keras_file import read_scaling
+from cnnctl.architecture.plan import plan_of
+from cnnctl.config import layers as kinds
+from cnnctl.config import load
+from cnnctl.models.build import Scaling
+from cnnctl.models.load import load_model
+from cnnctl.runs import Run
+
+Values = NDArray[np.float32]
+
+MOST_MAPS = 64
+"""Channels of a layer that are drawn."""
+
+MOST_LAYERS = 60
+"""Layers that are drawn; of more, the first and the last ones."""
+
+CONVOLUTIONS = kinds.Conv2D | kinds.DepthwiseConv2D | kinds.SeparableConv2D
+_ACTING = kinds.BatchNormalization | kinds.LayerNormalization | kinds.ActivationLayer | kinds.LeakyReLU
+_POOLS = kinds.MaxPooling2D | kinds.AveragePooling2D | kinds.L2Pooling2D
+_SEEN = CONVOLUTIONS | _POOLS
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network.
+
+    Attributes:
+        model: keras.Sequential in float32, its layers named as the plan's rows, the last one `probabilities`.
+        plan: What it computes.
+        classes: Names in label order.
+    """
+
+    model: Any
+    plan: Plan
+    classes: tuple[str, ...]
+
+    def walk(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> Iterator[tuple[LayerPlan, Values]]:
+        """What layers put out for an image, one after the other, so that no two need to be kept.
+
+        Args:
+            image: uint8 (height, width, channels).
+            rows: Rows of the plan.
+
+        Yields:
+            Each of them with an array of its output shape.
+        """
+        import keras
+
+        wanted = {self._keras_name(row): row for row in rows}
+        values = keras.ops.convert_to_tensor(image[None])
+        for layer in self.model.layers:
+            values = layer(values, training=False)
+            if layer.name in wanted:
+                yield wanted[layer.name], np.asarray(values, np.float32)[0]
+
+    def values(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> list[Values]:
+        """What layers put out for an image; see `walk`."""
+        return [values for _, values in self.walk(image, rows)]
+
+    def _keras_name(self, row: LayerPlan) -> str:
+        return "probabilities" if row is self.plan.layers[-1] else row.name
+
+    def place(self, row: LayerPlan | None) -> int:
+        """The number of the Keras layer that comes after a row; after the pixels' scaling for None."""
+        names = [layer.name for layer in self.model.layers]
+        return names.index("scaling" if row is None else self._keras_name(row)) + 1
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """What a layer makes of an image.
+
+    Attributes:
+        row: The layer.
+        shown: float32 (rows, columns, channels): its first MOST_MAPS channels.
+        strongest: The channel of those shown that has the highest mean.
+        silent: How many channels are 0 everywhere.
+    """
+
+    row: LayerPlan
+    shown: Values
+    strongest: int
+    silent: int
+
+    @staticmethod
+    def of(row: LayerPlan, values: Values) -> "FeatureMaps":
+        """Those of a layer's whole output."""
+        silent = int((values == 0).all(axis=(0, 1)).sum())
+        shown = values[:, :, :MOST_MAPS].copy()
+        return FeatureMaps(row, shown, int(shown.mean(axis=(0, 1)).argmax()), silent)
+
+
+def load_network(run: Run) -> Network:
+    """The network of a run, from its config and the arrays of its model.keras; Keras must have been imported.
+
+    Raises:
+        RunError: the run lacks them, or they do not fit together.
+    """
+    path = run.need(run.keras_model)
+    plan = run_plan(run)
+    return Network(load_model(path, plan, Scaling(*read_scaling(path))), plan, run.read_classes())
+
+
+def run_plan(run: Run) -> Plan:
+    """The network of a run without its weights.
+
+    Raises:
+        CnnctlError: its config is gone or wrong.
+    """
+    config = load(run.need(run.config)).config
+    assert config is not None
+    return plan_of(config, len(run.read_classes()), run.config)
+
+
+def seen_layers(plan: Plan) -> list[LayerPlan]:
+    """Every convolution and pooling layer that puts out rows and columns; of very many the first and the last ones."""
+    found = [row for row in plan.layers if isinstance(row.layer, _SEEN) and len(row.output_shape) == 3]
+    half = MOST_LAYERS // 2
+    return found if len(found) <= MOST_LAYERS else [*found[:half], *found[-half:]]
+
+
+def first_convolution(plan: Plan) -> LayerPlan | None:
+    """The convolution whose kernels look at colours."""
+    return next((row for row in plan.layers if isinstance(row.layer, CONVOLUTIONS)), None)
+
+
+def features(plan: Plan) -> LayerPlan | None:
+    """The layer whose output class activation maps are made of; None where the pixels themselves have to do.
+
+    It is the last convolution that still has several places, or what follows it up to its activation.
+    """
+    rows = plan.layers
+    places = [
+        number
+        for number, row in enumerate(rows)
+        if isinstance(row.layer, CONVOLUTIONS) and row.output_shape[0] * row.output_shape[1] > 1
+    ]
+    if not places:
+        return None
+    chosen = rows[places[-1]]
+    acted = getattr(chosen.layer, "activation", "linear") != "linear"
+    for row in rows[places[-1] + 1 :]:
+        if isinstance(row.layer, kinds.Dropout | kinds.SpatialDropout2D):
+            continue
+        pooled = isinstance(row.layer, _POOLS) and not acted and row.output_shape[0] * row.output_shape[1] > 1
+        if not (isinstance(row.layer, _ACTING) or pooled):
+            break
+        if isinstance(row.layer, kinds.ActivationLayer | kinds.LeakyReLU):
+            chosen, acted = row, True
+        elif not pooled:
+            chosen = row if len(row.output_shape) == 3 and row.output_shape == chosen.output_shape else chosen
+    return chosen
+
+
+def kernels(network: Network, row: LayerPlan) -> Values:
+    """The learned kernels of a convolution: float32 (height, width, channels of a kernel, kernels).
+
+    Those of a depthwise or separable convolution are its depthwise ones, of one channel each.
+    """
+    weights = np.asarray(network.model.get_layer(row.name).get_weights()[0], np.float32)
+    if isinstance(row.layer, kinds.Conv2D):
+        return weights
+    high, wide, channels, multiplier = weights.shape
+    return weights.reshape(high, wide, 1, channels * multiplier)

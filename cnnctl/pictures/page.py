@@ -1,0 +1,73 @@
+"""Templates filled in, everything escaped."""
+
+import base64
+from typing import Any
+
+from cnnctl.data.decoder.images import opencv
+from cnnctl.version import __version__
+
+SMALL = 120_000
+"""Bytes of a PNG file that goes into the page as it is."""
+
+_QUALITY = 82
+
+_KEPT = "\n\t\N{NO-BREAK SPACE}\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
+"""What is no printable character to Python, and all the same belongs to words, emojis and lines."""
+
+
+def render(template: str, **values: Any) -> str:
+    """A page.
+
+    Args:
+        template: A file of templates/.
+        values: What it names. Texts are escaped.
+
+    Returns:
+        The whole HTML document.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("cnnctl.pictures"),
+        autoescape=True,
+        finalize=_legible,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["picture"] = picture
+    environment.filters["compact"] = _compact
+    return environment.get_template(template).render(version=__version__, **values) + "\n"
+
+
+def _compact(content: bytes) -> str:
+    kind, packed = compact(content)
+    return picture(packed, kind)
+
+
+def _legible(value: Any) -> Any:
+    """Text without what cannot be shown, cannot be written as UTF-8, or would turn round the words beside it."""
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    shown = "".join(char if char in _KEPT or char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in value)
+    return type(value)(shown)
+
+
+def picture(content: bytes, kind: str = "png") -> str:
+    """An image file as the address of an <img>."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def compact(content: bytes) -> tuple[str, bytes]:
+    """A PNG file as (format, content) for a page: one with photos in it is much smaller as WebP."""
+    import numpy as np
+
+    if len(content) <= SMALL:
+        return "png", content
+    cv2 = opencv()
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        done, packed = cv2.imencode(".webp", pixels, (cv2.IMWRITE_WEBP_QUALITY, _QUALITY))
+    except cv2.error:  # it is no picture, or one of more than 16,383 pixels a side
+        return "png", content
+    return ("webp", packed.tobytes()) if done and 0 < packed.size < len(content) else ("png", content)

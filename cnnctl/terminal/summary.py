@@ -1,0 +1,99 @@
+"""A network as a plan, as text and as JSON."""
+
+from typing import TYPE_CHECKING, Any, TextIO
+
+from cnnctl.formatting import size
+from cnnctl.terminal.render import LEFT, RIGHT, print_table
+
+if TYPE_CHECKING:
+    from cnnctl.architecture import LayerPlan
+    from cnnctl.network_source import Subject
+
+
+def to_json(subject: "Subject", formulas: bool) -> dict[str, Any]:
+    """The form of `summary --json`; shapes are without the batch dimension."""
+    from cnnctl.architecture.cost import fully_connected_params, training_bytes, weight_bytes
+
+    plan, train = subject.plan, subject.train
+    value: dict[str, Any] = {
+        "name": subject.name,
+        "input_shape": list(plan.input_shape),
+        "layers": [_layer_json(row, formulas) for row in plan.layers],
+        "total_params": plan.total_params,
+        "trainable_params": plan.trainable_params,
+        "non_trainable_params": plan.non_trainable_params,
+        "multiply_adds": plan.multiply_adds,
+        "weight_bytes": weight_bytes(plan),
+        "fully_connected_params": fully_connected_params(plan),
+    }
+    if train is not None:
+        value["batch_size"] = train.batch_size
+        value["training_bytes"] = training_bytes(plan, train.batch_size, train.optimizer, train.ema is not None)
+    return value
+
+
+def _layer_json(row: "LayerPlan", with_formulas: bool) -> dict[str, Any]:
+    from cnnctl.architecture.formulas import formulas
+    from cnnctl.config.dump import to_plain
+
+    plain = to_plain(row.layer)
+    value = {
+        "name": row.name,
+        "type": row.kind,
+        "settings": plain[row.kind] if isinstance(plain, dict) else {},
+        "input_shape": list(row.input_shape),
+        "output_shape": list(row.output_shape),
+        "params": row.params,
+        "trainable_params": row.trainable_params,
+        "non_trainable_params": row.non_trainable_params,
+        "multiply_adds": row.multiply_adds,
+        "receptive_field": list(row.receptive_field) if row.receptive_field is not None else None,
+    }
+    return {**value, "formulas": formulas(row)} if with_formulas else value
+
+
+def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None = None) -> None:
+    """The table of layers, then the totals, on stdout when no other stream is given."""
+    from cnnctl.architecture.describe import settings_text
+    from cnnctl.architecture.formulas import formulas
+    from cnnctl.architecture.notation import format_shape
+
+    plan = subject.plan
+    print(f"{subject.name}: input {format_shape(plan.input_shape)}\n", file=stream)
+    fixed = plan.non_trainable_params > 0
+    header = ["layer", "type", "settings", "output", "parameters", *(["not trained"] if fixed else [])]
+    rows = []
+    for row in plan.layers:
+        field = "whole image" if row.receptive_field is None else format_shape(row.receptive_field)
+        counts = [f"{row.params:,}", *([f"{row.non_trainable_params:,}"] if fixed else [])]
+        text = [row.name, row.kind, settings_text(row), format_shape(row.output_shape)]
+        rows.append([*text, *counts, f"{row.multiply_adds:,}", field])
+    align = [LEFT, LEFT, LEFT, RIGHT, RIGHT, *([RIGHT] if fixed else []), RIGHT, RIGHT]
+    print_table([*header, "multiply-adds", "receptive field"], rows, align, stream)
+    if with_formulas:
+        print(file=stream)
+        for row in plan.layers:
+            for line in formulas(row):
+                print(f"{row.name}  {line}", file=stream)
+    print(file=stream)
+    _print_totals(subject, stream)
+
+
+def _print_totals(subject: "Subject", stream: TextIO | None) -> None:
+    from cnnctl.architecture.cost import fully_connected_params, training_bytes, weight_bytes
+
+    plan, train = subject.plan, subject.train
+    kinds = f"{plan.trainable_params:,} trained, {plan.non_trainable_params:,} not"
+    print(f"parameters         {plan.total_params:,} ({kinds})", file=stream)
+    print(f"multiply-adds      {plan.multiply_adds:,} an image", file=stream)
+    print(f"weights on disk    {size(weight_bytes(plan))}", file=stream)
+    if train is not None:
+        memory = size(training_bytes(plan, train.batch_size, train.optimizer, train.ema is not None))
+        print(f"a training step    about {memory} at batch size {train.batch_size}, in float32", file=stream)
+    dense = fully_connected_params(plan)
+    if plan.total_params and dense != plan.total_params:
+        times = dense / plan.total_params
+        print(
+            f"fully connected    {dense:,} parameters with the same hidden units, {times:,.0f} times as many",
+            file=stream,
+        )

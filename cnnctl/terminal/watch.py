@@ -1,0 +1,173 @@
+"""Progress on stderr: bars where it is a terminal, plain lines where it is not."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from cnnctl.formatting import duration
+from cnnctl.system.watcher import Epoch, Watcher
+
+_BETWEEN_LINES = 10.0  # seconds between two plain lines about the same long step
+
+
+class PlainWatcher:
+    """A line for each piece of news; long steps say where they are every ten seconds."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._told = time.monotonic()
+        self._clock = _Clock()
+
+    def note(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def busy(self, what: str) -> None:
+        self.note(f"{what} ...")
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        if done == total or time.monotonic() - self._told >= _BETWEEN_LINES:
+            self._told = time.monotonic()
+            self.note(f"{what}: {done:,} of {total:,} images")
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
+        left = self._clock.left(epoch, epochs, done / total)
+        if time.monotonic() - self._told >= _BETWEEN_LINES:
+            self._told = time.monotonic()
+            ending = f", {duration(left)} left" if left else ""
+            self.note(f"epoch {epoch}/{epochs}: {done:,} of {total:,} batches, {_figures(figures)}{ending}")
+
+    def epoch(self, epoch: Epoch) -> None:
+        self._told = time.monotonic()
+        self._clock.finish(epoch)
+        if self._clock.begun_at == epoch.number:
+            self.note(epoch_header(epoch))
+        self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.of, 0.0)))
+
+    def close(self) -> None:
+        """Nothing is left on the screen to take away."""
+
+
+class TerminalWatcher:
+    """One live bar at the foot of the screen; finished epochs scroll up above it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._console = Console(file=stream, highlight=False, force_terminal=True)
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[news]}"))
+        self._progress = Progress(*columns, console=self._console, transient=True)
+        self._task: Any = None
+        self._what = ""
+        self._busy = False
+        self._begun = 0.0
+        self._clock = _Clock()
+
+    def note(self, text: str) -> None:
+        if self._busy:
+            self.close()
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def busy(self, what: str) -> None:
+        self.close()
+        self._show(what, 0, None, "")
+        self._busy = True
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        if what != self._what:
+            self._begun = time.monotonic()
+        passed = time.monotonic() - self._begun
+        left = f"{duration(passed / done * (total - done))} left" if done and passed > 1 else ""
+        self._show(what, done, total, f"{done:,} of {total:,} images  {left}")
+        if done == total:
+            self.close()
+
+    def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
+        if self._busy:
+            self.close()
+        left = self._clock.left(epoch, epochs, done / total)
+        ending = f"  {duration(left)} left" if left else ""
+        self._show(f"epoch {epoch}/{epochs}", done, total, f"{done}/{total}  {_figures(figures)}{ending}")
+
+    def epoch(self, epoch: Epoch) -> None:
+        self._clock.finish(epoch)
+        if self._clock.begun_at == epoch.number:
+            self.note(epoch_header(epoch))
+        self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.of, 0.0)))
+        if epoch.number == epoch.of:
+            self.close()
+
+    def _show(self, what: str, done: int, total: int | None, news: str) -> None:
+        if self._task is None:
+            self._progress.start()
+            self._task = self._progress.add_task(what, total=total, news=news)
+        self._what = what
+        self._progress.update(self._task, description=what, completed=done, total=total, news=news)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._progress.stop()
+            self._task, self._what, self._busy = None, "", False
+
+
+class _Clock:
+    """How long the rest of a training will take, judged by the epochs so far.
+
+    Attributes:
+        begun_at: The first epoch of this process, from 1; 0 while there is none.
+    """
+
+    def __init__(self) -> None:
+        self.begun_at = 0
+        self._first_step: float | None = None
+
+    def finish(self, epoch: Epoch) -> None:
+        self.begun_at = self.begun_at or epoch.number
+        self._first_step = self._first_step or time.monotonic() - epoch.seconds
+
+    def left(self, epoch: int, epochs: int, share: float) -> float:
+        """Seconds left when `share` of `epoch` (from 1) is done; 0 at the end, and before anything is known."""
+        now = time.monotonic()
+        self.begun_at = self.begun_at or epoch
+        self._first_step = self._first_step or now
+        done = epoch - self.begun_at + share
+        return (now - self._first_step) / max(done, 1e-9) * (epochs - epoch + 1 - share) if done else 0.0
+
+
+_COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def _figures(figures: dict[str, float]) -> str:
+    return "  ".join(f"{name} {float(figures[name]):.4f}" for name in _COLUMNS if name in figures)
+
+
+def epoch_header(epoch: Epoch) -> str:
+    """The line above the first `epoch_line`, naming its columns."""
+    width = max(5, 2 * len(str(epoch.of)) + 1)
+    names = [f"{name.replace('accuracy', 'acc'):>8}" for name in _COLUMNS if name in epoch.figures]
+    return "  ".join([f"{'epoch':>{width}}", *names, "images/s", f"{'time':>8}", f"{'left':>10}"])
+
+
+def epoch_line(epoch: Epoch, left: float) -> str:
+    """One finished epoch in the columns of `epoch_header`; `best` marks the best one so far."""
+    width = max(5, 2 * len(str(epoch.of)) + 1)
+    figures = [f"{epoch.figures[name]:8.4f}" for name in _COLUMNS if name in epoch.figures]
+    times = [
+        f"{epoch.images_per_second:>8,.0f}",
+        f"{duration(epoch.seconds):>9}",
+        f"{duration(left) if left else '':>12}",
+    ]
+    line = "  ".join([f"{f'{epoch.number}/{epoch.of}':>{width}}", *figures, *times])
+    return f"{line}  best" if epoch.is_best else line.rstrip()
+
+
+def make_watcher(stream: TextIO) -> "PlainWatcher | TerminalWatcher":
+    """Bars for a terminal, lines for anything else."""
+    return TerminalWatcher(stream) if stream.isatty() else PlainWatcher(stream)
+
+
+def counting(watcher: Watcher, what: str) -> Callable[[int, int], None]:
+    """`watcher.progress` of one step, as a function of (done, total)."""
+    return lambda done, total: watcher.progress(what, done, total)

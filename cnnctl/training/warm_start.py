@@ -1,0 +1,103 @@
+"""Fine-tuning: the weights of another run or of a .keras file as the beginning of a training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnctl.architecture.keras_file import read_keras_file
+from cnnctl.errors import RunError
+from cnnctl.models.build import UNIT
+from cnnctl.models.load import load_model
+from cnnctl.runs import find_run
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights to begin with.
+
+    Attributes:
+        source: The .keras file.
+        layers: (name, arrays) of each layer that has weights, in order; the last one is the output layer.
+        classes: What its outputs mean, in order; None for a file that comes without.
+    """
+
+    source: Path
+    layers: tuple[tuple[str, list[Any]], ...]
+    classes: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was taken over.
+
+    Attributes:
+        layers: Names of the layers of the new network that got weights.
+        left: Why the output layer did not; None where it did.
+    """
+
+    layers: tuple[str, ...]
+    left: str | None
+
+
+def read_start(place: str) -> Start:
+    """The weights of a run or a .keras file; Keras must have been imported.
+
+    Raises:
+        RunError: there is none, or it cannot be read.
+    """
+    path = Path(place)
+    classes = None
+    if path.suffix != ".keras":
+        run = find_run(path)
+        path, classes = run.need(run.keras_model), run.read_classes()
+    mend = "train.initial_weights takes a run or a .keras file"
+    try:
+        model = load_model(path, read_keras_file(path), UNIT)
+    except RunError as error:
+        raise RunError(error.message, mend) from None
+    layers = tuple((layer.name, layer.get_weights()) for layer in model.layers if layer.weights)
+    return Start(path, layers, classes)
+
+
+def take_weights(model: Any, start: Start, classes: Sequence[str]) -> Taken:
+    """Copy weights into a new network, layer by layer in order; the output layer's only where the classes are alike.
+
+    Args:
+        model: Of network.build_network.
+        start: Where the weights come from.
+        classes: The new network's, in label order.
+
+    Raises:
+        RunError: the two are not the same network but for the output layer.
+    """
+    own = [layer for layer in model.layers if layer.weights]
+    mend = "the layers must be those of the config that it was trained with; only the output layer may differ"
+    if len(own) != len(start.layers):
+        raise RunError(
+            f"{start.source} has {len(start.layers)} layers with weights, and this network has {len(own)}", mend
+        )
+    left = _why_leave_output(own[-1], start, classes)
+    pairs = list(zip(own, start.layers, strict=True))
+    for layer, (name, arrays) in pairs[:-1] if left else pairs:
+        shapes, theirs = [tuple(weight.shape) for weight in layer.weights], [array.shape for array in arrays]
+        if shapes != theirs:
+            message = f"{layer.name} has weights of shape {shapes}, and {name} in {start.source} of {theirs}"
+            raise RunError(message, mend)
+        layer.set_weights(arrays)
+    return Taken(tuple(layer.name for layer, _ in (pairs[:-1] if left else pairs)), left)
+
+
+def describe_taken(start: Start, taken: Taken) -> str:
+    """What was taken over, for people."""
+    names = ", ".join(taken.layers) or "no layer"
+    left = f"; the output layer begins anew: {taken.left}" if taken.left else ""
+    return f"initial weights: {names} from {start.source}{left}"
+
+
+def _why_leave_output(output: Any, start: Start, classes: Sequence[str]) -> str | None:
+    if start.classes is not None and start.classes != tuple(classes):
+        return "the classes differ"
+    if [tuple(weight.shape) for weight in output.weights] != [array.shape for array in start.layers[-1][1]]:
+        return "its shape differs"
+    return None

@@ -1,0 +1,92 @@
+import pytest
+
+from cnnctl.architecture.warnings import remarks
+from tests.architecture.build import CATS, plan
+
+CONV = "conv2d: {filters: 4, kernel_size: 3}"
+RELU = "conv2d: {filters: 4, kernel_size: 3, activation: relu}"
+
+
+def messages(*items: str, shape=(8, 8, 3), classes: int | None = 3) -> list[str]:
+    made = plan(*items, shape=shape, classes=classes)
+    assert made.problems == ()
+    return [remark.message for remark in remarks(made)]
+
+
+FIRST = "conv2d has no activation before conv2d_1"
+ONE = ": together they are one linear layer"
+
+
+@pytest.mark.parametrize(
+    ("items", "found"),
+    [
+        ([RELU, RELU, "flatten"], []),
+        ([CONV, RELU, "flatten"], [f"{FIRST}{ONE}"]),
+        ([CONV, "batch_normalization", RELU, "flatten"], [f"{FIRST}{ONE}"]),
+        ([CONV, "average_pooling2d: {pool_size: 2}", RELU, "flatten"], [f"{FIRST}{ONE}"]),
+        ([CONV, "max_pooling2d: {pool_size: 2}", RELU, "flatten"], [FIRST]),
+        ([CONV, "layer_normalization", RELU, "flatten"], [FIRST]),
+        ([CONV, "activation: {activation: relu}", RELU, "flatten"], []),
+        ([CONV, "leaky_relu", RELU, "flatten"], []),
+        ([RELU, RELU, "flatten", "dense: {units: 2}"], [f"dense has no activation before dense_1{ONE}"]),
+        ([CONV, "l2_pooling2d: {pool_size: 2}", RELU, "flatten"], []),
+    ],
+)
+def test_a_layer_without_activation(items, found):
+    assert messages(*items) == found
+
+
+def test_the_output_layer_alone_needs_no_activation():
+    assert messages("flatten") == []
+    assert messages("flatten", "dense: {units: 2}", classes=None) == []
+
+
+def test_a_repeated_layer_is_remarked_on_once_for_each_message():
+    made = plan(f"repeat: {{times: 3, layers: [{CONV}]}}", "flatten", shape=(8, 8, 3), classes=3)
+    found = [(remark.path, remark.message.split(":")[0]) for remark in remarks(made)]
+    place = ("model", 0, "repeat", "layers", 0)
+    assert found == [
+        (place, "conv2d has no activation before conv2d_1"),
+        (place, "conv2d_1 has no activation before conv2d_2"),
+        (place, "conv2d_2 has no activation before dense"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "shape", "found"),
+    [
+        ("max_pooling2d: {pool_size: 2}", (9, 8, 1), ["the last 1 row of its 9x8x1 input"]),
+        ("max_pooling2d: {pool_size: 3}", (8, 7, 1), ["the last 2 rows and 1 column of its 8x7x1 input"]),
+        ("max_pooling2d: {pool_size: 3, padding: same}", (8, 8, 1), []),
+        ("conv2d: {filters: 2, kernel_size: 7, strides: 2, padding: 3, activation: relu}", (12, 12, 1), []),
+    ],
+)
+def test_pixels_that_no_window_reaches(item, shape, found):
+    name = item.split(":")[0]
+    assert messages(item, "flatten", shape=shape) == [f"{name} never looks at {what}" for what in found]
+
+
+def test_one_dense_layer_that_holds_nearly_all_parameters():
+    found = messages(*CATS, shape=(300, 300, 3))
+    assert found[0] == "dense holds 657,123 of 657,883 parameters (100%)"
+    assert not any("holds" in one for one in messages(RELU, "flatten"))
+
+
+@pytest.mark.parametrize(
+    ("last", "after"),
+    [
+        ("flatten", "only the dense layers see more"),
+        ("global_average_pooling2d", "nothing after it sees more than an average of such patches"),
+    ],
+)
+def test_a_small_receptive_field(last, after):
+    small = [f"a value of conv2d_1 sees 5x5 pixels of a 12x11 image; {after}"]
+    assert messages(RELU, RELU, last, shape=(12, 11, 3)) == small
+    assert messages(RELU, RELU, last, shape=(10, 10, 3)) == []
+
+
+def test_each_remark_has_a_mend():
+    made = plan(CONV, "max_pooling2d: {pool_size: 3}", "flatten", "dense: {units: 4}", shape=(60, 60, 3), classes=3)
+    found = remarks(made)
+    assert len(found) >= 3
+    assert all(remark.hint and remark.path for remark in found)

@@ -1,0 +1,170 @@
+"""From images to a config: what is seen, what is chosen and why, and that the text is a config that fits the data."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnctl.checks import check
+from cnnctl.config import parse_config
+from cnnctl.data.decoder.images import opencv
+from cnnctl.errors import DataError
+from cnnctl.init.choose import choose
+from cnnctl.init.compose import compose, run_name
+from cnnctl.init.look import Seen, look
+
+
+def nothing(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def write_images(root: Path, counts: dict[str, int], size=(20, 30), grey: bool = False) -> Path:
+    """Class folders of noise."""
+    generator = np.random.default_rng(0)
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = generator.integers(0, 256, (*size, 1 if grey else 3)).astype(np.uint8)
+            (root / name / f"{number}.png").write_bytes(opencv().imencode(".png", pixels)[1].tobytes())
+    return root
+
+
+def seen(counts: dict[str, int], size=(300, 400), sources: dict[str, str] | None = None, grey: bool = False) -> Seen:
+    return Seen(
+        sources or {"train": "photos"}, None, counts, (size, size, (size[0], size[1] + 9)), grey, (), 3, Counter()
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((300, 400), (96, 96)),
+        ((50, 60), (48, 48)),
+        ((120, 400), (96, 288)),
+        ((400, 150), (256, 96)),
+        ((20, 24), (20, 20)),
+    ],
+)
+def test_the_size_follows_the_images(size, expected):
+    chosen = choose(seen({"a": 99, "b": 99}, size))
+    assert (chosen.height, chosen.width) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "flips"),
+    [
+        (("cat", "dog"), True),
+        (("0", "1", "7"), False),
+        (("A", "b", "Z"), False),
+        (("digit_3", "digit 4"), False),
+        (("turn left", "turn right"), False),
+        (("left_eye", "right_eye"), False),
+        (("bright", "dark"), True),
+        (("a", "whole", "set", "of", "words"), True),
+    ],
+)
+def test_mirroring_never_changes_a_label(names, flips):
+    chosen = choose(seen(dict.fromkeys(names, 50)))
+    assert chosen.flips is flips
+    assert ("no mirroring" in chosen.reasons["flip"]) is not flips
+
+
+def test_weights_and_epochs_follow_the_counts():
+    assert choose(seen({"a": 100, "b": 149})).is_unbalanced is False
+    assert choose(seen({"a": 100, "b": 151})).is_unbalanced is True
+    epochs = [choose(seen({"a": count, "b": count})).epochs for count in (50, 500, 5000, 50_000)]
+    assert epochs == sorted(epochs, reverse=True)
+    batches = [choose(seen({"a": count, "b": count})).batch_size for count in (50, 5000, 50_000)]
+    assert batches == [32, 128, 128]
+
+
+def test_few_images_leave_out_the_test_share():
+    assert choose(seen({"a": 7, "b": 30})).shares == (0.2, 0.0)
+    assert choose(seen({"a": 300, "b": 300})).shares == (0.15, 0.15)
+    parts = {"train": "x/train", "validation": "x/val", "test": "x/test"}
+    assert choose(seen({"a": 7, "b": 30}, sources=parts)).shares == (None, None)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (32, 32), (64, 80), (200, 90)])
+@pytest.mark.parametrize("grey", [False, True])
+def test_the_text_is_a_config_without_remarks_that_fits_its_data(size, grey, tmp_path):
+    root = write_images(tmp_path / "my photos", {"no": 30, "a: b #c": 55}, size, grey)
+    found = look(str(root))
+    assert (found.counts, found.is_grey) == ({"a: b #c": 55, "no": 30}, grey)
+    path = tmp_path / "made.yaml"
+    path.write_text(compose(found, choose(found), run_name(str(root)), tmp_path))
+    parsed = parse_config(path)
+    assert parsed.problems == ()
+    assert parsed.name == "my-photos"
+    assert parsed.config.data.train == str(root)
+    assert parsed.config.train.class_weight == "balanced"
+    findings = check(parsed, nothing)
+    assert findings.problems == []
+    assert [remark.message for remark in findings.remarks] == []
+
+
+def test_a_folder_that_is_split_already(tmp_path):
+    for part in ("Train", "val", "test"):
+        write_images(tmp_path / "set" / part, {"a": 12, "b": 12})
+    found = look(str(tmp_path / "set"))
+    assert {key: Path(path).name for key, path in found.sources.items()} == {
+        "train": "Train",
+        "validation": "val",
+        "test": "test",
+    }
+    path = tmp_path / "made.yaml"
+    path.write_text(compose(found, choose(found), "set", tmp_path))
+    assert "  train: set/Train\n" in path.read_text()
+    assert check(parse_config(path), nothing).catalog.counts()["validation"] == {"a": 12, "b": 12}
+
+
+@pytest.mark.parametrize("header", ["path,label", "file_name,Species", "category,ID"])
+def test_a_csv_with_columns_of_its_own(header, tmp_path):
+    write_images(tmp_path / "images", {"a": 12, "b": 12})
+    columns = header.split(",")
+    is_first = columns[0] != "category"
+    rows = [(f"images/{name}/{number}.png", name) for name in "ab" for number in range(12)]
+    lines = [",".join(row if is_first else row[::-1]) for row in rows]
+    (tmp_path / "set.csv").write_text("\n".join([header, *lines]) + "\n")
+    found = look(str(tmp_path / "set.csv"))
+    path = tmp_path / "made.yaml"
+    path.write_text(compose(found, choose(found), "set", tmp_path))
+    assert check(parse_config(path), nothing).problems == []
+
+
+def test_images_that_cannot_be_opened_are_named_and_skipped(tmp_path):
+    root = write_images(tmp_path / "set", {"a": 150, "b": 150})
+    (root / "a" / "0-bad.png").write_bytes(b"no image")  # the first of all, which is always opened
+    found = look(str(root))
+    path = tmp_path / "made.yaml"
+    text = compose(found, choose(found), "set", tmp_path)
+    assert [Path(path).name for path, _ in found.unreadable] == ["0-bad.png"]
+    assert "on_bad_image: skip" in text
+    path.write_text(text)
+    (root / "b" / "notes.txt").write_text("x")
+    assert look(str(root)).left_out == {"other": 1}
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [({"only": 3}, "expected at least two classes"), ({}, "expected a folder for each class")],
+)
+def test_nothing_to_learn_from(counts, said, tmp_path):
+    (tmp_path / "set").mkdir()
+    write_images(tmp_path / "set", counts)
+    with pytest.raises(DataError, match=said):
+        look(str(tmp_path / "set"))
+
+
+def test_columns_that_cannot_be_told(tmp_path):
+    (tmp_path / "set.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="which column holds file names"):
+        look(str(tmp_path / "set.csv"))
+
+
+@pytest.mark.parametrize(
+    ("data", "name"), [("photos/", "photos"), ("a b/ünïcode", "n-code"), ("..hidden", "hidden"), ("digits", "digits")]
+)
+def test_names_of_runs(data, name):
+    assert run_name(data) == name

@@ -1,0 +1,73 @@
+"""The pages as a person sees them: on a desk, on a phone, on paper."""
+
+import base64
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from cnnctl.evaluation.report.write import write_report
+from cnnctl.explaining.sections import Section, Shown
+from cnnctl.pictures.page import render
+from cnnctl.runs import Run
+from tests.conftest import Trained
+
+PHONE, DESK = (390, 844), (1280, 900)
+_STATE = """
+return {
+  wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  pictures: [...document.images].map(one => [one.complete && one.naturalWidth > 0, one.alt]),
+  fetched: performance.getEntriesByType('resource').map(one => one.name).filter(name => !name.startsWith('data:')),
+  links: [...document.querySelectorAll('a')].map(one => one.getAttribute('href')),
+}
+"""
+
+
+def page_of_an_explanation(folder: Path) -> Path:
+    content = io.BytesIO()
+    Image.new("RGB", (1600, 700), "navy").save(content, "png")
+    shown = Shown("maps.png", "Feature maps", "What is seen. " * 20, content.getvalue())
+    sections = [Section("Maps", "", (shown, shown)), Section("Kernels", "x" * 200, ())]
+    path = folder / "explanation.html"
+    html = render("explanation.html", heading="What it sees", subtitle="a/" * 90, answer="cat", sections=sections)
+    path.write_text(html)
+    return path
+
+
+@pytest.fixture(params=["report", "explanation"])
+def page(request, digits_run: Trained, tmp_path: Path) -> Path:
+    return write_report(Run(digits_run.run)) if request.param == "report" else page_of_an_explanation(tmp_path)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_everything_is_there_and_nothing_is_fetched(
+    browser: webdriver.Chrome, page: Path, size: tuple[int, int]
+) -> None:
+    browser.set_window_size(*size)
+    browser.get(page.absolute().as_uri())
+    state = browser.execute_script(_STATE)
+    assert state["wider"] <= 0
+    assert state["pictures"]
+    assert all(loaded and text for loaded, text in state["pictures"])
+    assert state["fetched"] == []
+    assert browser.get_log("browser") == []
+    assert bool(state["links"]) == (page.name == "report.html")
+    for link in state["links"]:
+        assert browser.find_elements(By.ID, link.removeprefix("#")), link
+    with Image.open(io.BytesIO(browser.get_screenshot_as_png())) as screenshot:
+        assert len(screenshot.convert("RGB").getcolors(2**24) or ()) > 20
+
+
+def test_a_report_can_be_printed(browser: webdriver.Chrome, digits_run: Trained) -> None:
+    browser.set_window_size(*DESK)
+    browser.get(write_report(Run(digits_run.run)).absolute().as_uri())
+    paper = {"paperWidth": 8.27, "paperHeight": 11.69}
+    content = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", paper)["data"])
+    assert content.startswith(b"%PDF-")
+    assert 2 <= content.count(b"/Type /Page\n") + content.count(b"/Type /Page ") <= 20
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert not browser.find_element(By.TAG_NAME, "nav").is_displayed()
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
