@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.architecture import Plan, make_plan
-from cnnctl.architecture.warnings import remarks as plan_remarks
+from cnnctl.architecture.warnings import find_warnings
 from cnnctl.config import Config, Loaded
 from cnnctl.config.augmentations import RandomCrop
 from cnnctl.config.load import BUILT_IN_DATA
@@ -15,7 +15,7 @@ from cnnctl.config.schema import DataSettings, ImageSettings
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.data.listing import describe_parent
-from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError, Position, Problem
+from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError, Notice, Position, Problem
 from cnnctl.runs.directory import missing_weights
 from cnnctl.tracking.packages import insist_on_packages
 
@@ -29,30 +29,20 @@ _UNKNOWN_CLASSES = 2
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Remark:
-    """What is no error but worth a look: a sentence, the mend, and where it stands."""
-
-    message: str
-    hint: str
-    position: Position | None = None
-    path: str = ""
-
-
 @dataclass
 class Findings:
     """What was found out about a config.
 
     Attributes:
         problems: What makes a training impossible; empty for a config that will train.
-        remarks: What is worth a second look.
+        warnings: What is possible, but rarely meant.
         plan: The network, where it could be worked out with the right number of classes.
         catalog: The data, where it could be found and split.
         decoded: The images, where they were decoded.
     """
 
     problems: list[Problem] = field(default_factory=list)
-    remarks: list[Remark] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
     plan: Plan | None = None
     catalog: "Catalog | None" = None
     decoded: "Decoded | None" = None
@@ -63,7 +53,7 @@ class Findings:
         codes = {problem.exit_code for problem in self.problems}
         return EXIT_CONFIG if EXIT_CONFIG in codes else EXIT_DATA if codes else 0
 
-    def insist(self) -> None:
+    def raise_if_problems(self) -> None:
         """Raises:
         ConfigError: with all problems, where there are any.
         """
@@ -160,9 +150,9 @@ def _check_network(loaded: Loaded, findings: Findings, classes: int | None) -> N
     if plan.problems or not complete:
         return
     findings.plan = plan if classes is not None else None
-    for remark in plan_remarks(plan):
-        position = _layer_position(loaded, remark.path)
-        findings.remarks.append(Remark(remark.message, remark.hint, position, format_path(remark.path)))
+    for warning in find_warnings(plan):
+        position = _layer_position(loaded, warning.path)
+        findings.warnings.append(Notice(warning.message, warning.hint, position, format_path(warning.path)))
 
 
 def _layer_position(loaded: Loaded, path: ValuePath) -> Position | None:
@@ -256,7 +246,7 @@ def decode_catalog(
         progress: Called with (images done, images in all).
         waiting: Called before waiting for another process that decodes the same images.
         strict: Whether the same image in two splits, images of one colour, and classes without test images are
-            problems; else they are remarks.
+            problems; else they are warnings.
     """
     from cnnctl.data.cache.decoded import decode_images
     from cnnctl.data.catalog import image_spec
@@ -273,7 +263,7 @@ def decode_catalog(
 
 
 def _check_leaks(findings: Findings, decoded: "Decoded", strict: bool) -> None:
-    """What makes figures lie is a remark, or a problem where the user is strict."""
+    """What makes figures lie is a warning, or a problem where the user is strict."""
     from cnnctl.data.leakage import suspicions
 
     assert findings.catalog is not None
@@ -281,7 +271,7 @@ def _check_leaks(findings: Findings, decoded: "Decoded", strict: bool) -> None:
         if strict:
             findings.problems.append(Problem(one.message, hint=one.hint, exit_code=EXIT_DATA))
         else:
-            findings.remarks.append(Remark(one.message, one.hint))
+            findings.warnings.append(Notice(one.message, one.hint))
 
 
 def _leave_out(data: DataSettings, findings: Findings, decoded: "Decoded") -> None:
@@ -303,7 +293,7 @@ def _leave_out(data: DataSettings, findings: Findings, decoded: "Decoded") -> No
         findings.problems.append(Problem(message, hint=hint, exit_code=EXIT_DATA))
         return
     message = f"{len(decoded.failures):,} images cannot be decoded and are left out:\n  {listing}"
-    findings.remarks.append(Remark(message, "remove or convert them"))
+    findings.warnings.append(Notice(message, "remove or convert them"))
     frame = catalog.frame.drop(index=list(decoded.failures))
     gone = sorted(set(catalog.classes) - set(frame.label[frame.split == "train"]))
     if gone:

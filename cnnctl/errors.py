@@ -142,6 +142,16 @@ class Problem:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class Notice:
+    """A warning: a sentence, its mend, and where it stands. Nothing is refused because of it."""
+
+    message: str
+    hint: str
+    position: Position | None = None
+    path: str = ""
+
+
 def _caret_indent(position: Position) -> str:
     """Blanks as wide as the text before the column; tabs stay tabs so that the caret stays under its character."""
     return "".join("\t" if char == "\t" else " " for char in position.text[: position.column - 1])

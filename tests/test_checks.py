@@ -42,7 +42,7 @@ def photos(tmp_path: Path) -> Path:
 def test_a_good_config_has_no_problems_and_is_ready_to_train(photos, tmp_path):
     findings = checked(tmp_path, "data: {train: photos, image: {size: 8}}\n" + GOOD_MODEL)
     assert (findings.problems, findings.exit_code) == ([], 0)
-    findings.insist()
+    findings.raise_if_problems()
     assert findings.plan.layers[-1].output_shape == (3,)
     assert findings.catalog.classes == ("cat", "dog", "no")
     assert findings.decoded.pixels.shape == (18, 8, 8, 3)
@@ -152,7 +152,7 @@ def test_every_problem_at_once(text, expected, photos, tmp_path):
     codes = {code for code, *_ in expected}
     assert findings.exit_code == (EXIT_CONFIG if EXIT_CONFIG in codes else EXIT_DATA)
     with pytest.raises(ConfigError) as caught:
-        findings.insist()
+        findings.raise_if_problems()
     assert caught.value.exit_code == findings.exit_code
     assert str(caught.value).count("\n\n") == len(expected) - 1
 
@@ -203,10 +203,10 @@ def test_more_bad_images_than_may_be_skipped(spoilt, tmp_path):
     assert problem.hint == "remove or convert them, or raise data.max_bad_images"
 
 
-def test_skipped_images_leave_the_catalog_and_a_remark(spoilt, tmp_path):
+def test_skipped_images_leave_the_catalog_and_a_warning(spoilt, tmp_path):
     findings = checked(tmp_path, HEAD + GOOD_MODEL, "data.on_bad_image=skip", "data.max_bad_images=0.2")
     assert findings.problems == []
-    assert findings.remarks[-1].message.startswith("3 images cannot be decoded and are left out:\n")
+    assert findings.warnings[-1].message.startswith("3 images cannot be decoded and are left out:\n")
     assert len(findings.catalog.frame) == 18
     assert len(findings.decoded.pixels) == 21
     names = [Path(path).name for path in findings.catalog.frame.path]
@@ -233,12 +233,12 @@ def test_more_than_twenty_bad_images_are_counted(photos, tmp_path):
     assert lines[-1] == "and 5 more"
 
 
-def test_remarks_stand_beside_problems_and_have_a_place(photos, tmp_path):
+def test_warnings_stand_beside_problems_and_have_a_place(photos, tmp_path):
     text = HEAD + "model:\n  - conv2d: {filters: 4, kernel_size: 3}\n  - flatten\ntrain: {class_weight: {wolf: 1}}\n"
     findings = checked(tmp_path, text)
     assert findings.exit_code == EXIT_CONFIG
-    remark = next(remark for remark in findings.remarks if "activation" in remark.message)
-    assert (remark.path, remark.position.line) == ("model[0]", 3)
+    warning = next(warning for warning in findings.warnings if "activation" in warning.message)
+    assert (warning.path, warning.position.line) == ("model[0]", 3)
 
 
 COUNTS = [

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from cnnctl.system.watcher import Silent, Watcher
+from cnnctl.system.watcher import NullProgress, Watcher
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def watching(progress: bool | Watcher, stream: TextIO) -> Iterator[Watcher]:
     if not isinstance(progress, bool):
         yield progress
     elif not progress:
-        yield Silent()
+        yield NullProgress()
     else:
         from cnnctl.terminal.watch import make_watcher
 

@@ -1,4 +1,4 @@
-"""What is no error in a network but worth a second look."""
+"""Warnings about a network: what is possible, but rarely meant."""
 
 from dataclasses import dataclass
 
@@ -19,28 +19,28 @@ _NOT_LINEAR = (kinds.LayerNormalization, kinds.MaxPooling2D, kinds.GlobalMaxPool
 
 
 @dataclass(frozen=True)
-class Remark:
-    """One remark; `path` leads to the layer or the key that it is about."""
+class PlanWarning:
+    """A warning; `path` leads to the layer or the key that it is about."""
 
     path: LayerPath
     message: str
     hint: str
 
 
-def remarks(plan: Plan) -> list[Remark]:
-    """Everything worth remarking on a possible network, in the order of its layers."""
-    found: dict[tuple[LayerPath, str], Remark] = {}
-    for remark in (
+def find_warnings(plan: Plan) -> list[PlanWarning]:
+    """All warnings about a possible network, in the order of its layers."""
+    found: dict[tuple[LayerPath, str], PlanWarning] = {}
+    for warning in (
         *_no_activation(plan),
         *_lost_pixels(plan),
         *_heavy_dense(plan),
         *_small_receptive_field(plan),
     ):
-        found.setdefault((remark.path, remark.message), remark)
+        found.setdefault((warning.path, warning.message), warning)
     return list(found.values())
 
 
-def _no_activation(plan: Plan) -> list[Remark]:
+def _no_activation(plan: Plan) -> list[PlanWarning]:
     """A linear layer followed by another, which may compute nothing that one of them alone could not."""
     found = []
     for index, row in enumerate(plan.layers[:-1]):
@@ -54,12 +54,12 @@ def _no_activation(plan: Plan) -> list[Remark]:
             if isinstance(following.layer, _LEARNING):
                 effect = ": together they are one linear layer" if linear else ""
                 message = f"{row.name} has no activation before {following.name}{effect}"
-                found.append(Remark(row.path, message, "add activation: relu, or an activation layer after it"))
+                found.append(PlanWarning(row.path, message, "add activation: relu, or an activation layer after it"))
             break
     return found
 
 
-def _lost_pixels(plan: Plan) -> list[Remark]:
+def _lost_pixels(plan: Plan) -> list[PlanWarning]:
     found = []
     for row in plan.layers:
         rows, columns = row.lost
@@ -68,17 +68,17 @@ def _lost_pixels(plan: Plan) -> list[Remark]:
             message = (
                 f"{row.name} never looks at the last {' and '.join(parts)} of its {format_shape(row.input_shape)} input"
             )
-            found.append(Remark(row.path, message, "padding: same, or another image size, loses nothing"))
+            found.append(PlanWarning(row.path, message, "padding: same, or another image size, loses nothing"))
     return found
 
 
-def _heavy_dense(plan: Plan) -> list[Remark]:
+def _heavy_dense(plan: Plan) -> list[PlanWarning]:
     for row in plan.layers:
         if isinstance(row.layer, kinds.Dense) and row.params >= 0.9 * plan.total_params and row.params > 100_000:
             share = row.params / plan.total_params
             message = f"{row.name} holds {row.params:,} of {plan.total_params:,} parameters ({share:.0%})"
             hint = "more pooling before it, or global_average_pooling2d in place of flatten, makes it smaller"
-            return [Remark(row.path, message, hint)]
+            return [PlanWarning(row.path, message, hint)]
     return []
 
 
@@ -87,7 +87,7 @@ def _last_with_field(plan: Plan) -> LayerPlan | None:
     return rows[-1] if rows else None
 
 
-def _small_receptive_field(plan: Plan) -> list[Remark]:
+def _small_receptive_field(plan: Plan) -> list[PlanWarning]:
     row = _last_with_field(plan)
     mixes = any(isinstance(other.layer, kinds.Flatten) for other in plan.layers)
     if row is None or row.receptive_field is None or not any(isinstance(r.layer, _LEARNING[:3]) for r in plan.layers):
@@ -98,4 +98,4 @@ def _small_receptive_field(plan: Plan) -> list[Remark]:
     seen = format_shape(row.receptive_field)
     after = "only the dense layers see more" if mixes else "nothing after it sees more than an average of such patches"
     message = f"a value of {row.name} sees {seen} pixels of a {height}x{width} image; {after}"
-    return [Remark(row.path, message, "more convolutions, larger kernels, or more pooling between them widen it")]
+    return [PlanWarning(row.path, message, "more convolutions, larger kernels, or more pooling between them widen it")]

@@ -10,8 +10,8 @@ from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOpti
 from cnnctl.terminal.render import print_json
 
 if TYPE_CHECKING:
-    from cnnctl.checks import Findings, Remark
-    from cnnctl.errors import Position, Problem
+    from cnnctl.checks import Findings
+    from cnnctl.errors import Notice, Position, Problem
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +52,7 @@ def to_json(findings: "Findings") -> dict[str, Any]:
     value: dict[str, Any] = {
         "ok": not findings.problems,
         "problems": [_problem_json(problem) for problem in findings.problems],
-        "remarks": [_remark_json(remark) for remark in findings.remarks],
+        "remarks": [_warning_json(warning) for warning in findings.warnings],
     }
     if findings.catalog is not None:
         value["classes"] = list(findings.catalog.classes)
@@ -75,8 +75,8 @@ def _problem_json(problem: "Problem") -> dict[str, Any]:
     }
 
 
-def _remark_json(remark: "Remark") -> dict[str, Any]:
-    return {"path": remark.path, **_place_json(remark.position), "message": remark.message, "hint": remark.hint}
+def _warning_json(warning: "Notice") -> dict[str, Any]:
+    return {"path": warning.path, **_place_json(warning.position), "message": warning.message, "hint": warning.hint}
 
 
 def _place_json(position: "Position | None") -> dict[str, Any]:
@@ -98,9 +98,9 @@ def _print_findings(name: str, findings: "Findings") -> None:
             print(left_out)
     if findings.plan is not None and not findings.problems:
         print(f"network: {len(findings.plan.layers)} layers, {findings.plan.total_params:,} parameters")
-    for remark in findings.remarks:
-        where = f"{remark.position}: {remark.path}: " if remark.position else ""
-        print(f"remark: {where}{remark.message}\n  hint: {remark.hint}")
+    for warning in findings.warnings:
+        where = f"{warning.position}: {warning.path}: " if warning.position else ""
+        print(f"warning: {where}{warning.message}\n  hint: {warning.hint}")
     if not findings.problems:
         print(f"{name} is ready to train")
     else:

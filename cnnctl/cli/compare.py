@@ -13,7 +13,7 @@ from cnnctl.formatting import duration, percent
 from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, printable
 
 if TYPE_CHECKING:
-    from cnnctl.evaluation.comparison import Comparison, Making, Pairing, Side
+    from cnnctl.evaluation.comparison import ComparedRun, Comparison, PairwiseTest, TrainingInfo
 
 _MISSING = "—"
 _PROSE = 100
@@ -58,11 +58,11 @@ def to_json(comparison: "Comparison") -> dict[str, Any]:
             for one in comparison.differences
         ],
         "tests": [_pairing_json(one, letters) for one in comparison.pairings],
-        "remarks": list(comparison.remarks),
+        "remarks": list(comparison.warnings),
     }
 
 
-def _side_json(side: "Side") -> dict[str, Any]:
+def _side_json(side: "ComparedRun") -> dict[str, Any]:
     figures = {key: value for key, value in asdict(side.figures).items() if value is not None}
     return {
         "run": str(side.run.path),
@@ -73,7 +73,7 @@ def _side_json(side: "Side") -> dict[str, Any]:
     }
 
 
-def _pairing_json(one: "Pairing", letters: list[str]) -> dict[str, Any]:
+def _pairing_json(one: "PairwiseTest", letters: list[str]) -> dict[str, Any]:
     best, other = letters[one.best], letters[one.other]
     return {
         "best": best,
@@ -98,10 +98,10 @@ def print_comparison(comparison: "Comparison") -> None:
     _print_results(comparison.sides)
     print()
     _print_tests(comparison)
-    if comparison.remarks:
+    if comparison.warnings:
         print()
-    for remark in comparison.remarks:
-        print(f"remark: {remark}")
+    for warning in comparison.warnings:
+        print(f"warning: {warning}")
 
 
 def _print_configs(comparison: "Comparison") -> None:
@@ -140,7 +140,7 @@ def _inner_text(value: Any) -> str:
     return f"{{{value_text(value)}}}" if isinstance(value, dict) else value_text(value)
 
 
-def _print_results(sides: "tuple[Side, ...]") -> None:
+def _print_results(sides: "tuple[ComparedRun, ...]") -> None:
     splits = {side.figures.split for side in sides}
     rows = [
         _row("parameters", sides, lambda side: f"{side.plan.total_params:,}"),
@@ -170,11 +170,11 @@ def _print_results(sides: "tuple[Side, ...]") -> None:
     print_table(("result", *(side.letter for side in sides)), rows, (LEFT, *(RIGHT for _ in sides)))
 
 
-def _row(name: str, sides: "tuple[Side, ...]", cell: "Callable[[Side], str]") -> tuple[str, ...]:
+def _row(name: str, sides: "tuple[ComparedRun, ...]", cell: "Callable[[ComparedRun], str]") -> tuple[str, ...]:
     return (name, *map(cell, sides))
 
 
-def _made(text: "Callable[[Making], str]") -> "Callable[[Side], str]":
+def _made(text: "Callable[[TrainingInfo], str]") -> "Callable[[ComparedRun], str]":
     return lambda side: _MISSING if side.making is None else text(side.making)
 
 
@@ -202,7 +202,7 @@ def _print_tests(comparison: "Comparison") -> None:
         print("\n" + textwrap.fill(about, _PROSE))
 
 
-def pairing_lines(one: "Pairing", letters: list[str]) -> list[str]:
+def pairing_lines(one: "PairwiseTest", letters: list[str]) -> list[str]:
     """What a pairing says, in sentences; `letters` are those of all runs."""
     best, other = letters[one.best], letters[one.other]
     lines = []

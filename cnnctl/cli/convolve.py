@@ -172,8 +172,8 @@ def convolve_cli(
         output = Path(f"{Path(picture.name).stem}-{matrices.name}.png")
     if output is not None:
         _draw(shown, output, (image, kernel))
-    for remark in lesson.remarks:
-        print(f"remark: {remark}", file=sys.stderr)
+    for warning in lesson.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if as_json:
         print_json(to_json(shown, total, output))
     else:

@@ -41,7 +41,7 @@ def eject_cli(
             findings = check(loaded, counting(watcher, "decoding"))
         finally:
             watcher.close()
-        findings.insist()
+        findings.raise_if_problems()
         assert loaded.config is not None
         ejected = eject(loaded.name, loaded.config, findings, output)
     if as_json:
@@ -56,7 +56,7 @@ def to_json(ejected: "Ejected") -> dict[str, object]:
         "script": str(ejected.script),
         "split": str(ejected.split),
         "images": ejected.counts,
-        "remarks": list(ejected.remarks),
+        "remarks": list(ejected.warnings),
     }
 
 
@@ -66,8 +66,8 @@ def _print(ejected: "Ejected") -> None:
     counts = ", ".join(f"{split} {count:,}" for split, count in ejected.counts.items())
     print(f"{printable(str(ejected.script))}  builds, trains and saves the network")
     print(f"{printable(str(ejected.split))}  which image is in which split: {counts}")
-    if ejected.remarks:
+    if ejected.warnings:
         print("\nwhat it does otherwise than cnnctl:")
-        for remark in ejected.remarks:
-            print(f"  - {printable(remark)}")
+        for warning in ejected.warnings:
+            print(f"  - {printable(warning)}")
     print(f"\nnext  python {printable(shlex.quote(str(ejected.script)))}")

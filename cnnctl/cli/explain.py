@@ -12,7 +12,7 @@ from cnnctl.formatting import percent
 from cnnctl.terminal.render import print_json, printable
 
 if TYPE_CHECKING:
-    from cnnctl.explaining.explain import Explanation, Wish
+    from cnnctl.explaining.explain import ExplainRequest, Explanation
     from cnnctl.explaining.sections import Section
     from cnnctl.models.of_run import Network
     from cnnctl.runs import Run
@@ -59,7 +59,7 @@ def explain_cli(
     """Show what a trained network sees in an image: feature maps, kernels, and the places that speak for its answer."""
     from cnnctl.errors import UsageError
     from cnnctl.explaining.activation_maps import METHODS
-    from cnnctl.explaining.explain import Wish, parse_unit
+    from cnnctl.explaining.explain import ExplainRequest, parse_unit
     from cnnctl.explaining.sections import make_sections, page
     from cnnctl.models.of_run import run_plan
     from cnnctl.runs import find_run
@@ -70,7 +70,7 @@ def explain_cli(
     folder = output or Path(_default_folder(image))
     _check(folder)
     found_run = find_run(run)
-    wish = Wish(top, method, None if unit is None else parse_unit(unit, run_plan(found_run)))
+    wish = ExplainRequest(top, method, None if unit is None else parse_unit(unit, run_plan(found_run)))
     with captured_stderr():
         found, network = _compute(found_run, image, wish)
         sections = make_sections(found, network, found_run.title)
@@ -93,7 +93,7 @@ def _default_folder(image: Path) -> str:
     return f"{name}-explained"
 
 
-def _compute(run: "Run", image: Path, wish: "Wish") -> "tuple[Explanation, Network]":
+def _compute(run: "Run", image: Path, wish: "ExplainRequest") -> "tuple[Explanation, Network]":
     """The explanation, made on the processor; the image is tried before Keras is loaded, which takes seconds."""
     from cnnctl.data.decoder.images import ImageError, read_image
     from cnnctl.errors import DataError

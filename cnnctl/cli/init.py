@@ -11,7 +11,7 @@ from cnnctl.terminal.render import LEFT, RIGHT, print_table, printable
 
 if TYPE_CHECKING:
     from cnnctl.init.choose import Choices
-    from cnnctl.init.look import Seen
+    from cnnctl.init.look import DatasetSummary
 
 _MOST_CLASSES = 12
 _NAMES = ", ".join(EXAMPLES)
@@ -107,7 +107,7 @@ def _look(data: str, output: Path | None) -> None:
     _print(seen, choices, path)
 
 
-def _print(seen: "Seen", choices: "Choices", path: Path) -> None:
+def _print(seen: "DatasetSummary", choices: "Choices", path: Path) -> None:
     from cnnctl.data.listing import describe_left_out
 
     rows = sorted(seen.counts.items(), key=lambda item: (-item[1], item[0]))

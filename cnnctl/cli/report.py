@@ -40,4 +40,4 @@ def report_cli(
         import webbrowser
 
         if not webbrowser.open(path.absolute().as_uri()):
-            print("remark: there is no browser to open it in", file=sys.stderr)
+            print("warning: there is no browser to open it in", file=sys.stderr)

@@ -69,9 +69,9 @@ def serve_cli(
 
         def ready(missing: str | None) -> None:
             if missing is not None:
-                tell(f"remark: no Grad-CAM: {missing}")
+                tell(f"warning: no Grad-CAM: {missing}")
             if not is_local(listener):
-                tell("remark: whoever reaches this address may use it: there is no password")
+                tell("warning: whoever reaches this address may use it: there is no password")
             where = f"{printable(str(found.path))} at {address_of(listener)}"
             print(f"serving {where}  (Ctrl-C ends it)", flush=True)
 

@@ -34,11 +34,11 @@ class Lesson:
 
     Attributes:
         filter: What is done.
-        remarks: What was left out, a sentence each.
+        warnings: What was left out, a sentence each.
     """
 
     filter: Filter
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def make_lesson(picture: Picture, kernel: Kernel, words: Words) -> Lesson:
@@ -73,11 +73,11 @@ def make_lesson(picture: Picture, kernel: Kernel, words: Words) -> Lesson:
             f"{MOST_MULTIPLICATIONS:,}",
             "take a smaller kernel, a smaller picture (--size 300) or larger strides",
         )
-    remarks: list[str] = []
-    pooling = _fit_pooling(words.pooling, (rows, columns), remarks)
+    warnings: list[str] = []
+    pooling = _fit_pooling(words.pooling, (rows, columns), warnings)
     if pooling is not None:
-        _remark_unused((rows, columns), pooling, remarks)
-    return Lesson(Filter(weights, strides, zeros, words.bias, words.activation, pooling), tuple(remarks))
+        _warning_unused((rows, columns), pooling, warnings)
+    return Lesson(Filter(weights, strides, zeros, words.bias, words.activation, pooling), tuple(warnings))
 
 
 def _map_size(size: Pair, kernel: Pair, strides: Pair, zeros: Sides) -> Pair:
@@ -99,25 +99,25 @@ def formula(size: int, kernel: int, stride: int, padding: int) -> str:
     return f"floor(({size} - {kernel} + {padding}) / {stride}) + 1 = {(size - kernel + padding) // stride + 1}"
 
 
-def _fit_pooling(words: str | None, size: Pair, remarks: list[str]) -> Pooling | None:
+def _fit_pooling(words: str | None, size: Pair, warnings: list[str]) -> Pooling | None:
     pooling = parse_pooling(_DEFAULT_POOLING if words is None else words)
     if pooling is None or (pooling.window[0] <= size[0] and pooling.window[1] <= size[1]):
         return pooling
     misfit = f"a pooling window of {pooling.window[0]}x{pooling.window[1]} does not fit the map of {size[0]}x{size[1]}"
     if words is not None:
         raise UsageError(misfit, "take a smaller window, or --pool none")
-    remarks.append(f"no pooling: {misfit}")
+    warnings.append(f"no pooling: {misfit}")
     return None
 
 
-def _remark_unused(size: Pair, pooling: Pooling, remarks: list[str]) -> None:
+def _warning_unused(size: Pair, pooling: Pooling, warnings: list[str]) -> None:
     names = []
     for name, side, window, step in zip(("row", "column"), size, pooling.window, pooling.strides, strict=True):
         unused = (side - window) % step
         if unused:
             names.append(f"the last {name}" if unused == 1 else f"the last {unused} {name}s")
     if names:
-        remarks.append(f"{' and '.join(names)} of the map of {size[0]}x{size[1]}: in no pooling window")
+        warnings.append(f"{' and '.join(names)} of the map of {size[0]}x{size[1]}: in no pooling window")
 
 
 def parse_strides(text: str) -> Pair:

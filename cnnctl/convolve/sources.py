@@ -254,7 +254,7 @@ def _parse_nested(text: str) -> Any:
 
 
 def _parse_rows(text: str) -> list[list[list[float]]]:
-    """Rows of numbers; an empty line begins the next channel's. What follows a # is a remark."""
+    """Rows of numbers; an empty line begins the next channel's. What follows a # is a comment."""
     matrices: list[list[list[float]]] = [[]]
     for number, line in enumerate(text.splitlines(), 1):
         content = line.partition("#")[0].strip().rstrip(",;")

@@ -35,11 +35,13 @@ def suspicions(catalog: "Catalog", decoded: Decoded) -> list[Suspicion]:
     """
     rows = catalog.frame.index.to_numpy()
     paths, splits = catalog.frame.path.to_numpy(), catalog.frame.split.to_numpy()
-    flat = decoded.spreads[rows] <= FLAT
+    flat = decoded.value_ranges[rows] <= FLAT
     found: list[Suspicion] = []
     same_bytes = _shared(decoded.digests[rows], splits)
     told = {tuple(pair) for pair in same_bytes}
-    same_pixels = [pair for pair in _shared(decoded.looks[rows], splits) if pair not in told and not flat[pair[0]]]
+    same_pixels = [
+        pair for pair in _shared(decoded.pixel_digests[rows], splits) if pair not in told and not flat[pair[0]]
+    ]
     for pairs, how in ((same_bytes, "byte for byte"), (same_pixels, "pixel for pixel")):
         if pairs:
             named = (f"{paths[one]} ({splits[one]}) and {paths[two]} ({splits[two]})" for one, two in pairs)

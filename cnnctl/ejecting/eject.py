@@ -26,13 +26,13 @@ class Ejected:
         script: The Keras script.
         split: The CSV that it reads: path, label, split.
         counts: Images by split.
-        remarks: What the script does otherwise than the config says; they are comments in it too.
+        warnings: What the script does otherwise than the config says; they are comments in it too.
     """
 
     script: Path
     split: Path
     counts: dict[str, int]
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def split_path(script: Path) -> Path:
@@ -94,7 +94,7 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
     script = compose(facts, split.name)
     files.write_csv(split, ("path", "label", "split"), _rows(catalog, output.parent.absolute()))
     files.write_text(output, script.text)
-    return Ejected(output, split, dict(facts.counts), script.remarks)
+    return Ejected(output, split, dict(facts.counts), script.warnings)
 
 
 def _rows(catalog: Catalog, folder: Path) -> Iterator[tuple[str, str, str]]:

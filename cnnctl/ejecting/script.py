@@ -10,7 +10,7 @@ from cnnctl.ejecting import fitting
 from cnnctl.ejecting.network import L2_POOLING, model_lines, uses_l2_pooling
 from cnnctl.ejecting.reading import Reader
 from cnnctl.ejecting.source import STEP, Node, array, call, comment, lines, literal, mapping, opened, text
-from cnnctl.ejecting.variations import augmentation_lines, variation_remarks
+from cnnctl.ejecting.variations import augmentation_lines, variation_warnings
 from cnnctl.formatting import size
 from cnnctl.version import __version__
 
@@ -63,7 +63,7 @@ class Script:
     """Python source, and what it does otherwise than the config says: sentences that are in the source too."""
 
     text: str
-    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def compose(facts: Facts, split: str) -> Script:
@@ -73,11 +73,11 @@ def compose(facts: Facts, split: str) -> Script:
         facts: What it is for.
         split: Name of the CSV beside it: path (from the script's folder, or absolute), label, split.
     """
-    remarks = tuple(_remarks(facts))
+    warnings = tuple(_warnings(facts))
     parts = [*_functions(facts), _main(facts)]
-    top = [*_docstring(facts), *_remark_lines(remarks), "", *_imports(facts), "", *_constants(facts, split)]
+    top = [*_docstring(facts), *_warning_lines(warnings), "", *_imports(facts), "", *_constants(facts, split)]
     body = "".join("\n\n" + "\n".join(part).rstrip("\n") + "\n" for part in parts)
-    return Script("\n".join(top) + "\n" + body + '\n\nif __name__ == "__main__":\n    main()\n', remarks)
+    return Script("\n".join(top) + "\n" + body + '\n\nif __name__ == "__main__":\n    main()\n', warnings)
 
 
 def _docstring(facts: Facts) -> list[str]:
@@ -93,16 +93,16 @@ def _docstring(facts: Facts) -> list[str]:
     ]
 
 
-def _remark_lines(remarks: tuple[str, ...]) -> list[str]:
-    if not remarks:
+def _warning_lines(warnings: tuple[str, ...]) -> list[str]:
+    if not warnings:
         return []
-    found = [line for remark in remarks for line in comment(remark, first="- ", rest="  ")]
+    found = [line for warning in warnings for line in comment(warning, first="- ", rest="  ")]
     return ["", "# What is different here from the config:", *found]
 
 
-def _remarks(facts: Facts) -> Iterator[str]:
+def _warnings(facts: Facts) -> Iterator[str]:
     config, train = facts.config, facts.config.train
-    yield from variation_remarks(config.augment)
+    yield from variation_warnings(config.augment)
     if train.class_weight is not None and mixes(config.augment):
         yield "class_weight: Keras weighs a mixed image by its larger share, cnnctl by all of them"
     if train.precision == "auto":

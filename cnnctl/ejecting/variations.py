@@ -35,7 +35,7 @@ def augmentation_lines(config: Config) -> list[str]:
     ]
 
 
-def variation_remarks(steps: Sequence[AugmentationStep]) -> Iterator[str]:
+def variation_warnings(steps: Sequence[AugmentationStep]) -> Iterator[str]:
     """What Keras' layers do otherwise than cnnctl."""
     kinds = {type(step) for step in steps}
     if RandomCrop in kinds:

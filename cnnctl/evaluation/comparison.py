@@ -36,7 +36,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Making:
+class TrainingInfo:
     """What environment.json says of a run's training.
 
     Attributes:
@@ -61,7 +61,7 @@ class Making:
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedRun:
     """A run that is compared.
 
     Attributes:
@@ -78,11 +78,11 @@ class Side:
     config: Config
     plan: Plan
     figures: Figures
-    making: Making | None
+    making: TrainingInfo | None
 
 
 @dataclass(frozen=True)
-class Pairing:
+class PairwiseTest:
     """The run with the highest accuracy and another one, on the images that both were judged on.
 
     Attributes:
@@ -121,13 +121,13 @@ class Comparison:
         sides: The runs.
         differences: Of their configs.
         pairings: The best run with each other one.
-        remarks: Why some of the figures must not be compared.
+        warnings: Why some of the figures must not be compared.
     """
 
-    sides: tuple[Side, ...]
+    sides: tuple[ComparedRun, ...]
     differences: tuple[Difference, ...]
-    pairings: tuple[Pairing, ...]
-    remarks: tuple[str, ...]
+    pairings: tuple[PairwiseTest, ...]
+    warnings: tuple[str, ...]
 
 
 def compare(paths: Sequence[Path]) -> Comparison:
@@ -146,7 +146,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
     best = max(range(len(sides)), key=lambda index: sides[index].figures.accuracy)
     pairings = _corrected([_pair(best, other, answers) for other in range(len(sides)) if other != best])
     found = differences([side.config for side in sides])
-    return Comparison(sides, found, pairings, tuple(_remarks(sides)))
+    return Comparison(sides, found, pairings, tuple(_warnings(sides)))
 
 
 def _letters() -> list[str]:
@@ -171,7 +171,7 @@ def _distinct(paths: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def _read(letter: str, run: Run) -> Side:
+def _read(letter: str, run: Run) -> ComparedRun:
     figures = _read_figures(run)
     making = _read_making(run) if run.environment.is_file() else None
     try:
@@ -187,7 +187,7 @@ def _read(letter: str, run: Run) -> Side:
     plan = make_plan(config.model, shape, len(run.read_classes()), config.output)
     if plan.problems:
         raise RunError(f"{run.config} has an impossible network: {plan.problems[0].message}", _UNREADABLE)
-    return Side(letter, run, config, plan, figures, making)
+    return ComparedRun(letter, run, config, plan, figures, making)
 
 
 def _read_figures(run: Run) -> Figures:
@@ -218,10 +218,10 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _read_making(run: Run) -> Making:
+def _read_making(run: Run) -> TrainingInfo:
     try:
         said = files.read_json(run.environment)
-        return Making(
+        return TrainingInfo(
             epochs=int(said["epochs"]),
             best_epoch=int(said["best_epoch"]),
             seconds=_number(said["seconds"]["total"]),
@@ -250,13 +250,13 @@ def _read_answers(run: Run) -> dict[tuple[str, str], bool]:
     return answers
 
 
-def _pair(best: int, other: int, answers: Sequence[dict[tuple[str, str], bool]]) -> Pairing:
+def _pair(best: int, other: int, answers: Sequence[dict[tuple[str, str], bool]]) -> PairwiseTest:
     ours, theirs = answers[best], answers[other]
     shared = ours.keys() & theirs.keys()
     both = {path for path, _ in ours} & {path for path, _ in theirs}
     best_only = sum(ours[image] and not theirs[image] for image in shared)
     other_only = sum(theirs[image] and not ours[image] for image in shared)
-    return Pairing(
+    return PairwiseTest(
         best=best,
         other=other,
         images=(len(ours), len(theirs)),
@@ -269,15 +269,15 @@ def _pair(best: int, other: int, answers: Sequence[dict[tuple[str, str], bool]])
     )
 
 
-def _corrected(pairings: Sequence[Pairing]) -> tuple[Pairing, ...]:
+def _corrected(pairings: Sequence[PairwiseTest]) -> tuple[PairwiseTest, ...]:
     """The pairings with Holm's correction for those that could be tested."""
     raised = iter(holm([one.p for one in pairings if one.p is not None]))
     return tuple(one if one.p is None else replace(one, adjusted_p=next(raised)) for one in pairings)
 
 
-def _remarks(sides: Sequence[Side]) -> list[str]:
+def _warnings(sides: Sequence[ComparedRun]) -> list[str]:
     """What makes figures that stand side by side incomparable."""
-    remarks = []
+    warnings = []
     made = [side.making for side in sides if side.making is not None]
     unlike = [
         name
@@ -289,16 +289,16 @@ def _remarks(sides: Sequence[Side]) -> list[str]:
         if len(values) > 1
     ]
     if unlike:
-        remarks.append(f"the times are not comparable: they were taken with different {' and '.join(unlike)}")
+        warnings.append(f"the times are not comparable: they were taken with different {' and '.join(unlike)}")
     for side in sides:
         if side.making is None:
-            remarks.append(f"{side.letter} was not trained to its end: `cnnctl runs` says how far it is")
+            warnings.append(f"{side.letter} was not trained to its end: `cnnctl runs` says how far it is")
         elif side.making.resumed_after is not None:
-            remarks.append(f"the time of {side.letter} is that of its epochs after {side.making.resumed_after}")
+            warnings.append(f"the time of {side.letter} is that of its epochs after {side.making.resumed_after}")
     if len({one.data_hash for one in made}) > 1:
-        remarks.append("the images or their labels are not the same in all of these runs (data_hash)")
+        warnings.append("the images or their labels are not the same in all of these runs (data_hash)")
     if len({side.figures.split for side in sides}) > 1:
-        remarks.append("not all were judged on the same split: the accuracies are not comparable as they stand")
+        warnings.append("not all were judged on the same split: the accuracies are not comparable as they stand")
     for split, lacks, why in (
         ("validation", "test", "those that chose the best epoch: their accuracy flatters it"),
         ("train", "test or validation", "those of the training: their accuracy says little of new ones"),
@@ -306,5 +306,5 @@ def _remarks(sides: Sequence[Side]) -> list[str]:
         letters = [side.letter for side in sides if side.figures.split == split]
         if letters:
             verb = "has" if len(letters) == 1 else "have"
-            remarks.append(f"{' and '.join(letters)} {verb} no {lacks} images; judged on {why}")
-    return remarks
+            warnings.append(f"{' and '.join(letters)} {verb} no {lacks} images; judged on {why}")
+    return warnings

@@ -15,7 +15,7 @@ from cnnctl.data.catalog import find_images
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import DataError, UsageError
-from cnnctl.evaluation.judged import Judged
+from cnnctl.evaluation.judged import ScoredSplit
 from cnnctl.evaluation.metrics import Metrics, score
 from cnnctl.evaluation.plots.write import write_plots
 from cnnctl.inference.model import load_classifier
@@ -93,7 +93,7 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
     lock = own(run)
     try:
         is_main = chosen == default_split(run)
-        return record(run, chosen, paths, truth, probabilities, classifier.spec, is_main)
+        return save_evaluation(run, chosen, paths, truth, probabilities, classifier.spec, is_main)
     finally:
         lock.release(remove=True)
 
@@ -121,7 +121,7 @@ def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress
     content = {"split": source, **metrics.to_json()}
     files.write_json(folder / "metrics.json", content)
     title = f"{run.title}, {Path(source).name}"
-    judged = Judged(title, metrics, listing.paths, truth, probabilities, classifier.spec)
+    judged = ScoredSplit(title, metrics, listing.paths, truth, probabilities, classifier.spec)
     _write_predictions(folder, judged)
     write_plots(folder / "plots", judged)
     return Evaluation(metrics, source, folder, content)
@@ -133,7 +133,7 @@ def default_split(run: Run) -> str:
     return next(split for split in (TEST, VALIDATION, TRAIN) if split in present)
 
 
-def record(
+def save_evaluation(
     run: Run,
     split: str,
     paths: Sequence[str],
@@ -167,7 +167,7 @@ def record(
     else:
         content = {**before, split: figures}
         folder = run.evaluations / split
-    judged = Judged(f"{run.title}, {split} images", metrics, paths, truth, probabilities, spec)
+    judged = ScoredSplit(f"{run.title}, {split} images", metrics, paths, truth, probabilities, spec)
     _write_predictions(folder, judged)
     if draws:
         write_plots(folder / "plots", judged)
@@ -204,7 +204,7 @@ def _probabilities(classifier: Any, paths: Sequence[str], progress: Progress) ->
     return result
 
 
-def _write_predictions(folder: Path, judged: Judged) -> None:
+def _write_predictions(folder: Path, judged: ScoredSplit) -> None:
     classes = judged.metrics.classes
     answers, chances = judged.probabilities.argmax(axis=1), judged.probabilities.max(axis=1)
     rows = (

@@ -11,7 +11,7 @@ from cnnctl.evaluation.metrics import Metrics
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredSplit:
     """Images, the truth, and what a model says of them.
 
     Attributes:

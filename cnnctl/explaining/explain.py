@@ -61,7 +61,7 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Wish:
+class ExplainRequest:
     """What is to be explained.
 
     Attributes:
@@ -75,7 +75,9 @@ class Wish:
     unit: Unit | None = None
 
 
-def explain(network: Network, image: Image, path: str, shipped: NDArray[np.float32], wish: Wish) -> Explanation:
+def explain(
+    network: Network, image: Image, path: str, shipped: NDArray[np.float32], wish: ExplainRequest
+) -> Explanation:
     """Everything about one image.
 
     Args:

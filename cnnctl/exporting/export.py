@@ -32,7 +32,7 @@ from cnnctl.system.watcher import Watcher
 
 
 @dataclass(frozen=True)
-class Wish:
+class ExportRequest:
     """What is asked for.
 
     Attributes:
@@ -65,7 +65,7 @@ class Exported:
     content: dict[str, Any]
 
 
-def parse_wish(name: str, quantization: str | None, output: Path | None, max_drop: float | None) -> Wish:
+def parse_wish(name: str, quantization: str | None, output: Path | None, max_drop: float | None) -> ExportRequest:
     """A wish in the words of the command line.
 
     Raises:
@@ -76,10 +76,10 @@ def parse_wish(name: str, quantization: str | None, output: Path | None, max_dro
     if max_drop is not None and quantization != INT8:
         raise UsageError("--max-accuracy-drop belongs to --quantize int8", "other files may lose none: leave it out")
     insist_on_tools(form)
-    return Wish(form, quantization, output, max_drop)
+    return ExportRequest(form, quantization, output, max_drop)
 
 
-def export(run: Run, wish: Wish, watcher: Watcher) -> Exported:
+def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
     """Write a run's model in another form, and prove that it is the same model.
 
     The exported file answers the run's validation images in its own runtime. Where it is further from the run's

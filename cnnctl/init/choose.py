@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from cnnctl.init.look import Seen
+from cnnctl.init.look import DatasetSummary
 
 TINY, SMALL = 12, 40
 """Sides in pixels up to which images are like digits, and like CIFAR-10's."""
@@ -57,7 +57,7 @@ class Choices:
     reasons: dict[str, str]
 
 
-def choose(seen: Seen) -> Choices:
+def choose(seen: DatasetSummary) -> Choices:
     """The settings for a set of images."""
     reasons: dict[str, str] = {}
     height, width = _size(seen.sizes, reasons)
@@ -146,7 +146,7 @@ def _flips(names: Sequence[str], reasons: dict[str, str]) -> bool:
     return True
 
 
-def _shares(seen: Seen, reasons: dict[str, str]) -> tuple[float | None, float | None]:
+def _shares(seen: DatasetSummary, reasons: dict[str, str]) -> tuple[float | None, float | None]:
     validation = None if "validation" in seen.sources else 0.15 if seen.total < 20_000 else 0.04
     test = None if "test" in seen.sources else 0.15
     if test is not None and min(seen.counts.values()) * test < 1 + (seen.total < _LEAST_FOR_TEST):

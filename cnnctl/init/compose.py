@@ -6,10 +6,10 @@ from pathlib import Path
 
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.init.choose import TINY, Block, Choices
-from cnnctl.init.look import Seen
+from cnnctl.init.look import DatasetSummary
 
 
-def compose(seen: Seen, choices: Choices, name: str, folder: Path) -> str:
+def compose(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> str:
     """The YAML text of a config.
 
     Args:
@@ -41,7 +41,7 @@ def _source(path: str, folder: Path) -> str:
     return _text(f"./{written}" if written in BUILT_IN_DATA else written)
 
 
-def _data(seen: Seen, choices: Choices, name: str, folder: Path) -> list[str]:
+def _data(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> list[str]:
     reasons, sources = choices.reasons, {key: _source(path, folder) for key, path in seen.sources.items()}
     many = f"{seen.total:,} images of {len(seen.counts):,} classes"
     lines = [f"# Written by cnnctl init for {many}. Every line can be changed.", f"name: {_text(name)}", "data:"]

@@ -26,7 +26,7 @@ _LABEL_NAMES = ("label", "class", "category", "target", "label_name", "class_nam
 
 
 @dataclass(frozen=True)
-class Seen:
+class DatasetSummary:
     """What a set of images is like.
 
     Attributes:
@@ -56,7 +56,7 @@ class Seen:
         return sum(self.counts.values())
 
 
-def look(data: str) -> Seen:
+def look(data: str) -> DatasetSummary:
     """Look at images.
 
     Args:
@@ -91,7 +91,7 @@ def look(data: str) -> Seen:
     opened = [one for one in looks if not isinstance(one, str)]
     if not opened:
         raise DataError(f"none of {len(chosen)} images of {data} can be opened: {chosen[0]}: {looks[0]}")
-    return Seen(
+    return DatasetSummary(
         sources,
         columns,
         dict(sorted(counts.items())),

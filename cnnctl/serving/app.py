@@ -54,7 +54,7 @@ def make_app(
 
     api.add_exception_handler(RequestError, _refuse)
     api.add_exception_handler(HTTPException, _refuse_path)
-    api.add_exception_handler(Exception, _own_up)
+    api.add_exception_handler(Exception, internal_error)
     return Guard(api, {("POST", PREDICT): service.predict}, local, counters, log)
 
 
@@ -165,5 +165,5 @@ async def _refuse_path(request: Request, error: Exception) -> Response:
     return refusal.response()
 
 
-async def _own_up(request: Request, error: Exception) -> Response:
+async def internal_error(request: Request, error: Exception) -> Response:
     return BUG.response()

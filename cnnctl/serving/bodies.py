@@ -28,7 +28,7 @@ class Upload:
     content: bytes
 
 
-class Purse:
+class ByteBudget:
     """The bytes of all bodies that are in hand; in the event loop's thread only.
 
     Args:

@@ -17,7 +17,7 @@ from cnnctl.inference.model import Classifier
 from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
 from cnnctl.serving import metrics
 from cnnctl.serving.batcher import Batcher, Outcome, Seen
-from cnnctl.serving.bodies import Purse, Upload, read_uploads
+from cnnctl.serving.bodies import ByteBudget, Upload, read_uploads
 from cnnctl.serving.errors import RequestError, too_busy
 from cnnctl.serving.explainer import Explainer
 from cnnctl.serving.limits import BODIES_AT_ONCE, Limits
@@ -47,7 +47,7 @@ class Service:
         self.explainer = explainer
         self._batcher = batcher
         self._metrics = counters
-        self._purse = Purse(BODIES_AT_ONCE * limits.body_bytes)
+        self._purse = ByteBudget(BODIES_AT_ONCE * limits.body_bytes)
 
     async def predict(self, request: Request) -> Response:
         """The rows of all images of a request; an error where none of them can be read."""

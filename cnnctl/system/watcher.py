@@ -10,7 +10,7 @@ class Epoch:
 
     Attributes:
         number: From 1.
-        of: Epochs in all.
+        total: Epochs in all.
         figures: loss, accuracy, and val_loss and val_accuracy where there is a validation split.
         learning_rate: Of its last step.
         seconds: That it took, validation included.
@@ -19,7 +19,7 @@ class Epoch:
     """
 
     number: int
-    of: int
+    total: int
     figures: dict[str, float]
     learning_rate: float
     seconds: float
@@ -46,7 +46,7 @@ class Watcher(Protocol):
         """An epoch is over."""
 
 
-class Silent:
+class NullProgress:
     """Nobody watches."""
 
     def note(self, text: str) -> None:

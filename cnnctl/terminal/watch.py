@@ -41,7 +41,7 @@ class PlainWatcher:
         self._clock.finish(epoch)
         if self._clock.begun_at == epoch.number:
             self.note(epoch_header(epoch))
-        self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.of, 0.0)))
+        self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.total, 0.0)))
 
     def close(self) -> None:
         """Nothing is left on the screen to take away."""
@@ -93,8 +93,8 @@ class TerminalWatcher:
         self._clock.finish(epoch)
         if self._clock.begun_at == epoch.number:
             self.note(epoch_header(epoch))
-        self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.of, 0.0)))
-        if epoch.number == epoch.of:
+        self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.total, 0.0)))
+        if epoch.number == epoch.total:
             self.close()
 
     def _show(self, what: str, done: int, total: int | None, news: str) -> None:
@@ -145,21 +145,21 @@ def _figures(figures: dict[str, float]) -> str:
 
 def epoch_header(epoch: Epoch) -> str:
     """The line above the first `epoch_line`, naming its columns."""
-    width = max(5, 2 * len(str(epoch.of)) + 1)
+    width = max(5, 2 * len(str(epoch.total)) + 1)
     names = [f"{name.replace('accuracy', 'acc'):>8}" for name in _COLUMNS if name in epoch.figures]
     return "  ".join([f"{'epoch':>{width}}", *names, "images/s", f"{'time':>8}", f"{'left':>10}"])
 
 
 def epoch_line(epoch: Epoch, left: float) -> str:
     """One finished epoch in the columns of `epoch_header`; `best` marks the best one so far."""
-    width = max(5, 2 * len(str(epoch.of)) + 1)
+    width = max(5, 2 * len(str(epoch.total)) + 1)
     figures = [f"{epoch.figures[name]:8.4f}" for name in _COLUMNS if name in epoch.figures]
     times = [
         f"{epoch.images_per_second:>8,.0f}",
         f"{duration(epoch.seconds):>9}",
         f"{duration(left) if left else '':>12}",
     ]
-    line = "  ".join([f"{f'{epoch.number}/{epoch.of}':>{width}}", *figures, *times])
+    line = "  ".join([f"{f'{epoch.number}/{epoch.total}':>{width}}", *figures, *times])
     return f"{line}  best" if epoch.is_best else line.rstrip()
 
 

@@ -14,7 +14,7 @@ from cnnctl.config import Config
 from cnnctl.config.dump import leaves, to_plain
 from cnnctl.runs import Run
 from cnnctl.system import files
-from cnnctl.tracking.tracker import Beginning, Figures, Outcome
+from cnnctl.tracking.tracker import Figures, Outcome, RunStarted
 from cnnctl.version import __version__
 
 _MOST_PARAMS, _PARAMS_A_CALL = 500, 100
@@ -34,7 +34,7 @@ _FOLDERS = {"MLFLOW_ALLOW_FILE_STORE": "true"}
 class Mlflow:
     """The tracker."""
 
-    def begin(self, beginning: Beginning) -> None:
+    def begin(self, beginning: RunStarted) -> None:
         """Begin a run, or go on with the one whose number the run directory holds."""
         self._client = _make_client()
         known = _known(self._client, beginning.run)
@@ -60,7 +60,7 @@ class Mlflow:
                 self._client.log_artifact(self._run_id, str(path), folder)
         self._client.set_terminated(self._run_id, _STATUS[outcome.status])
 
-    def _create(self, beginning: Beginning) -> str:
+    def _create(self, beginning: RunStarted) -> str:
         run, name = beginning.run, beginning.config.name or "run"
         found = self._client.get_experiment_by_name(name)
         experiment = found.experiment_id if found is not None else self._client.create_experiment(name)

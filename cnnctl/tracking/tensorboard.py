@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.config.dump import leaves, to_plain
 from cnnctl.data.decoder.headers import dimensions
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
-from cnnctl.tracking.tracker import Beginning, Figures, Outcome
+from cnnctl.tracking.tracker import Figures, Outcome, RunStarted
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
@@ -33,7 +33,7 @@ _numbers = itertools.count()
 class TensorBoard:
     """The tracker."""
 
-    def begin(self, beginning: Beginning) -> None:
+    def begin(self, beginning: RunStarted) -> None:
         """Open the folder; of what an earlier start left in it, the curves of its epochs are kept."""
         self._folder = beginning.run.tensorboard
         self._trained = len(beginning.history)
@@ -150,7 +150,7 @@ def _read(path: Path) -> "Iterator[Event]":
         yield Event.FromString(reader.record())
 
 
-def _session_start(beginning: Beginning) -> "HParamsPluginData":
+def _session_start(beginning: RunStarted) -> "HParamsPluginData":
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionStartInfo
 
     start = SessionStartInfo(group_name=beginning.run.title, start_time_secs=time.time())

@@ -18,7 +18,7 @@ _LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
-class Beginning:
+class RunStarted:
     """A training that begins, or goes on.
 
     Attributes:
@@ -58,7 +58,7 @@ class Outcome:
 class Tracker(Protocol):
     """One of them. It may raise what it likes."""
 
-    def begin(self, beginning: Beginning) -> None:
+    def begin(self, beginning: RunStarted) -> None:
         """The training begins, or goes on: nothing that was told before is told twice."""
 
     def epoch(self, number: int, figures: Figures) -> None:
@@ -69,7 +69,7 @@ class Tracker(Protocol):
 
 
 class Trackers:
-    """All trackers of a training. The first failure of one is told in a remark, and then it is left alone.
+    """All trackers of a training. The first failure of one is told in a warning, and then it is left alone.
 
     Args:
         trackers: By their names.
@@ -83,7 +83,7 @@ class Trackers:
         self._tell = tell
         self._has_ended = False
 
-    def begin(self, beginning: Beginning) -> None:
+    def begin(self, beginning: RunStarted) -> None:
         """Tell each of the beginning."""
         self._each(lambda tracker: tracker.begin(beginning))
 
@@ -98,7 +98,7 @@ class Trackers:
             self._each(lambda tracker: tracker.end(outcome))
 
     @contextmanager
-    def told_of_its_failure(self) -> Iterator[None]:
+    def ending_on_error(self) -> Iterator[None]:
         """A block whose exceptions are the end of the training."""
         try:
             yield
@@ -116,7 +116,7 @@ class Trackers:
             except Exception as error:  # it is another program, perhaps on another machine: whatever it raises, go on
                 del self._trackers[name]
                 reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
-                self._tell(f"remark: {name} is told nothing more of this training: {reason}")
+                self._tell(f"warning: {name} is told nothing more of this training: {reason}")
 
 
 def make_trackers(names: Sequence[Logger], tell: Callable[[str], None]) -> Trackers:

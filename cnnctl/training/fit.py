@@ -33,7 +33,7 @@ def fit(
     record: Record,
     commits: Commits | None = None,
     interrupts: Interrupts | None = None,
-    at_once: int = 1,
+    steps_per_execution: int = 1,
 ) -> None:
     """Train a model; its best weights are in the record (averages, where they are kept), not in the model.
 
@@ -47,7 +47,7 @@ def fit(
         record: Filled epoch by epoch, so that it is of use when the training is interrupted.
         commits: Where the state is kept at the end of each epoch, and from where it goes on; None keeps nothing.
         interrupts: May stop it between two executions.
-        at_once: Steps of an execution, of `steps_at_once`; TensorFlow goes through them without Python.
+        steps_per_execution: Steps of an execution, of `steps_at_once`; TensorFlow goes through them without Python.
 
     Raises:
         DivergedError: the loss became infinite or no number; the record has what was good before.
@@ -66,7 +66,7 @@ def fit(
         loss=objective.keras_loss(),
         metrics=[objective.keras_accuracy()],
         jit_compile=on_jax,
-        steps_per_execution=1 if on_jax else at_once,
+        steps_per_execution=1 if on_jax else steps_per_execution,
     )
     planned = None if isinstance(settings.schedule, ReduceOnPlateau) else rates
     callbacks = [

@@ -76,7 +76,7 @@ def launch(order: Order, watcher: Watcher, capture: Capture, interrupts: Interru
     if order.output is not None and not order.resume:
         refuse_occupied(order.output)
     findings = check(loaded, lambda done, total: None, decode=False)
-    findings.insist()
+    findings.raise_if_problems()
     assert loaded.config is not None
     assert findings.plan is not None
     with ExitStack() as stack:
@@ -93,10 +93,10 @@ def launch(order: Order, watcher: Watcher, capture: Capture, interrupts: Interru
         try:
             waiting = partial(watcher.busy, "another process is decoding these images; waiting for it")
             decode_catalog(loaded, findings, partial(watcher.progress, "decoding"), waiting, order.strict)
-            findings.insist()
-            for remark in findings.remarks:
-                between = "\n  hint: " if "\n" in remark.message else "; "
-                watcher.note(f"remark: {remark.message}{between}{remark.hint}")
+            findings.raise_if_problems()
+            for warning in findings.warnings:
+                between = "\n  hint: " if "\n" in warning.message else "; "
+                watcher.note(f"warning: {warning.message}{between}{warning.hint}")
             _describe_network(loaded.config, findings.plan, watcher)
             task = Task(loaded.config, order.output, order.command, order.repeat, order.begun, taken_up, order.call)
             trained = train(task, findings, keras_import, watcher, capture, interrupts)

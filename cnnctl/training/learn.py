@@ -18,7 +18,7 @@ from cnnctl.training.feeding import Feed
 from cnnctl.training.finish import save_best
 from cnnctl.training.fit import fit, steps_at_once
 from cnnctl.training.memory import is_out_of_memory, memory_error, total_memory
-from cnnctl.training.resume import is_trained, machine_remarks
+from cnnctl.training.resume import is_trained, machine_warnings
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,20 @@ def learn(
     if begin is not None:
         recall(record, begin, run)
         watcher.note(f"going on after epoch {begin.epoch} of {epochs}, in {run.path}")
-        for remark in machine_remarks(begin, commits.about["machine"]):
-            watcher.note(f"remark: {remark}")
+        for warning in machine_warnings(begin, commits.about["machine"]):
+            watcher.note(f"warning: {warning}")
         if is_trained(begin, epochs):
             return
         before = begin.state["config"]["train"]["epochs"]
         if before != epochs and not isinstance(config.train.schedule, Constant | ReduceOnPlateau | Exponential):
             watcher.note(
-                f"remark: the learning rates so far were planned for {before} epochs; from here on for {epochs}"
+                f"warning: the learning rates so far were planned for {before} epochs; from here on for {epochs}"
             )
     else:
         watcher.note(f"training {len(training.examples):,} images, {epochs} epochs, into {run.path}")
     try:
-        at_once = steps_at_once(network.plan, config.train.batch_size, len(training))
-        fit(network.model, config, training, validation, run, watcher, record, commits, interrupts, at_once)
+        steps_per_execution = steps_at_once(network.plan, config.train.batch_size, len(training))
+        fit(network.model, config, training, validation, run, watcher, record, commits, interrupts, steps_per_execution)
     except DivergedError as error:
         if not record.best_epoch:
             raise
@@ -72,7 +72,7 @@ def learn(
         raise memory_error(network.plan, config.train, total_memory(network.device.kind), size) from error
 
 
-def what_was_done(run: Run, config: Config, record: Record, plan: Plan, scaling: Scaling) -> str:
+def interruption_message(run: Run, config: Config, record: Record, plan: Plan, scaling: Scaling) -> str:
     """What an interruption leaves; the best weights so far go into model.keras."""
     epochs = config.train.epochs
     if record.stopped or record.committed >= epochs:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cnnctl.config import Config
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import Checkpoint
-from cnnctl.training.resume import TakenUp
+from cnnctl.training.resume import ResumedRun
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Task:
     command: Sequence[str]
     repeat: Sequence[str]
     begun: float
-    taken_up: TakenUp | None = None
+    taken_up: ResumedRun | None = None
     call: str | None = None
 
     @property

@@ -31,7 +31,7 @@ Digests = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class TakenUp:
+class ResumedRun:
     """A run to go on with.
 
     Attributes:
@@ -47,7 +47,7 @@ class TakenUp:
     is_complete: bool
 
 
-def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> TakenUp | None:
+def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> ResumedRun | None:
     """The run at `output`, to go on with; None where there is none yet.
 
     Args:
@@ -71,7 +71,7 @@ def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> TakenU
             _insist_on_config(run, checkpoint.state["config"], to_plain(config))
         elif is_complete(run):
             raise RunError(f"{run.path} is complete and has no checkpoints", "train anew with another --output DIR")
-        return TakenUp(run, lock, checkpoint, _is_complete(run, checkpoint, config.train.epochs))
+        return ResumedRun(run, lock, checkpoint, _is_complete(run, checkpoint, config.train.epochs))
     except BaseException:
         lock.release(remove=True)
         raise
@@ -82,7 +82,7 @@ def is_trained(checkpoint: Checkpoint, epochs: int) -> bool:
     return bool(checkpoint.state["stopped"]) or checkpoint.epoch >= epochs
 
 
-def machine_remarks(checkpoint: Checkpoint, machine: Mapping[str, str]) -> list[str]:
+def machine_warnings(checkpoint: Checkpoint, machine: Mapping[str, str]) -> list[str]:
     """Why the weights may not be those of a training that was never interrupted."""
     before = checkpoint.state["machine"]
     return [

@@ -25,13 +25,13 @@ from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.locks import Lock
 from cnnctl.system.stderr import Capture
 from cnnctl.system.watcher import Watcher
-from cnnctl.tracking.tracker import Beginning, finished, make_trackers
+from cnnctl.tracking.tracker import RunStarted, finished, make_trackers
 from cnnctl.training.callbacks import Record
 from cnnctl.training.checkpointing import Commits
 from cnnctl.training.environment import write_environment
 from cnnctl.training.finish import export_and_score, save_best
 from cnnctl.training.inputs import make_feeds, scaling_of, split_rows
-from cnnctl.training.learn import Network, learn, what_was_done
+from cnnctl.training.learn import Network, interruption_message, learn
 from cnnctl.training.request import Task
 from cnnctl.training.resume import Digests, insist_on_data, listing_hash, write_digests
 from cnnctl.training.warm_start import describe_taken, read_start, take_weights
@@ -103,7 +103,7 @@ def train(
     record.committed = task.begin.epoch if task.begin is not None else 0
     trackers = make_trackers(config.train.loggers, watcher.note)
     try:
-        with trackers.told_of_its_failure():
+        with trackers.ending_on_error():
             interrupts.farewell = f"left at once; go on with: {task.resume_line(run)}"
             _write_inputs(run, config, catalog, digests)
             with files.writing(run.log):
@@ -114,7 +114,7 @@ def train(
             classes = catalog.classes
             findings.catalog = None  # split.csv has the names: in memory they would grow with the number of images
             del catalog
-            trackers.begin(Beginning(run, config, task.begin.state["history"] if task.begin else (), about["machine"]))
+            trackers.begin(RunStarted(run, config, task.begin.state["history"] if task.begin else (), about["machine"]))
             training, validation = make_feeds(config, classes, splits, decoded)
             network = Network(model, plan, scaling, device)
             commits = Commits(run, about, task.begin, trackers)
@@ -129,10 +129,10 @@ def train(
         try:
             mark_latest(run)
         except MachineError as error:
-            watcher.note(f"remark: {error.message}")
+            watcher.note(f"warning: {error.message}")
         return Trained(run, evaluation, record, parity, time.perf_counter() - task.begun)
     except KeyboardInterrupt as stop:
-        what = what_was_done(run, config, record, plan, scaling)
+        what = interruption_message(run, config, record, plan, scaling)
         code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
         raise InterruptedTrainingError(what, f"go on with: {task.resume_line(run)}", code) from None
     except DiskError as error:

@@ -15,7 +15,7 @@ import pytest
 
 import cnnctl
 from cnnctl.evaluation import evaluate as evaluation_room
-from cnnctl.system.watcher import Epoch, Silent
+from cnnctl.system.watcher import Epoch, NullProgress
 from tests.cli.command import succeed
 from tests.conftest import CONFIGS
 from tests.conftest import Trained as Command
@@ -59,7 +59,7 @@ def small(values: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> c
         return cnnctl.train(values)
 
 
-class Stopper(Silent):
+class Stopper(NullProgress):
     """A watcher that does something when an epoch is over."""
 
     def __init__(self, act: Any, after: int = 1) -> None:

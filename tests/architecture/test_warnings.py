@@ -1,6 +1,6 @@
 import pytest
 
-from cnnctl.architecture.warnings import remarks
+from cnnctl.architecture.warnings import find_warnings
 from tests.architecture.build import CATS, plan
 
 CONV = "conv2d: {filters: 4, kernel_size: 3}"
@@ -10,7 +10,7 @@ RELU = "conv2d: {filters: 4, kernel_size: 3, activation: relu}"
 def messages(*items: str, shape=(8, 8, 3), classes: int | None = 3) -> list[str]:
     made = plan(*items, shape=shape, classes=classes)
     assert made.problems == ()
-    return [remark.message for remark in remarks(made)]
+    return [warning.message for warning in find_warnings(made)]
 
 
 FIRST = "conv2d has no activation before conv2d_1"
@@ -41,9 +41,9 @@ def test_the_output_layer_alone_needs_no_activation():
     assert messages("flatten", "dense: {units: 2}", classes=None) == []
 
 
-def test_a_repeated_layer_is_remarked_on_once_for_each_message():
+def test_a_repeated_layer_is_warned_of_on_once_for_each_message():
     made = plan(f"repeat: {{times: 3, layers: [{CONV}]}}", "flatten", shape=(8, 8, 3), classes=3)
-    found = [(remark.path, remark.message.split(":")[0]) for remark in remarks(made)]
+    found = [(warning.path, warning.message.split(":")[0]) for warning in find_warnings(made)]
     place = ("model", 0, "repeat", "layers", 0)
     assert found == [
         (place, "conv2d has no activation before conv2d_1"),
@@ -85,8 +85,8 @@ def test_a_small_receptive_field(last, after):
     assert messages(RELU, RELU, last, shape=(10, 10, 3)) == []
 
 
-def test_each_remark_has_a_mend():
+def test_each_warning_has_a_mend():
     made = plan(CONV, "max_pooling2d: {pool_size: 3}", "flatten", "dense: {units: 4}", shape=(60, 60, 3), classes=3)
-    found = remarks(made)
+    found = find_warnings(made)
     assert len(found) >= 3
-    assert all(remark.hint and remark.path for remark in found)
+    assert all(warning.hint and warning.path for warning in found)

@@ -70,7 +70,7 @@ def test_the_size_that_the_hint_names_will_do_and_one_less_will_not(tmp_path: Pa
         fail(code, "check", "c.yaml", cwd=tmp_path)
 
 
-def test_a_right_config_is_said_to_be_ready_with_its_remarks(tmp_path: Path) -> None:
+def test_a_right_config_is_said_to_be_ready_with_its_warnings(tmp_path: Path) -> None:
     printed = succeed("check", CONFIGS / "digits.yaml", cwd=tmp_path)
     assert printed.splitlines()[0] == "train: 1,169 images of 10 classes"
     assert printed.splitlines()[-1].endswith("digits.yaml is ready to train")
@@ -81,8 +81,8 @@ def test_a_right_config_is_said_to_be_ready_with_its_remarks(tmp_path: Path) -> 
         "  {dense: {units: 64}}]\n"
     )
     printed = succeed("check", config, cwd=tmp_path)
-    for remark in ("no activation before dense", "never looks at the last 1 row and 1 column", "holds 115,264 of"):
-        assert remark in printed
+    for warning in ("no activation before dense", "never looks at the last 1 row and 1 column", "holds 115,264 of"):
+        assert warning in printed
     assert json.loads(succeed("check", config, "--json", cwd=tmp_path))["ok"]
 
 
@@ -115,13 +115,13 @@ def test_a_file_that_is_no_yaml_is_named_by_line_and_column(tmp_path: Path) -> N
     assert json.loads(done.stdout)["problems"][0]["line"] == 2
 
 
-def test_one_image_in_two_splits_is_a_remark_and_with_strict_an_error(tmp_path: Path) -> None:
+def test_one_image_in_two_splits_is_a_warning_and_with_strict_an_error(tmp_path: Path) -> None:
     write_classes(tmp_path / "train", {"cat": 6, "dog": 6})
     write_classes(tmp_path / "test", {"cat": 1, "dog": 6})
     data = "data: {train: train, test: test, validation: 0.2, image: {size: 8}}\n"
     (tmp_path / "c.yaml").write_text(f"{data}model: [flatten]\n")
     said = succeed("check", "c.yaml", cwd=tmp_path)
-    assert "remark: 7 images are in two splits, byte for byte:" in said
+    assert "warning: 7 images are in two splits, byte for byte:" in said
     assert f"{tmp_path / 'train' / 'cat' / '0.png'} (" in said
     refused = fail(3, "check", "c.yaml", "--strict", cwd=tmp_path)
     assert refused.startswith("error: 7 images are in two splits, byte for byte:")

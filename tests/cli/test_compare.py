@@ -9,7 +9,7 @@ import pytest
 
 from cnnctl.cli.compare import pairing_lines, value_text
 from cnnctl.config.difference import ABSENT
-from cnnctl.evaluation.comparison import Pairing
+from cnnctl.evaluation.comparison import PairwiseTest
 from cnnctl.runs.directory import mark_latest
 from cnnctl.system.locks import try_lock
 from tests.cli.command import fail, succeed
@@ -44,7 +44,7 @@ class TestCompare:
         shown = succeed("compare", "runs/cats/1", "runs/latest", "runs/other one/1", cwd=work)
         assert "B is right on 10 images that C gets wrong, C on 0 that B gets wrong: p = 0.002, more" in shown
         assert "Holm's correction for 2 tests" in shown
-        assert "remark: the times are not comparable: they were taken with different devices" in shown
+        assert "warning: the times are not comparable: they were taken with different devices" in shown
 
     def test_identical_configs(self, work: Path) -> None:
         write_run(Path("runs/twin"), images(60, 40))
@@ -179,7 +179,7 @@ def test_values(value: object, text: str) -> None:
 
 def test_sentences() -> None:
     def said(best_only: int, other_only: int, p: float) -> str:
-        pairing = Pairing(0, 1, (50, 50), 50, 0, best_only, other_only, p, p)
+        pairing = PairwiseTest(0, 1, (50, 50), 50, 0, best_only, other_only, p, p)
         return "\n".join(pairing_lines(pairing, ["A", "B"]))
 
     assert (
@@ -187,7 +187,7 @@ def test_sentences() -> None:
     )
     assert said(12, 37, 0.0004).startswith("B is right on 37 images that A gets wrong, A on 12 that B gets wrong: p = ")
     assert said(12, 37, 0.0004).endswith("p = 0.0004, more than chance")
-    relabelled = Pairing(0, 1, (50, 60), 40, 3, 5, 2, 0.45, 0.45)
+    relabelled = PairwiseTest(0, 1, (50, 60), 40, 3, 5, 2, 0.45, 0.45)
     first, _ = pairing_lines(relabelled, ["A", "B"])
     assert first == (
         "A was judged on 50 images and B on 60; 40 of them are the same, 3 more have another label: "

@@ -131,7 +131,7 @@ def test_what_does_not_fit_by_itself_is_left_out_and_said(tmp_path: Path) -> Non
         check=True,
         cwd=tmp_path,
     )
-    assert process.stderr == "remark: no pooling: a pooling window of 2x2 does not fit the map of 1x1\n"
+    assert process.stderr == "warning: no pooling: a pooling window of 2x2 does not fit the map of 1x1\n"
     assert "pooling" not in process.stdout
 
 

@@ -93,7 +93,7 @@ def ejected(text: str, folder: Path, name: str, settings: tuple[str, ...] = ()) 
     path.write_text(text)
     loaded = parse_config(path, settings)
     findings = check(loaded, nothing)
-    findings.insist()
+    findings.raise_if_problems()
     return eject(loaded.name, loaded.config, findings, folder / f"{name}.py")
 
 
@@ -205,7 +205,7 @@ def test_images_that_were_left_out_stay_out(tmp_path):
     made = ejected(text, tmp_path, "skips")
     assert len(splits(made)) == 300
     assert not any("bad.png" in path for path, _, _ in splits(made))
-    assert "data.on_bad_image: 1 image(s) that cannot be decoded are left out of the split" in made.remarks
+    assert "data.on_bad_image: 1 image(s) that cannot be decoded are left out of the split" in made.warnings
 
 
 def test_statistics_are_those_of_the_training_images(tmp_path):

@@ -192,9 +192,9 @@ def test_every_augmentation_has_its_line():
         "layers.MixUp(alpha=0.2)",
         "layers.CutMix(factor=0.5)",
     ]
-    said = " ".join(made.remarks)
+    said = " ".join(made.warnings)
     assert all(word in said for word in ("random_crop", "rand_augment", "mix_up", "cut_mix", "not by 3"))
-    assert "random_zoom" not in " ".join(script(config(with_model("flatten"))).remarks)
+    assert "random_zoom" not in " ".join(script(config(with_model("flatten"))).warnings)
 
 
 def test_a_colour_that_covers_a_grey_image_is_its_grey():
@@ -308,10 +308,10 @@ def test_class_weights_name_every_class():
     assert 'CLASS_WEIGHT = {"cat": 1.0, "dog": 2.5}' in script(one).text
 
 
-def test_what_keras_cannot_say_is_a_comment_and_a_remark():
+def test_what_keras_cannot_say_is_a_comment_and_a_warning():
     rest = "augment: [mix_up]\ntrain: {class_weight: balanced, backend: jax}\ndeterministic: true\n"
     made = script(config(with_model("flatten", rest=rest)), counts={"train": 10**6})
-    assert [remark.partition(":")[0] for remark in made.remarks] == [
+    assert [warning.partition(":")[0] for warning in made.warnings] == [
         "mix_up",
         "class_weight",
         "precision",
@@ -320,7 +320,7 @@ def test_what_keras_cannot_say_is_a_comment_and_a_remark():
         "data.cache",
     ]
     comments = " ".join(line[2:].strip() for line in made.text.splitlines() if line.startswith("# "))
-    assert all(" ".join(remark.split()) in comments for remark in made.remarks)
+    assert all(" ".join(warning.split()) in comments for warning in made.warnings)
     plain = script(config(with_model("flatten", rest="train: {precision: float32}\ndeterministic: false\n")))
-    assert plain.remarks == ()
+    assert plain.warnings == ()
     assert "# What is different" not in plain.text

@@ -35,7 +35,7 @@ def test_counts_add_up_to_the_difference_of_the_accuracies(tmp_path: Path) -> No
     a, b = (side.figures.accuracy for side in comparison.sides)
     assert b - a == pytest.approx((pairing.best_only - pairing.other_only) / 100)
     assert comparison.differences == ()
-    assert comparison.remarks == ()
+    assert comparison.warnings == ()
 
 
 def test_the_network_is_counted(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_what_makes_figures_incomparable_is_told(tmp_path: Path) -> None:
     write_metrics(second, split="validation")
     third = write_run(tmp_path / "3", images(6, 4))
     third.environment.unlink()
-    told = "\n".join(compare([first.path, second.path, third.path]).remarks)
+    told = "\n".join(compare([first.path, second.path, third.path]).warnings)
     assert "the times are not comparable: they were taken with different devices and precisions" in told
     assert "the time of B is that of its epochs after 3" in told
     assert "C was not trained to its end" in told

@@ -9,7 +9,7 @@ from cnnctl.data.decoder.images import ImageSpec, opencv, read_image
 from cnnctl.errors import RunError
 from cnnctl.explaining.activation_maps import METHODS
 from cnnctl.explaining.drawing import picture_pixels
-from cnnctl.explaining.explain import Wish, explain
+from cnnctl.explaining.explain import ExplainRequest, explain
 from cnnctl.explaining.sections import enlarged, make_sections, page
 from cnnctl.inference.model import expand
 from cnnctl.models.of_run import MOST_LAYERS, seen_layers
@@ -36,7 +36,7 @@ def test_any_network(items, classes, output, channels, tmp_path):
     pixels = read_image(path, ImageSpec(*shape))
     shipped = expand(np.asarray(made.model(pixels[None])))[0]
     for method in METHODS:
-        found = explain(made, pixels, str(path), shipped, Wish(top=3, method=method))
+        found = explain(made, pixels, str(path), shipped, ExplainRequest(top=3, method=method))
         assert found.order[0] == int(shipped.argmax())
         assert [one.number for one in found.maps] == list(found.order[: min(3, classes)])
         sections = make_sections(found, made, "a run")
@@ -61,14 +61,14 @@ def test_any_network(items, classes, output, channels, tmp_path):
 @pytest.mark.parametrize("answer", [(0.1, 0.1, 0.8), (np.nan, np.nan, np.nan)])
 def test_models_that_differ_are_refused(answer):
     with pytest.raises(RunError, match="give different answers"):
-        explain(network(*PLAIN), image(), "a.png", np.array(answer, np.float32), Wish())
+        explain(network(*PLAIN), image(), "a.png", np.array(answer, np.float32), ExplainRequest())
 
 
 @pytest.mark.parametrize("name", [EVIL, EVIL * 20, "\u202eturned", "\ud800", "bell\x07"])
 def test_names_can_do_no_harm(name):
     made = replace(network(*PLAIN), classes=(name, name + "2", name + "3"))
     shipped = np.asarray(made.model(image()[None]))[0]
-    found = explain(made, image(), f"{name}.png", shipped, Wish())
+    found = explain(made, image(), f"{name}.png", shipped, ExplainRequest())
     html = page(found, make_sections(found, made, name), made, name)
     assert "<script" not in html
     assert "\u202e" not in html

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from cnnctl.exporting.export import Exported, Wish, export
+from cnnctl.exporting.export import Exported, ExportRequest, export
 from cnnctl.exporting.formats import Format
 from cnnctl.models.backend import import_keras
 from cnnctl.runs import Run
@@ -32,7 +32,7 @@ def exported(
     folder = tmp_path_factory.mktemp("exported")
     return {
         (form, quantization): export(
-            Run(digits_run.run), Wish(form, quantization, folder / f"{quantization}{form.ending}"), Listener()
+            Run(digits_run.run), ExportRequest(form, quantization, folder / f"{quantization}{form.ending}"), Listener()
         )
         for form, quantization in EVERY_FORM
     }

@@ -11,7 +11,7 @@ import pytest
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import EXIT_RUN, DiskError, RunError, UsageError
 from cnnctl.exporting import export as module
-from cnnctl.exporting.export import Wish, export
+from cnnctl.exporting.export import ExportRequest, export
 from cnnctl.exporting.formats import FLOAT16, INT8, LITERT, ONNX, SAVEDMODEL
 from cnnctl.exporting.images import CALIBRATION_IMAGES, calibration_paths
 from cnnctl.inference.model import load_classifier, metadata
@@ -151,7 +151,7 @@ def spoilt(digits_run, tmp_path):
 def test_another_model_is_not_kept(form, spoilt, tmp_path):
     path = tmp_path / "out" / f"it{form.ending}"
     with pytest.raises(RunError, match=f"the {form.title} model is not kept: on .* differ") as caught:
-        export(spoilt, Wish(form, None, path), Listener())
+        export(spoilt, ExportRequest(form, None, path), Listener())
     assert caught.value.exit_code == EXIT_RUN
     assert "0.001 is the limit" in caught.value.message
     assert os.listdir(tmp_path / "out") == []
@@ -163,10 +163,10 @@ def test_int8_that_was_shown_other_images_is_not_kept(form, digits_run, tmp_path
     monkeypatch.setattr(module, "calibration_paths", lambda run: [black])
     path = tmp_path / "out" / f"it{form.ending}"
     with pytest.raises(RunError, match=f"the int8 {form.title} model is not kept") as caught:
-        export(Run(digits_run.run), Wish(form, INT8, path), Listener())
+        export(Run(digits_run.run), ExportRequest(form, INT8, path), Listener())
     assert caught.value.hint == "--quantize float16 loses less; --max-accuracy-drop POINTS allows int8 more"
     assert os.listdir(tmp_path / "out") == []
-    exported = export(Run(digits_run.run), Wish(form, INT8, path, max_drop=100), Listener())
+    exported = export(Run(digits_run.run), ExportRequest(form, INT8, path, max_drop=100), Listener())
     assert exported.parity.accuracy < exported.parity.reference_accuracy - 0.03
     assert exported.content["parity"]["limits"]["accuracy_change"] == -1
 
@@ -175,7 +175,7 @@ def test_nothing_is_overwritten(exported, digits_run):
     made = exported[ONNX, None]
     before = made.path.read_bytes()
     with pytest.raises(UsageError, match="exists already"):
-        export(Run(digits_run.run), Wish(ONNX, None, made.path), Listener())
+        export(Run(digits_run.run), ExportRequest(ONNX, None, made.path), Listener())
     assert made.path.read_bytes() == before
 
 
@@ -192,7 +192,7 @@ def small_files():
 def test_a_full_disk_is_said_and_nothing_left(form, quantization, digits_run, tmp_path, small_files):
     path = tmp_path / f"it{form.ending}"
     with pytest.raises(DiskError) as caught:
-        export(Run(digits_run.run), Wish(form, quantization, path), Listener())
+        export(Run(digits_run.run), ExportRequest(form, quantization, path), Listener())
     assert caught.value.message == f"{path} cannot be written: File too large"
     assert os.listdir(tmp_path) == []
 
@@ -202,7 +202,7 @@ def test_a_sigmoid_of_coloured_images(form, quantization, small_photos, tmp_path
     run = hand_made(tmp_path / "run", small_photos, ("007", "no"), output="sigmoid")
     spec = ImageSpec(11, 12)
     path = tmp_path / f"it{form.ending}"
-    made = export(run, Wish(form, quantization, path, max_drop=50 if quantization else None), Listener())
+    made = export(run, ExportRequest(form, quantization, path, max_drop=50 if quantization else None), Listener())
     images, labels = images_of(run.path, "validation", spec)
     (second,) = answers(path, form, images).T
     expected = load_classifier(run).probabilities(images)
@@ -222,7 +222,7 @@ def test_without_validation_images_it_takes_others(names, split, count, small_ph
     run = hand_made(tmp_path / "run", small_photos, ("007", "no"))
     rows = [(row["path"], row["label"], names.get(row["split"], "train")) for row in files.read_csv(run.split)]
     files.write_csv(run.split, ("path", "label", "split"), rows)
-    parity = export(run, Wish(ONNX, FLOAT16, tmp_path / "it.onnx"), Listener()).parity
+    parity = export(run, ExportRequest(ONNX, FLOAT16, tmp_path / "it.onnx"), Listener()).parity
     assert (parity.split, parity.images) == (split, count)
 
 
@@ -231,5 +231,5 @@ def test_a_run_of_another_network_is_refused(small_photos, tmp_path):
     model, _ = network(*ITEMS, shape=(11, 12, 3), classes=3)
     model.save(run.keras_model)
     with pytest.raises(RunError, match=r"model\.keras"):
-        export(run, Wish(LITERT, None, tmp_path / "it.tflite"), Listener())
+        export(run, ExportRequest(LITERT, None, tmp_path / "it.tflite"), Listener())
     assert sorted(os.listdir(tmp_path)) == ["run"]

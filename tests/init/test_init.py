@@ -12,7 +12,7 @@ from cnnctl.data.decoder.images import opencv
 from cnnctl.errors import DataError
 from cnnctl.init.choose import choose
 from cnnctl.init.compose import compose, run_name
-from cnnctl.init.look import Seen, look
+from cnnctl.init.look import DatasetSummary, look
 
 
 def nothing(done: int, total: int) -> None:
@@ -30,8 +30,10 @@ def write_images(root: Path, counts: dict[str, int], size=(20, 30), grey: bool =
     return root
 
 
-def seen(counts: dict[str, int], size=(300, 400), sources: dict[str, str] | None = None, grey: bool = False) -> Seen:
-    return Seen(
+def seen(
+    counts: dict[str, int], size=(300, 400), sources: dict[str, str] | None = None, grey: bool = False
+) -> DatasetSummary:
+    return DatasetSummary(
         sources or {"train": "photos"}, None, counts, (size, size, (size[0], size[1] + 9)), grey, (), 3, Counter()
     )
 
@@ -88,7 +90,7 @@ def test_few_images_leave_out_the_test_share():
 
 @pytest.mark.parametrize("size", [(8, 8), (28, 28), (32, 32), (64, 80), (200, 90)])
 @pytest.mark.parametrize("grey", [False, True])
-def test_the_text_is_a_config_without_remarks_that_fits_its_data(size, grey, tmp_path):
+def test_the_text_is_a_config_without_warnings_that_fits_its_data(size, grey, tmp_path):
     root = write_images(tmp_path / "my photos", {"no": 30, "a: b #c": 55}, size, grey)
     found = look(str(root))
     assert (found.counts, found.is_grey) == ({"a: b #c": 55, "no": 30}, grey)
@@ -101,7 +103,7 @@ def test_the_text_is_a_config_without_remarks_that_fits_its_data(size, grey, tmp
     assert parsed.config.train.class_weight == "balanced"
     findings = check(parsed, nothing)
     assert findings.problems == []
-    assert [remark.message for remark in findings.remarks] == []
+    assert [warning.message for warning in findings.warnings] == []
 
 
 def test_a_folder_that_is_split_already(tmp_path):

@@ -2,12 +2,12 @@
 
 import pytest
 
-from cnnctl.serving.bodies import Purse
+from cnnctl.serving.bodies import ByteBudget
 from cnnctl.serving.errors import RequestError
 
 
 def test_a_purse_is_for_all_and_gets_everything_back():
-    purse = Purse(100)
+    purse = ByteBudget(100)
     with purse.opened() as first:
         first(60)
         with purse.opened() as second:

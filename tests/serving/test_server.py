@@ -74,8 +74,8 @@ def test_a_request_under_way_is_finished_before_it_ends(number: int, code: int, 
         assert served.process.stdout is not None
         assert served.process.stderr is not None
         assert served.process.stdout.read() == ""
-        remark, line = served.process.stderr.read().splitlines()
-        assert remark == "remark: no Grad-CAM: the run has no model.keras"
+        warning, line = served.process.stderr.read().splitlines()
+        assert warning == "warning: no Grad-CAM: the run has no model.keras"
         assert line.startswith("127.0.0.1 POST /v1/predict 200 ")
 
 
@@ -109,8 +109,8 @@ def test_other_machines_are_let_in_with_a_word(colours: Path) -> None:
         assert served.ask("POST", "/v1/predict", RED, headers).status == 403
         assert served.end() == 0
         assert served.process.stderr is not None
-        remark = served.process.stderr.read()
-        assert remark == "remark: whoever reaches this address may use it: there is no password\n"
+        warning = served.process.stderr.read()
+        assert warning == "warning: whoever reaches this address may use it: there is no password\n"
 
 
 def test_mistakes(colours: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from cnnctl.runs import Run
 from cnnctl.system import files
-from cnnctl.tracking.tracker import Beginning
+from cnnctl.tracking.tracker import RunStarted
 from tests.config.build import SMALLEST, config
 
 MACHINE = {"backend": "tensorflow", "device": "Abacus", "precision": "float32"}
@@ -24,9 +24,9 @@ def figures(number: int) -> dict[str, float]:
     }
 
 
-def beginning(folder: Path, *before: int, text: str = "name: shapes\n" + SMALLEST) -> Beginning:
+def beginning(folder: Path, *before: int, text: str = "name: shapes\n" + SMALLEST) -> RunStarted:
     """A training in `folder` that goes on after these epochs."""
-    return Beginning(Run(folder), config(text), [figures(number) for number in before], MACHINE)
+    return RunStarted(Run(folder), config(text), [figures(number) for number in before], MACHINE)
 
 
 def complete_run(folder: Path, plot: bytes) -> Run:

@@ -130,7 +130,7 @@ print(get_telemetry_client())
     assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
 
 
-def test_a_server_that_is_not_there_is_a_remark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     notes: list[str] = []
@@ -139,5 +139,5 @@ def test_a_server_that_is_not_there_is_a_remark(tmp_path: Path, monkeypatch: pyt
     trackers.epoch(1, figures(1))
     trackers.end(Outcome("finished"))
     assert len(notes) == 1
-    assert notes[0].startswith("remark: mlflow is told nothing more of this training: ")
+    assert notes[0].startswith("warning: mlflow is told nothing more of this training: ")
     assert "127.0.0.1" in notes[0]

@@ -40,13 +40,13 @@ def test_one_that_fails_is_told_of_once_and_left_alone(tmp_path: Path) -> None:
     notes: list[str] = []
     bad, good = Recorder(fails_at=2), Recorder()
     trackers = Trackers({"bad": bad, "good": good}, notes.append)
-    with trackers.told_of_its_failure():
+    with trackers.ending_on_error():
         trackers.begin(beginning(tmp_path))
         for number in (1, 2, 3):
             trackers.epoch(number, figures(number))
     assert good.heard == [0, (1, 0.5), (2, 0.25), (3, 0.125)]
     assert bad.heard == [0, (1, 0.5)]
-    assert notes == ["remark: bad is told nothing more of this training: the server is on fire"]
+    assert notes == ["warning: bad is told nothing more of this training: the server is on fire"]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_one_that_fails_is_told_of_once_and_left_alone(tmp_path: Path) -> None:
 def test_the_end_is_told_once(raised: Any, status: str, tmp_path: Path) -> None:
     recorder = Recorder()
     trackers = Trackers({"one": recorder})
-    with pytest.raises(BaseException, match=r"full|^$"), trackers.told_of_its_failure():
+    with pytest.raises(BaseException, match=r"full|^$"), trackers.ending_on_error():
         raise raised
     trackers.end(finished(complete_run(tmp_path, b""), SEVENTH, 1))
     assert recorder.heard == [status]

@@ -113,15 +113,15 @@ def test_a_training_that_diverges_has_failed(here: Tracked, text: str) -> None:
     assert here.run().info.status == "FAILED"
 
 
-def test_a_tracker_that_raises_is_a_remark(here: Tracked, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracker_that_raises_is_a_warning(here: Tracked, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(TensorBoard, "epoch", refuse)
     listener = Listener()
     trained = train_here(text, BOTH, output=Path("part"), watcher=listener)
-    remark = "remark: tensorboard is told nothing more of this training: [Errno 28] No space left on device"
-    assert [note for note in listener.notes if note.startswith("remark")] == [remark]
+    warning = "warning: tensorboard is told nothing more of this training: [Errno 28] No space left on device"
+    assert [note for note in listener.notes if note.startswith("warning")] == [warning]
     assert trained.run.environment.is_file()
     assert here.run().info.status == "FINISHED"
 

@@ -114,8 +114,17 @@ def fitted(
 ) -> Record:
     """Train a model in a folder; what came of it."""
     record = Record(monitor=chosen.train.best if validation is not None else None)
-    at_once = max(1, min(8, len(training) // 4))
-    fit_module.fit(model, chosen, training, validation, Run(folder), watcher or Listener(), record, at_once=at_once)
+    steps_per_execution = max(1, min(8, len(training) // 4))
+    fit_module.fit(
+        model,
+        chosen,
+        training,
+        validation,
+        Run(folder),
+        watcher or Listener(),
+        record,
+        steps_per_execution=steps_per_execution,
+    )
     return record
 
 
@@ -220,7 +229,7 @@ def train_here(
     taken_up = take_up(output, loaded.config, watcher.note) if resume and output is not None else None
     try:
         findings = check(loaded, lambda done, total: None)
-        findings.insist()
+        findings.raise_if_problems()
         keras_import = KerasImport(loaded.config.train, deterministic=False)
         task = Task(loaded.config, output, ["cnnctl"], ["cnnctl", "train", "small.yaml"], 0.0, taken_up)
         with captured_stderr() as capture:

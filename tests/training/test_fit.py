@@ -175,7 +175,7 @@ def test_every_precision_and_output_learns(policy, output, tmp_path):
     assert record.history[-1]["loss"] < record.history[0]["loss"]
     assert {weight.dtype.name for weight in record.best_weights} == {"float32"}
     assert [epoch.learning_rate for epoch in listener.epochs] == pytest.approx([0.02] * 12)
-    assert [(epoch.number, epoch.of) for epoch in listener.epochs] == [(number, 12) for number in range(1, 13)]
+    assert [(epoch.number, epoch.total) for epoch in listener.epochs] == [(number, 12) for number in range(1, 13)]
 
 
 def test_history_reads_back_to_the_same_numbers(tmp_path):

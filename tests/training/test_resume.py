@@ -312,12 +312,12 @@ def test_a_name_that_no_folder_can_have(text, here):
             train_here(text, output=Path("x" * 300), resume=resume)
 
 
-def test_a_latest_that_cannot_be_written_is_a_remark(text, here):
+def test_a_latest_that_cannot_be_written_is_a_warning(text, here):
     Path("runs").touch()
     listener = Listener()
     trained = train_here(text, output=Path("part"), watcher=listener)
     assert trained.run.environment.is_file()
-    assert any(note.startswith(f"remark: {Path('runs/latest')} cannot be written: ") for note in listener.notes)
+    assert any(note.startswith(f"warning: {Path('runs/latest')} cannot be written: ") for note in listener.notes)
 
 
 def test_interrupted_before_its_fit_it_names_the_right_epoch(text, here, monkeypatch):
@@ -331,21 +331,21 @@ def test_interrupted_before_its_fit_it_names_the_right_epoch(text, here, monkeyp
         train_here(text, "train.epochs=4", output=Path("part"), resume=True)
 
 
-def test_raised_epochs_of_a_planned_schedule_are_remarked(text, here):
+def test_raised_epochs_of_a_planned_schedule_are_warned_of(text, here):
     train_here(text, "train.schedule=cosine", output=Path("part"))
     listener = Listener()
     train_here(text, "train.schedule=cosine", "train.epochs=3", output=Path("part"), watcher=listener, resume=True)
-    assert "remark: the learning rates so far were planned for 2 epochs; from here on for 3" in listener.notes
+    assert "warning: the learning rates so far were planned for 2 epochs; from here on for 3" in listener.notes
 
 
-def test_another_machine_is_remarked(whole, text, here, monkeypatch):
+def test_another_machine_is_warned_of(whole, text, here, monkeypatch):
     stop(text, "train.epochs=4", after=2)
     listener = Listener()
     monkeypatch.setattr("cnnctl.models.devices.processor_name", lambda: "Abacus")
     train_here(text, "train.epochs=4", output=Path("part"), watcher=listener, resume=True)
-    (remark,) = [note for note in listener.notes if note.startswith("remark: ")]
-    assert "and is Abacus, " in remark
-    assert remark.endswith("the weights differ from an uninterrupted training's")
+    (warning,) = [note for note in listener.notes if note.startswith("warning: ")]
+    assert "and is Abacus, " in warning
+    assert warning.endswith("the weights differ from an uninterrupted training's")
 
 
 def test_initial_weights_are_those_of_the_beginning(whole, text, here):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from cnnctl.data.cache import entries
 from cnnctl.data.cache.decoding import Progress, decode_into
-from cnnctl.data.cache.entries import DIGEST_BYTES, DIGESTS, FAILURES, LOOKS, PIXELS, SPREADS
+from cnnctl.data.cache.entries import DIGEST_BYTES, DIGESTS, FAILURES, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
 from cnnctl.data.cache.folders import make_folder, staging_folder
 from cnnctl.data.decoder.images import DECODER_VERSION, Image, ImageSpec
 from cnnctl.errors import MachineError
@@ -36,15 +36,15 @@ class Decoded:
     Attributes:
         pixels: uint8 (images, height, width, channels), mapped from disk or in memory; zeros for a failed one.
         digests: uint8 (images, 16), BLAKE2b of each file's bytes.
-        looks: uint8 (images, 16), BLAKE2b of each image's decoded pixels.
-        spreads: uint8 (images,), the largest less the smallest value of each image.
+        pixel_digests: uint8 (images, 16), BLAKE2b of each image's decoded pixels.
+        value_ranges: uint8 (images,), the largest less the smallest value of each image.
         failures: Reason by row, for the images that could not be decoded.
     """
 
     pixels: Image
     digests: NDArray[np.uint8]
-    looks: NDArray[np.uint8]
-    spreads: NDArray[np.uint8]
+    pixel_digests: NDArray[np.uint8]
+    value_ranges: NDArray[np.uint8]
     failures: dict[int, str]
 
 
@@ -151,7 +151,7 @@ def _open(entry: Path, count: int, spec: ImageSpec) -> Decoded:
 
 
 def _decoded(arrays: Mapping[str, NDArray[np.uint8]], failures: dict[int, str]) -> Decoded:
-    return Decoded(arrays[PIXELS], arrays[DIGESTS], arrays[LOOKS], arrays[SPREADS], failures)
+    return Decoded(arrays[PIXELS], arrays[DIGESTS], arrays[PIXEL_DIGESTS], arrays[VALUE_RANGES], failures)
 
 
 def contents_hash(digests: NDArray[np.uint8], labels: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.cache.entries import DIGEST_BYTES, DIGESTS, LOOKS, PIXELS, SPREADS
+from cnnctl.data.cache.entries import DIGEST_BYTES, DIGESTS, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
 from cnnctl.data.decoder.images import ImageError, ImageSpec, decode, read_bytes
 
 _CHUNK = 32
@@ -79,8 +79,8 @@ def decode_row(path: str, row: int, spec: ImageSpec, arrays: Arrays) -> None:
     image = decode(data, spec)
     arrays[PIXELS][row] = image
     arrays[DIGESTS][row] = _digest(data)
-    arrays[LOOKS][row] = _digest(image.tobytes())
-    arrays[SPREADS][row] = image.max() - image.min()
+    arrays[PIXEL_DIGESTS][row] = _digest(image.tobytes())
+    arrays[VALUE_RANGES][row] = image.max() - image.min()
 
 
 def are_small(paths: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from cnnctl.data.cache.folders import cache_folder
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.system.locks import try_lock
 
-PIXELS, DIGESTS, LOOKS, SPREADS = "pixels", "digests", "looks", "spreads"
+PIXELS, DIGESTS, PIXEL_DIGESTS, VALUE_RANGES = "pixels", "digests", "looks", "spreads"
 FAILURES, ABOUT = "failures.json", "about.json"
 DIGEST_BYTES = 16
 
@@ -71,7 +71,7 @@ def shapes(count: int, spec: ImageSpec) -> dict[str, tuple[int, ...]]:
     the largest less the smallest value of each image.
     """
     digests = (count, DIGEST_BYTES)
-    return {PIXELS: (count, *spec.shape), DIGESTS: digests, LOOKS: digests, SPREADS: (count,)}
+    return {PIXELS: (count, *spec.shape), DIGESTS: digests, PIXEL_DIGESTS: digests, VALUE_RANGES: (count,)}
 
 
 def write_about(folder: Path, paths: Sequence[str], spec: ImageSpec) -> None:

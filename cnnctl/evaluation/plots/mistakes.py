@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
-from cnnctl.evaluation.judged import Judged
+from cnnctl.evaluation.judged import ScoredSplit
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas
 
@@ -37,7 +37,7 @@ class Mistake:
     probability: float
 
 
-def most_confident(judged: Judged) -> list[Mistake]:
+def most_confident(judged: ScoredSplit) -> list[Mistake]:
     """The mistakes with the most probable answers, the most probable first; equal ones in the images' order."""
     answers = judged.probabilities.argmax(axis=1)
     chances = judged.probabilities.max(axis=1)
@@ -49,7 +49,7 @@ def most_confident(judged: Judged) -> list[Mistake]:
     ]
 
 
-def mistakes_figure(judged: Judged) -> Any:
+def mistakes_figure(judged: ScoredSplit) -> Any:
     """Pictures with the true class, the answer, its probability and the file's name."""
     shown = most_confident(judged)
     images = judged.metrics.images

@@ -4,18 +4,18 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.evaluation.judged import Judged
+from cnnctl.evaluation.judged import ScoredSplit
 from cnnctl.pictures import style
 
 _SIDE = 4.4
 
 
-def has_thresholds(judged: Judged) -> bool:
+def has_thresholds(judged: ScoredSplit) -> bool:
     """Whether there are two classes, both with images: else neither curve is defined."""
     return judged.metrics.roc_auc is not None
 
 
-def roc_figure(judged: Judged) -> Any:
+def roc_figure(judged: ScoredSplit) -> Any:
     """True positive rate over false positive rate."""
     from sklearn.metrics import roc_curve
 
@@ -36,7 +36,7 @@ def roc_figure(judged: Judged) -> Any:
     return figure
 
 
-def precision_recall_figure(judged: Judged) -> Any:
+def precision_recall_figure(judged: ScoredSplit) -> Any:
     """Precision over recall; the average precision is the area under the steps."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
@@ -60,7 +60,7 @@ def precision_recall_figure(judged: Judged) -> Any:
     return figure
 
 
-def _sizes(judged: Judged) -> str:
+def _sizes(judged: ScoredSplit) -> str:
     other, positive = judged.metrics.per_class
     return f"{positive.support:,} positive and {other.support:,} negative images"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cnnctl.evaluation.judged import Judged
+from cnnctl.evaluation.judged import ScoredSplit
 from cnnctl.evaluation.metrics import calibration
 from cnnctl.evaluation.plots.classes import f1_figure
 from cnnctl.evaluation.plots.confusion import confusion_figure
@@ -17,7 +17,7 @@ from cnnctl.runs import Run
 from cnnctl.system import files
 
 
-def write_plots(folder: Path, judged: Judged) -> None:
+def write_plots(folder: Path, judged: ScoredSplit) -> None:
     """Every picture of an evaluation, into a folder.
 
     Raises:

@@ -180,11 +180,11 @@ def _subtitle(run: Run, environment: dict[str, Any]) -> str:
 
 
 def _tiles(metrics: dict[str, Any], plan: Plan, environment: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    """(what, figure, remark) of the most asked figures."""
+    """(what, figure, warning) of the most asked figures."""
     tiles = []
     interval = metrics.get("accuracy_interval")
-    remark = f"95% interval {percent(interval[0])} to {percent(interval[1])}" if interval else ""
-    tiles.append((f"accuracy on {metrics['split']} images", percent(metrics["accuracy"]), remark))
+    warning = f"95% interval {percent(interval[0])} to {percent(interval[1])}" if interval else ""
+    tiles.append((f"accuracy on {metrics['split']} images", percent(metrics["accuracy"]), warning))
     if metrics.get("loss") is not None:
         tiles.append(("loss", f"{metrics['loss']:.4f}", f"{metrics['images']:,} images"))
     if metrics.get("roc_auc") is not None:

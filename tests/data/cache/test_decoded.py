@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cnnctl.data.cache import decoded, decoding
+from cnnctl.data.cache import decoding
 from cnnctl.data.cache.decoded import Decoded, contents_hash, decode_images
 from cnnctl.data.decoder import images
 from cnnctl.data.decoder.images import ImageSpec, read_image
@@ -109,7 +109,7 @@ def test_whatever_changes_is_a_new_entry(paths: list[str], cache_home: Path, mon
     assert count() == 6
     paths.reverse()
     assert count() == 7
-    monkeypatch.setattr(decoded, "DECODER_VERSION", images.DECODER_VERSION + 1)
+    monkeypatch.setattr("cnnctl.data.cache.decoded.DECODER_VERSION", images.DECODER_VERSION + 1)
     assert count() == 8
     assert count() == 8
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnctl.data.decoder.images import ImageSpec
-from cnnctl.evaluation.judged import Judged
+from cnnctl.evaluation.judged import ScoredSplit
 from cnnctl.evaluation.metrics import score
 
 ODD = (
@@ -39,7 +39,7 @@ def made_up(
     absent: int | None = None,
     paths: Sequence[str] = ("gone/image.png",),
     spec: ImageSpec | None = None,
-) -> Judged:
+) -> ScoredSplit:
     """Random answers, right more often than not, to images of all classes but one.
 
     Args:
@@ -58,4 +58,4 @@ def made_up(
     probabilities = (chances / chances.sum(axis=1, keepdims=True)).astype(np.float32)
     metrics = score(probabilities, truth, names)
     places = [paths[place % len(paths)] for place in range(images)]
-    return Judged(title, metrics, places, truth, probabilities, spec or ImageSpec(8, 8))
+    return ScoredSplit(title, metrics, places, truth, probabilities, spec or ImageSpec(8, 8))
