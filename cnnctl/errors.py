@@ -61,7 +61,7 @@ class RunError(CnnctlError):
 
 
 class DivergedError(CnnctlError):
-    """The loss of a training became infinite or no number."""
+    """The loss of a training became NaN or infinite."""
 
     exit_code = EXIT_DIVERGED
 

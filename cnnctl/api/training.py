@@ -40,7 +40,7 @@ def train(
         config: What `load_config` takes, or what it made.
         overrides: Values by dotted paths, as `load_config` takes them.
         output: The run directory; the next number under runs/NAME in the current folder when left out.
-        resume: Go on with the run at `output` after its last epoch; begin it if it is new, leave it if it is complete.
+        resume: Resume the run at `output` after its last epoch; begin it if it is new, leave it if it is complete.
         strict: Refuse data that makes figures lie: one image in two splits, images of one colour.
         progress: True prints to stderr what the command prints; or a watcher that is told.
 
@@ -49,7 +49,7 @@ def train(
         UsageError: `output` is no empty folder, or a run of another config.
         DataError: images are missing or unfit, or not those of the run.
         MachineError: a device, a package or disk space is missing, or Keras runs on another backend in this process.
-        DivergedError: the loss became no number; the best weights before are kept in the run.
+        DivergedError: the loss became NaN or infinite; the best weights before are kept in the run.
         InterruptedTrainingError: by Ctrl-C, once there is a run; the message says what was kept.
         BusyError: this process is training already, or another one works on the run.
 
@@ -57,7 +57,7 @@ def train(
     """
     begun = time.perf_counter()
     if resume and output is None:
-        raise UsageError("resume=True needs the run to go on with", "name it: output='runs/NAME/1'")
+        raise UsageError("resume=True needs the run to resume", "name it: output='runs/NAME/1'")
     folder = None if output is None else Path(output)
     call = f"cnnctl.train({_shown(config)}{f', {dict(overrides)!r}' if overrides else ''}"
     order = Order(load_values(config, overrides), folder, resume, strict, (), (), begun, call)

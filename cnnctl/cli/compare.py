@@ -31,7 +31,7 @@ def compare_cli(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Put runs side by side, and say whether one is better by more than chance (McNemar's test)."""
+    """Put runs side by side, and say whether one is significantly better (McNemar's test)."""
     from cnnctl.evaluation.comparison import compare
 
     comparison = compare(runs)
@@ -84,7 +84,7 @@ def _pairing_json(one: "PairwiseTest", letters: list[str]) -> dict[str, Any]:
         "right_only": {best: one.best_only, other: one.other_only},
         "p": one.p,
         "adjusted_p": one.adjusted_p,
-        "more_than_chance": one.is_more_than_chance,
+        "more_than_chance": one.is_significant,
     }
 
 
@@ -153,7 +153,7 @@ def _print_results(sides: "tuple[ComparedRun, ...]") -> None:
     if len({side.making.backend for side in sides if side.making is not None}) > 1:
         rows.append(_row("backend", sides, _made(lambda made: made.backend)))
     if len(splits) > 1:
-        rows.append(_row("judged on", sides, lambda side: side.figures.split))
+        rows.append(_row("evaluated on", sides, lambda side: side.figures.split))
     of = f"{splits.pop()} " if len(splits) == 1 else ""
     rows += [
         _row(f"{of}images", sides, lambda side: f"{side.figures.images:,}"),
@@ -195,7 +195,7 @@ def _print_tests(comparison: "Comparison") -> None:
     correction = f" with Holm's correction for {tested} tests" if tested > 1 else ""
     about = (
         f"p is by McNemar's test{correction}: how probable so large a difference is between two networks that are "
-        f"equally good. Below {SIGNIFICANCE:g} it is called more than chance. It judges these networks, not their "
+        f"equally good. Below {SIGNIFICANCE:g} it is called significant. It judges these networks, not their "
         "configs: another seed makes other networks."
     )
     if tested:
@@ -211,7 +211,7 @@ def pairing_lines(one: "PairwiseTest", letters: list[str]) -> list[str]:
         why = f", {one.relabelled:,} more have another label" if one.relabelled else ""
         then = "the test is on those alone" if one.shared else "nothing can be tested"
         lines.append(
-            f"{best} was judged on {one.images[0]:,} images and {other} on {one.images[1]:,}; {shares}{why}: {then}"
+            f"{best} was evaluated on {one.images[0]:,} images and {other} on {one.images[1]:,}; {shares}{why}: {then}"
         )
     if one.adjusted_p is None:
         return lines
@@ -222,7 +222,7 @@ def pairing_lines(one: "PairwiseTest", letters: list[str]) -> list[str]:
         high, low = max(one.best_only, one.other_only), min(one.best_only, one.other_only)
         noun = "image" if high == 1 else "images"
         told = f"{more} is right on {high:,} {noun} that {less} gets wrong, {less} on {low:,} that {more} gets wrong"
-    verdict = "more than chance" if one.is_more_than_chance else "it may be chance"
+    verdict = "significant" if one.is_significant else "not significant"
     return [*lines, f"{told}: {_p(one.adjusted_p)}, {verdict}"]
 
 

@@ -85,7 +85,7 @@ def _print_runs(found: "list[Listed]", marked: list[bool]) -> None:
         )
         for one, mark in zip(found, marked, strict=True)
     ]
-    header = ("run", "date", "status", "epochs", "best accuracy", "judged on")
+    header = ("run", "date", "status", "epochs", "best accuracy", "evaluated on")
     print_table(header, rows, (LEFT, LEFT, LEFT, RIGHT, RIGHT, LEFT), keep_first=True)
 
 
@@ -101,6 +101,6 @@ def _print_notes(found: "list[Listed]", latest: Path | None) -> None:
         there = "" if latest.is_dir() else ", which is gone"
         notes.append(f"the latest run is {printable(str(latest))}{there}")
     if any(one.status == UNFINISHED for one in found):
-        notes.append("go on with an unfinished one: cnnctl train CONFIG --output RUN --resume")
+        notes.append("resume an unfinished one: cnnctl train CONFIG --output RUN --resume")
     if notes:
         print("\n" + "\n".join(notes))

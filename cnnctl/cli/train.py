@@ -30,7 +30,7 @@ def train_cli(
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with the run at --output after its last epoch; begin it if it is new."),
+        typer.Option("--resume", help="Resume the run at --output after its last epoch; begin it if it is new."),
     ] = False,
     assignments: SetOption = None,
     strict: StrictOption = False,
@@ -46,7 +46,7 @@ def train_cli(
     from cnnctl.training.launch import Order, launch
 
     if resume and output is None:
-        raise UsageError("--resume needs the run to go on with", "name it: --output runs/NAME/1")
+        raise UsageError("--resume needs the run to resume", "name it: --output runs/NAME/1")
     loaded = parse_config(config, assignments or ())
     order = Order(loaded, output, resume, strict, sys.argv, _repeat(config, assignments, strict), begun)
     with ExitStack() as stack:

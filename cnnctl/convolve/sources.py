@@ -280,5 +280,5 @@ def _number(cell: str, line: int) -> float:
 
 def _divide(above: str, below: str) -> float:
     if float(below) == 0:
-        raise _MatrixError(f"{above}/{below} is no number")
+        raise _MatrixError(f"{above}/{below} is not a number")
     return float(above) / float(below)

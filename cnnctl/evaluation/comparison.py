@@ -1,4 +1,4 @@
-"""Several runs side by side: configs, cost, time, figures, and whether one is better by more than chance."""
+"""Several runs side by side: configs, cost, time, figures, and whether one is significantly better."""
 
 import csv
 import math
@@ -83,14 +83,14 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class PairwiseTest:
-    """The run with the highest accuracy and another one, on the images that both were judged on.
+    """The run with the highest accuracy and another one, on the images that both were evaluated on.
 
     Attributes:
         best: Index of the first.
         other: Index of the second.
-        images: (of the best, of the other): how many each was judged on.
-        shared: How many both were judged on, under the same label.
-        relabelled: How many more both were judged on, under different labels: they are left out.
+        images: (of the best, of the other): how many each was evaluated on.
+        shared: How many both were evaluated on, under the same label.
+        relabelled: How many more both were evaluated on, under different labels: they are left out.
         best_only: Images that only the best gets right.
         other_only: Images that only the other gets right.
         p: McNemar's; None where nothing is shared.
@@ -108,7 +108,7 @@ class PairwiseTest:
     adjusted_p: float | None
 
     @property
-    def is_more_than_chance(self) -> bool | None:
+    def is_significant(self) -> bool | None:
         """Whether the corrected p is small enough; None without one."""
         return None if self.adjusted_p is None else self.adjusted_p < SIGNIFICANCE
 
@@ -192,7 +192,7 @@ def _read(letter: str, run: Run) -> ComparedRun:
 
 def _read_figures(run: Run) -> Figures:
     if not run.metrics.is_file() and not run.environment.is_file():
-        hint = f"go on with it: cnnctl train CONFIG --output {shlex.quote(str(run.path))} --resume"
+        hint = f"resume it with: cnnctl train CONFIG --output {shlex.quote(str(run.path))} --resume"
         raise RunError(f"{run.path} was not trained to its end", hint)
     run.need(run.metrics)
     said = run.read_metrics()
@@ -236,7 +236,7 @@ def _read_making(run: Run) -> TrainingInfo:
 
 
 def _read_answers(run: Run) -> dict[tuple[str, str], bool]:
-    """Whether the answer is right, by (path, label) of each image that the run was judged on."""
+    """Whether the answer is right, by (path, label) of each image that the run was evaluated on."""
     answers = {}
     try:
         with run.need(run.predictions).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -298,7 +298,7 @@ def _warnings(sides: Sequence[ComparedRun]) -> list[str]:
     if len({one.data_hash for one in made}) > 1:
         warnings.append("the images or their labels are not the same in all of these runs (data_hash)")
     if len({side.figures.split for side in sides}) > 1:
-        warnings.append("not all were judged on the same split: the accuracies are not comparable as they stand")
+        warnings.append("not all were evaluated on the same split: the accuracies are not comparable as they stand")
     for split, lacks, why in (
         ("validation", "test", "those that chose the best epoch: their accuracy flatters it"),
         ("train", "test or validation", "those of the training: their accuracy says little of new ones"),
@@ -306,5 +306,5 @@ def _warnings(sides: Sequence[ComparedRun]) -> list[str]:
         letters = [side.letter for side in sides if side.figures.split == split]
         if letters:
             verb = "has" if len(letters) == 1 else "have"
-            warnings.append(f"{' and '.join(letters)} {verb} no {lacks} images; judged on {why}")
+            warnings.append(f"{' and '.join(letters)} {verb} no {lacks} images; evaluated on {why}")
     return warnings

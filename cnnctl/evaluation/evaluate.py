@@ -79,7 +79,7 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
 
     Raises:
         RunError: the run has no model, or no such split.
-        BusyError: it is being trained or judged by another process.
+        BusyError: it is being trained or evaluated by another process.
         DataError: an image of it is gone or damaged.
     """
     classifier = load_classifier(run, threads=1)
@@ -128,7 +128,7 @@ def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress
 
 
 def default_split(run: Run) -> str:
-    """What a run is judged on: test where it has one, else validation, else the training images themselves."""
+    """What a run is evaluated on: test where it has one, else validation, else the training images themselves."""
     present = {row["split"] for row in files.read_csv(run.need(run.split))}
     return next(split for split in (TEST, VALIDATION, TRAIN) if split in present)
 

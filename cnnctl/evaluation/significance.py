@@ -1,10 +1,10 @@
-"""Two networks judged on the same images: whether one is right more often than chance would have it."""
+"""Two networks evaluated on the same images: whether one is right more often than chance would have it."""
 
 import math
 from collections.abc import Sequence
 
 SIGNIFICANCE = 0.05
-"""A difference whose p is below it is called more than chance."""
+"""A difference whose p is below it is called significant."""
 
 FEW = 25
 """Of fewer discordant pairs than this the exact probability is taken."""

@@ -47,7 +47,7 @@ class Parity:
         reference: The file that it was compared with.
         split: Which images of the run.
         images: How many.
-        largest_difference: In probability, over all images and classes; NaN where one of the two is no number.
+        largest_difference: In probability, over all images and classes; NaN where one of the two is.
         equal_answers: Share of the images that both call the same class.
         reference_accuracy: Share of the images that the reference has right.
         accuracy: The same of the exported file.
@@ -73,7 +73,7 @@ class Parity:
         limits = self.limits
         where = f"on {self.images:,} {self.split} images"
         if not math.isfinite(self.largest_difference):
-            return f"{where} its probabilities are no numbers"
+            return f"{where} its probabilities are NaN or infinite"
         if limits.largest_difference is not None and self.largest_difference > limits.largest_difference:
             return (
                 f"{where} its probabilities differ from those of {self.reference} by up to "
@@ -127,7 +127,7 @@ def limits_for(quantization: str | None, images: int, max_drop: float) -> Limits
 
     Args:
         quantization: `float16`, `int8` or None.
-        images: How many it is judged on.
+        images: How many it is evaluated on.
         max_drop: Percentage points of accuracy that int8 may cost.
     """
     if quantization == INT8:

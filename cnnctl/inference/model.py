@@ -90,7 +90,7 @@ def _why_missing(run: Run) -> tuple[str, str]:
     parity = run.read_metrics().get("onnx", {})
     if parity.get("written") is False:
         largest = parity["largest_difference"]
-        how = "were no numbers" if largest is None else f"differed from model.keras by up to {largest:.3g}"
+        how = "were NaN or infinite" if largest is None else f"differed from model.keras by up to {largest:.3g}"
         return (
             f"the run {run.path} has no model.onnx: its probabilities {how}, and {parity['limit']:g} is the limit",
             "model.keras is good; please report the config, since this should not happen",

@@ -27,7 +27,7 @@ class Parity:
     """How far model.onnx is from model.keras.
 
     Attributes:
-        largest_difference: In probability, over all images and classes; NaN where one of the two is no number.
+        largest_difference: In probability, over all images and classes; NaN where one of the two is.
         images: How many were compared.
         split: Which.
         written: Whether model.onnx was kept.

@@ -228,7 +228,7 @@ def refuse_occupied(output: Path) -> None:
         if any(output.iterdir()):
             mend = "choose another folder with --output, or remove this one"
             if run.classes.is_file():
-                mend = "--resume goes on with it; or choose another folder with --output"
+                mend = "--resume resumes it; or choose another folder with --output"
             raise UsageError(f"{output} is not empty", mend)
 
 

@@ -35,7 +35,7 @@ class Mlflow:
     """The tracker."""
 
     def begin(self, beginning: RunStarted) -> None:
-        """Begin a run, or go on with the one whose number the run directory holds."""
+        """Begin a run, or resume the one whose number the run directory holds."""
         self._client = _make_client()
         known = _known(self._client, beginning.run)
         self._is_new = known is None
@@ -100,7 +100,7 @@ class Mlflow:
             self._steps[name].add(step)
 
     def _known_steps(self, name: str) -> set[int]:
-        """The steps that a metric has; MLflow is asked once, and only of a run that is gone on with."""
+        """The steps that a metric has; MLflow is asked once, and only of a resumed run."""
         if name not in self._steps:
             before = [] if self._is_new else self._client.get_metric_history(self._run_id, name)
             self._steps[name] = {one.step for one in before}

@@ -52,7 +52,7 @@ class Record:
 
 
 class LossError(Exception):
-    """Raised out of a fit: the mean loss of an epoch, or a weight, became infinite or no number."""
+    """Raised out of a fit: the mean loss of an epoch, or a weight, became NaN or infinite."""
 
 
 def make_averages() -> Any:
@@ -114,7 +114,7 @@ def make_callback(
             insist_on_a_number(figures, len(feed))
             weights = self.model.get_weights()
             if not all(np.isfinite(weight).all() for weight in weights):
-                raise LossError(f"a weight is no number at the end of epoch {epoch + 1}")
+                raise LossError(f"a weight is NaN or infinite at the end of epoch {epoch + 1}")
             rate = self.learning_rate()
             record.history.append({**figures, "learning_rate": rate})
             best = record.is_better(figures)

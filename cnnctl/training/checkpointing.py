@@ -28,7 +28,7 @@ class Commits:
     Attributes:
         run: The run.
         about: Goes into every checkpoint: what a resume must agree with.
-        begin: The checkpoint to go on from.
+        begin: The checkpoint to resume from.
         trackers: Told of each epoch that is kept.
     """
 

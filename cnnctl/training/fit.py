@@ -50,7 +50,7 @@ def fit(
         steps_per_execution: Steps of an execution, of `steps_at_once`; TensorFlow goes through them without Python.
 
     Raises:
-        DivergedError: the loss became infinite or no number; the record has what was good before.
+        DivergedError: the loss became NaN or infinite; the record has what was good before.
         Interrupt: a signal came in.
     """
     import keras

@@ -32,7 +32,7 @@ class Order:
     Attributes:
         loaded: The config, with or without mistakes.
         output: The run directory; None for the next number under runs/.
-        resume: Whether to go on with the run at `output`.
+        resume: Whether to resume the run at `output`.
         strict: See checks.decode_catalog.
         command: The command line, for the record.
         repeat: See Task.

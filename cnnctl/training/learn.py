@@ -1,4 +1,4 @@
-"""The fit of a run, begun or gone on with, and what is kept of one that does not come to its end."""
+"""The fit of a run, begun or resumed, and what is kept of one that does not come to its end."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +41,7 @@ def learn(
     commits: Commits,
     interrupts: Interrupts,
 ) -> None:
-    """Fit, or go on with a fit; its errors say what was kept."""
+    """Fit, or resume a fit; its errors say what was kept."""
     epochs, run, begin = config.train.epochs, commits.run, commits.begin
     if begin is not None:
         recall(record, begin, run)

@@ -21,7 +21,7 @@ class Task:
         command: The command line, for the record.
         repeat: The words of a command line that trains this config, without --output and --resume.
         begun: time.perf_counter() at the start of the command.
-        taken_up: The run to go on with, if any.
+        taken_up: The run to resume, if any.
         call: For a training that Python asked for, its call as far as `output` would follow; it stands for `repeat`.
     """
 
@@ -35,11 +35,11 @@ class Task:
 
     @property
     def begin(self) -> Checkpoint | None:
-        """The checkpoint to go on from."""
+        """The checkpoint to resume from."""
         return self.taken_up.checkpoint if self.taken_up is not None else None
 
     def resume_line(self, run: Run) -> str:
-        """The command line, or the call, that goes on with a run of this task."""
+        """The command line, or the call, that resumes a run of this task."""
         if self.call is not None:
             return f"{self.call}, output={str(run.path)!r}, resume=True)"
         return shlex.join([*self.repeat, "--output", str(run.path), "--resume"])

@@ -1,4 +1,4 @@
-"""Going on with a run: what must be as it was, and what may have changed."""
+"""Resuming a run: what must be as it was, and what may have changed."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ Digests = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ResumedRun:
-    """A run to go on with.
+    """A run to resume.
 
     Attributes:
         run: The run.
@@ -48,7 +48,7 @@ class ResumedRun:
 
 
 def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> ResumedRun | None:
-    """The run at `output`, to go on with; None where there is none yet.
+    """The run at `output`, to resume; None where there is none yet.
 
     Args:
         output: The run directory.

@@ -79,8 +79,8 @@ def train(
 
     Raises:
         MachineError: no such device, memory ran out, or the run cannot be written.
-        DataError: the images are not those of the run to go on with.
-        DivergedError: the loss became no number; the best weights before are in the run.
+        DataError: the images are not those of the run to resume.
+        DivergedError: the loss became NaN or infinite; the best weights before are in the run.
         InterruptedTrainingError: by a signal.
     """
     assert findings.plan is not None
@@ -104,7 +104,7 @@ def train(
     trackers = make_trackers(config.train.loggers, watcher.note)
     try:
         with trackers.ending_on_error():
-            interrupts.farewell = f"left at once; go on with: {task.resume_line(run)}"
+            interrupts.farewell = f"left at once; resume with: {task.resume_line(run)}"
             _write_inputs(run, config, catalog, digests)
             with files.writing(run.log):
                 capture.attach(run.log)
@@ -134,9 +134,9 @@ def train(
     except KeyboardInterrupt as stop:
         what = interruption_message(run, config, record, plan, scaling)
         code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
-        raise InterruptedTrainingError(what, f"go on with: {task.resume_line(run)}", code) from None
+        raise InterruptedTrainingError(what, f"resume with: {task.resume_line(run)}", code) from None
     except DiskError as error:
-        raise DiskError(error.message, f"{error.hint}; then go on with: {task.resume_line(run)}") from None
+        raise DiskError(error.message, f"{error.hint}; then resume with: {task.resume_line(run)}") from None
     finally:
         lock.release(remove=True)
 

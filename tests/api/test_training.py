@@ -193,7 +193,7 @@ def test_ctrl_c_stops_after_the_step_and_says_how_to_go_on(
     assert caught.value.message.startswith(
         "interrupted in epoch 2 of 2, which will be repeated; the weights of epoch 1"
     )
-    assert caught.value.hint == "go on with: cnnctl.train(config, output='part', resume=True)"
+    assert caught.value.hint == "resume with: cnnctl.train(config, output='part', resume=True)"
     assert caught.value.exit_code == 130
     assert signal.getsignal(signal.SIGINT) is handler
     assert [row["epoch"] for row in cnnctl.open_run("part").history] == [1]

@@ -37,7 +37,7 @@ class TestCompare:
         assert cells["train.optimizer"][1:] == ["adam", "sgd"]
         assert cells["parameters"][1:] == ["402", "402"]
         assert cells["test accuracy"][2:] == ["60.0%", "90.0%"]
-        told = "B is right on 30 images that A gets wrong, A on 0 that B gets wrong: p < 0.0001, more than chance"
+        told = "B is right on 30 images that A gets wrong, A on 0 that B gets wrong: p < 0.0001, significant"
         assert told in shown
 
     def test_three_are_corrected(self, work: Path) -> None:
@@ -51,12 +51,12 @@ class TestCompare:
         write_run(Path("runs/cats/1"), images(60, 40), text=Path("runs/twin/config.yaml").read_text())
         shown = succeed("compare", "runs/cats/1", "runs/twin", cwd=work)
         assert "the configs of both are identical" in shown
-        assert "A and B are right and wrong on the same images: p = 1, it may be chance" in shown
+        assert "A and B are right and wrong on the same images: p = 1, not significant" in shown
 
     def test_other_images(self, work: Path) -> None:
         write_run(Path("runs/far"), images(5, 5, begin=95))
         shown = succeed("compare", "runs/cats/1", "runs/far", cwd=work)
-        assert "A was judged on 100 images and B on 10; 5 of them are the same: the test is on those alone" in shown
+        assert "A was evaluated on 100 images and B on 10; 5 of them are the same: the test is on those alone" in shown
         write_run(Path("runs/far"), images(5, 5, begin=500))
         shown = succeed("compare", "runs/cats/1", "runs/far", cwd=work)
         assert "none of them is the same: nothing can be tested" in shown
@@ -99,7 +99,7 @@ class TestRuns:
             "runs/other one/1": ["complete", "5 of 5", "80.0%", "test"],
         }
         assert "--resume" not in shown
-        assert "go on with an unfinished one: cnnctl train CONFIG --output RUN --resume" in succeed("runs", cwd=work)
+        assert "resume an unfinished one: cnnctl train CONFIG --output RUN --resume" in succeed("runs", cwd=work)
 
     def test_a_folder_of_them(self, work: Path) -> None:
         shown = succeed("runs", "runs/other one", cwd=work)
@@ -183,13 +183,13 @@ def test_sentences() -> None:
         return "\n".join(pairing_lines(pairing, ["A", "B"]))
 
     assert (
-        said(1, 0, 1.0) == "A is right on 1 image that B gets wrong, B on 0 that A gets wrong: p = 1, it may be chance"
+        said(1, 0, 1.0) == "A is right on 1 image that B gets wrong, B on 0 that A gets wrong: p = 1, not significant"
     )
     assert said(12, 37, 0.0004).startswith("B is right on 37 images that A gets wrong, A on 12 that B gets wrong: p = ")
-    assert said(12, 37, 0.0004).endswith("p = 0.0004, more than chance")
+    assert said(12, 37, 0.0004).endswith("p = 0.0004, significant")
     relabelled = PairwiseTest(0, 1, (50, 60), 40, 3, 5, 2, 0.45, 0.45)
     first, _ = pairing_lines(relabelled, ["A", "B"])
     assert first == (
-        "A was judged on 50 images and B on 60; 40 of them are the same, 3 more have another label: "
+        "A was evaluated on 50 images and B on 60; 40 of them are the same, 3 more have another label: "
         "the test is on those alone"
     )

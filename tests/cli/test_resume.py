@@ -36,7 +36,7 @@ def test_terminated_killed_and_gone_on_with_it_is_the_same_run(digits_run: Train
     assert time.monotonic() - asked < 10
     assert "terminated: stopping after this step" in said
     assert re.search(r"error: interrupted in epoch \d of 3, which will be repeated; the weights of epoch \d, ", said)
-    (line,) = re.findall(r"hint: go on with: cnnctl (train .*)", said)
+    (line,) = re.findall(r"hint: resume with: cnnctl (train .*)", said)
     assert shlex.split(line) == [*TRAIN, "--resume"]
 
     process, lines = begin(shlex.split(line), tmp_path, "/3 ")
@@ -93,7 +93,7 @@ def test_a_file_that_does_not_fit_is_named_and_the_rest_is_kept(digits_run: Trai
     assert done.returncode == 5, done.stderr
     checkpoint = Path("my run/checkpoints/epoch-0001.npz")
     assert f"error: {checkpoint} cannot be written: File too large" in done.stderr
-    assert "then go on with: cnnctl train " in done.stderr
+    assert "then resume with: cnnctl train " in done.stderr
     assert "Traceback" not in done.stderr
     assert os.listdir(tmp_path / "my run" / "checkpoints") == ["digests.bin"]
     succeed(*TRAIN, "--resume", cwd=tmp_path)
@@ -103,7 +103,7 @@ def test_a_file_that_does_not_fit_is_named_and_the_rest_is_kept(digits_run: Trai
 
 def test_resume_needs_a_run(tmp_path: Path) -> None:
     said = fail(2, "train", CONFIGS / "digits.yaml", "--resume", cwd=tmp_path)
-    assert "error: --resume needs the run to go on with" in said
+    assert "error: --resume needs the run to resume" in said
 
 
 def test_the_other_config_is_named(digits_run: Trained, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ WRONG = [
     ("[[010]]", "do not fit together"),
     ("[[1[2]]]", "do not fit together"),
     ("[[__import__('os')]]", "received: _"),
-    ("[[1/0]]", "1/0 is no number"),
+    ("[[1/0]]", "1/0 is not a number"),
     ("[[1e999]]", "expected numbers from"),
     (f"[[{'9' * 400}]]", "expected numbers from"),
     (f"[[{'9' * 5000}]]", ""),

@@ -31,7 +31,7 @@ def test_counts_add_up_to_the_difference_of_the_accuracies(tmp_path: Path) -> No
     assert (pairing.best_only, pairing.other_only) == (20, 3)
     assert (pairing.shared, pairing.images, pairing.relabelled) == (100, (100, 100), 0)
     assert pairing.p == pairing.adjusted_p == mcnemar(20, 3)
-    assert pairing.is_more_than_chance
+    assert pairing.is_significant
     a, b = (side.figures.accuracy for side in comparison.sides)
     assert b - a == pytest.approx((pairing.best_only - pairing.other_only) / 100)
     assert comparison.differences == ()
@@ -56,7 +56,7 @@ def test_three_runs_are_each_compared_with_the_best(tmp_path: Path) -> None:
 def test_of_equal_runs_the_first_is_the_best(tmp_path: Path) -> None:
     (pairing,) = put(tmp_path, images(6, 4), images(6, 4)).pairings
     assert (pairing.best, pairing.other, pairing.p) == (0, 1, 1.0)
-    assert pairing.is_more_than_chance is False
+    assert pairing.is_significant is False
 
 
 def test_only_shared_images_are_tested(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_only_shared_images_are_tested(tmp_path: Path) -> None:
 def test_nothing_shared_is_not_tested_and_not_corrected_for(tmp_path: Path) -> None:
     comparison = put(tmp_path, images(9, 1), images(5, 5, begin=500), images(8, 2))
     nothing, something = comparison.pairings
-    assert (nothing.shared, nothing.p, nothing.adjusted_p, nothing.is_more_than_chance) == (0, None, None, None)
+    assert (nothing.shared, nothing.p, nothing.adjusted_p, nothing.is_significant) == (0, None, None, None)
     assert something.adjusted_p == something.p == 1.0
 
 
@@ -103,7 +103,7 @@ def test_what_makes_figures_incomparable_is_told(tmp_path: Path) -> None:
     assert "the time of B is that of its epochs after 3" in told
     assert "C was not trained to its end" in told
     assert "data_hash" in told
-    assert "not all were judged on the same split" in told
+    assert "not all were evaluated on the same split" in told
     assert "B has no test images" in told
 
 

@@ -42,8 +42,8 @@ def test_floats_keep_their_probabilities():
     [
         (Limits(0.01), {}, None),
         (Limits(0.01), {"largest_difference": 0.0123}, "by up to 0.0123, and 0.01 is the limit"),
-        (Limits(), {"largest_difference": math.nan}, "its probabilities are no numbers"),
-        (Limits(), {"largest_difference": math.inf}, "its probabilities are no numbers"),
+        (Limits(), {"largest_difference": math.nan}, "its probabilities are NaN or infinite"),
+        (Limits(), {"largest_difference": math.inf}, "its probabilities are NaN or infinite"),
         (Limits(None, 0.01, 0.02), {"accuracy": 0.89}, None),
         (Limits(None, 0.01, 0.02), {"accuracy": 1.0}, None),
         (
@@ -77,7 +77,7 @@ def greys(tmp_path):
 
 
 def answering(wrong=(), shift=0.0, broken=()):
-    """A model that says odd or even, with 0.75; for `wrong` greys the other, and `broken` ones get no number."""
+    """A model that says odd or even, with 0.75; for `wrong` greys the other, and `broken` ones get NaN."""
 
     def predict(images):
         values = images[:, 0, 0, 0].astype(int)

@@ -122,7 +122,7 @@ def commits(folder: Path, whole: str, seconds: float) -> Result:
 
 
 def disk(folder: Path, whole: str, seconds: float) -> Result:
-    """A file system of so many kilobytes, which is enlarged before the run is gone on with."""
+    """A file system of so many kilobytes, which is enlarged before the run is resumed."""
     place = folder / "small disk"
     place.mkdir()
     injected = lost = 0

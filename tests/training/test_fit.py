@@ -136,7 +136,7 @@ def test_a_training_that_diverges_at_once_is_an_error_that_names_the_epoch(tmp_p
 
 
 class Spoilt(Feed):
-    """A feed whose weights are no numbers from the third epoch on."""
+    """A feed whose weights are NaN from the third epoch on."""
 
     def batch(self, index):
         pixels, targets = super().batch(index)

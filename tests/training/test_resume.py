@@ -1,4 +1,4 @@
-"""Going on with a run: to the same weights, or not at all."""
+"""Resuming a run: to the same weights, or not at all."""
 
 import errno
 import hashlib
@@ -256,7 +256,7 @@ def test_a_full_disk_costs_no_epoch_that_was_committed(nth, whole, text, here, m
     with pytest.raises(DiskError, match="cannot be written: No space left on device") as caught:
         train_here(text, "train.epochs=4", output=Path("part"))
     assert caught.value.exit_code == 5
-    assert caught.value.hint.endswith(f"; then go on with: cnnctl train small.yaml --output {Path('part')} --resume")
+    assert caught.value.hint.endswith(f"; then resume with: cnnctl train small.yaml --output {Path('part')} --resume")
     monkeypatch.setattr(os, "fsync", sync)
     assert_same(whole, train_here(text, "train.epochs=4", output=Path("part"), resume=True).run.path)
 
@@ -365,7 +365,7 @@ def test_weights_that_are_no_numbers_are_not_kept(text, here):
     """Without validation every epoch is the best so far; the loss of this one was a number while it trained."""
     poison = ["data.validation=0", "train.batch_size=2000", "train.epochs=2"]
     optimizer = "train.optimizer={sgd: {learning_rate: 1.0e+37, weight_decay: 1000}}"
-    with pytest.raises(DivergedError, match="a weight is no number at the end of epoch 1\n") as caught:
+    with pytest.raises(DivergedError, match="a weight is NaN or infinite at the end of epoch 1\n") as caught:
         train_here(text, *poison, optimizer, output=Path("part"))
     assert caught.value.exit_code == 6
     assert not Path("part/model.keras").exists()

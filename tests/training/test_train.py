@@ -322,7 +322,7 @@ def test_an_interruption_keeps_the_epochs_before(after, of, here, small_photos, 
     best = next(epoch for epoch in reversed(listener.epochs) if epoch.is_best)
     run = Run(here / "runs" / "small" / "1")
     line = f"cnnctl train small.yaml --output {Path('runs/small/1')} --resume"
-    assert caught.value.hint == f"go on with: {line}"
+    assert caught.value.hint == f"resume with: {line}"
     assert not run.metrics.exists()
     assert not run.lock.exists()
     assert not (here / "runs" / "latest").exists()

@@ -37,30 +37,30 @@ class Mistake:
     probability: float
 
 
-def most_confident(judged: ScoredSplit) -> list[Mistake]:
+def most_confident(scored: ScoredSplit) -> list[Mistake]:
     """The mistakes with the most probable answers, the most probable first; equal ones in the images' order."""
-    answers = judged.probabilities.argmax(axis=1)
-    chances = judged.probabilities.max(axis=1)
-    wrong = np.flatnonzero(answers != judged.truth)
-    classes = judged.metrics.classes
+    answers = scored.probabilities.argmax(axis=1)
+    chances = scored.probabilities.max(axis=1)
+    wrong = np.flatnonzero(answers != scored.truth)
+    classes = scored.metrics.classes
     return [
-        Mistake(judged.paths[at], classes[judged.truth[at]], classes[answers[at]], float(chances[at]))
+        Mistake(scored.paths[at], classes[scored.truth[at]], classes[answers[at]], float(chances[at]))
         for at in wrong[np.argsort(-chances[wrong], kind="stable")][:SHOWN]
     ]
 
 
-def mistakes_figure(judged: ScoredSplit) -> Any:
+def mistakes_figure(scored: ScoredSplit) -> Any:
     """Pictures with the true class, the answer, its probability and the file's name."""
-    shown = most_confident(judged)
-    images = judged.metrics.images
-    wrong = images - round(judged.metrics.accuracy * images)
+    shown = most_confident(scored)
+    images = scored.metrics.images
+    wrong = images - round(scored.metrics.accuracy * images)
     rows = -(-len(shown) // _COLUMNS)
     step = _PICTURE + _CAPTION
     width = 2 * style.MARGIN + _COLUMNS * (_PICTURE + _GAP) - _GAP
     height = style.HEAD + 0.05 + rows * step + 0.1
     canvas = Canvas(width, height)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        pictures = list(pool.map(lambda mistake: _picture(mistake.path, judged.spec), shown))
+        pictures = list(pool.map(lambda mistake: _picture(mistake.path, scored.spec), shown))
     for place, (mistake, picture) in enumerate(zip(shown, pictures, strict=True)):
         row, column = divmod(place, _COLUMNS)
         middle = style.MARGIN + column * (_PICTURE + _GAP) + _PICTURE / 2
@@ -75,7 +75,7 @@ def mistakes_figure(judged: ScoredSplit) -> Any:
     if wrong:
         kinds = "true class → answer and its probability"
         facts = f"{len(shown):,} of {wrong:,} mistakes among {images:,} images; {kinds}"
-    style.heading(canvas.figure, "The most confident mistakes", judged.title, facts)
+    style.heading(canvas.figure, "The most confident mistakes", scored.title, facts)
     return canvas.finish()
 
 

@@ -10,19 +10,19 @@ from cnnctl.pictures import style
 _SIDE = 4.4
 
 
-def has_thresholds(judged: ScoredSplit) -> bool:
+def has_thresholds(scored: ScoredSplit) -> bool:
     """Whether there are two classes, both with images: else neither curve is defined."""
-    return judged.metrics.roc_auc is not None
+    return scored.metrics.roc_auc is not None
 
 
-def roc_figure(judged: ScoredSplit) -> Any:
+def roc_figure(scored: ScoredSplit) -> Any:
     """True positive rate over false positive rate."""
     from sklearn.metrics import roc_curve
 
-    metrics = judged.metrics
-    false, true, _ = roc_curve(judged.truth, judged.probabilities[:, 1])
-    facts = f"area under the curve {metrics.roc_auc:.4f}; {_sizes(judged)}"
-    figure, axes = _square("ROC curve", judged.title, facts)
+    metrics = scored.metrics
+    false, true, _ = roc_curve(scored.truth, scored.probabilities[:, 1])
+    facts = f"area under the curve {metrics.roc_auc:.4f}; {_sizes(scored)}"
+    figure, axes = _square("ROC curve", scored.title, facts)
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle="--", linewidth=1, label="chance")
     axes.plot(false, true, color=style.BLUE, label="every threshold", clip_on=False)
     (negatives, alarms), _ = metrics.confusion_matrix
@@ -36,16 +36,16 @@ def roc_figure(judged: ScoredSplit) -> Any:
     return figure
 
 
-def precision_recall_figure(judged: ScoredSplit) -> Any:
+def precision_recall_figure(scored: ScoredSplit) -> Any:
     """Precision over recall; the average precision is the area under the steps."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
-    metrics = judged.metrics
-    scores = judged.probabilities[:, 1]
-    precision, recall, _ = precision_recall_curve(judged.truth, scores, drop_intermediate=True)
-    area = average_precision_score(judged.truth, scores)
-    figure, axes = _square("Precision and recall", judged.title, f"average precision {area:.4f}; {_sizes(judged)}")
-    share = float(np.mean(judged.truth == 1))
+    metrics = scored.metrics
+    scores = scored.probabilities[:, 1]
+    precision, recall, _ = precision_recall_curve(scored.truth, scores, drop_intermediate=True)
+    area = average_precision_score(scored.truth, scores)
+    figure, axes = _square("Precision and recall", scored.title, f"average precision {area:.4f}; {_sizes(scored)}")
+    share = float(np.mean(scored.truth == 1))
     axes.axhline(share, color=style.GREY, linestyle="--", linewidth=1, label="chance")
     axes.plot(recall, precision, color=style.BLUE, drawstyle="steps-post", label="every threshold", clip_on=False)
     one = metrics.per_class[1]
@@ -60,8 +60,8 @@ def precision_recall_figure(judged: ScoredSplit) -> Any:
     return figure
 
 
-def _sizes(judged: ScoredSplit) -> str:
-    other, positive = judged.metrics.per_class
+def _sizes(scored: ScoredSplit) -> str:
+    other, positive = scored.metrics.per_class
     return f"{positive.support:,} positive and {other.support:,} negative images"
 
 

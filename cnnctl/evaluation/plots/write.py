@@ -17,23 +17,23 @@ from cnnctl.runs import Run
 from cnnctl.system import files
 
 
-def write_plots(folder: Path, judged: ScoredSplit) -> None:
+def write_plots(folder: Path, scored: ScoredSplit) -> None:
     """Every picture of an evaluation, into a folder.
 
     Raises:
         DiskError: it cannot be written.
     """
-    title, metrics = judged.title, judged.metrics
+    title, metrics = scored.title, scored.metrics
     figures: dict[str, Callable[[], Any]] = {
         "confusion_matrix": lambda: confusion_figure(metrics, title, normalised=False),
         "confusion_matrix_normalised": lambda: confusion_figure(metrics, title, normalised=True),
         "f1": lambda: f1_figure(metrics, title),
-        "reliability": lambda: reliability_figure(calibration(judged.probabilities, judged.truth), title),
-        "mistakes": lambda: mistakes_figure(judged),
+        "reliability": lambda: reliability_figure(calibration(scored.probabilities, scored.truth), title),
+        "mistakes": lambda: mistakes_figure(scored),
     }
-    if has_thresholds(judged):
-        figures["roc"] = lambda: roc_figure(judged)
-        figures["precision_recall"] = lambda: precision_recall_figure(judged)
+    if has_thresholds(scored):
+        figures["roc"] = lambda: roc_figure(scored)
+        figures["precision_recall"] = lambda: precision_recall_figure(scored)
     with style.drawing():
         for name, figure in figures.items():
             files.write_bytes(folder / f"{name}.png", style.png(figure()))

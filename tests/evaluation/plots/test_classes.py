@@ -8,10 +8,10 @@ from tests.evaluation.plots.build import made_up, numbered
 
 
 def test_bars_and_marks_are_scikit_learns_figures_from_the_lowest_up():
-    judged = made_up(("cat", "dog", "fox", "owl"))
-    figure = f1_figure(judged.metrics, judged.title)
+    scored = made_up(("cat", "dog", "fox", "owl"))
+    figure = f1_figure(scored.metrics, scored.title)
     axes = figure.axes[0]
-    precision, recall, f1, support = precision_recall_fscore_support(judged.truth, judged.probabilities.argmax(axis=1))
+    precision, recall, f1, support = precision_recall_fscore_support(scored.truth, scored.probabilities.argmax(axis=1))
     order = f1.argsort()
     assert [bar.get_width() for bar in axes.patches] == pytest.approx(f1[order].tolist())
     drawn = {line.get_label(): line.get_xdata() for line in axes.lines}
@@ -24,16 +24,16 @@ def test_bars_and_marks_are_scikit_learns_figures_from_the_lowest_up():
 
 
 def test_a_class_without_images_comes_last_and_has_no_bar():
-    judged = made_up(("cat", "dog", "fox"), absent=0)
-    axes = f1_figure(judged.metrics, judged.title).axes[0]
+    scored = made_up(("cat", "dog", "fox"), absent=0)
+    axes = f1_figure(scored.metrics, scored.title).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()][-1] == "cat"
     assert len(axes.patches) == 2
     assert axes.texts[2].get_text() == "no images"
 
 
 def test_of_very_many_classes_the_lowest_are_shown():
-    judged = made_up(numbered(300), images=3000)
-    figure = f1_figure(judged.metrics, judged.title)
-    shown = sorted(one.f1 for one in judged.metrics.per_class if one.support)[:120]
+    scored = made_up(numbered(300), images=3000)
+    figure = f1_figure(scored.metrics, scored.title)
+    shown = sorted(one.f1 for one in scored.metrics.per_class if one.support)[:120]
     assert [bar.get_width() for bar in figure.axes[0].patches] == pytest.approx(shown)
     assert "of which the 120 lowest are shown" in figure.texts[2].get_text()

@@ -10,12 +10,12 @@ from tests.evaluation.plots.build import made_up
 
 
 def test_bars_are_the_calibration_curve():
-    judged = made_up(("cat", "dog", "fox"), images=1000)
-    found = calibration(judged.probabilities, judged.truth)
-    figure = reliability_figure(found, judged.title)
+    scored = made_up(("cat", "dog", "fox"), images=1000)
+    found = calibration(scored.probabilities, scored.truth)
+    figure = reliability_figure(found, scored.title)
     upper, lower = figure.axes
-    right = judged.probabilities.argmax(axis=1) == judged.truth
-    confidence = judged.probabilities.max(axis=1)
+    right = scored.probabilities.argmax(axis=1) == scored.truth
+    confidence = scored.probabilities.max(axis=1)
     accuracy, means = calibration_curve(right, confidence, n_bins=CALIBRATION_BINS)
     assert [bar.get_height() for bar in upper.patches] == pytest.approx(accuracy.tolist())
     dots = next(line for line in upper.lines if "mean" in line.get_label())
@@ -23,7 +23,7 @@ def test_bars_are_the_calibration_curve():
     np.testing.assert_allclose(dots.get_ydata(), accuracy)
     assert sum(bar.get_height() for bar in lower.patches) == 1000
     gaps = np.abs(np.subtract(accuracy, means)) * found.images[found.images > 0]
-    assert gaps.sum() / 1000 == pytest.approx(judged.metrics.expected_calibration_error, abs=1e-6)
+    assert gaps.sum() / 1000 == pytest.approx(scored.metrics.expected_calibration_error, abs=1e-6)
     facts = figure.texts[2].get_text()
-    assert facts.startswith(f"expected calibration error {judged.metrics.expected_calibration_error:.3f}; ")
-    assert facts.endswith(f"mean probability {confidence.mean():.1%}, accuracy {judged.metrics.accuracy:.1%}")
+    assert facts.startswith(f"expected calibration error {scored.metrics.expected_calibration_error:.3f}; ")
+    assert facts.endswith(f"mean probability {confidence.mean():.1%}, accuracy {scored.metrics.accuracy:.1%}")

@@ -13,31 +13,31 @@ def lines(figure):
 
 
 def test_the_area_under_the_drawn_roc_curve():
-    judged = made_up(("cat", "dog"))
-    figure = roc_figure(judged)
+    scored = made_up(("cat", "dog"))
+    figure = roc_figure(scored)
     drawn = lines(figure)
-    area = roc_auc_score(judged.truth, judged.probabilities[:, 1])
+    area = roc_auc_score(scored.truth, scored.probabilities[:, 1])
     assert auc(*drawn["every threshold"]) == pytest.approx(area)
     assert figure.texts[2].get_text().startswith(f"area under the curve {area:.4f}; ")
-    answers = judged.probabilities.argmax(axis=1)
-    false = np.mean(answers[judged.truth == 0] == 1)
-    assert drawn["threshold 50%"].ravel().tolist() == pytest.approx([false, recall_score(judged.truth, answers)])
+    answers = scored.probabilities.argmax(axis=1)
+    false = np.mean(answers[scored.truth == 0] == 1)
+    assert drawn["threshold 50%"].ravel().tolist() == pytest.approx([false, recall_score(scored.truth, answers)])
     assert "share of cat called dog" in figure.axes[0].get_xlabel()
 
 
 def test_the_area_under_the_drawn_steps_of_precision():
-    judged = made_up(("cat", "dog"))
-    figure = precision_recall_figure(judged)
+    scored = made_up(("cat", "dog"))
+    figure = precision_recall_figure(scored)
     drawn = lines(figure)
     recall, precision = drawn["every threshold"]
     area = -np.sum(np.diff(recall) * precision[:-1])
-    expected = average_precision_score(judged.truth, judged.probabilities[:, 1])
+    expected = average_precision_score(scored.truth, scored.probabilities[:, 1])
     assert area == pytest.approx(expected)
     assert figure.texts[2].get_text().startswith(f"average precision {expected:.4f}; ")
-    answers = judged.probabilities.argmax(axis=1)
-    chosen = [recall_score(judged.truth, answers), precision_score(judged.truth, answers)]
+    answers = scored.probabilities.argmax(axis=1)
+    chosen = [recall_score(scored.truth, answers), precision_score(scored.truth, answers)]
     assert drawn["threshold 50%"].ravel().tolist() == pytest.approx(chosen)
-    assert drawn["chance"][1] == pytest.approx([judged.truth.mean()] * 2)
+    assert drawn["chance"][1] == pytest.approx([scored.truth.mean()] * 2)
 
 
 def test_they_need_two_classes_with_images():

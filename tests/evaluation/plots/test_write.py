@@ -24,9 +24,9 @@ JUDGED = {
 }
 
 
-@pytest.mark.parametrize(("judged", "more"), JUDGED.values(), ids=JUDGED)
-def test_every_picture_is_whole(judged, more, tmp_path):
-    write_plots(tmp_path / "plots", judged)
+@pytest.mark.parametrize(("scored", "more"), JUDGED.values(), ids=JUDGED)
+def test_every_picture_is_whole(scored, more, tmp_path):
+    write_plots(tmp_path / "plots", scored)
     found = {path.name: path.read_bytes() for path in (tmp_path / "plots").iterdir()}
     assert set(found) == ALWAYS | more
     for name, content in found.items():
