@@ -1,7 +1,6 @@
 """model.onnx and what is needed to use it: the image settings and the class names."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from cnnctl.data.images import MAX_FILE_BYTES, MAX_PIXELS, MEGABYTE, MEGAPIXEL, 
 from cnnctl.errors import RunError
 from cnnctl.inference.protobuf import keeps_weights_elsewhere
 from cnnctl.runs import Run
+from cnnctl.system.cores import available_cores
 
 METADATA_KEY = "cnnctl"
 _MOST_PIXELS, _MOST_BYTES = 1000 * MEGAPIXEL, 1000 * MEGABYTE
@@ -111,8 +111,7 @@ def open_session(path: Path, threads: int | None = None) -> Any:
         raise RunError(f"{path} keeps weights in other files", "a model.onnx that cnnctl made holds all of its own")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    options.intra_op_num_threads = cores if threads is None else threads
+    options.intra_op_num_threads = available_cores() if threads is None else threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would eat a core
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=False)

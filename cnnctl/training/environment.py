@@ -10,9 +10,10 @@ from cnnctl import __version__
 from cnnctl.config import Config
 from cnnctl.config.dump import to_yaml
 from cnnctl.runs import Run, files
+from cnnctl.system.cores import available_cores
 from cnnctl.training.backend import JAX
 from cnnctl.training.callbacks import Record
-from cnnctl.training.devices import Device, usable_cores
+from cnnctl.training.devices import Device
 from cnnctl.training.feeding import Feed
 from cnnctl.training.task import Task
 
@@ -56,7 +57,7 @@ def write_environment(
             "device": {"kind": device.kind, "name": device.name},
             "precision": {"policy": device.precision, "reason": device.reason},
             "deterministic": device.deterministic,
-            "threads": usable_cores(),
+            "threads": available_cores(),
             "seed": config.seed,
             "command": list(task.command),
             "config_hash": hashlib.blake2b(to_yaml(config).encode(), digest_size=16).hexdigest(),
