@@ -3,7 +3,8 @@
 import platform
 from importlib.metadata import version
 
-from cnnctl.models.devices import cpu_precision, processor_flags, processor_name, usable_cores
+from cnnctl.models.devices import cpu_precision, processor_flags, processor_name
+from cnnctl.system.cores import available_cores
 
 PACKAGES = ("keras", "tensorflow", "jax", "onnxruntime", "opencv-python-headless", "numpy")
 
@@ -13,6 +14,6 @@ def describe() -> str:
     precision, reason = cpu_precision(processor_flags())
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
-        f"Seen on {processor_name()}, {usable_cores()} cores, {platform.system()}; `precision: auto` is {precision} "
+        f"Seen on {processor_name()}, {available_cores()} cores, {platform.system()}; `precision: auto` is {precision} "
         f"there ({reason}). Python {platform.python_version()}, {versions}."
     )

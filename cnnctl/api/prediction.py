@@ -1,6 +1,5 @@
 """`cnnctl.Predictor`."""
 
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from cnnctl.errors import UsageError
 from cnnctl.inference.model import load_classifier
 from cnnctl.inference.rows import DEFAULT_TOP, likeliest
 from cnnctl.inference.stream import batch_size_for
+from cnnctl.system.cores import available_cores
 
 Picture = str | Path | bytes | NDArray[np.uint8]
 """An image: its file, the content of one, or its pixels: uint8, height x width, alone or x 1, 3 (RGB) or 4 (RGBA)."""
@@ -114,7 +114,7 @@ class Predictor:
         """Batch by batch, so that memory does not grow with the number of images."""
         numbered = enumerate(images)
         size = batch_size_for(self._classifier.spec)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(available_cores()) as pool:
             while batch := list(islice(numbered, size)):
                 read = pool.map(self._read, batch) if len(batch) > 1 else map(self._read, batch)
                 for row in self._classifier.probabilities(np.stack(list(read))):

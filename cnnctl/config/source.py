@@ -285,10 +285,9 @@ def _compose(text: str, origin: str) -> tuple[_Node | None, list[Problem]]:
         shown = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text).splitlines()
         position = _position(origin, shown, len(before) - 1, len(before[-1]) - 1)
         return None, [Problem("a config is UTF-8 text without control characters", position=position)]
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     composer = _Composer(origin, lines, iter(()))
     try:
-        composer.events = yaml.parse(text, Loader=loader)
+        composer.events = _events(text)
         next(composer.events)  # the start of the stream
         first = next(composer.events)
         if isinstance(first, yaml.StreamEndEvent):
@@ -308,10 +307,39 @@ def _compose(text: str, origin: str) -> tuple[_Node | None, list[Problem]]:
                 hint="remove the `---` and what follows it",
             )
     except yaml.MarkedYAMLError as error:
-        return None, [*composer.problems, _syntax_problem(error, origin, lines)]
+        too_deep = _too_deep(text, error, origin, lines)
+        return None, too_deep or [*composer.problems, _syntax_problem(error, origin, lines)]
     except ConfigError as error:
         return None, list(error.problems)
     return root, composer.problems
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    events: Iterator[yaml.Event] = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return events
+
+
+def _too_deep(text: str, error: yaml.MarkedYAMLError, origin: str, lines: list[str]) -> list[Problem]:
+    """The problems up to the one level too many, where the text before the parser's error has it.
+
+    PyYAML looks for the ':' of a key up to 1,024 characters ahead, and what it refuses there (since 6.0.4 its own
+    limit of nesting, too) hides the events before. They come when the text ends where the error stands.
+    """
+    mark = error.problem_mark
+    if mark is None:
+        return []
+    composer = _Composer(origin, lines, iter(()))
+    try:
+        composer.events = _events(text[: mark.index])
+        for event in composer.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                composer.node(next(composer.events), 0)
+                break
+    except yaml.MarkedYAMLError:
+        return []
+    except ConfigError as refused:
+        return list(refused.problems)
+    return []
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) -> Problem:

@@ -1,6 +1,5 @@
 """Images of a run's split.csv, decoded in batches."""
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from cnnctl.errors import DataError, RunError
 from cnnctl.evaluation.evaluate import label_numbers
 from cnnctl.inference.stream import batch_size_for
 from cnnctl.runs import Run
+from cnnctl.system.cores import available_cores
 
 CALIBRATION_IMAGES = 256
 """Training images that show a quantizer which values occur."""
@@ -68,7 +68,7 @@ def decoded(paths: Sequence[str], spec: ImageSpec) -> Iterator[NDArray[np.uint8]
         DataError: an image is gone or damaged.
     """
     size = batch_size_for(spec)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         for start in range(0, len(paths), size):
             yield np.stack(list(pool.map(lambda path: _read(path, spec), paths[start : start + size])))
 

@@ -1,6 +1,5 @@
 """An exported file in its own runtime: what whoever gets it will run."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from cnnctl.exporting.formats import LITERT, ONNX, SAVEDMODEL, Format
 from cnnctl.exporting.parity import Predict
 from cnnctl.inference.model import open_session
+from cnnctl.system.cores import available_cores
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _open_onnx(path: Path) -> Opened:
 def _open_litert(path: Path) -> Opened:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_path=str(path), num_threads=os.cpu_count() or 1)
+    interpreter = Interpreter(model_path=str(path), num_threads=available_cores())
     interpreter.allocate_tensors()
     (given,), (answered,) = interpreter.get_input_details(), interpreter.get_output_details()
     assert given["dtype"] is np.uint8, given

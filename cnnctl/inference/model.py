@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 
 from cnnctl.data.decoder.images import MAX_FILE_BYTES, MAX_PIXELS, MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.errors import RunError
-from cnnctl.inference.protobuf import keeps_weights_elsewhere
 from cnnctl.runs import Run
+from cnnctl.system.cores import available_cores
 
 METADATA_KEY = "cnnctl"
 _MOST_PIXELS, _MOST_BYTES = 1000 * MEGAPIXEL, 1000 * MEGABYTE
 """What a file may ask for, as the config may."""
+
+_EXTERNAL_DATA = "external data"
+_NO_FOLDER = f"{os.devnull}/{_EXTERNAL_DATA}"
+"""Where ONNX Runtime looks for weights outside the model: a folder that nobody can make, named in what it then says."""
 
 Probabilities = NDArray[np.float32]
 
@@ -106,17 +110,18 @@ def open_session(path: Path, threads: int | None = None) -> Any:
     """
     import onnxruntime
 
-    content = path.read_bytes()
-    if keeps_weights_elsewhere(content):
-        raise RunError(f"{path} keeps weights in other files", "a model.onnx that cnnctl made holds all of its own")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    options.intra_op_num_threads = cores if threads is None else threads
+    options.intra_op_num_threads = available_cores() if threads is None else threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would eat a core
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
+    content = path.read_bytes()  # ONNX Runtime heeds that folder for a model from memory only
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
+        if _EXTERNAL_DATA in str(error).lower():
+            hint = "a model.onnx that cnnctl made holds all of its own"
+            raise RunError(f"{path} keeps weights in other files", hint) from None
         raise RunError(f"{path} cannot be used: {str(error).splitlines()[0]}", "train the run again") from None
 
 

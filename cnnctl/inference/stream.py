@@ -1,6 +1,5 @@
 """Image files -> probabilities: each thread decodes a batch and computes it; memory stays flat in their number."""
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from cnnctl.data.cache.decoding import are_small
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.inference.model import Classifier
+from cnnctl.system.cores import available_cores
 
 BATCH = 64
 """Images that the model takes at once, up to 64x64 pixels; larger images come in smaller batches."""
@@ -50,7 +50,7 @@ def classify(classifier: Classifier, paths: Iterable[str], batch_size: int | Non
     """
     size = batch_size or batch_size_for(classifier.spec)
     paths = iter(paths)
-    workers = os.cpu_count() or 1
+    workers = available_cores()
     turn = threading.Lock()
     first = list(islice(paths, 2))
     if len(first) < 2:  # a single image needs no threads

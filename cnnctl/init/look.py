@@ -1,7 +1,6 @@
 """What a set of images is like."""
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from cnnctl.data.decoder.images import ImageError, ImageSpec, decode_whole, read
 from cnnctl.data.listing import split_folders
 from cnnctl.data.sources import is_table
 from cnnctl.errors import DataError
+from cnnctl.system.cores import available_cores
 
 _LOOKED_AT = 240
 """Images that are opened: enough to see what they are like, few enough not to wait for."""
@@ -86,7 +86,7 @@ def look(data: str) -> DatasetSummary:
             "a classifier tells classes apart: add a second folder (or label), even if it is called `other`",
         )
     chosen = _spread(listing.paths, _LOOKED_AT)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         looks = list(pool.map(_open, chosen))
     opened = [one for one in looks if not isinstance(one, str)]
     if not opened:

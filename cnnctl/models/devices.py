@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cnnctl.errors import MachineError
 from cnnctl.models.backend import TENSORFLOW
+from cnnctl.system.cores import available_cores
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
 _JAX_ON_A_CPU = (FLOAT32, "XLA multiplies no 16-bit floats natively on a CPU")
@@ -57,7 +58,7 @@ def choose_device(wanted: str, precision: str, deterministic: str | bool, backen
         kind, name = "gpu", gpu.name
         chosen, reason = gpu_precision(gpu.compute_capability)
     else:
-        kind, name = "cpu", f"{processor_name()}, {usable_cores()} cores"
+        kind, name = "cpu", f"{processor_name()}, {available_cores()} cores"
         chosen, reason = cpu_precision(processor_flags()) if backend == TENSORFLOW else _JAX_ON_A_CPU
     if precision != "auto":
         chosen, reason = precision, "the config says so"
@@ -132,11 +133,6 @@ def processor_flags() -> frozenset[str]:
 def processor_name() -> str:
     """The processor as its maker calls it."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpuinfo(key: str) -> str:

@@ -1,6 +1,5 @@
 """Training images as the network sees them: the file with what a crop cuts away, the fitted image, its variations."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from cnnctl.data.decoder.images import (
 )
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas
+from cnnctl.system.cores import available_cores
 
 _CELL, _GAP, _CAPTION = 1.3, 0.14, 0.2
 _PIXELS = round(_CELL * style.DPI)
@@ -93,7 +93,7 @@ def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], co
         high, wide = whole.shape[:2]
         return Sample(path, label, (high, wide), (file, *pictures), tuple(captions), kept)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         return list(pool.map(sample, choose(labels, count)))
 
 

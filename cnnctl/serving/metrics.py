@@ -33,7 +33,7 @@ class Metrics:
         self._buckets.setdefault(path, [0] * (len(BOUNDS) + 1))[bisect_left(BOUNDS, seconds)] += 1
         self._seconds[path] += seconds  # type: ignore[assignment]
 
-    def text(self, gauges: Mapping[str, tuple[str, str, float]]) -> str:
+    def text(self, gauges: Mapping[str, tuple[str, str, int]]) -> str:
         """All of it.
 
         Args:
@@ -51,10 +51,10 @@ class Metrics:
             for bound, count in zip((*map(str, BOUNDS), "+Inf"), buckets, strict=True):
                 total += count
                 lines.append(f'{name}_bucket{{path="{path}",le="{bound}"}} {total}')
-            lines.append(f'{name}_sum{{path="{path}"}} {self._seconds[path]:.9g}')
+            lines.append(f'{name}_sum{{path="{path}"}} {self._seconds[path]!r}')
             lines.append(f'{name}_count{{path="{path}"}} {total}')
         for name, (kind, words, value) in gauges.items():
-            lines += [*_head(name, kind, words), f"{name} {value:g}"]
+            lines += [*_head(name, kind, words), f"{name} {value}"]
         return "\n".join(lines) + "\n"
 
 

@@ -16,6 +16,7 @@ from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, MachineError, UsageError
 from cnnctl.inference.model import load_classifier
 from cnnctl.runs import Run
 from cnnctl.serving.limits import Limits
+from cnnctl.system.cores import available_cores
 
 _PACKAGES = ("fastapi", "uvicorn", "python_multipart")
 
@@ -107,8 +108,7 @@ def serve(
     chosen = limits(classifier.spec.max_bytes)
     missing = why_not(run) if explains else None
     with ExitStack() as stack:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        batcher = stack.enter_context(Batcher(classifier, cores, chosen.queue))
+        batcher = stack.enter_context(Batcher(classifier, available_cores(), chosen.queue))
         explainer = stack.enter_context(Explainer(run)) if explains and missing is None else None
         counters = Metrics(PATHS)
         service = Service(classifier, batcher, explainer, chosen, counters)

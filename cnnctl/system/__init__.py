@@ -1,1 +1,1 @@
-"""The machine below the program: files, locks, signals, file descriptors, processor cores."""
+"""What the machine and the operating system give: cores, files, locks, signals, streams."""

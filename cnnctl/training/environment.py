@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from cnnctl.config import Config
 from cnnctl.config.dump import to_yaml
 from cnnctl.models.backend import JAX
-from cnnctl.models.devices import Device, usable_cores
+from cnnctl.models.devices import Device
 from cnnctl.runs import Run
 from cnnctl.system import files
+from cnnctl.system.cores import available_cores
 from cnnctl.training.callbacks import Record
 from cnnctl.training.feeding import Feed
 from cnnctl.training.request import Task
@@ -57,7 +58,7 @@ def write_environment(
             "device": {"kind": device.kind, "name": device.name},
             "precision": {"policy": device.precision, "reason": device.reason},
             "deterministic": device.deterministic,
-            "threads": usable_cores(),
+            "threads": available_cores(),
             "seed": config.seed,
             "command": list(task.command),
             "config_hash": hashlib.blake2b(to_yaml(config).encode(), digest_size=16).hexdigest(),

@@ -1,6 +1,5 @@
 """Batches for Keras' fit: each a pure function of (epoch, index), from uint8 pixels that lie in the cache."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from cnnctl.data.augment import Varied
 from cnnctl.data.batches import count_batches, epoch_order
 from cnnctl.data.decoder.images import Image
 from cnnctl.models.backend import TENSORFLOW
+from cnnctl.system.cores import available_cores
 from cnnctl.training.objective import Objective
 
 Vary = Callable[[int, int], Varied]
@@ -75,7 +75,7 @@ class Feed:
         self._ordered_for: int | None = None
         self._order = np.arange(len(self.examples))
         self._ahead = ThreadPoolExecutor(1, "batches")
-        self._pool = ThreadPoolExecutor(os.cpu_count(), "variations") if self.vary is not None else None
+        self._pool = ThreadPoolExecutor(available_cores(), "variations") if self.vary is not None else None
 
     def __len__(self) -> int:
         return count_batches(len(self.examples), self.batch_size)
@@ -114,7 +114,7 @@ class Feed:
         assert self.vary is not None
         assert self._pool is not None
         vary = self.vary
-        step = -(-len(chosen) // (os.cpu_count() or 1))
+        step = -(-len(chosen) // available_cores())
         parts = [chosen[start : start + step].tolist() for start in range(0, len(chosen), step)]
         made = self._pool.map(lambda numbers: [vary(number, epoch) for number in numbers], parts)
         return [one for part in made for one in part]

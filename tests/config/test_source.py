@@ -106,6 +106,8 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 NOT_YAML = "this is not YAML:"
 KEYS = "expected keys such as `data`, `model` and `train`"
+NO_ANCHOR = "the alias *b has no anchor &b before it"
+NO_TOKEN = f"{NOT_YAML} found character that cannot start any token while scanning for the next token"
 CONTROL = "a config is UTF-8 text without control characters"
 TOO_MANY = "expected at most 20,000 values and 40 levels once aliases are followed"
 
@@ -142,7 +144,16 @@ TOO_MANY = "expected at most 20,000 values and 40 levels once aliases are follow
         (BOMB, [(1, 1, TOO_MANY)]),
         (NESTED, [(1, 44, "expected at most 40 levels of nesting")]),
         ("a: " + "[" * 400_000, [(1, 44, "expected at most 40 levels of nesting")]),
+        ("a: " + "[" * 400_000 + "]" * 400_000, [(1, 44, "expected at most 40 levels of nesting")]),
+        ("a: " + "[" * 60 + "@", [(1, 44, "expected at most 40 levels of nesting")]),
+        ("[" * 400_000, [(1, 42, "expected at most 40 levels of nesting")]),
+        ("é: 😀\r\nb: " + "[" * 400_000, [(2, 44, "expected at most 40 levels of nesting")]),
+        ("a: *b\nc: " + "[" * 2000, [(1, 4, NO_ANCHOR), (2, 44, "expected at most 40 levels of nesting")]),
+        ("a: " + "[" * 30 + "@" + "[" * 30, [(1, 34, NO_TOKEN)]),
+        ("a: " + "{b: " * 100_000, [(1, 164, "expected at most 40 levels of nesting")]),
         ("- " * 60, [(1, 83, "expected at most 40 levels of nesting")]),
+        ("- " * 400_000, [(1, 83, "expected at most 40 levels of nesting")]),
+        ("- " * 30 + "[" * 400_000, [(1, 72, "expected at most 40 levels of nesting")]),
         ("# " + "x" * 1_000_000, [(1, 1, "expected a config of at most 1,000,000 bytes")]),
         ("a: " + "é" * 500_000, [(1, 1, "expected a config of at most 1,000,000 bytes")]),
         ("a: b\x07", [(1, 5, CONTROL)]),

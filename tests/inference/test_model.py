@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import EXIT_RUN, RunError
 from cnnctl.inference.model import Classifier, expand, load_classifier
-from cnnctl.inference.protobuf import keeps_weights_elsewhere
 from cnnctl.runs import Run
 from cnnctl.system import files
 from tests.inference.build import COLOURS, SPEC, colour_model, colour_run
@@ -122,7 +122,59 @@ def test_a_classifier_is_made_of_plain_parts():
     assert Classifier(COLOURS, SPEC, Session(), Path("model.onnx")).probabilities(RED).shape == (1, 3)
 
 
-def test_weights_in_other_files_are_refused(tmp_path):
+UNKNOWN_GROUP = b"\xc3\x3e\xc4\x3e"
+"""The start and the end of field 1000 as a group, which every protobuf reader skips."""
+
+
+def external_model(location: str, inside: str = "initializer") -> bytes:
+    """The model of the colours with its weights at `location`, in an initializer or in an attribute of a node."""
+    model = onnx.load_from_string(colour_model())
+    weights = model.graph.initializer[0]
+    length = len(weights.raw_data)
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", str(length))):
+        entry = weights.external_data.add()
+        entry.key, entry.value = key, value
+    if inside == "attribute":
+        model.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["weights"], value=weights))
+        del model.graph.initializer[0]
+    return bytes(model.SerializeToString())
+
+
+@pytest.fixture
+def weights_beside(tmp_path, monkeypatch):
+    """A run, and wherever a path may lead from it or from the current folder a file of the right weights."""
+    run = colour_run(tmp_path / "runs" / "run")
+    work = tmp_path / "work"
+    work.mkdir()
+    for folder in (run.path, run.path.parent, work, tmp_path):
+        (folder / "weights.bin").write_bytes((np.eye(3, dtype=np.float32) / 10).tobytes())
+    monkeypatch.chdir(work)
+    return run
+
+
+@pytest.mark.parametrize("inside", ["initializer", "attribute"])
+@pytest.mark.parametrize("before", [b"", UNKNOWN_GROUP], ids=["plain", "behind a group"])
+@pytest.mark.parametrize("location", ["weights.bin", "./weights.bin", "../weights.bin", "a/../weights.bin", "ABSOLUTE"])
+def test_weights_in_other_files_are_refused(weights_beside, location, before, inside):
+    run = weights_beside
+    place = str(run.path / "weights.bin") if location == "ABSOLUTE" else location
+    run.onnx_model.write_bytes(before + external_model(place, inside))
+    with pytest.raises(RunError, match=r"model\.onnx keeps weights in other files") as caught:
+        load_classifier(run)
+    assert caught.value.hint == "a model.onnx that cnnctl made holds all of its own"
+
+
+def test_these_weights_would_be_read_if_nobody_refused_them(weights_beside):
+    """So that the test above tests the refusal, not a model that is broken anyway."""
+    run = weights_beside
+    run.onnx_model.write_bytes(UNKNOWN_GROUP + external_model("weights.bin"))
+    session = onnxruntime.InferenceSession(str(run.onnx_model), providers=["CPUExecutionProvider"])
+    assert session.run(None, {"image": RED})[0].argmax() == 0
+
+
+def test_weights_that_onnx_saves_in_another_file_are_refused(tmp_path):
     run = colour_run(tmp_path / "run")
     model = onnx.load(str(run.onnx_model))
     weight = onnx.numpy_helper.from_array(np.zeros(1000, np.float32), "weight")
@@ -133,17 +185,24 @@ def test_weights_in_other_files_are_refused(tmp_path):
         load_classifier(run)
 
 
-def test_the_order_of_fields_hides_no_other_file(tmp_path):
+def test_weights_elsewhere_are_refused_whatever_the_order_of_fields(tmp_path):
     """Protocol buffers may come in any order, and numbers in more bytes than they need."""
     run = colour_run(tmp_path / "run")
-    content = run.onnx_model.read_bytes()
-    assert not keeps_weights_elsewhere(content)
+    model = onnx.load(str(run.onnx_model))
+    del model.graph.initializer[0]
+    content = model.SerializeToString()
     location = b"\x12\x05w.bin\x0a\x88\x00location"
-    tensor = b"\x6a" + bytes([len(location)]) + location
+    tensor = b"\x70\x81\x00\x6a" + bytes([len(location)]) + location + b"\x42\x07weights\x10\x01\x08\x03\x08\x03"
     graph = b"\x2a" + bytes([len(tensor)]) + tensor
-    assert keeps_weights_elsewhere(content + b"\x3a" + bytes([len(graph)]) + graph)
-    assert keeps_weights_elsewhere(content + b"\x3a\x05\x2a\x03\x70\x81\x00")  # data_location: EXTERNAL
-    assert not keeps_weights_elsewhere(b"\xff" * 50)
+    run.onnx_model.write_bytes(content + b"\x3a" + bytes([len(graph)]) + graph)
+    with pytest.raises(RunError, match=r"model\.onnx keeps weights in other files"):
+        load_classifier(run)
+
+
+def test_an_unknown_group_alone_does_no_harm(tmp_path):
+    run = colour_run(tmp_path / "run")
+    run.onnx_model.write_bytes(UNKNOWN_GROUP + run.onnx_model.read_bytes())
+    assert load_classifier(run).probabilities(RED).argmax() == 0
 
 
 def test_metadata_that_is_no_text_is_an_error(tmp_path):

@@ -80,7 +80,7 @@ def test_a_single_image_needs_no_threads(classifier, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("batch_size", [1, 16, BATCH])
 def test_input_is_read_a_few_batches_ahead_and_no_more(classifier, tmp_path, monkeypatch, batch_size):
-    monkeypatch.setattr(stream.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(stream, "available_cores", lambda: 2)
     path = paint(tmp_path / "one.png", 250, 0, 0)
     taken = itertools.count()
     names = (path for _ in range(10_000) if next(taken) >= 0)

@@ -12,7 +12,8 @@ from cnnctl.config.training import TrainSettings
 from cnnctl.errors import EXIT_ENVIRONMENT, MachineError
 from cnnctl.models import devices
 from cnnctl.models.backend import KerasImport
-from cnnctl.models.devices import choose_device, cpu_precision, gpu_precision, usable_cores
+from cnnctl.models.devices import choose_device, cpu_precision, gpu_precision
+from cnnctl.system.cores import available_cores
 
 CPU = [
     ("fpu sse2 avx512f avx512_bf16 amx_bf16 amx_tile", "mixed_bfloat16", "the processor has AMX"),
@@ -108,7 +109,7 @@ def test_cpu_hides_the_gpus(machine):
     device = choose_device("cpu", "auto", "auto")
     assert machine.hidden
     assert (device.kind, device.precision, device.deterministic) == ("cpu", "float32", True)
-    assert device.name.endswith(f", {usable_cores()} cores")
+    assert device.name.endswith(f", {available_cores()} cores")
     assert machine.growing == ()
 
 
@@ -118,10 +119,6 @@ def test_the_config_decides_over_the_device(machine, precision):
     assert choose_device("auto", "auto", "auto").precision == "mixed_bfloat16"
     device = choose_device("auto", precision, False)
     assert (device.precision, device.reason, device.deterministic) == (precision, "the config says so", False)
-
-
-def test_cores_are_those_that_may_be_used():
-    assert 1 <= usable_cores() <= os.cpu_count()
 
 
 HOSTILE = {"backend": "jax", "floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from cnnctl.serving.metrics import BOUNDS, Metrics
 
 
@@ -29,3 +31,20 @@ def test_requests_seconds_and_gauges():
         assert re.fullmatch(r'# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"\n]*",?)+\})? [-+.\deinf]+', line), line
     for typed in (line.split()[2] for line in lines if line.startswith("# TYPE")):
         assert text.count(f"# TYPE {typed} ") == 1
+
+
+@pytest.mark.parametrize("number", [0, 999_999, 1_000_001, 123_456_789, 2**53 + 1, 2**63])
+def test_counts_are_whole_numbers_of_any_size(number):
+    metrics = Metrics(["/v1/predict"])
+    metrics.images["answered"] = number
+    lines = metrics.text({"cnnctl_batches_total": ("counter", "Batches.", number)}).splitlines()
+    assert f"cnnctl_batches_total {number}" in lines
+    assert f'cnnctl_images_total{{outcome="answered"}} {number}' in lines
+
+
+@pytest.mark.parametrize("seconds", [0.000125, 1_234_567.000125, 123_456_789_012.0625, float(2**53)])
+def test_a_sum_of_seconds_loses_no_digit(seconds):
+    metrics = Metrics(["/v1/predict"])
+    metrics.count("/v1/predict", 200, seconds)
+    (line,) = (line for line in metrics.text({}).splitlines() if "_seconds_sum" in line)
+    assert float(line.rpartition(" ")[2]) == seconds

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cnnctl.data.cache.entries import DIGEST_BYTES, DIGESTS, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
 from cnnctl.data.decoder.images import ImageError, ImageSpec, decode, read_bytes
+from cnnctl.system.cores import available_cores
 
 _CHUNK = 32
 _MANY = 4_000
@@ -58,7 +59,7 @@ def decode_into(paths: Sequence[str], spec: ImageSpec, arrays: Arrays, progress:
         return len(chunk)
 
     done = len(paths) - len(rows)
-    with ThreadPoolExecutor(1 if small else os.cpu_count()) as pool:
+    with ThreadPoolExecutor(1 if small else available_cores()) as pool:
         try:
             for count in pool.map(work, range(0, len(rows), _CHUNK)):
                 done += count

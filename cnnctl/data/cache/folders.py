@@ -8,9 +8,14 @@ from cnnctl.errors import MachineError
 
 
 def cache_folder() -> Path:
-    """`cnnctl/` under the user's cache folder (XDG_CACHE_HOME, else ~/.cache)."""
+    """`cnnctl/` under the user's cache folder: XDG_CACHE_HOME, else the platform's (~/.cache on Linux)."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "cnnctl"
+    if base and Path(base).is_absolute():
+        return Path(base) / "cnnctl"
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("cnnctl", appauthor=False)
+    return folder if folder.is_absolute() else Path.home() / ".cache" / "cnnctl"  # old versions take a relative base
 
 
 def make_folder(folder: Path) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnctl.data.decoder.images import MEGAPIXEL, ImageError, ImageSpec
+from cnnctl.system.cores import available_cores
 
 if TYPE_CHECKING:
     from cnnctl.data.cache.decoding import Arrays, Progress
@@ -47,8 +48,7 @@ def decode_by_processes(paths: Sequence[str], spec: ImageSpec, arrays: "Arrays",
         "spec": asdict(replace(spec, max_pixels=min(spec.max_pixels, MEGAPIXEL))),  # so many, in memory, a process
         "arrays": {name: [os.fspath(array.filename), array.shape] for name, array in files.items()},
     }
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = [_Worker(order) for _ in range(min(_A_CORE * cores, _MOST, -(-len(paths) // _CHUNK)))]
+    workers = [_Worker(order) for _ in range(min(_A_CORE * available_cores(), _MOST, -(-len(paths) // _CHUNK)))]
     idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
     for worker in workers:
         idle.put(worker)
