@@ -15,10 +15,10 @@ from cnnctl.data.builtin import digits_folder
 from tests.cli.command import begin, fail, succeed
 from tests.conftest import CONFIGS, Trained
 
-README = (CONFIGS.parent / "README.md").read_text(encoding="utf-8")
+PAGE = (CONFIGS.parent / "docs" / "exporting.md").read_text(encoding="utf-8")
 
 
-def test_files_that_the_readmes_programs_use(digits_run: Trained) -> None:
+def test_files_that_the_programs_of_the_page_use(digits_run: Trained) -> None:
     folder = digits_run.folder
     image = digits_folder() / "3" / "0003.png"
     (answer,) = json.loads(succeed("predict", image, "--format", "json", cwd=folder))
@@ -58,9 +58,8 @@ def test_the_latest_run_for_programs(digits_run: Trained) -> None:
 
 
 def snippets() -> list[str]:
-    """README's programs that use what was exported: a whole one, and another ending of it."""
-    part = README.partition("### `cnnctl export")[2].partition("\n### ")[0]
-    whole, ending = re.findall(r"```python\n(.*?)```", part, re.DOTALL)
+    """The programs of docs/exporting.md that use what was exported: a whole one, and another ending of it."""
+    whole, ending = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert whole.count("\n") <= 10
     begins = whole[: whole.index("session = ")].replace(", onnxruntime", "").replace(".onnx", ".tflite")
     return [whole, begins + ending]

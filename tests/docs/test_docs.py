@@ -124,18 +124,9 @@ def free_port() -> int:
     return port
 
 
-def test_links_of_the_pages_lead_somewhere() -> None:
-    found = 0
-    for page in DOCS.glob("*.md"):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
-            found += 1
-    assert found >= 3
-
-
 def test_every_key_that_a_page_names_is_one() -> None:
     """`train.early_stopping` and the like stand in docs/config.md."""
     reference = (DOCS / "config.md").read_text(encoding="utf-8")
-    for page in PAGES:
-        for key in re.findall(r"`((?:data|train)\.[a-z_.]+)[`:]", (DOCS / page).read_text(encoding="utf-8")):
-            assert key.split(".")[-1] in reference, f"{page}: {key}"
+    for page in DOCS.glob("*.md"):
+        for key in re.findall(r"`((?:data|train)\.[a-z_.]+)[`:]", page.read_text(encoding="utf-8")):
+            assert key.split(".")[-1] in reference, f"{page.name}: {key}"
