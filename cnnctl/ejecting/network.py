@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from cnnctl.config import Config
-from cnnctl.config.layers import (
+from cnnctl.ejecting.source import STEP, Group, Node, array, call, lines, literal, opened
+from cnnctl.layers import (
     ActivationLayer,
     AnyLayer,
     AveragePooling2D,
@@ -26,8 +27,7 @@ from cnnctl.config.layers import (
     SpatialDropout2D,
     ZeroPadding2D,
 )
-from cnnctl.config.types import Sides
-from cnnctl.ejecting.source import STEP, Group, Node, array, call, lines, literal, opened
+from cnnctl.settings import Sides
 
 _CLASSES: dict[type[RealLayer], tuple[str, tuple[str, ...]]] = {
     Conv2D: ("layers.Conv2D", ("filters", "kernel_size")),
