@@ -110,11 +110,10 @@ def _check_data(loaded: Loaded, findings: Findings) -> None:
 def _missing_sources(data: DataSettings, loaded: Loaded) -> list[Problem]:
     """Every key whose folder or file is not there, so that all are named at once."""
     problems = []
-    for key in ("train", "validation", "test"):
-        source = getattr(data, key)
-        if isinstance(source, str) and source not in BUILT_IN_DATA and not Path(source).exists():
+    for split, source in data.sources.items():
+        if source not in BUILT_IN_DATA and not Path(source).exists():
             error = DataError(f"there is no folder or file {source}", describe_parent(Path(source)))
-            problems.append(_data_problem(loaded, key, error))
+            problems.append(_data_problem(loaded, split, error))
     return problems
 
 
@@ -192,7 +191,7 @@ def _check_monitors(loaded: Loaded, config: Config, findings: Findings) -> None:
     if isinstance(config.train.schedule, ReduceOnPlateau):
         watching.append((("train", "schedule", "reduce_on_plateau", "monitor"), config.train.schedule.monitor))
     for path, monitor in watching:
-        if monitor.startswith("val_") and config.data.validation == 0:
+        if monitor.startswith("val_") and not config.data.validation:
             hint = "give data.validation a share, or monitor loss"
             _add(loaded, findings, path, "there are no validation images to monitor", f"monitor={monitor}", hint)
 
@@ -300,23 +299,3 @@ def _leave_out(data: DataSettings, findings: Findings, decoded: "Decoded") -> No
         message = f"no training image is left for the class {gone[0]}"
         findings.problems.append(Problem(message, exit_code=EXIT_DATA))
     findings.catalog = Catalog(frame, catalog.classes, catalog.left_out)
-
-
-def summary_classes(loaded: Loaded) -> int:
-    """The number of classes for `summary`: the config's word, else a glance at the data.
-
-    Raises:
-        DataError: neither tells.
-    """
-    from cnnctl.data.sources import count_source_classes
-
-    assert loaded.config is not None
-    config = loaded.config
-    if config.output == "sigmoid":
-        return 2
-    if config.classes is not None:
-        return config.classes
-    try:
-        return count_source_classes(config.data.train, config.data.csv)
-    except DataError as error:
-        raise DataError(error.message, "add `classes: 10` at the top of the config to do without the data") from None

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cnnctl.checks import Findings, check, summary_classes
-from cnnctl.config import parse_config
+from cnnctl.checks import Findings, check
+from cnnctl.config import load, parse_config
 from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError
+from cnnctl.network_source import summary_classes
 from tests.inference.build import paint
 
 GOOD_MODEL = "model:\n  - conv2d: {filters: 4, kernel_size: 3, activation: relu}\n  - flatten\n"
@@ -252,12 +253,12 @@ COUNTS = [
 def test_summary_counts_classes_without_reading_images(line, count, photos, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(line + HEAD + GOOD_MODEL)
-    assert summary_classes(parse_config(path)) == count
+    assert summary_classes(load(path)) == count
 
 
 def test_summary_without_data_says_what_to_add(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("data: {train: fotos}\n" + GOOD_MODEL)
     with pytest.raises(DataError) as caught:
-        summary_classes(parse_config(path))
+        summary_classes(load(path))
     assert "`classes: 10`" in caught.value.hint

@@ -115,12 +115,12 @@ def test_epochs_may_be_raised(whole, text, here):
     train_here(text, *averaged, "train.epochs=2", output=Path("part"))
     again = train_here(text, *averaged, output=Path("part"), resume=True).run.path
     assert_same(longer, again)
-    assert load(again / "config.yaml").config.train.epochs == 4
+    assert load(again / "config.yaml").train.epochs == 4
 
 
 def test_a_complete_run_is_left_alone(whole, text, here):
     shutil.copytree(whole, "part")
-    config = load(whole / "config.yaml").config
+    config = load(whole / "config.yaml")
     taken = take_up(Path("part"), config, quiet)
     assert taken.is_complete
     taken.lock.release(remove=True)
@@ -151,7 +151,7 @@ def test_early_stopping_is_an_end(here, text):
     train_here(text, *settings, output=Path("part"))
     run = Run(Path("part"))
     assert newest(run, quiet).epoch == 3
-    config = load(run.config).config
+    config = load(run.config)
     taken = take_up(run.path, config, quiet)
     assert taken.is_complete
     taken.lock.release(remove=True)
@@ -222,7 +222,7 @@ def test_damaged_checkpoints_alone_are_an_error(whole, here):
     for path in Path("part/checkpoints").glob("*.npz"):
         path.write_bytes(b"PK\x03\x04")
     with pytest.raises(RunError, match=r"none of the checkpoints in part/checkpoints can be read"):
-        take_up(Path("part"), load(whole / "config.yaml").config, quiet)
+        take_up(Path("part"), load(whole / "config.yaml"), quiet)
     assert not Path("part/.lock").exists()
 
 
@@ -356,9 +356,7 @@ def test_initial_weights_are_those_of_the_beginning(whole, text, here):
     shutil.copytree(whole, "runs/start/2")
     again = train_here(text, *settings, output=Path("part"), resume=True).run.path
     assert_same(straight, again)
-    assert load(again / "config.yaml").config.train.initial_weights == str(
-        here / "runs" / "start" / "1" / "model.keras"
-    )
+    assert load(again / "config.yaml").train.initial_weights == str(here / "runs" / "start" / "1" / "model.keras")
 
 
 def test_weights_that_are_no_numbers_are_not_kept(text, here):

@@ -86,7 +86,7 @@ def test_a_run_has_every_file(first):
 
 def test_inputs_are_written_resolved(first, small_photos):
     run, _, _ = first
-    config = load(run.config).config
+    config = load(run.config)
     assert config.data.train == str(small_photos)
     assert (config.name, config.data.image.height, config.train.optimizer.learning_rate) == ("small", 12, 0.001)
     assert json.loads(run.classes.read_text()) == CLASSES
