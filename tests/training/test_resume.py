@@ -13,13 +13,21 @@ from pathlib import Path
 import pytest
 
 from cnnctl.config import load
-from cnnctl.errors import BusyError, DataError, DiskError, DivergedError, MachineError, RunError, UsageError
+from cnnctl.errors import (
+    BusyError,
+    DataError,
+    DiskError,
+    DivergedError,
+    InterruptedTrainingError,
+    MachineError,
+    RunError,
+    UsageError,
+)
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import newest
 from cnnctl.runs.directory import own, sweep
-from cnnctl.training import learn, train
+from cnnctl.training import fit, train
 from cnnctl.training.resume import take_up
-from cnnctl.training.train import InterruptedTrainingError
 from tests.training.build import SMALL, Listener, train_here
 
 CONFIG = """\
@@ -138,7 +146,7 @@ def test_what_was_killed_after_the_last_epoch_is_finished_without_a_fit(whole, t
     monkeypatch.chdir(here)
     for name in ("metrics.json", "model.keras", "model.onnx"):
         (Path("part") / name).unlink()
-    monkeypatch.setattr(learn, "fit", None)
+    monkeypatch.setattr(fit, "fit_model", None)
     assert_same(whole, train_here(text, "train.epochs=4", output=Path("part"), resume=True).run.path)
 
 
@@ -343,7 +351,7 @@ def test_another_machine_is_warned_of(whole, text, here, monkeypatch):
     listener = Listener()
     monkeypatch.setattr("cnnctl.models.devices.processor_name", lambda: "Abacus")
     train_here(text, "train.epochs=4", output=Path("part"), watcher=listener, resume=True)
-    (warning,) = [note for note in listener.notes if note.startswith("warning: ")]
+    (warning,) = listener.warnings()
     assert "and is Abacus, " in warning
     assert warning.endswith("the weights differ from an uninterrupted training's")
 

@@ -14,16 +14,14 @@ from cnnctl.config import load
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.decoder import images
 from cnnctl.data.decoder.images import ImageSpec, read_image
-from cnnctl.errors import EXIT_INTERRUPTED, DivergedError, MachineError, RunError
+from cnnctl.errors import EXIT_INTERRUPTED, DivergedError, InterruptedTrainingError, MachineError, RunError
 from cnnctl.evaluation.evaluate import evaluate_data, evaluate_split
 from cnnctl.inference.model import Classifier, load_classifier, open_session
 from cnnctl.inference.stream import classify
 from cnnctl.models import save
 from cnnctl.runs import Run, find_run
 from cnnctl.training import fit as fit_module
-from cnnctl.training import learn
 from cnnctl.training.feeding import Feed
-from cnnctl.training.train import InterruptedTrainingError
 from tests.images import picture
 from tests.training.build import SMALL, Listener, train_here
 
@@ -103,8 +101,9 @@ def test_history_and_the_watcher_agree(first):
     assert list(history[0]) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate"]
     assert [float(row["val_loss"]) for row in history] == [epoch.figures["val_loss"] for epoch in listener.epochs]
     assert trained.record.best_epoch == np.argmin([float(row["val_loss"]) for row in history]) + 1
-    assert [note.partition(":")[0] for note in listener.notes[:2]] == ["device", "precision"]
-    assert listener.notes[1] == "precision: float32 (the config says so)"
+    told = [note.partition(":")[0] for note in listener.notes if not note.startswith("warning: ")]
+    assert told[:6] == ["train", "validation", "test", "network", "device", "precision"]
+    assert "precision: float32 (the config says so)" in listener.notes
 
 
 def test_metrics_are_those_of_the_test_images(first):
@@ -352,7 +351,7 @@ def test_latest_stays_with_the_last_complete_run(here, small_photos, monkeypatch
     with pytest.raises(DivergedError, match="diverged"):
         train_here(text, diverging)
     assert (here / "runs" / "small" / "2" / "config.yaml").is_file()
-    monkeypatch.setattr(learn, "fit", interrupt)
+    monkeypatch.setattr(fit_module, "fit_model", interrupt)
     with pytest.raises(InterruptedTrainingError, match="interrupted in epoch 1 of 2, which will be repeated\n"):
         train_here(text)
     assert not (here / "runs" / "small" / "3" / "model.keras").exists()
@@ -361,13 +360,13 @@ def test_latest_stays_with_the_last_complete_run(here, small_photos, monkeypatch
 
 
 def test_what_diverges_later_keeps_the_best_weights_before(here, small_photos, monkeypatch):
-    honest = learn.fit
+    honest = fit_module.fit_model
 
     def diverge(*arguments):
         honest(*arguments)
         raise DivergedError("training diverged: the loss is nan in epoch 2, by step 8 of 9", "lower it")
 
-    monkeypatch.setattr(learn, "fit", diverge)
+    monkeypatch.setattr(fit_module, "fit_model", diverge)
     with pytest.raises(DivergedError) as caught:
         train_here(SMALL.format(photos=small_photos), "train.epochs=1")
     kept = Path("runs/small/1/model.keras")
@@ -384,7 +383,7 @@ def test_running_out_of_memory_names_the_batch_size(here, small_photos, monkeypa
     def exhaust(*_):
         raise MemoryError
 
-    monkeypatch.setattr(learn, "fit", exhaust)
+    monkeypatch.setattr(fit_module, "fit_model", exhaust)
     with pytest.raises(MachineError, match="out of memory with train") as caught:
         train_here(SMALL.format(photos=small_photos))
     assert "train.batch_size: " in caught.value.hint
