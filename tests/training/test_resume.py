@@ -126,6 +126,25 @@ def test_epochs_may_be_raised(whole, text, here):
     assert load(again / "config.yaml").train.epochs == 4
 
 
+def test_a_checkpoint_of_before_the_callback_of_averages_was_renamed_is_resumed(text, here):
+    settings = ["train.ema=0.8", "train.epochs=3"]
+    whole = train_here(text, *settings, output=Path("whole")).run.path
+    stop(text, *settings, after=2)
+    path = Path("part/checkpoints/epoch-0002.npz")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    state = json.loads(members["state.json"])
+    state["callbacks"]["Averages"] = state["callbacks"].pop("EmaCallback")
+    assert state["callbacks"] == {"Averages": {"_ema_weights_in_model": True}}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**members, "state.json": json.dumps(state)}.items():
+            archive.writestr(name, content)
+    listener = Listener()
+    again = train_here(text, *settings, output=Path("part"), watcher=listener, resume=True).run.path
+    assert [epoch.number for epoch in listener.epochs] == [3]
+    assert_same(whole, again)
+
+
 def test_a_complete_run_is_left_alone(whole, text, here):
     shutil.copytree(whole, "part")
     config = load(whole / "config.yaml")

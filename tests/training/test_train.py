@@ -1,8 +1,10 @@
 """Whole trainings in-process: the run directory, repeatability, the pixels, and what an interruption leaves."""
 
 import csv
+import gc
 import io
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,8 +14,10 @@ from PIL import Image
 
 from cnnctl.config import load
 from cnnctl.config.schema import CsvColumns
+from cnnctl.data.catalog import Catalog
 from cnnctl.data.decoder import images
 from cnnctl.data.decoder.images import ImageSpec, read_image
+from cnnctl.data.prepare import Prepared
 from cnnctl.errors import EXIT_INTERRUPTED, DivergedError, InterruptedTrainingError, MachineError, RunError
 from cnnctl.evaluation.evaluate import evaluate_data, evaluate_split
 from cnnctl.inference.model import Classifier, load_classifier, open_session
@@ -260,6 +264,27 @@ def test_after_the_first_epoch_nothing_is_decoded_built_or_traced(here, small_ph
     assert (before.count("decode"), before.count("build")) == (60, 2)
     assert before.count("trace") >= 2
     assert [event for event in events if 0 < event[1] < 3] == []
+
+
+class Nameless(Listener):
+    """Looks for the names of images that are in memory while a network trains, at the end of each epoch."""
+
+    def epoch(self, epoch):
+        super().epoch(epoch)
+        gc.collect()
+        everything = gc.get_objects()
+        lists = [one.paths for one in everything if isinstance(one, Prepared)]
+        lists += [one.frame.path for one in everything if isinstance(one, Catalog)]
+        names = [path for paths in lists for path in paths]
+        assert not [path for path in names if path.startswith(str(Path.cwd()))]
+
+
+def test_while_a_network_trains_the_names_of_the_images_take_no_memory(here, small_photos):
+    shutil.copytree(small_photos, "photos")
+    listener = Nameless()
+    trained = train_here(SMALL.format(photos=here / "photos"), watcher=listener)
+    assert [one.number for one in listener.epochs] == [1, 2]
+    assert all(row["path"].startswith(str(here)) for row in rows(trained.run.split))
 
 
 def test_sigmoid_weights_standardized_pixels_and_bad_images_together(here, keras):
