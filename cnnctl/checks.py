@@ -20,8 +20,8 @@ from cnnctl.runs.directory import missing_weights
 from cnnctl.tracking.packages import insist_on_packages
 
 if TYPE_CHECKING:
-    from cnnctl.data.cache.decoded import Decoded
     from cnnctl.data.catalog import Catalog
+    from cnnctl.data.prepare import Prepared
 
 _UNKNOWN_CLASSES = 2
 """Stands in for the number of classes where neither the config nor the data tells, to look at the shapes."""
@@ -38,14 +38,14 @@ class Findings:
         warnings: What is possible, but rarely meant.
         plan: The network, where it could be worked out with the right number of classes.
         catalog: The data, where it could be found and split.
-        decoded: The images, where they were decoded.
+        prepared: The same images, where they were decoded.
     """
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Notice] = field(default_factory=list)
     plan: Plan | None = None
     catalog: "Catalog | None" = None
-    decoded: "Decoded | None" = None
+    prepared: "Prepared | None" = None
 
     @property
     def exit_code(self) -> int:
@@ -68,7 +68,7 @@ def check(loaded: Loaded, progress: Progress, decode: bool = True, strict: bool 
         loaded: A config with or without mistakes.
         progress: Called with (images done, images in all) while images are decoded.
         decode: Whether to decode every image; `train` then finds them in the cache.
-        strict: See `decode_catalog`.
+        strict: See `data.prepare.prepare`.
 
     Raises:
         MachineError: the config is right, but names an experiment tracker that is not installed.
@@ -81,7 +81,12 @@ def check(loaded: Loaded, progress: Progress, decode: bool = True, strict: bool 
     if loaded.config is not None and not findings.problems:
         insist_on_packages(loaded.config.train.loggers)
     if decode and findings.catalog is not None and loaded.data is not None:
-        decode_catalog(loaded, findings, progress, strict=strict)
+        from cnnctl.data.prepare import prepare
+
+        is_right = not findings.problems
+        findings.prepared = prepare(loaded.data, findings.catalog, progress, strict=strict, seeks_leaks=is_right)
+        findings.problems += findings.prepared.problems
+        findings.warnings += findings.prepared.warnings
     findings.problems.sort(key=_place)
     return findings
 
@@ -110,11 +115,10 @@ def _check_data(loaded: Loaded, findings: Findings) -> None:
 def _missing_sources(data: DataSettings, loaded: Loaded) -> list[Problem]:
     """Every key whose folder or file is not there, so that all are named at once."""
     problems = []
-    for key in ("train", "validation", "test"):
-        source = getattr(data, key)
-        if isinstance(source, str) and source not in BUILT_IN_DATA and not Path(source).exists():
+    for split, source in data.sources.items():
+        if source not in BUILT_IN_DATA and not Path(source).exists():
             error = DataError(f"there is no folder or file {source}", describe_parent(Path(source)))
-            problems.append(_data_problem(loaded, key, error))
+            problems.append(_data_problem(loaded, split, error))
     return problems
 
 
@@ -192,7 +196,7 @@ def _check_monitors(loaded: Loaded, config: Config, findings: Findings) -> None:
     if isinstance(config.train.schedule, ReduceOnPlateau):
         watching.append((("train", "schedule", "reduce_on_plateau", "monitor"), config.train.schedule.monitor))
     for path, monitor in watching:
-        if monitor.startswith("val_") and config.data.validation == 0:
+        if monitor.startswith("val_") and not config.data.validation:
             hint = "give data.validation a share, or monitor loss"
             _add(loaded, findings, path, "there are no validation images to monitor", f"monitor={monitor}", hint)
 
@@ -229,94 +233,3 @@ def _add(
 ) -> None:
     position = loaded.document.position(path)
     findings.problems.append(Problem(message, format_path(path), position, received, hint))
-
-
-def decode_catalog(
-    loaded: Loaded,
-    findings: Findings,
-    progress: Progress,
-    waiting: Callable[[], None] = lambda: None,
-    strict: bool = False,
-) -> None:
-    """Decode every image of the catalog and look at what they are.
-
-    Args:
-        loaded: The config.
-        findings: Gets the images; what cannot be decoded is a problem or is left out, as the config says.
-        progress: Called with (images done, images in all).
-        waiting: Called before waiting for another process that decodes the same images.
-        strict: Whether the same image in two splits, images of one colour, and classes without test images are
-            problems; else they are warnings.
-    """
-    from cnnctl.data.cache.decoded import decode_images
-    from cnnctl.data.catalog import image_spec
-
-    assert loaded.data is not None
-    assert findings.catalog is not None
-    data, catalog = loaded.data, findings.catalog
-    decoded = decode_images(catalog.frame.path.tolist(), image_spec(data.image), data.cache, progress, waiting)
-    findings.decoded = decoded
-    if decoded.failures:
-        _leave_out(data, findings, decoded)
-    if not findings.problems:
-        _check_leaks(findings, decoded, strict)
-
-
-def _check_leaks(findings: Findings, decoded: "Decoded", strict: bool) -> None:
-    """What makes figures lie is a warning, or a problem where the user is strict."""
-    from cnnctl.data.leakage import suspicions
-
-    assert findings.catalog is not None
-    for one in suspicions(findings.catalog, decoded):
-        if strict:
-            findings.problems.append(Problem(one.message, hint=one.hint, exit_code=EXIT_DATA))
-        else:
-            findings.warnings.append(Notice(one.message, one.hint))
-
-
-def _leave_out(data: DataSettings, findings: Findings, decoded: "Decoded") -> None:
-    """The images that cannot be decoded: a problem, or gone from the catalog, as the config says."""
-    from cnnctl.data.catalog import Catalog
-
-    assert findings.catalog is not None
-    catalog = findings.catalog
-    named = [f"{catalog.frame.path[row]}: {reason}" for row, reason in list(decoded.failures.items())[:20]]
-    more = len(decoded.failures) - len(named)
-    listing = "\n  ".join(named) + (f"\n  and {more:,} more" if more else "")
-    share = len(decoded.failures) / len(catalog.frame)
-    if data.on_bad_image == "error" or share > data.max_bad_images:
-        skips = data.on_bad_image == "skip"
-        limit = f", more than data.max_bad_images = {data.max_bad_images:g}" if skips else ""
-        message = f"{len(decoded.failures):,} of {len(catalog.frame):,} images cannot be decoded{limit}:\n  {listing}"
-        mend = "raise data.max_bad_images" if skips else "leave them out with data.on_bad_image: skip"
-        hint = f"remove or convert them, or {mend}"
-        findings.problems.append(Problem(message, hint=hint, exit_code=EXIT_DATA))
-        return
-    message = f"{len(decoded.failures):,} images cannot be decoded and are left out:\n  {listing}"
-    findings.warnings.append(Notice(message, "remove or convert them"))
-    frame = catalog.frame.drop(index=list(decoded.failures))
-    gone = sorted(set(catalog.classes) - set(frame.label[frame.split == "train"]))
-    if gone:
-        message = f"no training image is left for the class {gone[0]}"
-        findings.problems.append(Problem(message, exit_code=EXIT_DATA))
-    findings.catalog = Catalog(frame, catalog.classes, catalog.left_out)
-
-
-def summary_classes(loaded: Loaded) -> int:
-    """The number of classes for `summary`: the config's word, else a glance at the data.
-
-    Raises:
-        DataError: neither tells.
-    """
-    from cnnctl.data.sources import count_source_classes
-
-    assert loaded.config is not None
-    config = loaded.config
-    if config.output == "sigmoid":
-        return 2
-    if config.classes is not None:
-        return config.classes
-    try:
-        return count_source_classes(config.data.train, config.data.csv)
-    except DataError as error:
-        raise DataError(error.message, "add `classes: 10` at the top of the config to do without the data") from None

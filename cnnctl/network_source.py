@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.plan import plan_of
-from cnnctl.config import Loaded, load
+from cnnctl.config import Config, Loaded, load, parse_config
 from cnnctl.config.source import format_path
 from cnnctl.config.training import TrainSettings
-from cnnctl.errors import ConfigError, Problem
+from cnnctl.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
     from cnnctl.runs import Run
@@ -46,22 +46,19 @@ def find_subject(source: Path | None, assignments: Sequence[str]) -> Subject:
         return Subject(source.name, read_keras_file(source), None)
     if source.is_dir():
         return _of_run(find_run(source))
-    return subject_of(load(source, assignments))
+    return subject_of(parse_config(source, assignments))
 
 
 def subject_of(loaded: Loaded) -> Subject:
-    """The network of a config that is right in its vocabulary.
+    """The network of a config.
 
     Raises:
-        ConfigError: its shapes are impossible.
+        ConfigError: it has mistakes, or its shapes are impossible.
         DataError: neither the config nor the data tells how many classes there are.
     """
-    from cnnctl.checks import summary_classes
-
-    config = loaded.config
-    assert config is not None
+    config = loaded.need()
     image = config.data.image
-    plan = make_plan(config.model, (image.height, image.width, image.channels), summary_classes(loaded), config.output)
+    plan = make_plan(config.model, (image.height, image.width, image.channels), summary_classes(config), config.output)
     if plan.problems:
         raise ConfigError(
             [
@@ -72,7 +69,24 @@ def subject_of(loaded: Loaded) -> Subject:
     return Subject(loaded.name, plan, config.train)
 
 
+def summary_classes(config: Config) -> int:
+    """The number of classes for `summary`: the config's word, else a glance at the data.
+
+    Raises:
+        DataError: neither tells.
+    """
+    from cnnctl.data.sources import count_source_classes
+
+    if config.output == "sigmoid":
+        return 2
+    if config.classes is not None:
+        return config.classes
+    try:
+        return count_source_classes(config.data.train, config.data.csv)
+    except DataError as error:
+        raise DataError(error.message, "add `classes: 10` at the top of the config to do without the data") from None
+
+
 def _of_run(run: "Run") -> Subject:
-    config = load(run.need(run.config)).config
-    assert config is not None
+    config = load(run.need(run.config))
     return Subject(str(run.path), plan_of(config, len(run.read_classes()), run.config), config.train)

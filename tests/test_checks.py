@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cnnctl.checks import Findings, check, summary_classes
-from cnnctl.config import parse_config
+from cnnctl.checks import Findings, check
+from cnnctl.config import load, parse_config
 from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError
+from cnnctl.network_source import summary_classes
 from tests.inference.build import paint
 
 GOOD_MODEL = "model:\n  - conv2d: {filters: 4, kernel_size: 3, activation: relu}\n  - flatten\n"
@@ -45,8 +46,8 @@ def test_a_good_config_has_no_problems_and_is_ready_to_train(photos, tmp_path):
     findings.raise_if_problems()
     assert findings.plan.layers[-1].output_shape == (3,)
     assert findings.catalog.classes == ("cat", "dog", "no")
-    assert findings.decoded.pixels.shape == (18, 8, 8, 3)
-    assert checked(tmp_path, "data: {train: photos}\n" + GOOD_MODEL, decode=False).decoded is None
+    assert findings.prepared.pixels.shape == (18, 8, 8, 3)
+    assert checked(tmp_path, "data: {train: photos}\n" + GOOD_MODEL, decode=False).prepared is None
 
 
 HEAD = "data: {train: photos, image: {size: 8}}\n"
@@ -207,12 +208,13 @@ def test_skipped_images_leave_the_catalog_and_a_warning(spoilt, tmp_path):
     findings = checked(tmp_path, HEAD + GOOD_MODEL, "data.on_bad_image=skip", "data.max_bad_images=0.2")
     assert findings.problems == []
     assert findings.warnings[-1].message.startswith("3 images cannot be decoded and are left out:\n")
-    assert len(findings.catalog.frame) == 18
-    assert len(findings.decoded.pixels) == 21
-    names = [Path(path).name for path in findings.catalog.frame.path]
+    prepared = findings.prepared
+    assert len(prepared.paths) == len(prepared.rows) == 18
+    assert len(prepared.pixels) == 21
+    names = [Path(path).name for path in prepared.paths]
     assert not {name for name, _, _ in BAD} & set(names)
-    for row, path in findings.catalog.frame.path.items():  # the index still finds the pixels
-        assert findings.decoded.pixels[row].max() == {"cat": 50, "dog": 120, "no": 200}[Path(path).parent.name]
+    for row, path in zip(prepared.rows, prepared.paths, strict=True):  # the rows still find the pixels
+        assert prepared.pixels[row].max() == {"cat": 50, "dog": 120, "no": 200}[Path(path).parent.name]
 
 
 def test_a_class_that_is_skipped_away_is_named(photos, tmp_path):
@@ -252,12 +254,12 @@ COUNTS = [
 def test_summary_counts_classes_without_reading_images(line, count, photos, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(line + HEAD + GOOD_MODEL)
-    assert summary_classes(parse_config(path)) == count
+    assert summary_classes(load(path)) == count
 
 
 def test_summary_without_data_says_what_to_add(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("data: {train: fotos}\n" + GOOD_MODEL)
     with pytest.raises(DataError) as caught:
-        summary_classes(parse_config(path))
+        summary_classes(load(path))
     assert "`classes: 10`" in caught.value.hint

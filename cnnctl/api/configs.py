@@ -6,7 +6,6 @@ from typing import Any
 
 from cnnctl.config import Config
 from cnnctl.config.values import load_values
-from cnnctl.errors import ConfigError
 
 Source = Config | Mapping[str, Any] | str | Path
 """A config: the path of its YAML file, the same as a mapping, or what `load_config` made of it."""
@@ -26,8 +25,4 @@ def load_config(source: Source, overrides: Mapping[str, Any] | None = None) -> C
 
     Example: `load_config("photos.yaml", {"train.epochs": 3}).train.epochs == 3`
     """
-    loaded = load_values(source, overrides)
-    if loaded.problems:
-        raise ConfigError(loaded.problems)
-    assert loaded.config is not None
-    return loaded.config
+    return load_values(source, overrides).need()

@@ -29,9 +29,7 @@ class TrainedRun:
     @property
     def config(self) -> Config:
         """The resolved config."""
-        config = load(self._run.need(self._run.config)).config
-        assert config is not None
-        return config
+        return load(self._run.need(self._run.config))
 
     @property
     def classes(self) -> tuple[str, ...]:

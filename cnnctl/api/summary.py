@@ -10,7 +10,7 @@ from typing import Any
 from cnnctl.api.configs import Source
 from cnnctl.architecture import LayerPlan
 from cnnctl.config.values import load_values
-from cnnctl.errors import ConfigError, UsageError
+from cnnctl.errors import UsageError
 from cnnctl.network_source import CONFIG_SUFFIXES, Subject, find_subject, subject_of
 
 
@@ -91,7 +91,4 @@ def summarize(source: Source, overrides: Mapping[str, Any] | None = None, *, cla
             if given:
                 raise UsageError(f"{path} is no config: nothing of it can be overridden")
             return Summary(find_subject(path, ()))
-    loaded = load_values(source, given)
-    if loaded.problems:
-        raise ConfigError(loaded.problems)
-    return Summary(subject_of(loaded))
+    return Summary(subject_of(load_values(source, given)))

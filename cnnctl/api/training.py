@@ -16,7 +16,8 @@ from cnnctl.models.backend import settings_kept
 from cnnctl.system.interrupts import caught_in_a_guest
 from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Watcher
-from cnnctl.training.launch import Order, launch
+from cnnctl.training.request import TrainRequest
+from cnnctl.training.train import train as run_training
 
 _turn = threading.Lock()
 
@@ -60,14 +61,14 @@ def train(
         raise UsageError("resume=True needs the run to resume", "name it: output='runs/NAME/1'")
     folder = None if output is None else Path(output)
     call = f"cnnctl.train({_shown(config)}{f', {dict(overrides)!r}' if overrides else ''}"
-    order = Order(load_values(config, overrides), folder, resume, strict, (), (), begun, call)
+    request = TrainRequest(load_values(config, overrides), folder, resume, strict, (), (), begun, call)
     with ExitStack() as stack:
         stack.enter_context(_alone())
         stack.enter_context(settings_kept())
         capture = stack.enter_context(captured_stderr())
         watcher = stack.enter_context(watching(progress, capture.terminal))
         interrupts = stack.enter_context(caught_in_a_guest())
-        run = launch(order, watcher, capture, interrupts).run
+        run = run_training(request, watcher, capture, interrupts).run
     return TrainedRun(run.path.absolute())
 
 

@@ -54,9 +54,10 @@ def to_json(findings: "Findings") -> dict[str, Any]:
         "problems": [_problem_json(problem) for problem in findings.problems],
         "remarks": [_warning_json(warning) for warning in findings.warnings],
     }
-    if findings.catalog is not None:
-        value["classes"] = list(findings.catalog.classes)
-        value["images"] = findings.catalog.counts()
+    images = findings.prepared or findings.catalog
+    if images is not None:
+        value["classes"] = list(images.classes)
+        value["images"] = images.counts()
     if findings.plan is not None:
         value["total_params"] = findings.plan.total_params
     return value
@@ -91,7 +92,7 @@ def _print_findings(name: str, findings: "Findings") -> None:
     if findings.problems:
         print("\n\n".join(str(problem) for problem in findings.problems), file=sys.stderr)
     if findings.catalog is not None and not findings.problems:
-        for split, counts in findings.catalog.counts().items():
+        for split, counts in (findings.prepared or findings.catalog).counts().items():
             print(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes")
         left_out = describe_left_out(findings.catalog.left_out)
         if left_out:

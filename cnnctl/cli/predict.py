@@ -82,8 +82,7 @@ def _columns(run: "Run") -> "Columns":
     from cnnctl.config import load
     from cnnctl.data.table import Columns
 
-    config = load(run.need(run.config)).config
-    assert config is not None
+    config = load(run.need(run.config))
     return Columns(path=config.data.csv.path, folder=config.data.csv.folder)
 
 

@@ -50,16 +50,15 @@ def preview_cli(
 
     if output is not None:
         check_png(output, "--output")
-    loaded = load(config, assignments or ())
-    assert loaded.config is not None
-    path = output or Path(f"{loaded.config.name}-preview.png")
+    settings = load(config, assignments or ())
+    path = output or Path(f"{settings.name}-preview.png")
     with captured_stderr():
-        frame = make_catalog(loaded.config.data, loaded.config.seed).frame
+        frame = make_catalog(settings.data, settings.seed).frame
         check_png(path, "--output", frame.path)
         chosen = frame[frame.split == TRAIN]
-        samples = make_samples(loaded.config, chosen.path.tolist(), chosen.label.tolist(), images, variations)
+        samples = make_samples(settings, chosen.path.tolist(), chosen.label.tolist(), images, variations)
         with style.drawing():
-            content = style.png(preview_figure(loaded.config, samples, loaded.name))
+            content = style.png(preview_figure(settings, samples, str(settings.name)))
     save_png(path, content, "--output")
     if as_json:
         print_json({"output": str(path), "images": [to_json(one) for one in samples]})

@@ -10,7 +10,7 @@ from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
 from cnnctl.terminal.render import RIGHT, print_json, print_table
 
 if TYPE_CHECKING:
-    from cnnctl.config import Loaded
+    from cnnctl.config import Config
     from cnnctl.training.schedules import Rates
 
 
@@ -37,50 +37,45 @@ def schedule_cli(
     from cnnctl.data.batches import count_batches
     from cnnctl.training.schedules import learning_rates
 
-    loaded = load(config, assignments or ())
-    assert loaded.config is not None
-    train = loaded.config.train
-    steps = count_batches(images or _count_images(loaded), train.batch_size)
+    settings = load(config, assignments or ())
+    train = settings.train
+    steps = count_batches(images or _count_images(settings), train.batch_size)
     rates = learning_rates(train.schedule, train.optimizer.learning_rate, train.epochs, steps)
     if plot is not None:
-        _draw(loaded, rates, steps, plot)
+        _draw(settings, rates, steps, plot)
     if as_json:
-        print_json(to_json(loaded, rates, steps))
+        print_json(to_json(settings, rates, steps))
     else:
-        _print(loaded, rates, steps)
+        _print(settings, rates, steps)
 
 
-def _count_images(loaded: "Loaded") -> int:
+def _count_images(settings: "Config") -> int:
     from cnnctl.data.catalog import make_catalog
     from cnnctl.errors import DataError
 
-    assert loaded.config is not None
     try:
-        catalog = make_catalog(loaded.config.data, loaded.config.seed)
+        catalog = make_catalog(settings.data, settings.seed)
     except DataError as error:
         raise DataError(error.message, "say how many training images there will be: --images 45000") from None
     return int((catalog.frame.split == "train").sum())
 
 
-def _draw(loaded: "Loaded", rates: "Rates", steps: int, path: Path) -> None:
+def _draw(settings: "Config", rates: "Rates", steps: int, path: Path) -> None:
     from cnnctl.evaluation.plots.rates import learning_rate_png
     from cnnctl.terminal.png import save_png
 
-    assert loaded.config is not None
-    save_png(path, learning_rate_png(rates, steps, f"{loaded.config.name}: {_title(loaded)}"), "--plot")
+    save_png(path, learning_rate_png(rates, steps, f"{settings.name}: {_title(settings)}"), "--plot")
 
 
-def _title(loaded: "Loaded") -> str:
-    assert loaded.config is not None
-    return f"{loaded.config.train.schedule.kind} schedule of {loaded.config.train.optimizer.kind}"
+def _title(settings: "Config") -> str:
+    return f"{settings.train.schedule.kind} schedule of {settings.train.optimizer.kind}"
 
 
-def to_json(loaded: "Loaded", rates: "Rates", steps: int) -> dict[str, Any]:
+def to_json(settings: "Config", rates: "Rates", steps: int) -> dict[str, Any]:
     """The form of `schedule --json`."""
     from cnnctl.config.dump import to_plain
 
-    assert loaded.config is not None
-    train = loaded.config.train
+    train = settings.train
     return {
         "schedule": to_plain(train.schedule),
         "optimizer": to_plain(train.optimizer),
@@ -89,12 +84,11 @@ def to_json(loaded: "Loaded", rates: "Rates", steps: int) -> dict[str, Any]:
     }
 
 
-def _print(loaded: "Loaded", rates: "Rates", steps: int) -> None:
+def _print(settings: "Config", rates: "Rates", steps: int) -> None:
     from cnnctl.config.training import ReduceOnPlateau
 
-    assert loaded.config is not None
-    train = loaded.config.train
-    print(f"{_title(loaded)}: {train.epochs} epochs of {steps:,} steps\n")
+    train = settings.train
+    print(f"{_title(settings)}: {train.epochs} epochs of {steps:,} steps\n")
     rows = []
     for epoch in range(train.epochs):
         part = rates[epoch * steps : (epoch + 1) * steps]

@@ -43,24 +43,26 @@ def train_cli(
     from cnnctl.system.interrupts import caught
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.watch import make_watcher
-    from cnnctl.training.launch import Order, launch
+    from cnnctl.training.request import TrainRequest
+    from cnnctl.training.train import Complete, train
 
     if resume and output is None:
         raise UsageError("--resume needs the run to resume", "name it: --output runs/NAME/1")
     loaded = parse_config(config, assignments or ())
-    order = Order(loaded, output, resume, strict, sys.argv, _repeat(config, assignments, strict), begun)
+    repeat = _repeat(config, assignments, strict)
+    request = TrainRequest(loaded, output, resume, strict, sys.argv, repeat, begun)
     with ExitStack() as stack:
         capture = stack.enter_context(captured_stderr())
         watcher = make_watcher(capture.terminal)
         stack.callback(watcher.close)
         interrupts = stack.enter_context(caught(capture.terminal, watcher.note))
-        launched = launch(order, watcher, capture, interrupts)
+        trained = train(request, watcher, capture, interrupts)
     if as_json:
-        print_json({"run": str(launched.run.path), "metrics": launched.run.read_metrics()})
-    elif launched.trained is None:
-        print(f"complete: nothing is left to train\n\nrun   {launched.run.path}\nnext  cnnctl predict IMAGE")
+        print_json({"run": str(trained.run.path), "metrics": trained.run.read_metrics()})
+    elif isinstance(trained, Complete):
+        print(f"complete: nothing is left to train\n\nrun   {trained.run.path}\nnext  cnnctl predict IMAGE")
     else:
-        _print_result(launched.trained)
+        _print_result(trained)
 
 
 def _repeat(config: Path, assignments: list[str] | None, strict: bool) -> list[str]:

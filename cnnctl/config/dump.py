@@ -22,7 +22,9 @@ def to_plain(value: Any) -> Any:
         return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    if isinstance(value, Path | str):
+        return str(value)
+    return float(value) if isinstance(value, float) else value
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

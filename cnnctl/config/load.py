@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cnnctl.config import source
 from cnnctl.config.problems import explain
-from cnnctl.config.schema import Config, DataSettings
+from cnnctl.config.schema import Config, DataSettings, Source
 from cnnctl.config.source import Document, ValuePath
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import ConfigError, Problem
@@ -45,18 +45,25 @@ class Loaded:
         """The name of the run's folder."""
         return self.config.name if self.config is not None and self.config.name else self.path.stem
 
+    def need(self) -> Config:
+        """The whole config.
 
-def load(path: Path, assignments: Sequence[str] = ()) -> Loaded:
-    """Read a config that is right in its vocabulary; `config` is not None.
+        Raises:
+            ConfigError: with every mistake of it.
+        """
+        if self.config is None:
+            raise ConfigError(self.problems)
+        return self.config
+
+
+def load(path: Path, assignments: Sequence[str] = ()) -> Config:
+    """Read a config that is right in its vocabulary.
 
     Raises:
         UsageError: the file cannot be read.
         ConfigError: with every mistake of it.
     """
-    loaded = parse_config(path, assignments)
-    if loaded.problems:
-        raise ConfigError(loaded.problems)
-    return loaded
+    return parse_config(path, assignments).need()
 
 
 def parse_config(path: Path, assignments: Sequence[str] = ()) -> Loaded:
@@ -142,10 +149,9 @@ def _absolute(data: DataSettings, document: Document, path: Path) -> DataSetting
         return _resolve(text, key, document, path)
 
     update: dict[str, Any] = {}
-    for name in ("train", "validation", "test"):
-        value = getattr(data, name)
-        if isinstance(value, str) and value not in BUILT_IN_DATA:
-            update[name] = resolve(value, ("data", name))
+    for split, place in data.sources.items():
+        if place not in BUILT_IN_DATA:
+            update[split] = Source(resolve(place, ("data", split)))
     if data.cache not in ("auto", "off"):
         update["cache"] = resolve(data.cache, ("data", "cache"))
     if data.csv.folder is not None:

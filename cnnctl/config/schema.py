@@ -5,8 +5,8 @@ The layers are in layers.py, the variations of images in augmentations.py, the t
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, Strict, WithJsonSchema, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, PlainValidator, Strict, WithJsonSchema, field_validator, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
 from cnnctl.config.training import EarlyStopping, Optimizer, Schedule, TrainSettings
@@ -105,21 +105,35 @@ class CsvColumns(Settings):
     ] = None
 
 
-def _fraction_or_path(value: Any) -> Any:
+class Share(float):
+    """The share of all images that a split draws, from 0 to below 1."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, core_schema.float_schema())
+
+
+class Source(str):
+    """Where a split has images of its own: class folders, a CSV, or a built-in name."""
+
+    __slots__ = ()
+
+
+def _share_or_source(value: Any) -> Share | Source | None:
     if value is None or value == "none":
         return None
     if isinstance(value, str):
         if not value:
             raise expected("a share of the images such as 0.2, or a path")
-        return value
-    if type(value) in (int, float) and 0 <= value < 1:
-        return float(value)
+        return Source(value)
+    if type(value) in (int, float, Share) and 0 <= value < 1:
+        return Share(value)
     raise expected("a share of the images from 0 to below 1, or a path")
 
 
-FractionOrPath = Annotated[
-    float | str | None,
-    BeforeValidator(_fraction_or_path),
+ShareOrSource = Annotated[
+    Share | Source | None,
+    PlainValidator(_share_or_source),
     WithJsonSchema(
         {
             "anyOf": [
@@ -139,8 +153,8 @@ class DataSettings(Settings):
         str,
         Field(min_length=1, description="Class folders, a CSV, or the built-in `digits`.", examples=["photos"]),
     ]
-    validation: Annotated[FractionOrPath, Field(description="Share of all images, or a path. 0: none.")] = 0.2
-    test: Annotated[FractionOrPath, Field(description="Share of all images, a path, or none.", examples=[0.15])] = None
+    validation: Annotated[ShareOrSource, Field(description="Share of all images, or a path. 0: none.")] = Share(0.2)
+    test: Annotated[ShareOrSource, Field(description="Share of all images, a path, or none.", examples=[0.15])] = None
     csv: CsvColumns = CsvColumns()
     image: ImageSettings = ImageSettings()
     cache: Annotated[
@@ -159,20 +173,31 @@ class DataSettings(Settings):
 
     @model_validator(mode="after")
     def _something_left(self) -> "DataSettings":
-        drawn = [share for share in (self.validation, self.test) if isinstance(share, float)]
-        if sum(drawn) >= 1:
+        if sum(self.shares) >= 1:
             raise PydanticCustomError("nothing_left", "validation and test together leave no image to train on")
         return self
 
     @field_validator("validation", mode="after")
     @classmethod
-    def _none_is_zero(cls, value: float | str | None) -> float | str:
-        return 0.0 if value is None else value
+    def _none_is_zero(cls, value: Share | Source | None) -> Share | Source:
+        return Share(0) if value is None else value
 
     @field_validator("test", mode="after")
     @classmethod
-    def _zero_is_none(cls, value: float | str | None) -> float | str | None:
-        return None if value == 0 else value
+    def _zero_is_none(cls, value: Share | Source | None) -> Share | Source | None:
+        return value or None
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """What validation and test draw from the images of `train`; 0 for one that draws none."""
+        validation, test = (one if isinstance(one, Share) else 0.0 for one in (self.validation, self.test))
+        return validation, test
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The places of the splits that have images of their own; `train` always has."""
+        places = {"train": Source(self.train), "validation": self.validation, "test": self.test}
+        return {split: place for split, place in places.items() if isinstance(place, Source)}
 
 
 def _auto_or_bool(value: Any) -> Any:

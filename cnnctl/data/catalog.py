@@ -11,7 +11,7 @@ from cnnctl.data import builtin, table
 from cnnctl.data.decoder.images import MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.data.listing import LINKS, Listing, list_class_folders
 from cnnctl.data.sources import is_table, table_columns
-from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION, grouped, least_images, stratified
+from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified
 from cnnctl.errors import DataError
 
 if TYPE_CHECKING:
@@ -87,16 +87,14 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
     listing = find_images(data.train, data.csv)
     classes = tuple(sorted(set(listing.labels)))
     _check_classes(listing, classes, data)
-    validation = data.validation if isinstance(data.validation, float) else 0.0
-    test = data.test if isinstance(data.test, float) else 0.0
     if listing.groups:
-        splits = grouped(listing.labels, listing.groups, validation, test, seed)
+        splits = grouped(listing.labels, listing.groups, *data.shares, seed)
     else:
-        splits = stratified(listing.labels, validation, test, seed)
+        splits = stratified(listing.labels, *data.shares, seed)
     parts = [pd.DataFrame({"path": listing.paths, "label": listing.labels, "split": _shared(splits)})]
     left_out = Counter(listing.left_out)
-    for split, source in ((VALIDATION, data.validation), (TEST, data.test)):
-        if isinstance(source, str):
+    for split, source in data.sources.items():
+        if split != TRAIN:
             other = find_images(source, data.csv)
             _check_known(other, classes, source)
             parts.append(pd.DataFrame({"path": other.paths, "label": other.labels, "split": split}))
@@ -138,9 +136,7 @@ def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSetting
         )
     if listing.groups:
         return
-    validation = data.validation if isinstance(data.validation, float) else 0.0
-    test = data.test if isinstance(data.test, float) else 0.0
-    needed = least_images(validation, test)
+    needed = least_images(*data.shares)
     small = {name: count for name, count in Counter(listing.labels).items() if count < needed}
     if small:
         found = ", ".join(f"{name}: {count}" for name, count in list(small.items())[:5])

@@ -9,8 +9,10 @@ from cnnctl.architecture import Plan
 from cnnctl.architecture.keras_file import read_keras_file
 from cnnctl.checks import Findings
 from cnnctl.config import Config
-from cnnctl.data.catalog import Catalog, image_spec
-from cnnctl.data.split import SPLITS, TRAIN
+from cnnctl.data.catalog import image_spec
+from cnnctl.data.prepare import Prepared
+from cnnctl.data.split import TRAIN
+from cnnctl.data.statistics import channel_statistics
 from cnnctl.ejecting.reading import choose_reader
 from cnnctl.ejecting.script import Beginning, Facts, compose
 from cnnctl.errors import RunError, UsageError
@@ -66,46 +68,42 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
         RunError: the weights to begin with do not fit the network.
         DiskError: it cannot be written.
     """
-    from cnnctl.training.feeding import channel_statistics
-
     refuse_output(output)
     assert findings.plan is not None
-    assert findings.catalog is not None
-    assert findings.decoded is not None
-    catalog, pixels = findings.catalog, findings.decoded.pixels
-    frame = catalog.frame
-    rows = frame.index.to_numpy()
-    reader = choose_reader(frame.path.tolist(), rows.tolist(), pixels, image_spec(config.data.image))
+    assert findings.prepared is not None
+    prepared = findings.prepared
+    pixels, rows, classes = prepared.pixels, prepared.rows, prepared.classes
+    reader = choose_reader(prepared.paths, rows.tolist(), pixels, image_spec(config.data.image))
     statistics = None
     if config.data.image.scaling == "standardize":
-        statistics = channel_statistics(pixels, rows[(frame.split == TRAIN).to_numpy()])
+        statistics = channel_statistics(pixels, rows[prepared.splits == TRAIN])
     facts = Facts(
         name,
         config,
-        catalog.classes,
-        {split: int((frame.split == split).sum()) for split in SPLITS if (frame.split == split).any()},
+        classes,
+        {split: sum(counts.values()) for split, counts in prepared.counts().items()},
         statistics,
         reader,
-        _beginning(config, findings.plan, catalog.classes),
-        not any("\ud800" <= letter <= "\udfff" for path in frame.path for letter in path),
-        len(findings.decoded.failures),
+        _beginning(config, findings.plan, classes),
+        not any("\ud800" <= letter <= "\udfff" for path in prepared.paths for letter in path),
+        prepared.undecodable,
     )
     split = split_path(output)
     script = compose(facts, split.name)
-    files.write_csv(split, ("path", "label", "split"), _rows(catalog, output.parent.absolute()))
+    files.write_csv(split, ("path", "label", "split"), _rows(prepared, output.parent.absolute()))
     files.write_text(output, script.text)
     return Ejected(output, split, dict(facts.counts), script.warnings)
 
 
-def _rows(catalog: Catalog, folder: Path) -> Iterator[tuple[str, str, str]]:
+def _rows(prepared: Prepared, folder: Path) -> Iterator[tuple[str, str, str]]:
     """Paths from the script's folder where they lie below it, so that both can be moved together."""
-    frame, below = catalog.frame, f"{folder}{os.sep}"
-    for path, label, split in frame[["path", "label", "split"]].itertuples(index=False):
+    below = f"{folder}{os.sep}"
+    for path, label, split in prepared.listing():
         yield path.removeprefix(below), label, split
 
 
 def _beginning(config: Config, plan: Plan, classes: tuple[str, ...]) -> Beginning | None:
-    """Where the weights begin, as training/start.py has it; looked at without Keras.
+    """Where the weights begin, as training/warm_start.py has it; looked at without Keras.
 
     Raises:
         RunError: the two are not the same network but for the output layer.

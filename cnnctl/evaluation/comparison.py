@@ -175,13 +175,12 @@ def _read(letter: str, run: Run) -> ComparedRun:
     figures = _read_figures(run)
     making = _read_making(run) if run.environment.is_file() else None
     try:
-        config = load(run.need(run.config)).config
+        config = load(run.need(run.config))
     except RunError:
         raise
     except CnnctlError as error:
         reason = str(error).removeprefix("error: ").splitlines()[0]
         raise RunError(f"{run.path} has a config.yaml that cannot be read: {reason}", _UNREADABLE) from None
-    assert config is not None
     image = config.data.image
     shape = (image.height, image.width, image.channels)
     plan = make_plan(config.model, shape, len(run.read_classes()), config.output)

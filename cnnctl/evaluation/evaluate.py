@@ -63,8 +63,7 @@ def evaluate(run: Run, data: str | None, split: str | None, progress: Progress) 
         raise UsageError("data and split do not go together", "data judges new images, split the run's own")
     if data is None:
         return evaluate_split(run, split, progress)
-    config = load(run.need(run.config)).config
-    assert config is not None
+    config = load(run.need(run.config))
     source = data if data in BUILT_IN_DATA else str(Path(data).absolute())
     return evaluate_data(run, source, config.data.csv, progress)
 

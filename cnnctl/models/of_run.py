@@ -111,8 +111,7 @@ def run_plan(run: Run) -> Plan:
     Raises:
         CnnctlError: its config is gone or wrong.
     """
-    config = load(run.need(run.config)).config
-    assert config is not None
+    config = load(run.need(run.config))
     return plan_of(config, len(run.read_classes()), run.config)
 
 

@@ -29,7 +29,7 @@ class Interrupts:
         is_patient: Whether a second signal waits too; else it is an interrupt wherever the program is.
 
     Attributes:
-        farewell: What is said when the process leaves at once.
+        farewell: What is said when the process leaves at once; see `leaving_with`.
     """
 
     def __init__(self, is_patient: bool = True) -> None:
@@ -44,6 +44,15 @@ class Interrupts:
         """
         if self._asked is not None:
             raise Interrupt(self._asked)
+
+    @contextmanager
+    def leaving_with(self, farewell: str) -> Iterator[None]:
+        """A block in which a process that leaves at once says this."""
+        before, self.farewell = self.farewell, farewell
+        try:
+            yield
+        finally:
+            self.farewell = before
 
     @contextmanager
     def deferred(self) -> Iterator[None]:

@@ -1,1 +1,1 @@
-"""Images and a plan -> a trained network. The only room that imports keras, and that inside its functions."""
+"""Images and a plan -> a trained network. It imports keras, and that inside its functions."""

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.augment import Varied
+from cnnctl.config import Config
+from cnnctl.data.augment import Varied, augmenter
 from cnnctl.data.batches import count_batches, epoch_order
 from cnnctl.data.decoder.images import Image
+from cnnctl.data.prepare import Prepared, Split
+from cnnctl.data.split import TRAIN, VALIDATION
 from cnnctl.models.backend import TENSORFLOW
 from cnnctl.system.cores import available_cores
-from cnnctl.training.objective import Objective
+from cnnctl.training.objective import Objective, class_weights, make_objective
 
 Vary = Callable[[int, int], Varied]
 _AHEAD = 4
@@ -51,14 +54,14 @@ class Examples:
 
 @dataclass
 class Feed:
-    """The batches of one split, of the epoch that `epoch` says; the next few are made in advance by a thread.
+    """The batches of one split, of one epoch after the other; the next few are made in advance by a thread.
 
     Attributes:
         examples: The split.
         batch_size: Images in a batch; the last one may be smaller.
         seed: Decides the order of each epoch; None keeps the order of the rows.
         vary: The augmentation, or None.
-        epoch: Set at the beginning of each epoch.
+        epoch: Of which `batch` gives the batches; `begin_epoch` says so.
         waited: Seconds that `batch` has waited for a batch that was not ready.
     """
 
@@ -66,9 +69,9 @@ class Feed:
     batch_size: int
     seed: int | None = None
     vary: Vary | None = None
-    epoch: int = 0
-    waited: float = 0.0
-    _ready: dict[tuple[int, int], "Future[tuple[Any, ...]]"] = field(default_factory=dict)
+    epoch: int = field(default=0, init=False)
+    waited: float = field(default=0.0, init=False)
+    _ready: dict[tuple[int, int], "Future[tuple[Any, ...]]"] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -79,6 +82,10 @@ class Feed:
 
     def __len__(self) -> int:
         return count_batches(len(self.examples), self.batch_size)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """From here on, `batch` gives the batches of this epoch, from 0."""
+        self.epoch = epoch
 
     def batch(self, index: int) -> tuple[Any, ...]:
         """(pixels, targets) or (pixels, targets, weights) of batch `index` of the epoch."""
@@ -132,6 +139,39 @@ class Feed:
             self._pool.shutdown()
 
 
+@dataclass(frozen=True)
+class Feeds:
+    """What a training is fed with; `validation` is None where there are no validation images."""
+
+    training: Feed
+    validation: Feed | None = None
+
+    def close(self) -> None:
+        """Let go of their threads."""
+        self.training.close()
+        if self.validation is not None:
+            self.validation.close()
+
+
+def make_feeds(config: Config, prepared: Prepared) -> Feeds:
+    """The batches of the training images, and of the validation images where there are any."""
+    settings, classes = config.train, prepared.classes
+    objective = make_objective(config, len(classes))
+
+    def examples(split: Split, weighted: bool) -> Examples:
+        weights = class_weights(settings.class_weight, classes, split.labels) if weighted else None
+        return Examples(prepared.pixels, split.rows, split.labels, objective, weights)
+
+    learned, held_out = prepared.split(TRAIN), prepared.split(VALIDATION)
+    assert learned is not None
+    training = examples(learned, weighted=True)
+    vary = augmenter(config.augment, config.seed, training.image, len(training))
+    return Feeds(
+        Feed(training, settings.batch_size, config.seed, vary),
+        Feed(examples(held_out, weighted=False), settings.batch_size) if held_out is not None else None,
+    )
+
+
 def as_keras_dataset(feed: Feed) -> Any:
     """A feed in the form that fit() takes: a tf.data.Dataset on TensorFlow, else a keras.utils.PyDataset."""
     import keras
@@ -164,22 +204,3 @@ def _tensorflow_dataset(feed: Feed) -> Any:
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.apply(tf.data.experimental.assert_cardinality(len(feed))).prefetch(2).with_options(options)
-
-
-def channel_statistics(pixels: Image, rows: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over some images, in pixel values 0..255.
-
-    Args:
-        pixels: uint8 (images, height, width, channels).
-        rows: The images to take.
-    """
-    total = np.zeros(pixels.shape[-1])
-    squares = np.zeros(pixels.shape[-1])
-    for start in range(0, len(rows), 512):
-        values = pixels[rows[start : start + 512]].reshape(-1, pixels.shape[-1]).astype(np.float64)
-        total += values.sum(axis=0)
-        squares += np.square(values).sum(axis=0)
-    count = len(rows) * int(np.prod(pixels.shape[1:3]))
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
-    return tuple(mean.tolist()), tuple(np.maximum(deviation, 1.0).tolist())

@@ -1,85 +1,197 @@
-"""What comes after the fit: the best weights exported, compared and scored."""
+"""What comes after the fit: the best weights exported, compared and scored, and what the run was made with."""
 
+import hashlib
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.architecture import Plan
-from cnnctl.data.cache.decoded import Decoded
-from cnnctl.data.decoder.images import ImageSpec
+from cnnctl.config import Config
+from cnnctl.config.dump import to_yaml
+from cnnctl.data.catalog import image_spec
+from cnnctl.data.prepare import Prepared, Split
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
+from cnnctl.errors import EXIT_INTERRUPTED, DiskError, InterruptedTrainingError
 from cnnctl.evaluation.evaluate import Evaluation, save_evaluation
-from cnnctl.inference.model import load_classifier
-from cnnctl.models.build import Scaling, build_network
+from cnnctl.inference.model import expand, load_classifier
+from cnnctl.models.backend import JAX
+from cnnctl.models.build import build_network
 from cnnctl.models.save import Parity, save_keras, save_onnx
-from cnnctl.runs import Run
 from cnnctl.system import files
-from cnnctl.training.callbacks import Record
-from cnnctl.training.inputs import Split
+from cnnctl.system.cores import available_cores
+from cnnctl.training.feeding import Feed
+from cnnctl.training.network import Network
+from cnnctl.training.record import TrainingRecord
+from cnnctl.training.request import TrainRequest
+from cnnctl.version import __version__
 
 _PREDICTION_BATCH = 256
 
+_PACKAGES = (
+    "keras",
+    "tensorflow",
+    "jax",
+    "numpy",
+    "opencv-python-headless",
+    "onnx",
+    "onnxruntime",
+    "tf2onnx",
+    "jax2onnx",
+)
 
-def save_best(run: Run, plan: Plan, scaling: Scaling, history: Record) -> Any:
+
+def save_best(record: TrainingRecord, network: Network) -> Any:
     """model.keras of a run: the network that is saved, in float32, with the best weights so far. Returns it."""
-    model = build_network(plan, scaling, "float32")
-    model.set_weights(history.best_weights)
-    save_keras(model, run)
+    model = build_network(network.plan, network.scaling, "float32")
+    model.set_weights(record.best_weights)
+    save_keras(model, record.run)
     return model
 
 
-def export_and_score(
-    run: Run, model: Any, spec: ImageSpec, splits: dict[str, Split], decoded: Decoded
-) -> tuple[Evaluation, Parity]:
-    """model.onnx, metrics.json and what belongs to it.
+def keep_best(record: TrainingRecord, network: Network) -> str:
+    """`save_best` of a training that does not come to its end; what is said of it."""
+    save_best(record, network)
+    return f"the weights of epoch {record.best_epoch}, the best so far, are in {record.run.keras_model}"
+
+
+@contextmanager
+def resumable(record: TrainingRecord, network: Network, epochs: int, resume_line: str) -> Iterator[None]:
+    """A block whose interruption, or want of disk space, is an error that says what was kept and how to resume.
 
     Args:
-        run: Has its classes, its split and model.keras.
-        model: Of `save_best`.
-        spec: How the images were made.
-        splits: The images.
-        decoded: Their pixels.
+        record: The run's.
+        network: What trains.
+        epochs: As many as are to be trained.
+        resume_line: Resumes the run.
     """
-    name = next(name for name in (VALIDATION, TEST, TRAIN) if name in splits)
-    rows = splits[name].rows
-    parity, probabilities = save_onnx(model, run, spec, run.read_classes(), decoded.pixels, rows, name)
-    return _evaluate(run, spec, splits, decoded, model, parity, probabilities), parity
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        message = _interruption_message(record, network, epochs)
+        code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
+        raise InterruptedTrainingError(message, f"resume with: {resume_line}", code) from None
+    except DiskError as error:
+        raise DiskError(error.message, f"{error.hint}; then resume with: {resume_line}") from None
 
 
-def _evaluate(
-    run: Run,
-    spec: ImageSpec,
-    splits: dict[str, Split],
-    decoded: Decoded,
-    model: Any,
-    parity: Parity,
-    compared: NDArray[np.float32],
-) -> Evaluation:
-    """Score validation and test, the last of them as the run's own figures, by model.onnx where it was kept."""
+def _interruption_message(record: TrainingRecord, network: Network, epochs: int) -> str:
+    """What an interruption leaves; the best weights so far go into model.keras."""
+    if record.stopped or record.committed >= epochs:
+        return "interrupted after the last epoch, before the run was complete"
+    message = f"interrupted in epoch {record.committed + 1} of {epochs}, which will be repeated"
+    return f"{message}; {keep_best(record, network)}" if record.best_epoch else message
+
+
+def export_and_score(
+    record: TrainingRecord, network: Network, config: Config, prepared: Prepared
+) -> tuple[Evaluation, Parity]:
+    """model.keras, model.onnx, metrics.json and what belongs to it.
+
+    Args:
+        record: Of a run that has its classes and its split.
+        network: What was trained.
+        config: Says how the images were made.
+        prepared: The images.
+    """
+    model, run, spec = save_best(record, network), record.run, image_spec(config.data.image)
+    splits = {name: one for name in (VALIDATION, TEST, TRAIN) if (one := prepared.split(name)) is not None}
+    name, compared = next(iter(splits.items()))
+    parity, probabilities = save_onnx(model, run, spec, run.read_classes(), prepared.pixels, compared.rows, name)
     files.write_json(run.metrics, {"onnx": parity.to_json()})
-    scored = [split for split in (VALIDATION, TEST) if split in splits] or [TRAIN]
+
     classifier = load_classifier(run) if parity.written else None
     evaluation = None
+    scored = [split for split in (VALIDATION, TEST) if split in splits] or [TRAIN]
     for split in scored:
-        rows = splits[split].rows
-        batches = (np.asarray(decoded.pixels[rows[at : at + _PREDICTION_BATCH]]) for at in _starts(rows))
-        if split == parity.split:
-            probabilities = compared
-        elif classifier is not None:
-            probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches])
-        else:
-            from cnnctl.inference.model import expand
-
-            probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
+        if split != name:
+            batches = _batches(prepared, splits[split])
+            if classifier is not None:
+                probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches])
+            else:
+                probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
         paths, _ = run.read_split(split)
-        is_main = split == scored[-1]
+        is_main = split == scored[-1]  # the run's own figures
         evaluation = save_evaluation(
             run, split, paths, splits[split].labels, probabilities, spec, is_main, draws=is_main
         )
     assert evaluation is not None
-    return evaluation
+    return evaluation, parity
 
 
-def _starts(rows: NDArray[np.int64]) -> range:
-    return range(0, len(rows), _PREDICTION_BATCH)
+def _batches(prepared: Prepared, split: Split) -> Iterator[NDArray[np.uint8]]:
+    for start in range(0, len(split.rows), _PREDICTION_BATCH):
+        yield np.asarray(prepared.pixels[split.rows[start : start + _PREDICTION_BATCH]])
+
+
+def write_environment(
+    request: TrainRequest,
+    config: Config,
+    network: Network,
+    record: TrainingRecord,
+    feed: Feed,
+    data_hash: str,
+    until_trained: float,
+) -> None:
+    """environment.json of a run: with what, on what, from what, and how long it took.
+
+    `waiting_for_data` are the seconds in which a step waited for its batch; known on JAX, whose loop asks for batches
+    one by one. Seconds are of the last command, which may have gone on from a checkpoint.
+
+    Args:
+        request: What was asked for.
+        config: The resolved config.
+        network: What was trained.
+        record: How it went.
+        feed: The training batches.
+        data_hash: Of the images.
+        until_trained: Seconds from the start of the command to the end of the fit.
+    """
+    import keras
+
+    device, backend = network.device, keras.backend.backend()
+    total = time.perf_counter() - request.begun
+    now = datetime.now(UTC)
+    files.write_json(
+        record.run.environment,
+        {
+            "cnnctl": __version__,
+            "versions": _versions(),
+            "backend": backend,
+            "device": {"kind": device.kind, "name": device.name},
+            "precision": {"policy": device.precision, "reason": device.reason},
+            "deterministic": device.deterministic,
+            "threads": available_cores(),
+            "seed": config.seed,
+            "command": list(request.command),
+            "config_hash": hashlib.blake2b(to_yaml(config).encode(), digest_size=16).hexdigest(),
+            "data_hash": data_hash,
+            "epochs": len(record.history),
+            "best_epoch": record.best_epoch,
+            "resumed_after_epoch": record.begin.epoch if record.begin is not None else None,
+            "started": datetime.fromtimestamp(now.timestamp() - total, UTC).isoformat(timespec="seconds"),
+            "finished": now.isoformat(timespec="seconds"),
+            "seconds": {
+                "until_trained": round(until_trained, 3),
+                "total": round(total, 3),
+                "waiting_for_data": round(feed.waited, 3) if backend == JAX else None,
+            },
+        },
+    )
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

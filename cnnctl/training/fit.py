@@ -1,19 +1,24 @@
-"""Compile and fit: the loss, the optimizer, the loop and its callbacks."""
+"""Compile and fit: the loss, the optimizer, the loop and its callbacks; begun or resumed."""
 
 from typing import Any
 
 from cnnctl.architecture import Plan
 from cnnctl.config import Config
-from cnnctl.config.training import ReduceOnPlateau
+from cnnctl.config.training import Constant, Exponential, ReduceOnPlateau
 from cnnctl.errors import DivergedError
 from cnnctl.models.backend import JAX
-from cnnctl.runs import Run
+from cnnctl.models.devices import FLOAT32
 from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.watcher import Watcher
-from cnnctl.training.callbacks import LossError, Record, make_averages, make_callback
-from cnnctl.training.checkpointing import Commits, make_committer
-from cnnctl.training.feeding import Feed, as_keras_dataset
+from cnnctl.training.callbacks import LossError, make_bookkeeping, make_ema_callback
+from cnnctl.training.checkpointing import make_committer
+from cnnctl.training.feeding import Feeds, as_keras_dataset
+from cnnctl.training.finish import keep_best
+from cnnctl.training.memory import is_out_of_memory, memory_error, total_memory
+from cnnctl.training.network import Network
 from cnnctl.training.optimizers import make_optimizer
+from cnnctl.training.record import TrainingRecord
+from cnnctl.training.resume import is_trained, machine_warnings
 from cnnctl.training.schedules import learning_rates
 
 MOST_STEPS_AT_ONCE = 32
@@ -24,30 +29,64 @@ _DIVERGED = "lower the learning_rate or clip the gradients (clipnorm: 1); batch_
 
 
 def fit(
-    model: Any,
-    config: Config,
-    training: Feed,
-    validation: Feed | None,
-    run: Run,
-    watcher: Watcher,
-    record: Record,
-    commits: Commits | None = None,
-    interrupts: Interrupts | None = None,
-    steps_per_execution: int = 1,
+    network: Network, config: Config, feeds: Feeds, record: TrainingRecord, watcher: Watcher, interrupts: Interrupts
 ) -> None:
-    """Train a model; its best weights are in the record (averages, where they are kept), not in the model.
+    """Fit, or resume a fit; its best weights are in the record (averages, where they are kept), not in the model.
 
     Args:
-        model: From build_network.
+        network: What trains.
         config: Its train section says how.
-        training: The training batches.
-        validation: The validation batches, or None: then the last epoch is the best.
-        run: Gets history.csv after every epoch.
-        watcher: Hears of every step and epoch.
+        feeds: The batches; without validation the last epoch is the best.
         record: Filled epoch by epoch, so that it is of use when the training is interrupted.
-        commits: Where the state is kept at the end of each epoch, and from where it goes on; None keeps nothing.
+        watcher: Hears of every step and epoch.
         interrupts: May stop it between two executions.
-        steps_per_execution: Steps of an execution, of `steps_at_once`; TensorFlow goes through them without Python.
+
+    Raises:
+        DivergedError: the loss became NaN or infinite; the message says what was kept.
+        MachineError: memory ran out.
+        Interrupt: a signal came in.
+    """
+    epochs = config.train.epochs
+    if record.begin is None:
+        watcher.note(f"training {len(feeds.training.examples):,} images, {epochs} epochs, into {record.run.path}")
+    else:
+        record.write_history()
+        _say_resumed(config, record, watcher)
+        if is_trained(record.begin, epochs):
+            return
+
+    try:
+        fit_model(network, config, feeds, record, watcher, interrupts)
+    except DivergedError as error:
+        if not record.best_epoch:
+            raise
+        raise DivergedError(f"{error.message}; {keep_best(record, network)}", error.hint) from None
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        device = network.device
+        size = 4 if device.precision == FLOAT32 else 2
+        raise memory_error(network.plan, config.train, total_memory(device.kind), size) from error
+
+
+def _say_resumed(config: Config, record: TrainingRecord, watcher: Watcher) -> None:
+    """Where a training is resumed, and why it may not be what an uninterrupted one would have been."""
+    begin, epochs, schedule = record.begin, config.train.epochs, config.train.schedule
+    assert begin is not None
+    watcher.note(f"going on after epoch {begin.epoch} of {epochs}, in {record.run.path}")
+    for warning in machine_warnings(begin, record.facts["machine"]):
+        watcher.note(f"warning: {warning}")
+
+    before = begin.state["config"]["train"]["epochs"]
+    is_planned = not isinstance(schedule, Constant | ReduceOnPlateau | Exponential)
+    if is_planned and before != epochs and not is_trained(begin, epochs):
+        watcher.note(f"warning: the learning rates so far were planned for {before} epochs; from here on for {epochs}")
+
+
+def fit_model(
+    network: Network, config: Config, feeds: Feeds, record: TrainingRecord, watcher: Watcher, interrupts: Interrupts
+) -> None:
+    """Keras' fit, from where the record is; arguments as of `fit`.
 
     Raises:
         DivergedError: the loss became NaN or infinite; the record has what was good before.
@@ -55,9 +94,7 @@ def fit(
     """
     import keras
 
-    interrupts = interrupts or Interrupts()
-
-    settings = config.train
+    model, settings, training = network.model, config.train, feeds.training
     rates = learning_rates(settings.schedule, settings.optimizer.learning_rate, settings.epochs, len(training))
     objective = training.examples.objective
     on_jax = keras.backend.backend() == JAX
@@ -66,23 +103,24 @@ def fit(
         loss=objective.keras_loss(),
         metrics=[objective.keras_accuracy()],
         jit_compile=on_jax,
-        steps_per_execution=1 if on_jax else steps_per_execution,
+        steps_per_execution=1 if on_jax else steps_at_once(network.plan, settings.batch_size, len(training)),
     )
+
     planned = None if isinstance(settings.schedule, ReduceOnPlateau) else rates
     callbacks = [
-        *([make_averages()] if settings.ema is not None else []),  # first, so that the others see the averages
-        make_callback(record, run, training, settings.epochs, watcher, planned, interrupts),
+        *([make_ema_callback()] if settings.ema is not None else []),  # first, so that the others see the averages
+        make_bookkeeping(record, training, settings.epochs, planned, watcher, interrupts),
         *_stopping(config),
     ]
-    if commits is not None:
-        callbacks.append(make_committer(commits, record, callbacks))
+    callbacks.append(make_committer(record, callbacks))
+
     try:
         with interrupts.deferred():
             model.fit(
                 as_keras_dataset(training),
                 epochs=settings.epochs,
-                initial_epoch=commits.begin.epoch if commits is not None and commits.begin is not None else 0,
-                validation_data=as_keras_dataset(validation) if validation is not None else None,
+                initial_epoch=record.committed,
+                validation_data=as_keras_dataset(feeds.validation) if feeds.validation is not None else None,
                 callbacks=callbacks,
                 shuffle=False,
                 verbose=0,
@@ -90,15 +128,13 @@ def fit(
     except LossError as error:
         raise DivergedError(f"training diverged: {error}", _DIVERGED) from None
     finally:
-        for feed in (training, validation):
-            if feed is not None:
-                feed.close()
+        feeds.close()
     if not record.best_epoch:
         raise DivergedError("training diverged: no epoch has a finite validation loss", _DIVERGED)
 
 
 def steps_at_once(plan: Plan, batch_size: int, steps: int) -> int:
-    """How many steps TensorFlow takes at once.
+    """How many steps TensorFlow takes at once, without Python in between.
 
     Args:
         plan: The network; a training step takes about 6 operations for each of its multiply-adds.

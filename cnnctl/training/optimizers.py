@@ -54,7 +54,7 @@ def _makers() -> Any:
     import keras
 
     if keras.backend.backend() == TENSORFLOW:
-        from cnnctl.training import fused_optimizers
+        from cnnctl.models import fused_optimizers
 
         return fused_optimizers
     return keras.optimizers

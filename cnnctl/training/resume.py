@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cnnctl.config import Config
 from cnnctl.config.dump import leaves, to_plain
-from cnnctl.data.catalog import Catalog
+from cnnctl.data.prepare import Prepared
 from cnnctl.errors import DataError, RunError, UsageError
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import Checkpoint, newest
@@ -26,8 +26,6 @@ _FREE = ("name", "data.cache", "train.loggers")
 
 _NAMED = 5
 """Images that are named of each kind of difference."""
-
-Digests = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -127,53 +125,44 @@ def _written(values: Mapping[str, Any], path: str) -> str:
     return json.dumps(values[path], ensure_ascii=False) if path in values else "not set"
 
 
-def listing_hash(catalog: Catalog, digests: Digests) -> str:
-    """A hash over every image in its order: path, label, split and contents.
-
-    Args:
-        catalog: The images.
-        digests: uint8 (images, 16), of their contents, in the catalog's order.
-    """
+def listing_hash(prepared: Prepared) -> str:
+    """A hash over every image in its order: path, label, split and contents."""
     state = hashlib.blake2b(digest_size=16)
-    for row, digest in zip(_rows(catalog), digests, strict=True):
+    for row, digest in zip(prepared.listing(), prepared.digests, strict=True):
         state.update("\0".join(row).encode("utf-8", "surrogateescape") + b"\0" + digest.tobytes())
     return state.hexdigest()
 
 
-def write_digests(run: Run, digests: Digests) -> None:
-    """Keep what each image of split.csv held."""
+def write_digests(run: Run, digests: NDArray[np.uint8]) -> None:
+    """Keep what each image of split.csv held: uint8 (images, 16)."""
     files.write_bytes(_digests_file(run), digests.tobytes())
 
 
-def insist_on_data(run: Run, checkpoint: Checkpoint, catalog: Catalog, digests: Digests) -> None:
+def insist_on_data(run: Run, checkpoint: Checkpoint, prepared: Prepared) -> None:
     """Raises:
     DataError: the images, their labels or their splits are not those of the checkpoint; the differences are named.
     """
-    if listing_hash(catalog, digests) == checkpoint.state["data"]:
+    if listing_hash(prepared) == checkpoint.state["data"]:
         return
-    told = "\n  ".join(_differences(run, catalog, digests)) or "their order"
+    told = "\n  ".join(_differences(run, prepared)) or "their order"
     raise DataError(
         f"the images are not those that {run.path} was trained on:\n  {told}",
         "put them back, or train anew with another --output DIR",
     )
 
 
-def _rows(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
-    frame = catalog.frame
-    return zip(frame.path, frame.label, frame.split, strict=True)
-
-
 def _digests_file(run: Run) -> Path:
     return run.checkpoints / "digests.bin"
 
 
-def _differences(run: Run, catalog: Catalog, digests: Digests) -> list[str]:
+def _differences(run: Run, prepared: Prepared) -> list[str]:
     """What a user can see of a difference: images that are new, gone, changed, or elsewhere."""
+    digests = prepared.digests
     before = [(row["path"], row["label"], row["split"]) for row in files.read_csv(run.need(run.split))]
     kept = _digests_file(run)
     contents = np.frombuffer(kept.read_bytes() if kept.is_file() else b"", np.uint8).reshape(-1, digests.shape[1])
     there = {path: (label, split) for path, label, split in before}
-    here = {path: (label, split) for path, label, split in _rows(catalog)}
+    here = {path: (label, split) for path, label, split in prepared.listing()}
     lines = [
         _named("new", [path for path in here if path not in there]),
         _named("gone", [path for path in there if path not in here]),
@@ -181,7 +170,7 @@ def _differences(run: Run, catalog: Catalog, digests: Digests) -> list[str]:
     ]
     if len(contents) == len(before):
         held = {path: row.tobytes() for (path, _, _), row in zip(before, contents, strict=True)}
-        now = ((row[0], digest.tobytes()) for row, digest in zip(_rows(catalog), digests, strict=True))
+        now = ((row[0], digest.tobytes()) for row, digest in zip(prepared.listing(), digests, strict=True))
         lines.append(_named("changed", [path for path, digest in now if held.get(path, digest) != digest]))
     moved = Counter((there[path][1], here[path][1]) for path in here if path in there)
     lines += [f"{count:,} moved from {a} to {b}" for (a, b), count in moved.items() if a != b]

@@ -1,43 +1,46 @@
-"""The whole of a training: checked config and images in, a complete run directory out."""
+"""A training, as `cnnctl train` and the Python API ask for it: a config and images in, a complete run directory out."""
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from cnnctl.checks import Findings
+from cnnctl.architecture import Plan
+from cnnctl.architecture.cost import training_bytes
+from cnnctl.checks import Findings, check
 from cnnctl.config import Config
 from cnnctl.config.dump import to_plain, to_yaml
 from cnnctl.data.cache.decoded import contents_hash
-from cnnctl.data.catalog import Catalog, image_spec
+from cnnctl.data.catalog import Catalog
+from cnnctl.data.listing import describe_left_out
+from cnnctl.data.prepare import Prepared, prepare
 from cnnctl.data.split import VALIDATION
-from cnnctl.errors import EXIT_INTERRUPTED, DiskError, InterruptedTrainingError, MachineError
+from cnnctl.errors import ConfigError, MachineError
 from cnnctl.evaluation.evaluate import Evaluation
 from cnnctl.evaluation.plots.write import write_curves
+from cnnctl.formatting import size
+from cnnctl.layers.notation import format_shape
 from cnnctl.models.backend import TENSORFLOW, KerasImport, title
-from cnnctl.models.build import build_network
 from cnnctl.models.devices import Device, choose_device
 from cnnctl.models.save import Parity
 from cnnctl.runs import Run, create_run
-from cnnctl.runs.directory import mark_latest, own
+from cnnctl.runs.checkpoints import Checkpoint
+from cnnctl.runs.directory import mark_latest, own, refuse_occupied
 from cnnctl.system import files
 from cnnctl.system.interrupts import Interrupts
-from cnnctl.system.locks import Lock
 from cnnctl.system.stderr import Capture
 from cnnctl.system.watcher import Watcher
 from cnnctl.tracking.tracker import RunStarted, finished, make_trackers
-from cnnctl.training.callbacks import Record
-from cnnctl.training.checkpointing import Commits
-from cnnctl.training.environment import write_environment
-from cnnctl.training.finish import export_and_score, save_best
-from cnnctl.training.inputs import make_feeds, scaling_of, split_rows
-from cnnctl.training.learn import Network, interruption_message, learn
-from cnnctl.training.request import Task
-from cnnctl.training.resume import Digests, insist_on_data, listing_hash, write_digests
+from cnnctl.training.feeding import make_feeds
+from cnnctl.training.finish import export_and_score, resumable, write_environment
+from cnnctl.training.fit import fit
+from cnnctl.training.network import Network, build
+from cnnctl.training.record import TrainingRecord
+from cnnctl.training.request import TrainRequest
+from cnnctl.training.resume import ResumedRun, insist_on_data, listing_hash, take_up, write_digests
 from cnnctl.training.warm_start import describe_taken, read_start, take_weights
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -54,94 +57,164 @@ class Trained:
 
     run: Run
     evaluation: Evaluation
-    record: Record
+    record: TrainingRecord
     parity: Parity
     seconds: float
 
 
-def train(
-    task: Task,
-    findings: Findings,
-    keras_import: KerasImport,
-    watcher: Watcher,
-    capture: Capture,
-    interrupts: Interrupts | None = None,
-) -> Trained:
-    """Train what was checked.
+@dataclass(frozen=True)
+class Complete:
+    """A run that was to be resumed, and of which nothing was left to train."""
+
+    run: Run
+
+
+def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts: Interrupts) -> Trained | Complete:
+    """Check, train and evaluate what is asked for.
 
     Args:
-        task: What is wanted.
-        findings: Of checks.check, without problems, with the images decoded.
-        keras_import: Under way since before the images were decoded.
+        request: What is wanted.
         watcher: Hears how it goes.
         capture: Holds descriptor 2; moved into the run's log.txt.
         interrupts: The signals of the process.
 
     Raises:
+        ConfigError: with every mistake of the config and of its data; nothing was written.
+        UsageError: the run directory is in use for something else, or the run is of another config.
         MachineError: no such device, memory ran out, or the run cannot be written.
         DataError: the images are not those of the run to resume.
         DivergedError: the loss became NaN or infinite; the best weights before are in the run.
         InterruptedTrainingError: by a signal.
     """
-    assert findings.plan is not None
-    assert findings.catalog is not None
-    assert findings.decoded is not None
-    plan, catalog, decoded = findings.plan, findings.catalog, findings.decoded
-    interrupts = interrupts or Interrupts()
-    watcher.busy(f"loading {title(keras_import.backend)}")
-    keras_import.wait()
-    device = _choose_device(task.config, keras_import.backend, watcher)
-    digests = decoded.digests[catalog.frame.index.to_numpy()]
-    if task.begin is not None:
-        assert task.taken_up is not None
-        insist_on_data(task.taken_up.run, task.begin, catalog, digests)
-    scaling = scaling_of(task.config, catalog, decoded)
-    model = build_network(plan, scaling, device.precision, task.config.seed, trains=True)
-    config = _begin_weights(task, model, catalog.classes, watcher)
-    run, lock = _take_run(task)
-    record = Record(monitor=config.train.best if VALIDATION in set(catalog.frame.split) else None)
-    record.committed = task.begin.epoch if task.begin is not None else 0
-    trackers = make_trackers(config.train.loggers, watcher.note)
+    findings = _check(request)
+    config, plan = request.config, findings.plan
+    assert plan is not None
+    with ExitStack() as stack:
+        resumed = _take_up(request, watcher, stack)
+        if resumed is not None and resumed.is_complete:
+            mark_latest(resumed.run)
+            return Complete(resumed.run)
+        checkpoint = resumed.checkpoint if resumed is not None else None
+
+        # Prepare the images, while Keras is imported.
+        _describe_data(findings.catalog, watcher)
+        keras_import = KerasImport(config.train, config.deterministic is True)
+        stack.callback(keras_import.join)
+        prepared = _prepare(request, findings, watcher)
+        del findings  # it has the names of all images
+
+        # Build the network.
+        device = _choose_device(config, keras_import, watcher, capture)
+        if resumed is not None and checkpoint is not None:
+            insist_on_data(resumed.run, checkpoint, prepared)
+        network = build(config, plan, prepared, device)
+        config = _initial_weights(config, checkpoint, network, prepared.classes, watcher)
+
+        # Begin the run: what it is made from is written, and a training that stops from here on can be resumed.
+        facts = _facts(request, config, network, keras_import.backend, prepared)
+        run = resumed.run if resumed is not None else _create_run(request, stack)
+        monitor = config.train.best if prepared.split(VALIDATION) is not None else None
+        trackers = make_trackers(config.train.loggers, watcher.note)
+        record = TrainingRecord(run, monitor, facts, checkpoint, trackers)
+        stack.enter_context(resumable(record, network, config.train.epochs, request.resume_line(run)))
+        stack.enter_context(trackers.ending_on_error())
+        stack.enter_context(interrupts.leaving_with(f"left at once; resume with: {request.resume_line(run)}"))
+        _write_inputs(run, config, prepared)
+        with files.writing(run.log):
+            capture.attach(run.log)
+        data_hash = contents_hash(prepared.digests, prepared.label_names())
+        prepared = prepared.without_paths()  # split.csv has them: in memory they would grow with the number of images
+        trackers.begin(RunStarted(run, config, list(record.history), facts["machine"]))
+
+        # Feed and fit.
+        feeds = make_feeds(config, prepared)
+        fit(network, config, feeds, record, watcher, interrupts)
+        until_trained = time.perf_counter() - request.begun
+
+        # Keep the best weights, export them and judge them.
+        watcher.busy("exporting and evaluating")
+        evaluation, parity = export_and_score(record, network, config, prepared)
+        write_curves(run, record.best_epoch, config.train.epochs)
+        trackers.end(finished(run, run.read_metrics(), record.best_epoch))
+        write_environment(request, config, network, record, feeds.training, data_hash, until_trained)
+        _mark_latest(run, watcher)
+        return Trained(run, evaluation, record, parity, time.perf_counter() - request.begun)
+
+
+def _check(request: TrainRequest) -> Findings:
+    """What the config says, and the images that it names, without problems; not yet decoded."""
+    if request.output is not None and not request.resume:
+        refuse_occupied(request.output)
+    findings = check(request.loaded, lambda done, total: None, decode=False)
+    findings.raise_if_problems()
+    return findings
+
+
+def _take_up(request: TrainRequest, watcher: Watcher, stack: ExitStack) -> ResumedRun | None:
+    """The run to resume, ours until the stack unwinds; None where a new one is begun."""
+    if not request.resume or request.output is None:
+        return None
+    resumed = take_up(request.output, request.config, watcher.note)
+    if resumed is not None:
+        stack.callback(resumed.lock.release, remove=True)
+    return resumed
+
+
+def _create_run(request: TrainRequest, stack: ExitStack) -> Run:
+    """A new run, ours until the stack unwinds."""
+    run = create_run(request.config.name or "run", request.output)
+    stack.callback(own(run).release, remove=True)
+    return run
+
+
+def _prepare(request: TrainRequest, findings: Findings, watcher: Watcher) -> Prepared:
+    """The images, decoded; what is odd about them and about the network is told."""
+    config, plan, catalog = request.config, findings.plan, findings.catalog
+    assert plan is not None
+    assert catalog is not None
+    waiting = partial(watcher.busy, "another process is decoding these images; waiting for it")
+    prepared = prepare(config.data, catalog, partial(watcher.progress, "decoding"), waiting, request.strict)
+    if prepared.problems:
+        raise ConfigError(prepared.problems)
+
+    for warning in (*findings.warnings, *prepared.warnings):
+        between = "\n  hint: " if "\n" in warning.message else "; "
+        watcher.note(f"warning: {warning.message}{between}{warning.hint}")
+    _describe_network(config, plan, watcher)
+    return prepared
+
+
+def _describe_data(catalog: Catalog | None, watcher: Watcher) -> None:
+    assert catalog is not None
+    for split, counts in catalog.counts().items():
+        each = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        if len(counts) > 12:
+            each = f"{min(counts.values()):,} to {max(counts.values()):,} each"
+        watcher.note(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes ({each})")
+    left_out = describe_left_out(catalog.left_out)
+    if left_out:
+        watcher.note(left_out)
+
+
+def _describe_network(config: Config, plan: Plan, watcher: Watcher) -> None:
+    memory = training_bytes(plan, config.train.batch_size, config.train.optimizer, config.train.ema is not None)
+    watcher.note(
+        f"network: {len(plan.layers)} layers, {plan.total_params:,} parameters, {plan.multiply_adds:,} multiply-adds "
+        f"an image of {format_shape(plan.input_shape)}, about {size(memory)} a training step"
+    )
+
+
+def _choose_device(config: Config, keras_import: KerasImport, watcher: Watcher, capture: Capture) -> Device:
+    """The device that trains, once Keras is there; what a failed import printed is shown."""
+    backend = keras_import.backend
+    watcher.busy(f"loading {title(backend)}")
     try:
-        with trackers.ending_on_error():
-            interrupts.farewell = f"left at once; resume with: {task.resume_line(run)}"
-            _write_inputs(run, config, catalog, digests)
-            with files.writing(run.log):
-                capture.attach(run.log)
-            about = _about(task, config, device, keras_import.backend, listing_hash(catalog, digests))
-            splits = split_rows(catalog)
-            data_hash = contents_hash(digests, catalog.frame.label.tolist())
-            classes = catalog.classes
-            findings.catalog = None  # split.csv has the names: in memory they would grow with the number of images
-            del catalog
-            trackers.begin(RunStarted(run, config, task.begin.state["history"] if task.begin else (), about["machine"]))
-            training, validation = make_feeds(config, classes, splits, decoded)
-            network = Network(model, plan, scaling, device)
-            commits = Commits(run, about, task.begin, trackers)
-            learn(network, config, training, validation, record, watcher, commits, interrupts)
-            seconds = time.perf_counter() - task.begun
-            watcher.busy("exporting and evaluating")
-            bare = save_best(run, plan, scaling, record)
-            evaluation, parity = export_and_score(run, bare, image_spec(config.data.image), splits, decoded)
-            write_curves(run, record.best_epoch, config.train.epochs)
-            trackers.end(finished(run, run.read_metrics(), record.best_epoch))
-            write_environment(run, config, data_hash, device, keras_import.backend, record, training, task, seconds)
-        try:
-            mark_latest(run)
-        except MachineError as error:
-            watcher.note(f"warning: {error.message}")
-        return Trained(run, evaluation, record, parity, time.perf_counter() - task.begun)
-    except KeyboardInterrupt as stop:
-        what = interruption_message(run, config, record, plan, scaling)
-        code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
-        raise InterruptedTrainingError(what, f"resume with: {task.resume_line(run)}", code) from None
-    except DiskError as error:
-        raise DiskError(error.message, f"{error.hint}; then resume with: {task.resume_line(run)}") from None
-    finally:
-        lock.release(remove=True)
+        keras_import.wait()
+    except MachineError as error:
+        if isinstance(error.__cause__, ImportError):
+            print(capture.text(), file=capture.terminal, end="")
+        raise
 
-
-def _choose_device(config: Config, backend: str, watcher: Watcher) -> Device:
     device = choose_device(config.train.device, config.train.precision, config.deterministic, backend)
     watcher.note(f"device: {device.name}, by {title(backend)}")
     watcher.note(f"precision: {device.precision} ({device.reason})")
@@ -152,40 +225,41 @@ def _choose_device(config: Config, backend: str, watcher: Watcher) -> Device:
     return device
 
 
-def _begin_weights(task: Task, model: Any, classes: Sequence[str], watcher: Watcher) -> Config:
-    """Give the model the weights of train.initial_weights; the config, naming the file that they came from."""
-    config = task.config
+def _initial_weights(
+    config: Config, checkpoint: Checkpoint | None, network: Network, classes: Sequence[str], watcher: Watcher
+) -> Config:
+    """Give the network the weights of train.initial_weights; the config, naming the file that they came from."""
     if config.train.initial_weights is None:
         return config
-    if task.begin is not None:
-        source = str(task.begin.state["start"])
+    if checkpoint is not None:
+        source = str(checkpoint.state["start"])
     else:
         start = read_start(config.train.initial_weights)
-        watcher.note(describe_taken(start, take_weights(model, start, classes)))
+        watcher.note(describe_taken(start, take_weights(network.model, start, classes)))
         source = str(start.source)  # runs/NAME may mean a newer run tomorrow
     return config.model_copy(update={"train": config.train.model_copy(update={"initial_weights": source})})
 
 
-def _take_run(task: Task) -> tuple[Run, Lock]:
-    if task.taken_up is not None:
-        return task.taken_up.run, task.taken_up.lock
-    run = create_run(task.config.name or "run", task.output)
-    return run, own(run)
-
-
-def _about(task: Task, config: Config, device: Device, backend: str, data: str) -> dict[str, Any]:
+def _facts(request: TrainRequest, config: Config, network: Network, backend: str, prepared: Prepared) -> dict[str, Any]:
     """What a resume must agree with, or is told about."""
+    device = network.device
     return {
-        "config": to_plain(task.config),
+        "config": to_plain(request.config),
         "start": config.train.initial_weights,
-        "data": data,
+        "data": listing_hash(prepared),
         "machine": {"backend": backend, "device": device.name, "precision": device.precision},
     }
 
 
-def _write_inputs(run: Run, config: Config, catalog: Catalog, digests: Digests) -> None:
-    files.write_json(run.classes, list(catalog.classes))  # the first: by it a folder is known as a run
+def _write_inputs(run: Run, config: Config, prepared: Prepared) -> None:
+    files.write_json(run.classes, list(prepared.classes))  # the first: by it a folder is known as a run
     files.write_text(run.config, to_yaml(config))
-    frame: pd.DataFrame = catalog.frame
-    files.write_csv(run.split, ("path", "label", "split"), frame[["path", "label", "split"]].itertuples(index=False))
-    write_digests(run, digests)
+    files.write_csv(run.split, ("path", "label", "split"), prepared.listing())
+    write_digests(run, prepared.digests)
+
+
+def _mark_latest(run: Run, watcher: Watcher) -> None:
+    try:
+        mark_latest(run)
+    except MachineError as error:
+        watcher.note(f"warning: {error.message}")

@@ -28,7 +28,7 @@ def written(tmp_path: Path) -> Path:
 
 def test_a_file_is_what_the_command_reads(written: Path) -> None:
     config = cnnctl.load_config(str(written))
-    assert config == load(written).config
+    assert config == load(written)
     assert isinstance(config, cnnctl.Config)
     assert config.data.train == str(written.parent / "photos/train")
 

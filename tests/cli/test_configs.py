@@ -79,10 +79,10 @@ def test_trains_one_epoch_on_small_data(path: Path, tmp_path: Path) -> None:
     printed = json.loads(succeed("train", path, *settings, "--set", "train.epochs=1", "--json", cwd=tmp_path))
     run = tmp_path / printed["run"]
     assert printed["metrics"]["onnx"]["largest_difference"] < 1e-3
-    resolved = load(run / "config.yaml").config
+    resolved = load(run / "config.yaml")
     assert resolved is not None
     assert resolved.train.epochs == 1
-    assert resolved.model == load(path).config.model  # type: ignore[union-attr]
+    assert resolved.model == load(path).model
     if path.name == "csv-digits.yaml":
         answers = succeed("predict", tmp_path / "test.csv", "--format", "csv", cwd=tmp_path)
         rows = list(csv.DictReader(answers.splitlines()))

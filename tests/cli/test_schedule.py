@@ -48,7 +48,7 @@ def test_json_has_the_rate_of_every_step(tmp_path: Path) -> None:
     settings = ["--set", "train.epochs=5", "--set", "train.schedule={cosine: {warmup_epochs: 1.5}}"]
     settings += ["--set", "train.optimizer={adamw: {learning_rate: 0.004}}", "--set", "train.batch_size=128"]
     printed = json.loads(succeed("schedule", STRONG, "--images", "1000", "--json", *settings, cwd=tmp_path))
-    train = load(STRONG, settings[1::2]).config.train  # type: ignore[union-attr]
+    train = load(STRONG, settings[1::2]).train
     assert printed["steps_per_epoch"] == 8
     assert printed["learning_rates"] == learning_rates(train.schedule, 0.004, 5, 8).tolist()
     assert printed["learning_rates"][11] == pytest.approx(0.004)
@@ -61,7 +61,7 @@ def test_images_are_counted_in_the_data(digits_run: Trained, tmp_path: Path) -> 
     split = (digits_run.run / "split.csv").read_text().splitlines()
     images = sum(line.endswith(",train") for line in split)
     printed = json.loads(succeed("schedule", CONFIGS / "digits.yaml", "--json", cwd=tmp_path))
-    batch_size = load(CONFIGS / "digits.yaml").config.train.batch_size  # type: ignore[union-attr]
+    batch_size = load(CONFIGS / "digits.yaml").train.batch_size
     assert printed["steps_per_epoch"] == -(-images // batch_size)
     assert not (tmp_path / "runs").exists()
 

@@ -55,7 +55,7 @@ def compare(cases: list[dict[str, str]]) -> list[dict[str, Any]]:
     answers = []
     for case in cases:
         module = module_of(case["script"])
-        config = load(Path(case["config"])).config
+        config = load(Path(case["config"]))
         image = config.data.image
         shape = (image.height, image.width, image.channels)
         scaling = {"unit": UNIT, "symmetric": SYMMETRIC}.get(image.scaling)

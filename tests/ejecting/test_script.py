@@ -70,7 +70,7 @@ def write_scripts(folder: Path) -> list[dict[str, str]]:
     for name, text in texts().items():
         path = folder / f"{name}.yaml"
         path.write_text(text)
-        read = load(path).config
+        read = load(path)
         classes = [f"class {number}" for number in range(2 if read.output == "sigmoid" else read.classes or 3)]
         made = folder / f"{name}.py"
         made.write_text(script(read, classes).text)
@@ -96,7 +96,7 @@ def test_networks_are_those_of_the_configs(looked_at):
     folder, answers, _ = looked_at
     assert answers.keys() == texts().keys()
     for name, answer in answers.items():
-        read = load(folder / f"{name}.yaml").config
+        read = load(folder / f"{name}.yaml")
         shape = (read.data.image.height, read.data.image.width, read.data.image.channels)
         classes = 2 if read.output == "sigmoid" else read.classes or 3
         plan = make_plan(read.model, shape, classes, read.output)

@@ -37,8 +37,7 @@ def hand_made(folder: Path, photos: Path, classes: tuple[str, ...], output: str 
     items = "".join(f"  - {item}\n" for item in ITEMS)
     text = f"output: {output}\ndata: {{train: {photos}, image: {{height: 11, width: 12}}}}\nmodel:\n{items}"
     files.write_text(folder / "written.yaml", text)
-    config = load(folder / "written.yaml").config
-    assert config is not None
+    config = load(folder / "written.yaml")
     (folder / "written.yaml").unlink()
     files.write_text(run.config, to_yaml(config))
     files.write_json(run.classes, list(classes))

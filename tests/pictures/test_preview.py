@@ -23,7 +23,7 @@ model: [flatten]
 def prepared(tmp_path: Path, photos: Path, fit: str = "crop", steps: str = "", channels: int = 3):
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.format(photos=photos, fit=fit, steps=steps, channels=channels))
-    config = load(path).config
+    config = load(path)
     frame = make_catalog(config.data, config.seed).frame
     chosen = frame[frame.split == "train"]
     return config, chosen.path.tolist(), chosen.label.tolist()

@@ -34,8 +34,7 @@ def write_begun(folder: Path, assignments: Sequence[str] = (), epochs: Sequence[
     """
     run = Run(folder)
     files.write_text(folder / "written.yaml", text)
-    config = load(folder / "written.yaml", assignments).config
-    assert config is not None
+    config = load(folder / "written.yaml", assignments)
     (folder / "written.yaml").unlink()
     files.write_text(run.config, to_yaml(config))
     files.write_json(run.classes, ["cat", "dog"])

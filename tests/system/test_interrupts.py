@@ -16,10 +16,10 @@ DEAF = """\
 import hashlib, sys
 from cnnctl.system import interrupts
 interrupts.PATIENCE = 0.3
-with interrupts.caught(sys.stderr, lambda text: print(text, flush=True)) as signals, signals.deferred():
-    signals.farewell = "come back by: cnnctl train"
-    print("ready", flush=True)
-    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # native code, for minutes
+with interrupts.caught(sys.stderr, lambda text: print(text, flush=True)) as signals:
+    with signals.deferred(), signals.leaving_with("come back by: cnnctl train"):
+        print("ready", flush=True)
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # native code, for minutes
 """
 """A process whose main thread runs no Python for a long time."""
 

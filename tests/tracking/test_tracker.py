@@ -110,7 +110,7 @@ def test_a_server_needs_no_database_here(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_without_trackers_nothing_of_them_is_imported() -> None:
     program = (
-        "import sys; import cnnctl.training.launch, cnnctl.checks\n"
+        "import sys; import cnnctl.training.train, cnnctl.checks\n"
         "from cnnctl.tracking.tracker import make_trackers\n"
         "make_trackers((), print).epoch(1, {}); make_trackers(('tensorboard', 'mlflow'), print)\n"
         "print(sorted({'tensorboard', 'mlflow', 'sqlalchemy'} & set(sys.modules)))"

@@ -10,20 +10,19 @@ import numpy as np
 import pytest
 
 from cnnctl.architecture import Plan, make_plan
-from cnnctl.checks import check
 from cnnctl.config import Config, parse_config
-from cnnctl.models.backend import KerasImport
 from cnnctl.models.build import UNIT, Scaling, build_network
+from cnnctl.models.devices import Device
 from cnnctl.runs import Run
 from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Epoch
 from cnnctl.training import fit as fit_module
-from cnnctl.training.callbacks import Record
-from cnnctl.training.feeding import Examples, Feed
+from cnnctl.training.feeding import Examples, Feed, Feeds
+from cnnctl.training.network import Network
 from cnnctl.training.objective import Objective, make_objective
-from cnnctl.training.request import Task
-from cnnctl.training.resume import take_up
+from cnnctl.training.record import TrainingRecord
+from cnnctl.training.request import TrainRequest
 from cnnctl.training.train import Trained, train
 from tests.config.build import config, layers, with_model
 
@@ -89,6 +88,11 @@ class Listener:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def warnings(self) -> list[str]:
+        """Of the training itself; those of its data and of its network come before the network is described."""
+        begun = next(at for at, note in enumerate(self.notes) if note.startswith("network: "))
+        return [note for note in self.notes[begun:] if note.startswith("warning: ")]
+
     def busy(self, what: str) -> None:
         assert what
 
@@ -104,6 +108,12 @@ class Listener:
             self.interrupts.handle(signal.SIGINT, None)
 
 
+def on_this(model: Any) -> Network:
+    """A model that trains here; whatever its plan, TensorFlow takes as many steps at once as there may be."""
+    plan = make_plan(layers("flatten"), (1, 1, 1), 2, "softmax")
+    return Network(model, plan, UNIT, Device("cpu", "this one", "float32", "a test", True))
+
+
 def fitted(
     model: Any,
     chosen: Config,
@@ -111,20 +121,11 @@ def fitted(
     validation: Feed | None,
     folder: Path,
     watcher: Listener | None = None,
-) -> Record:
+) -> TrainingRecord:
     """Train a model in a folder; what came of it."""
-    record = Record(monitor=chosen.train.best if validation is not None else None)
-    steps_per_execution = max(1, min(8, len(training) // 4))
-    fit_module.fit(
-        model,
-        chosen,
-        training,
-        validation,
-        Run(folder),
-        watcher or Listener(),
-        record,
-        steps_per_execution=steps_per_execution,
-    )
+    record = TrainingRecord(Run(folder), chosen.train.best if validation is not None else None)
+    feeds = Feeds(training, validation)
+    fit_module.fit_model(on_this(model), chosen, feeds, record, watcher or Listener(), Interrupts())
     return record
 
 
@@ -225,15 +226,9 @@ def train_here(
     Path("small.yaml").write_text(text)
     watcher = watcher or Listener()
     loaded = parse_config(Path("small.yaml"), assignments)
-    assert loaded.config is not None
-    taken_up = take_up(output, loaded.config, watcher.note) if resume and output is not None else None
-    try:
-        findings = check(loaded, lambda done, total: None)
-        findings.raise_if_problems()
-        keras_import = KerasImport(loaded.config.train, deterministic=False)
-        task = Task(loaded.config, output, ["cnnctl"], ["cnnctl", "train", "small.yaml"], 0.0, taken_up)
-        with captured_stderr() as capture:
-            return train(task, findings, keras_import, watcher, capture, watcher.interrupts)
-    finally:
-        if taken_up is not None:
-            taken_up.lock.release(remove=True)
+    repeat = ["cnnctl", "train", "small.yaml"]
+    request = TrainRequest(loaded, output, resume, False, ["cnnctl"], repeat, 0.0)
+    with captured_stderr() as capture:
+        trained = train(request, watcher, capture, watcher.interrupts)
+    assert isinstance(trained, Trained)
+    return trained

@@ -103,7 +103,7 @@ def test_the_run_is_complete(trained):
     assert is_complete(run)
     names = {path.name for path in run.path.iterdir()}
     assert names >= {"model.keras", "model.onnx", "history.csv", "metrics.json", "predictions.csv", "environment.json"}
-    config = load(run.config).config
+    config = load(run.config)
     assert {step.kind for step in config.augment} == set(AUGMENTATIONS)
     assert config.train.initial_weights == str(trained[2].run.keras_model)
 

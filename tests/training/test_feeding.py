@@ -11,9 +11,9 @@ from cnnctl.config import Config
 from cnnctl.data.augment import Varied, augmenter
 from cnnctl.data.batches import epoch_order
 from cnnctl.training import feeding
-from cnnctl.training.feeding import Examples, Feed, as_keras_dataset, channel_statistics
+from cnnctl.training.feeding import Examples, Feed, as_keras_dataset
 from tests.config.build import config, with_model
-from tests.training.build import NUMBERS, Listener, examples, fitted, network, pixels, settings
+from tests.training.build import NUMBERS, Listener, examples, fitted, network, settings
 
 AUGMENT = """\
 augment:
@@ -55,7 +55,7 @@ def test_batches_follow_the_order_of_the_epoch(count, size, make):
     these = numbered(count)
     feed = make(these, size, seed=5)
     for epoch in (0, 1, 7, 1):
-        feed.epoch = epoch
+        feed.begin_epoch(epoch)
         rows = these.rows[epoch_order(count, 5, epoch)]
         batches = [feed.batch(index) for index in range(len(feed))]
         assert [batch[0][:, 0, 0, 0].tolist() for batch in batches] == in_batches(rows, size)
@@ -64,7 +64,8 @@ def test_batches_follow_the_order_of_the_epoch(count, size, make):
 
 def test_without_a_seed_the_rows_keep_their_order(make):
     feed = make(numbered(7), 3)
-    for feed.epoch in (0, 4):
+    for epoch in (0, 4):
+        feed.begin_epoch(epoch)
         assert [feed.batch(at)[0][:, 0, 0, 0].tolist() for at in range(3)] == in_batches(numbered(7).rows, 3)
 
 
@@ -148,8 +149,9 @@ def test_batches_made_ahead_are_those_made_on_the_spot(order, make):
     these, chosen = everything()
     vary = augmenter(chosen.augment, 3, these.image, len(these))
     feed = make(these, 4, 3, vary)
-    for feed.epoch in (0, 2):
-        expected = on_the_spot(these, 4, vary, feed.epoch)
+    for epoch in (0, 2):
+        feed.begin_epoch(epoch)
+        expected = on_the_spot(these, 4, vary, epoch)
         assert_same([feed.batch(index) for index in order], [expected[index] for index in order])
 
 
@@ -231,7 +233,7 @@ def test_the_last_batches_of_an_epoch_make_none_beyond_it():
 def test_another_epoch_discards_what_was_made_for_the_last():
     feed = Counted(numbered(24), 4, seed=1)
     feed.serve(0)
-    feed.epoch = 1
+    feed.begin_epoch(1)
     order = epoch_order(24, 1, 1)
     first, second = feed.serve(0), feed.serve(1)
     for batch, numbers in ((first, order[:4]), (second, order[4:8])):
@@ -345,21 +347,6 @@ def test_fit_shows_every_image_once_an_epoch_in_the_order_of_the_epoch(count, si
     assert seen == expected
 
 
-@pytest.mark.parametrize(("count", "channels"), [(3, 1), (512, 3), (1100, 3)])
-def test_channel_statistics_are_those_of_numpy(count, channels):
-    images = pixels(count + 5, (3, 2, channels)) // np.arange(1, channels + 1, dtype=np.uint8)
-    rows = np.random.default_rng(0).permutation(count + 5)[:count]
-    mean, deviation = channel_statistics(images, rows)
-    chosen = images[rows].astype(np.float64)
-    np.testing.assert_allclose(mean, chosen.mean(axis=(0, 1, 2)), rtol=1e-9)
-    np.testing.assert_allclose(deviation, chosen.std(axis=(0, 1, 2)), rtol=1e-9)
-
-
-def test_a_channel_of_one_value_is_not_blown_up():
-    mean, deviation = channel_statistics(np.full((4, 2, 2, 1), 200, np.uint8), np.arange(4))
-    assert (mean, deviation) == ((200.0,), (1.0,))
-
-
 def test_tensorflow_gets_the_batches_of_each_epoch_without_autotuning(keras):
     """Autotuning has a thread that often keeps the end of an epoch waiting for 10 s."""
     feed = Feed(examples(22), 4, seed=3)
@@ -367,7 +354,7 @@ def test_tensorflow_gets_the_batches_of_each_epoch_without_autotuning(keras):
     assert dataset.options().autotune.enabled is False
     assert int(dataset.cardinality()) == len(feed) == 6
     for epoch in (0, 1, 5):
-        feed.epoch = epoch
+        feed.begin_epoch(epoch)
         seen = list(dataset.as_numpy_iterator())
         assert len(seen) == 6
         for index, (images, labels) in enumerate(seen):

@@ -10,11 +10,12 @@ import pytest
 
 from cnnctl.errors import DivergedError
 from cnnctl.runs import Run
-from cnnctl.training.callbacks import Record
-from cnnctl.training.feeding import Examples, Feed
-from cnnctl.training.fit import fit, steps_at_once
+from cnnctl.system.interrupts import Interrupts
+from cnnctl.training.feeding import Examples, Feed, Feeds
+from cnnctl.training.fit import fit_model, steps_at_once
 from cnnctl.training.objective import make_objective
-from tests.training.build import Listener, cross_entropy, examples, fitted, network, pixels, settings
+from cnnctl.training.record import TrainingRecord
+from tests.training.build import Listener, cross_entropy, examples, fitted, network, on_this, pixels, settings
 
 DENSE = ("flatten", "dense: {units: 16, activation: relu}")
 
@@ -116,12 +117,14 @@ BETTER = [
 
 
 @pytest.mark.parametrize(("monitor", "epochs"), BETTER)
-def test_which_epoch_is_better(monitor, epochs):
-    record = Record(monitor)
+def test_which_epoch_is_better(monitor, epochs, tmp_path):
+    record = TrainingRecord(Run(tmp_path), monitor)
+    best = 0
     for number, (value, better) in enumerate(epochs, start=1):
-        assert record.is_better({monitor or "loss": value}) is better
-        if better:
-            record.best_epoch, record.best_value = number, value
+        assert record.add_epoch({monitor or "loss": value}, 0.1, [number]) is better
+        best = number if better else best
+        assert record.best_epoch == best
+        assert record.best_weights == ([best] if best else [])
 
 
 def test_a_training_that_diverges_at_once_is_an_error_that_names_the_epoch(tmp_path):
@@ -147,10 +150,10 @@ def test_a_training_that_diverges_later_keeps_what_was_good_and_says_so(tmp_path
     model, _ = network(*DENSE)
     listener = Listener()
     chosen = settings("epochs: 6, batch_size: 8")
-    record = Record("val_loss")
-    feeds = Spoilt(examples(24), 8, seed=0), Feed(examples(8), 8)
+    record = TrainingRecord(Run(tmp_path), "val_loss")
+    feeds = Feeds(Spoilt(examples(24), 8, seed=0), Feed(examples(8), 8))
     with pytest.raises(DivergedError, match=r"the loss is nan in epoch 3, by step [123] of 3"):
-        fit(model, chosen, *feeds, Run(tmp_path), listener, record)
+        fit_model(on_this(model), chosen, feeds, record, listener, Interrupts())
     assert len(record.history) == len(listener.epochs) == len(history_of(tmp_path)) == 2
     assert record.best_epoch in (1, 2)
     assert all(np.isfinite(weight).all() for weight in record.best_weights)

@@ -13,13 +13,21 @@ from pathlib import Path
 import pytest
 
 from cnnctl.config import load
-from cnnctl.errors import BusyError, DataError, DiskError, DivergedError, MachineError, RunError, UsageError
+from cnnctl.errors import (
+    BusyError,
+    DataError,
+    DiskError,
+    DivergedError,
+    InterruptedTrainingError,
+    MachineError,
+    RunError,
+    UsageError,
+)
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import newest
 from cnnctl.runs.directory import own, sweep
-from cnnctl.training import learn, train
+from cnnctl.training import fit, train
 from cnnctl.training.resume import take_up
-from cnnctl.training.train import InterruptedTrainingError
 from tests.training.build import SMALL, Listener, train_here
 
 CONFIG = """\
@@ -115,12 +123,31 @@ def test_epochs_may_be_raised(whole, text, here):
     train_here(text, *averaged, "train.epochs=2", output=Path("part"))
     again = train_here(text, *averaged, output=Path("part"), resume=True).run.path
     assert_same(longer, again)
-    assert load(again / "config.yaml").config.train.epochs == 4
+    assert load(again / "config.yaml").train.epochs == 4
+
+
+def test_a_checkpoint_of_before_the_callback_of_averages_was_renamed_is_resumed(text, here):
+    settings = ["train.ema=0.8", "train.epochs=3"]
+    whole = train_here(text, *settings, output=Path("whole")).run.path
+    stop(text, *settings, after=2)
+    path = Path("part/checkpoints/epoch-0002.npz")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    state = json.loads(members["state.json"])
+    state["callbacks"]["Averages"] = state["callbacks"].pop("EmaCallback")
+    assert state["callbacks"] == {"Averages": {"_ema_weights_in_model": True}}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**members, "state.json": json.dumps(state)}.items():
+            archive.writestr(name, content)
+    listener = Listener()
+    again = train_here(text, *settings, output=Path("part"), watcher=listener, resume=True).run.path
+    assert [epoch.number for epoch in listener.epochs] == [3]
+    assert_same(whole, again)
 
 
 def test_a_complete_run_is_left_alone(whole, text, here):
     shutil.copytree(whole, "part")
-    config = load(whole / "config.yaml").config
+    config = load(whole / "config.yaml")
     taken = take_up(Path("part"), config, quiet)
     assert taken.is_complete
     taken.lock.release(remove=True)
@@ -138,7 +165,7 @@ def test_what_was_killed_after_the_last_epoch_is_finished_without_a_fit(whole, t
     monkeypatch.chdir(here)
     for name in ("metrics.json", "model.keras", "model.onnx"):
         (Path("part") / name).unlink()
-    monkeypatch.setattr(learn, "fit", None)
+    monkeypatch.setattr(fit, "fit_model", None)
     assert_same(whole, train_here(text, "train.epochs=4", output=Path("part"), resume=True).run.path)
 
 
@@ -151,7 +178,7 @@ def test_early_stopping_is_an_end(here, text):
     train_here(text, *settings, output=Path("part"))
     run = Run(Path("part"))
     assert newest(run, quiet).epoch == 3
-    config = load(run.config).config
+    config = load(run.config)
     taken = take_up(run.path, config, quiet)
     assert taken.is_complete
     taken.lock.release(remove=True)
@@ -222,7 +249,7 @@ def test_damaged_checkpoints_alone_are_an_error(whole, here):
     for path in Path("part/checkpoints").glob("*.npz"):
         path.write_bytes(b"PK\x03\x04")
     with pytest.raises(RunError, match=r"none of the checkpoints in part/checkpoints can be read"):
-        take_up(Path("part"), load(whole / "config.yaml").config, quiet)
+        take_up(Path("part"), load(whole / "config.yaml"), quiet)
     assert not Path("part/.lock").exists()
 
 
@@ -343,7 +370,7 @@ def test_another_machine_is_warned_of(whole, text, here, monkeypatch):
     listener = Listener()
     monkeypatch.setattr("cnnctl.models.devices.processor_name", lambda: "Abacus")
     train_here(text, "train.epochs=4", output=Path("part"), watcher=listener, resume=True)
-    (warning,) = [note for note in listener.notes if note.startswith("warning: ")]
+    (warning,) = listener.warnings()
     assert "and is Abacus, " in warning
     assert warning.endswith("the weights differ from an uninterrupted training's")
 
@@ -356,9 +383,7 @@ def test_initial_weights_are_those_of_the_beginning(whole, text, here):
     shutil.copytree(whole, "runs/start/2")
     again = train_here(text, *settings, output=Path("part"), resume=True).run.path
     assert_same(straight, again)
-    assert load(again / "config.yaml").config.train.initial_weights == str(
-        here / "runs" / "start" / "1" / "model.keras"
-    )
+    assert load(again / "config.yaml").train.initial_weights == str(here / "runs" / "start" / "1" / "model.keras")
 
 
 def test_weights_that_are_no_numbers_are_not_kept(text, here):

@@ -1,8 +1,10 @@
 """Whole trainings in-process: the run directory, repeatability, the pixels, and what an interruption leaves."""
 
 import csv
+import gc
 import io
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,18 +14,18 @@ from PIL import Image
 
 from cnnctl.config import load
 from cnnctl.config.schema import CsvColumns
+from cnnctl.data.catalog import Catalog
 from cnnctl.data.decoder import images
 from cnnctl.data.decoder.images import ImageSpec, read_image
-from cnnctl.errors import EXIT_INTERRUPTED, DivergedError, MachineError, RunError
+from cnnctl.data.prepare import Prepared
+from cnnctl.errors import EXIT_INTERRUPTED, DivergedError, InterruptedTrainingError, MachineError, RunError
 from cnnctl.evaluation.evaluate import evaluate_data, evaluate_split
 from cnnctl.inference.model import Classifier, load_classifier, open_session
 from cnnctl.inference.stream import classify
 from cnnctl.models import save
 from cnnctl.runs import Run, find_run
 from cnnctl.training import fit as fit_module
-from cnnctl.training import learn
 from cnnctl.training.feeding import Feed
-from cnnctl.training.train import InterruptedTrainingError
 from tests.images import picture
 from tests.training.build import SMALL, Listener, train_here
 
@@ -86,7 +88,7 @@ def test_a_run_has_every_file(first):
 
 def test_inputs_are_written_resolved(first, small_photos):
     run, _, _ = first
-    config = load(run.config).config
+    config = load(run.config)
     assert config.data.train == str(small_photos)
     assert (config.name, config.data.image.height, config.train.optimizer.learning_rate) == ("small", 12, 0.001)
     assert json.loads(run.classes.read_text()) == CLASSES
@@ -103,8 +105,9 @@ def test_history_and_the_watcher_agree(first):
     assert list(history[0]) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate"]
     assert [float(row["val_loss"]) for row in history] == [epoch.figures["val_loss"] for epoch in listener.epochs]
     assert trained.record.best_epoch == np.argmin([float(row["val_loss"]) for row in history]) + 1
-    assert [note.partition(":")[0] for note in listener.notes[:2]] == ["device", "precision"]
-    assert listener.notes[1] == "precision: float32 (the config says so)"
+    told = [note.partition(":")[0] for note in listener.notes if not note.startswith("warning: ")]
+    assert told[:6] == ["train", "validation", "test", "network", "device", "precision"]
+    assert "precision: float32 (the config says so)" in listener.notes
 
 
 def test_metrics_are_those_of_the_test_images(first):
@@ -263,6 +266,27 @@ def test_after_the_first_epoch_nothing_is_decoded_built_or_traced(here, small_ph
     assert [event for event in events if 0 < event[1] < 3] == []
 
 
+class Nameless(Listener):
+    """Looks for the names of images that are in memory while a network trains, at the end of each epoch."""
+
+    def epoch(self, epoch):
+        super().epoch(epoch)
+        gc.collect()
+        everything = gc.get_objects()
+        lists = [one.paths for one in everything if isinstance(one, Prepared)]
+        lists += [one.frame.path for one in everything if isinstance(one, Catalog)]
+        names = [path for paths in lists for path in paths]
+        assert not [path for path in names if path.startswith(str(Path.cwd()))]
+
+
+def test_while_a_network_trains_the_names_of_the_images_take_no_memory(here, small_photos):
+    shutil.copytree(small_photos, "photos")
+    listener = Nameless()
+    trained = train_here(SMALL.format(photos=here / "photos"), watcher=listener)
+    assert [one.number for one in listener.epochs] == [1, 2]
+    assert all(row["path"].startswith(str(here)) for row in rows(trained.run.split))
+
+
 def test_sigmoid_weights_standardized_pixels_and_bad_images_together(here, keras):
     photos = two_classes(here / "photos")
     (photos / "dark" / "broken.png").write_bytes(b"not an image")
@@ -352,7 +376,7 @@ def test_latest_stays_with_the_last_complete_run(here, small_photos, monkeypatch
     with pytest.raises(DivergedError, match="diverged"):
         train_here(text, diverging)
     assert (here / "runs" / "small" / "2" / "config.yaml").is_file()
-    monkeypatch.setattr(learn, "fit", interrupt)
+    monkeypatch.setattr(fit_module, "fit_model", interrupt)
     with pytest.raises(InterruptedTrainingError, match="interrupted in epoch 1 of 2, which will be repeated\n"):
         train_here(text)
     assert not (here / "runs" / "small" / "3" / "model.keras").exists()
@@ -361,13 +385,13 @@ def test_latest_stays_with_the_last_complete_run(here, small_photos, monkeypatch
 
 
 def test_what_diverges_later_keeps_the_best_weights_before(here, small_photos, monkeypatch):
-    honest = learn.fit
+    honest = fit_module.fit_model
 
     def diverge(*arguments):
         honest(*arguments)
         raise DivergedError("training diverged: the loss is nan in epoch 2, by step 8 of 9", "lower it")
 
-    monkeypatch.setattr(learn, "fit", diverge)
+    monkeypatch.setattr(fit_module, "fit_model", diverge)
     with pytest.raises(DivergedError) as caught:
         train_here(SMALL.format(photos=small_photos), "train.epochs=1")
     kept = Path("runs/small/1/model.keras")
@@ -384,7 +408,7 @@ def test_running_out_of_memory_names_the_batch_size(here, small_photos, monkeypa
     def exhaust(*_):
         raise MemoryError
 
-    monkeypatch.setattr(learn, "fit", exhaust)
+    monkeypatch.setattr(fit_module, "fit_model", exhaust)
     with pytest.raises(MachineError, match="out of memory with train") as caught:
         train_here(SMALL.format(photos=small_photos))
     assert "train.batch_size: " in caught.value.hint

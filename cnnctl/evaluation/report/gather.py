@@ -95,9 +95,7 @@ def gather(run: Run) -> Report:
     """
     metrics = _need_metrics(run)
     environment = run.read_environment()
-    loaded = load(run.need(run.config))
-    assert loaded.config is not None
-    config, classes = loaded.config, run.read_classes()
+    config, classes = load(run.need(run.config)), run.read_classes()
     plan = plan_of(config, len(classes), run.config)
     split = str(metrics["split"])
     with style.drawing():

@@ -16,7 +16,7 @@ CASES = [(kind, settings) for kind, all_settings in SETTINGS.items() for setting
 def test_steps_are_those_of_keras(keras, kind: str, settings: dict[str, object], planned: bool) -> None:
     import tensorflow as tf
 
-    from cnnctl.training import fused_optimizers
+    from cnnctl.models import fused_optimizers
 
     rate = keras.optimizers.schedules.ExponentialDecay(0.05, 1, 0.7) if planned else 0.05
 
@@ -43,7 +43,7 @@ def test_steps_are_those_of_keras(keras, kind: str, settings: dict[str, object],
 
 def test_trainings_take_them(keras) -> None:
     from cnnctl.config.training import TrainSettings
-    from cnnctl.training import fused_optimizers
+    from cnnctl.models import fused_optimizers
     from cnnctl.training.optimizers import make_optimizer
     from cnnctl.training.schedules import learning_rates
 

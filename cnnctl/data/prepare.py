@@ -1,0 +1,166 @@
+"""The images of a catalog, decoded and looked at: what a training is fed with, and what is wrong with it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.config.schema import DataSettings
+from cnnctl.data.cache.decoded import Decoded, decode_images
+from cnnctl.data.catalog import Catalog, image_spec
+from cnnctl.data.decoder.images import Image
+from cnnctl.data.leakage import suspicions
+from cnnctl.data.split import SPLITS, TRAIN
+from cnnctl.errors import EXIT_DATA, Notice, Problem
+
+_NAMED = 20
+"""Images that are named of those that cannot be decoded."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one split: their rows in the pixels, and their class numbers, both int64 (images,)."""
+
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Decoded images, without those that were left out; they are in the catalog's order.
+
+    Attributes:
+        classes: The class names in label order.
+        paths: Their files, absolute; empty once they are forgotten.
+        labels: int64 (images,), their class numbers.
+        splits: (images,), the names of their splits.
+        rows: int64 (images,), where they are in `pixels`.
+        pixels: uint8 (images found, height, width, channels), mapped from disk or in memory.
+        digests: uint8 (images, 16), of each file's contents.
+        undecodable: How many images that were found cannot be decoded.
+        problems: What makes a training on them impossible.
+        warnings: What makes its figures lie.
+    """
+
+    classes: tuple[str, ...]
+    paths: Sequence[str]
+    labels: NDArray[np.int64]
+    splits: NDArray[np.object_]
+    rows: NDArray[np.int64]
+    pixels: Image
+    digests: NDArray[np.uint8]
+    undecodable: int = 0
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+
+    def split(self, name: str) -> Split | None:
+        """The images of a split; None where it has none."""
+        chosen = self.splits == name
+        return Split(self.rows[chosen], self.labels[chosen]) if chosen.any() else None
+
+    def label_names(self) -> list[str]:
+        """The class name of each image."""
+        return [self.classes[label] for label in self.labels]
+
+    def listing(self) -> Iterator[tuple[str, str, str]]:
+        """(path, class name, split) of each image."""
+        return zip(self.paths, self.label_names(), self.splits, strict=True)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """As Catalog.counts."""
+        found = {name: self.split(name) for name in SPLITS}
+        return {
+            name: dict(zip(self.classes, np.bincount(one.labels, minlength=len(self.classes)).tolist(), strict=True))
+            for name, one in found.items()
+            if one is not None
+        }
+
+    def without_paths(self) -> "Prepared":
+        """The same images, their files forgotten."""
+        return replace(self, paths=())
+
+
+def prepare(
+    data: DataSettings,
+    catalog: Catalog,
+    progress: Callable[[int, int], None],
+    waiting: Callable[[], None] = lambda: None,
+    strict: bool = False,
+    seeks_leaks: bool = True,
+) -> Prepared:
+    """Decode every image of a catalog and look at what they are.
+
+    Args:
+        data: The config's.
+        catalog: The images, their classes and splits.
+        progress: Called with (images done, images in all).
+        waiting: Called before waiting for another process that decodes the same images.
+        strict: Whether the same image in two splits, images of one colour, and classes without test images are
+            problems; else they are warnings.
+        seeks_leaks: Whether to look for them at all; in images with problems nobody does.
+
+    Raises:
+        MachineError: the decoded images cannot be kept.
+    """
+    decoded = decode_images(catalog.frame.path.tolist(), image_spec(data.image), data.cache, progress, waiting)
+    problems: list[Problem] = []
+    warnings: list[Notice] = []
+
+    if decoded.failures:
+        message, hint, is_problem = _undecodable(data, catalog, decoded)
+        if is_problem:
+            problems.append(Problem(message, hint=hint, exit_code=EXIT_DATA))
+        else:
+            warnings.append(Notice(message, hint))
+            catalog = Catalog(catalog.frame.drop(index=list(decoded.failures)), catalog.classes, catalog.left_out)
+            problems += _lost_classes(catalog)
+
+    if seeks_leaks and not problems:
+        for one in suspicions(catalog, decoded):
+            if strict:
+                problems.append(Problem(one.message, hint=one.hint, exit_code=EXIT_DATA))
+            else:
+                warnings.append(Notice(one.message, one.hint))
+
+    frame = catalog.frame
+    number = {name: index for index, name in enumerate(catalog.classes)}
+    rows = frame.index.to_numpy()
+    return Prepared(
+        catalog.classes,
+        frame.path.tolist(),
+        np.asarray(frame.label.map(number), np.int64),
+        frame.split.to_numpy(object),
+        np.asarray(rows, np.int64),
+        decoded.pixels,
+        decoded.digests[rows],
+        len(decoded.failures),
+        tuple(problems),
+        tuple(warnings),
+    )
+
+
+def _undecodable(data: DataSettings, catalog: Catalog, decoded: Decoded) -> tuple[str, str, bool]:
+    """What is said of images that cannot be decoded: message, hint, and whether it is a problem, as the config says."""
+    total, failed = len(catalog.frame), len(decoded.failures)
+    named = [f"{catalog.frame.path[row]}: {reason}" for row, reason in list(decoded.failures.items())[:_NAMED]]
+    more = failed - len(named)
+    listing = "\n  ".join(named) + (f"\n  and {more:,} more" if more else "")
+    skips = data.on_bad_image == "skip"
+
+    if skips and failed / total <= data.max_bad_images:
+        message = f"{failed:,} images cannot be decoded and are left out:\n  {listing}"
+        return message, "remove or convert them", False
+
+    limit = f", more than data.max_bad_images = {data.max_bad_images:g}" if skips else ""
+    mend = "raise data.max_bad_images" if skips else "leave them out with data.on_bad_image: skip"
+    message = f"{failed:,} of {total:,} images cannot be decoded{limit}:\n  {listing}"
+    return message, f"remove or convert them, or {mend}", True
+
+
+def _lost_classes(catalog: Catalog) -> list[Problem]:
+    """The first class that has no training image any more."""
+    frame = catalog.frame
+    gone = sorted(set(catalog.classes) - set(frame.label[frame.split == TRAIN]))
+    message = f"no training image is left for the class {gone[0]}" if gone else ""
+    return [Problem(message, exit_code=EXIT_DATA)] if gone else []
