@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN = $$(readlink -f runs/latest)
 PIP = -m pip install --quiet --disable-pip-version-check
+QUIETLY = PYTHONWARNINGS='ignore:Editable installation'
 PYTEST = -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # In tests/, since it pins what checkouts and CI install; `pip install .` takes the ranges of pyproject.toml.
@@ -16,11 +17,10 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 		while IFS='|' read -r target what; do printf 'make %-13s%s\n' "$$target" "$$what"; done
 
-MINOR = import sys; print(*sys.version_info[:2])
-
 # A .venv of another Python than the one that is asked for is made anew.
 ifneq ($(origin PYTHON), file)
-ifneq ($(shell $(PYTHON) -c '$(MINOR)' 2>&1), $(shell $(BIN)/python -c '$(MINOR)' 2>&1))
+MINOR = $(shell { $(1) -c 'import sys; print(*sys.version_info[:2])'; } 2> /dev/null)
+ifneq ($(call MINOR,$(PYTHON)), $(call MINOR,$(BIN)/python))
 .PHONY: .venv/installed
 CLEAR := --clear
 endif
@@ -36,7 +36,7 @@ endef
 	$(check_python)
 	$(PYTHON) -m venv $(CLEAR) .venv
 	$(BIN)/python $(PIP) --constraint $(PINS) --upgrade pip
-	$(BIN)/python $(PIP) --constraint $(PINS) --build-constraint $(PINS) --editable '.[test]'
+	$(QUIETLY) $(BIN)/python $(PIP) --constraint $(PINS) --build-constraint $(PINS) --editable '.[test]'
 	@touch $@
 
 .venv-lowest/installed: pyproject.toml tests/pins.py
@@ -44,7 +44,7 @@ endef
 	$(PYTHON) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python -m tests.pins lowest > .venv-lowest/lowest.txt
 	.venv-lowest/bin/python $(PIP) --upgrade pip
-	.venv-lowest/bin/python $(PIP) --constraint .venv-lowest/lowest.txt \
+	$(QUIETLY) .venv-lowest/bin/python $(PIP) --constraint .venv-lowest/lowest.txt \
 		--build-constraint .venv-lowest/lowest.txt --editable '.[test]'
 	@touch $@
 
@@ -78,7 +78,7 @@ test-newest: browser  ## the tests with today's newest packages, without pins, i
 	$(check_python)
 	$(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/python $(PIP) --upgrade pip
-	.venv-newest/bin/python $(PIP) --upgrade --upgrade-strategy eager --editable '.[test]'
+	$(QUIETLY) .venv-newest/bin/python $(PIP) --upgrade --upgrade-strategy eager --editable '.[test]'
 	.venv-newest/bin/python $(PYTEST)
 
 pins:  ## write today's newest versions to tests/constraints.txt, for every Python and platform
