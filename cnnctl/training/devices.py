@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnctl.errors import MachineError
+from cnnctl.errors import MachineError, how_to_install
 from cnnctl.training.backend import TENSORFLOW
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
