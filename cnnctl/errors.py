@@ -92,6 +92,15 @@ class DiskError(MachineError):
     """A file cannot be written: the disk is full, or the folder may not be written into."""
 
 
+def how_to_install(extra: str) -> str:
+    """The command for a hint, where the packages of an extra are missing.
+
+    Args:
+        extra: As pyproject.toml names it: `jax`, `serve`, ...
+    """
+    return f"pip install '.[{extra}]' from a checkout of cnnctl"
+
+
 @dataclass(frozen=True)
 class Position:
     """A place in a text: `origin` is the file as the user named it; `line` and `column` count from 1."""

@@ -17,7 +17,7 @@ from cnnctl.version import __version__
 app = typer.Typer(
     name="cnnctl",
     help="Train, judge and use convolutional image classifiers declared in a YAML file.",
-    epilog="Begin with: cnnctl train configs/digits.yaml",
+    epilog="Begin with: cnnctl init --example digits\n\nThen: cnnctl train digits.yaml",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

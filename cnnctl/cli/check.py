@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("check", epilog="Example: cnnctl check configs/cifar10.yaml")(guarded(check_cli))
+    app.command("check", epilog="Example: cnnctl check digits.yaml")(guarded(check_cli))
 
 
 def check_cli(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("eject", epilog="Example: cnnctl eject configs/digits.yaml --output train.py")(guarded(eject_cli))
+    app.command("eject", epilog="Example: cnnctl eject digits.yaml --output train.py")(guarded(eject_cli))
 
 
 def eject_cli(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    epilog = "Example: cnnctl preview configs/digits.yaml --output digits.png"
+    epilog = "Example: cnnctl preview digits.yaml --output digits.png"
     app.command("preview", epilog=epilog)(guarded(preview_cli))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    epilog = "Example: cnnctl schedule configs/cifar10-strong.yaml --images 45000 --plot rates.png"
+    epilog = "Example: cnnctl schedule cifar10-strong.yaml --images 45000 --plot rates.png"
     app.command("schedule", epilog=epilog)(guarded(schedule_cli))
 
 

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    epilog = (
-        "Example: cnnctl summary configs/lenet5.yaml --formulas\n\n"
-        "Example: cnnctl summary configs/lenet5.yaml --plot lenet5.png"
-    )
+    epilog = "Example: cnnctl summary lenet5.yaml --formulas\n\nExample: cnnctl summary lenet5.yaml --plot lenet5.png"
     app.command("summary", epilog=epilog)(guarded(summary_cli))
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("train", epilog="Example: cnnctl train configs/digits.yaml --set train.epochs=3")(guarded(train_cli))
+    app.command("train", epilog="Example: cnnctl train digits.yaml --set train.epochs=3")(guarded(train_cli))
 
 
 def train_cli(

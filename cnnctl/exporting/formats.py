@@ -3,7 +3,7 @@
 import importlib.util
 from dataclasses import dataclass
 
-from cnnctl.errors import MachineError, UsageError
+from cnnctl.errors import MachineError, UsageError, how_to_install
 
 FLOAT16, INT8 = "float16", "int8"
 
@@ -46,7 +46,7 @@ class Format:
 
 
 _TENSORFLOW = Tool("tensorflow", "TensorFlow", "pip install tensorflow")
-_LITERT = Tool("ai_edge_litert", "ai-edge-litert", 'pip install "cnnctl[litert]"')
+_LITERT = Tool("ai_edge_litert", "ai-edge-litert", how_to_install("litert"))
 
 ONNX = Format("onnx", "ONNX", ".onnx", (FLOAT16, INT8), ())
 LITERT = Format("litert", "LiteRT", ".tflite", (FLOAT16, INT8), (_TENSORFLOW, _LITERT))

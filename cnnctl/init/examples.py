@@ -15,10 +15,10 @@ EXAMPLES = {
     "cifar10-strong": "cifar10-strong.yaml",
     "csv-digits": "csv-digits.yaml",
 }
-"""Names as the user writes them -> files in configs/."""
+"""Names as the user writes them -> files in configs/ beside this module."""
 
-FOLDER = Path(__file__).parent.parent / "configs"
-"""In a checkout a link to configs/ at its top; in an installed package the files themselves."""
+FOLDER = Path(__file__).parent / "configs"
+"""The files that are edited; `make configs` copies them to configs/ at the top of the checkout."""
 
 _MODELINE = re.compile(r"\A# yaml-language-server:.*\n")
 _TO_FILL_IN = re.compile(r"^\s*(?P<key>\w+): (?P<value>.*?)\s*# <- (?P<what>.+)$")

@@ -13,13 +13,14 @@ from typing import Any
 
 from cnnctl.config.training import TrainSettings
 from cnnctl.data.decoder.images import opencv
-from cnnctl.errors import MachineError
+from cnnctl.errors import MachineError, how_to_install
 
 TENSORFLOW, JAX = "tensorflow", "jax"
 _TITLES = {TENSORFLOW: "TensorFlow", JAX: "JAX"}
 _EXPORTERS = {TENSORFLOW: ("onnx", "tf2onnx"), JAX: ("onnx", "jax2onnx")}
 """What writes model.onnx: better missed before the training than after it."""
-_MENDS = {TENSORFLOW: "pip install tensorflow, or train with backend: jax", JAX: "pip install 'cnnctl[jax]'"}
+_HAS_TENSORFLOW = sys.version_info < (3, 14)
+"""Whether there is a TensorFlow to install for this Python."""
 
 
 def choose_backend(wanted: str) -> str:
@@ -79,14 +80,24 @@ def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = Non
         keras = importlib.import_module("keras")
     except ImportError as error:
         if not _is_installed(backend):
-            raise MachineError(f"{title(backend)} is not installed", f"install it with: {_MENDS[backend]}") from None
-        raise MachineError(f"Keras cannot be imported: {error}", f"install it with: {_MENDS[backend]}") from error
+            raise MachineError(f"{title(backend)} is not installed", _mend(backend)) from None
+        raise MachineError(f"Keras cannot be imported: {error}", _mend(backend)) from error
     if backend == TENSORFLOW:
         library.get_logger().setLevel("ERROR")
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
     keras.config.disable_interactive_logging()
+
+
+def _mend(backend: str) -> str:
+    """What to do where a backend is not installed."""
+    if backend == JAX:
+        return f"install it with: {how_to_install(JAX)}"
+    if _HAS_TENSORFLOW:
+        return "install it with: pip install tensorflow, or train with train.backend: jax"
+    needed = "" if _is_installed(JAX) else f", which {how_to_install(JAX)} installs"
+    return f"TensorFlow has no package for this Python yet: train with train.backend: jax{needed}"
 
 
 def _insist_on_backend(backend: str) -> None:

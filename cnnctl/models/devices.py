@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnctl.errors import MachineError
+from cnnctl.errors import MachineError, how_to_install
 from cnnctl.models.backend import TENSORFLOW
 from cnnctl.system.cores import available_cores
 
@@ -81,7 +81,7 @@ def _tensorflow_gpu(wanted: str) -> _Gpu | None:
     if not gpus:
         if wanted == "gpu":
             built = "with" if tf.test.is_built_with_cuda() else "without"
-            raise _no_gpu(f"TensorFlow {tf.__version__} (built {built} CUDA)", "cnnctl[gpu]")
+            raise _no_gpu(f"TensorFlow {tf.__version__} (built {built} CUDA)", how_to_install("gpu"))
         return None
     with suppress(RuntimeError):  # this process has used the GPU before: its memory is taken as it was then
         for gpu in gpus:
@@ -100,7 +100,7 @@ def _jax_gpu(wanted: str) -> _Gpu | None:
         first = jax.devices("gpu")[0]
     except RuntimeError:
         if wanted == "gpu":
-            raise _no_gpu(f"JAX {jax.__version__}", "jax[cuda12]") from None
+            raise _no_gpu(f"JAX {jax.__version__}", "pip install 'jax[cuda12]'") from None
         return None
     version = str(getattr(first, "compute_capability", "0.0"))
     return _Gpu(first.device_kind, tuple(int(part) for part in version.split(".")))
@@ -143,11 +143,11 @@ def _cpuinfo(key: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == key), "")
 
 
-def _no_gpu(library: str, package: str) -> MachineError:
+def _no_gpu(library: str, install: str) -> MachineError:
     tool = "nvidia-smi is installed" if shutil.which("nvidia-smi") else "there is no nvidia-smi"
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     hidden = f", CUDA_VISIBLE_DEVICES is '{visible}'" if visible is not None else ""
     return MachineError(
         f"device: gpu, but {library} finds none; {tool}{hidden}",
-        f"pip install '{package}' on a machine with an NVIDIA driver, or device: cpu",
+        f"{install}, on a machine with an NVIDIA driver, or device: cpu",
     )

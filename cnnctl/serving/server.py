@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from types import FrameType
 
-from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, MachineError, UsageError
+from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, MachineError, UsageError, how_to_install
 from cnnctl.inference.model import load_classifier
 from cnnctl.runs import Run
 from cnnctl.serving.limits import Limits
@@ -27,7 +27,7 @@ def insist_on_packages() -> None:
     """
     missing = next((name for name in _PACKAGES if find_spec(name) is None), None)
     if missing is not None:
-        raise MachineError(f"{missing} is not installed", 'install it with: pip install "cnnctl[serve]"')
+        raise MachineError(f"{missing} is not installed", f"install it with: {how_to_install('serve')}")
 
 
 @contextmanager

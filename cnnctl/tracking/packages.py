@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from cnnctl.config.training import Logger
-from cnnctl.errors import MachineError
+from cnnctl.errors import MachineError, how_to_install
 
 
 def insist_on_packages(names: Sequence[Logger]) -> None:
@@ -15,9 +15,7 @@ def insist_on_packages(names: Sequence[Logger]) -> None:
     for name in names:
         missing = next((package for package in _packages(name) if importlib.util.find_spec(package) is None), None)
         if missing is not None:
-            raise MachineError(
-                f"train.loggers: {name} needs {missing}, which is not installed", f'pip install "cnnctl[{name}]"'
-            )
+            raise MachineError(f"train.loggers: {name} needs {missing}, which is not installed", how_to_install(name))
 
 
 def _packages(name: Logger) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def test_a_missing_extra_is_named(digits_run: Trained, tmp_path: Path) -> None:
     command = [sys.executable, "-c", program, "export", str(digits_run.run), "--format", "litert"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 5, done.stderr
-    assert 'hint: install it with: pip install "cnnctl[litert]"' in done.stderr
+    assert "hint: install it with: pip install '.[litert]' from a checkout of cnnctl\n" in done.stderr
     assert os.listdir(tmp_path) == []
 
 

@@ -50,7 +50,7 @@ def test_only_int8_may_lose_accuracy(quantization):
             "ai_edge_litert",
             LITERT,
             "LiteRT needs ai-edge-litert, which is not installed",
-            'pip install "cnnctl[litert]"',
+            "pip install '.[litert]' from a checkout of cnnctl",
         ),
         ("tensorflow", LITERT, "LiteRT needs TensorFlow, which is not installed", "pip install tensorflow"),
         ("tensorflow", SAVEDMODEL, "SavedModel needs TensorFlow, which is not installed", "pip install tensorflow"),

@@ -1,10 +1,4 @@
-"""The ready configs are all there, in a checkout and in an installed package, and their copies say what they say."""
-
-import shutil
-import subprocess
-import sys
-import zipfile
-from pathlib import Path
+"""The ready configs are all there, and their copies say what they say."""
 
 import pytest
 
@@ -65,28 +59,3 @@ def test_a_misspelt_name(name, hint):
     with pytest.raises(UsageError, match="there is no example") as caught:
         read_example(name)
     assert caught.value.hint.startswith(hint)
-
-
-def test_a_wheel_holds_them(tmp_path):
-    """Built from a copy of what a wheel is built from, and read from the unpacked wheel."""
-    pytest.importorskip("setuptools")
-    root, source = CONFIGS.parent, tmp_path / "source"
-    source.mkdir()
-    for name in ("cnnctl", "configs"):
-        shutil.copytree(root / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(root / name, source)
-    build = f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", build], cwd=source, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(tmp_path / "site")
-    assert not (tmp_path / "site" / "cnnctl" / "configs").is_symlink()
-    program = "from cnnctl.init.examples import *; print(FOLDER, *(len(read_example(n).text) for n in EXAMPLES))"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path / "site", capture_output=True, text=True, check=True
-    )
-    folder, *sizes = done.stdout.split()
-    assert Path(folder) == tmp_path / "site" / "cnnctl" / "configs"
-    assert [int(size) for size in sizes] == [len(read_example(name).text) for name in EXAMPLES]

@@ -137,4 +137,4 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(server, "find_spec", lambda name: None if name == "uvicorn" else object())
     with pytest.raises(errors.MachineError, match="uvicorn is not installed") as caught:
         server.insist_on_packages()
-    assert caught.value.hint == 'install it with: pip install "cnnctl[serve]"'
+    assert caught.value.hint == "install it with: pip install '.[serve]' from a checkout of cnnctl"

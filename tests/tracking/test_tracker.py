@@ -97,7 +97,7 @@ def test_what_is_not_installed_is_an_error_that_names_the_extra(
     with pytest.raises(MachineError) as caught:
         insist_on_packages([logger])
     assert caught.value.message == f"train.loggers: {logger} needs {hidden}, which is not installed"
-    assert caught.value.hint == f'pip install "cnnctl[{logger}]"'
+    assert caught.value.hint == f"pip install '.[{logger}]' from a checkout of cnnctl"
     assert caught.value.exit_code == 5
 
 

@@ -156,7 +156,7 @@ def test_a_missing_package_is_an_error_before_training(tmp_path: Path) -> None:
         done = without.run(command, digits, "--set", "train.loggers=[tensorboard]", code=5)
         assert done.stderr == (
             "error: train.loggers: tensorboard needs tensorboard, which is not installed\n"
-            'hint: pip install "cnnctl[tensorboard]"\n'
+            "hint: pip install '.[tensorboard]' from a checkout of cnnctl\n"
         )
     assert not (tmp_path / "runs").exists()
     said = fail(2, "check", digits, "--set", "train.loggers=[tensorboard, wandb]", cwd=tmp_path)

@@ -201,10 +201,11 @@ def test_everything_together_whole_and_killed_alike(without_tensorflow, small_ph
 def test_what_is_not_installed_is_named_with_the_mend(without_tensorflow):
     digits = str(CONFIGS / "digits.yaml")
     done = without_tensorflow.run("train", digits, "--set", "train.backend=tensorflow", code=5)
-    mend = "hint: install it with: pip install tensorflow, or train with backend: jax\n"
+    mend = "hint: install it with: pip install tensorflow, or train with train.backend: jax\n"
     assert done.stderr.endswith(f"error: TensorFlow is not installed\n{mend}")
     done = without_tensorflow.run("train", digits, "--set", "train.backend=jax", code=5, HIDDEN="jax")
-    assert done.stderr.endswith("error: JAX is not installed\nhint: install it with: pip install 'cnnctl[jax]'\n")
+    mend = "hint: install it with: pip install '.[jax]' from a checkout of cnnctl\n"
+    assert done.stderr.endswith(f"error: JAX is not installed\n{mend}")
     assert not (without_tensorflow.folder / "runs" / "digits").exists()
 
 
