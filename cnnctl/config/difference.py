@@ -53,8 +53,10 @@ def _differ(path: str, values: Sequence[Any]) -> Iterator[Difference]:
         return
     if isinstance(first, Settings) and all(type(value) is type(first) for value in values):
         within = f"{path}.{first.kind}" if isinstance(first, Named) else path
+        set_by_hand = {field for value in values for field in _settings(value)}
         for field in type(first).model_fields:
-            yield from _differ(f"{within}.{field}", [getattr(value, field) for value in values])
+            if field in set_by_hand:  # else what differs follows from another setting
+                yield from _differ(f"{within}.{field}", [getattr(value, field) for value in values])
     elif all(isinstance(value, dict) and value for value in values):
         for key in dict.fromkeys(key for value in values for key in value):
             yield from _differ(f"{path}.{key}", [value.get(key, ABSENT) for value in values])
