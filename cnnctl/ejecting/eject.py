@@ -11,8 +11,9 @@ from cnnctl.checks import Findings
 from cnnctl.config import Config
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.split import SPLITS, TRAIN
+from cnnctl.data.statistics import channel_statistics
 from cnnctl.ejecting.reading import choose_reader
-from cnnctl.ejecting.script import Beginning, Facts, compose
+from cnnctl.ejecting.script import Facts, InitialWeights, compose
 from cnnctl.errors import RunError, UsageError
 from cnnctl.runs import find_run
 from cnnctl.system import files
@@ -66,8 +67,6 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
         RunError: the weights to begin with do not fit the network.
         DiskError: it cannot be written.
     """
-    from cnnctl.training.feeding import channel_statistics
-
     refuse_output(output)
     assert findings.plan is not None
     assert findings.catalog is not None
@@ -86,7 +85,7 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
         {split: int((frame.split == split).sum()) for split in SPLITS if (frame.split == split).any()},
         statistics,
         reader,
-        _beginning(config, findings.plan, catalog.classes),
+        _initial_weights(config, findings.plan, catalog.classes),
         not any("\ud800" <= letter <= "\udfff" for path in frame.path for letter in path),
         len(findings.decoded.failures),
     )
@@ -104,8 +103,8 @@ def _rows(catalog: Catalog, folder: Path) -> Iterator[tuple[str, str, str]]:
         yield path.removeprefix(below), label, split
 
 
-def _beginning(config: Config, plan: Plan, classes: tuple[str, ...]) -> Beginning | None:
-    """Where the weights begin, as training/start.py has it; looked at without Keras.
+def _initial_weights(config: Config, plan: Plan, classes: tuple[str, ...]) -> InitialWeights | None:
+    """Where the weights begin, as training/warm_start.py has it; looked at without Keras.
 
     Raises:
         RunError: the two are not the same network but for the output layer.
@@ -122,4 +121,4 @@ def _beginning(config: Config, plan: Plan, classes: tuple[str, ...]) -> Beginnin
         mend = "the layers must be those of the config that it was trained with; only the output layer may differ"
         raise RunError(f"the layers of {path} have other weights than this network", mend)
     same_output = weighted[0][-1] == weighted[1][-1]
-    return Beginning(path.absolute(), same_output and (theirs is None or tuple(theirs) == classes))
+    return InitialWeights(path.absolute(), same_output and (theirs is None or tuple(theirs) == classes))

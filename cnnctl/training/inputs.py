@@ -11,8 +11,9 @@ from cnnctl.data.augment import augmenter
 from cnnctl.data.cache.decoded import Decoded
 from cnnctl.data.catalog import Catalog
 from cnnctl.data.split import SPLITS, TRAIN, VALIDATION
+from cnnctl.data.statistics import channel_statistics
 from cnnctl.models.build import SYMMETRIC, UNIT, Scaling
-from cnnctl.training.feeding import Examples, Feed, channel_statistics
+from cnnctl.training.feeding import Examples, Feed
 from cnnctl.training.objective import class_weights, make_objective
 
 

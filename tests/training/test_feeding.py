@@ -11,9 +11,9 @@ from cnnctl.config import Config
 from cnnctl.data.augment import Varied, augmenter
 from cnnctl.data.batches import epoch_order
 from cnnctl.training import feeding
-from cnnctl.training.feeding import Examples, Feed, as_keras_dataset, channel_statistics
+from cnnctl.training.feeding import Examples, Feed, as_keras_dataset
 from tests.config.build import config, with_model
-from tests.training.build import NUMBERS, Listener, examples, fitted, network, pixels, settings
+from tests.training.build import NUMBERS, Listener, examples, fitted, network, settings
 
 AUGMENT = """\
 augment:
@@ -343,21 +343,6 @@ def test_fit_shows_every_image_once_an_epoch_in_the_order_of_the_epoch(count, si
         expected += [Seen(True, batch, {100 + epoch}) for batch in order]
         expected += [Seen(False, batch, {0}) for batch in in_batches(rest.rows, size)]
     assert seen == expected
-
-
-@pytest.mark.parametrize(("count", "channels"), [(3, 1), (512, 3), (1100, 3)])
-def test_channel_statistics_are_those_of_numpy(count, channels):
-    images = pixels(count + 5, (3, 2, channels)) // np.arange(1, channels + 1, dtype=np.uint8)
-    rows = np.random.default_rng(0).permutation(count + 5)[:count]
-    mean, deviation = channel_statistics(images, rows)
-    chosen = images[rows].astype(np.float64)
-    np.testing.assert_allclose(mean, chosen.mean(axis=(0, 1, 2)), rtol=1e-9)
-    np.testing.assert_allclose(deviation, chosen.std(axis=(0, 1, 2)), rtol=1e-9)
-
-
-def test_a_channel_of_one_value_is_not_blown_up():
-    mean, deviation = channel_statistics(np.full((4, 2, 2, 1), 200, np.uint8), np.arange(4))
-    assert (mean, deviation) == ((200.0,), (1.0,))
 
 
 def test_tensorflow_gets_the_batches_of_each_epoch_without_autotuning(keras):
