@@ -3,14 +3,12 @@
 import math
 from typing import assert_never
 
-from cnnctl.architecture import arithmetic
 from cnnctl.architecture.plan import Plan
-from cnnctl.config import layers as kinds
 from cnnctl.config.training import Adam, Optimizer, RMSprop, Sgd
+from cnnctl.layers import arithmetic
+from cnnctl.layers.notation import NO_SIDES
 
 BYTES_PER_WEIGHT = 4
-_WITHOUT_VALUES_OF_THEIR_OWN = (kinds.Flatten,)
-_WITH_ACTIVATION = (kinds.Conv2D, kinds.DepthwiseConv2D, kinds.SeparableConv2D, kinds.Dense)
 
 
 def weight_bytes(plan: Plan) -> int:
@@ -24,15 +22,14 @@ def activation_values(plan: Plan) -> int:
     A flatten shares its input's memory; an activation inside a layer keeps a second copy (before and after).
     """
     total = math.prod(plan.input_shape)
-    for layer in plan.layers:
-        if isinstance(layer.layer, _WITHOUT_VALUES_OF_THEIR_OWN):
+    for row in plan.layers:
+        if row.layer.flattens:
             continue
-        inside = isinstance(layer.layer, _WITH_ACTIVATION) and layer.layer.activation != "linear"
-        copies = 2 if inside else 1
-        total += copies * math.prod(layer.output_shape)
-        if layer.zeros != ((0, 0), (0, 0)):
-            (top, bottom), (left, right) = layer.zeros
-            height, width, channels = layer.input_shape
+        copies = 2 if row.layer.learns and row.layer.function != "linear" else 1
+        total += copies * math.prod(row.output_shape)
+        if row.zeros != NO_SIDES:
+            (top, bottom), (left, right) = row.zeros
+            height, width, channels = row.input_shape
             total += (height + top + bottom) * (width + left + right) * channels
     return total
 
@@ -78,9 +75,9 @@ def fully_connected_params(plan: Plan) -> int:
     """
     inputs = math.prod(plan.input_shape)
     total = 0
-    for layer in plan.layers:
-        if isinstance(layer.layer, kinds.Conv2D | kinds.DepthwiseConv2D | kinds.SeparableConv2D | kinds.Dense):
-            units = math.prod(layer.output_shape)
+    for row in plan.layers:
+        if row.layer.learns:
+            units = math.prod(row.output_shape)
             total += arithmetic.dense_parameters(inputs, units, use_bias=True)
             inputs = units
     return total

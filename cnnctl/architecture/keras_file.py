@@ -4,23 +4,22 @@ import json
 import math
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from cnnctl.architecture.plan import LayerPlan, Plan, make_plan
-from cnnctl.config.layers import LAYERS, RealLayer
+from cnnctl.architecture.plan import Plan, make_plan
 from cnnctl.errors import RunError
+from cnnctl.layers import LAYERS, RealLayer
 from cnnctl.system.zip import read_member
 
 _MOST_BYTES = 10_000_000
-_KINDS = {name.replace("_", ""): name for name in LAYERS if name != "repeat"}
+_BY_CLASS: dict[str, type[RealLayer]] = {
+    member.keras_class.rpartition(">")[2]: member for kind, member in LAYERS.items() if kind != "repeat"
+}
 _WITHOUT_ROW = ("InputLayer", "Rescaling")
-_STRUCTURE = (
-    "filters kernel_size strides padding dilation_rate groups use_bias activation depth_multiplier pool_size units "
-    "rate center scale epsilon momentum negative_slope"
-).split()
 
 
 def read_keras_file(path: Path) -> Plan:
@@ -82,11 +81,7 @@ def _plan(path: Path, model: dict[str, Any]) -> Plan:
     plan = make_plan(layers, shape, classes=None)
     if plan.problems:
         raise RunError(f"{path}: {plan.problems[0].message} ({plan.problems[0].received})")
-    return Plan(plan.input_shape, tuple(map(_renamed, plan.layers, names)))
-
-
-def _renamed(row: LayerPlan, name: str) -> LayerPlan:
-    return LayerPlan(**{**{key: getattr(row, key) for key in row.__dataclass_fields__}, "name": name})
+    return Plan(plan.input_shape, tuple(replace(row, name=name) for row, name in zip(plan.layers, names, strict=True)))
 
 
 def _model_config(path: Path) -> dict[str, Any]:
@@ -110,20 +105,15 @@ def _image_shape(path: Path, batch_shape: Any, entry: dict[str, Any]) -> tuple[i
 
 
 def _layer(path: Path, class_name: str, settings: dict[str, Any]) -> RealLayer:
-    kind = _KINDS.get(class_name.lower())
-    if kind is None:
+    member = _BY_CLASS.get(class_name)
+    if member is None:
         raise RunError(f"{path} has a layer {class_name}, which a config cannot have")
     if settings.get("data_format") not in (None, "channels_last"):
         raise RunError(f"{path}: the layer {settings.get('name')} is {settings['data_format']}, not channels_last")
-    known = LAYERS[kind].model_fields
-    own = {key: settings[key] for key in _STRUCTURE if key in known and settings.get(key) is not None}
-    if isinstance(own.get("activation"), dict):
-        own["activation"] = own["activation"].get("config", {}).get("name", own["activation"].get("class_name"))
     try:
-        layer: RealLayer = LAYERS[kind].model_validate(own)
+        return member.from_keras(settings)
     except ValidationError as error:
         raise RunError(
             f"{path}: the layer {settings.get('name')} has a setting that a config cannot have: "
             f"{error.errors()[0]['loc']}"
         ) from None
-    return layer

@@ -1,20 +1,20 @@
 """The model section and the input's shape -> a tuple of `LayerPlan`, or the layer that makes it impossible.
 
 Shapes are without the batch dimension: (height, width, channels) or (features,). Every number agrees with Keras'
-own (tests/architecture/test_against_keras.py); training/network.py asserts it again on each network it builds.
+own (tests/architecture/test_against_keras.py); models/build.py asserts it again on each network it builds.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cnnctl.architecture.notation import NO_SIDES, Shape
-from cnnctl.architecture.steps import ImpossibleLayerError, State, take_step
 from cnnctl.config import Config
-from cnnctl.config import layers as kinds
-from cnnctl.config.layers import AnyLayer, RealLayer, Repeat
-from cnnctl.config.types import Sides
 from cnnctl.errors import RunError
+from cnnctl.layers import AnyLayer, Dense, RealLayer, Repeat
+from cnnctl.layers.dense import need_vector
+from cnnctl.layers.flow import ImpossibleLayerError, State, Step
+from cnnctl.layers.notation import NO_SIDES, Shape
+from cnnctl.settings import Sides
 
 LayerPath = tuple[str | int, ...]
 
@@ -33,7 +33,6 @@ class LayerPlan:
         non_trainable_params: Weights that it does not (moving averages).
         multiply_adds: Multiplications with addition for one image; convolutions and dense layers alone count.
         receptive_field: (height, width) of the input pixels that one output value can see; None for the whole image.
-        zeros: Explicit zeros, ((top, bottom), (left, right)), that go around the input of a convolution.
         lost: (rows, columns) of its input that no window reaches.
     """
 
@@ -46,7 +45,6 @@ class LayerPlan:
     non_trainable_params: int
     multiply_adds: int
     receptive_field: tuple[int, int] | None
-    zeros: Sides = NO_SIDES
     lost: tuple[int, int] = (0, 0)
 
     @property
@@ -55,9 +53,18 @@ class LayerPlan:
         return self.layer.kind
 
     @property
+    def zeros(self) -> Sides:
+        """Explicit zeros, ((top, bottom), (left, right)), that go around the input of a convolution."""
+        return self.layer.window.zeros if self.layer.window is not None else NO_SIDES
+
+    @property
     def params(self) -> int:
         """All of its weights."""
         return self.trainable_params + self.non_trainable_params
+
+    def formulas(self) -> list[str]:
+        """How its output and its parameters come about, a line each."""
+        return self.layer.formulas(self.input_shape)
 
 
 @dataclass(frozen=True)
@@ -120,11 +127,11 @@ def plan_of(config: Config, classes: int, place: object) -> Plan:
     return plan
 
 
-def output_layer(classes: int, output: str) -> kinds.Dense:
+def output_layer(classes: int, output: str) -> Dense:
     """The layer that is appended: Dense(classes, softmax), or Dense(1, sigmoid)."""
     if output == "sigmoid":
-        return kinds.Dense(units=1, activation="sigmoid")
-    return kinds.Dense(units=classes, activation="softmax")
+        return Dense(units=1, activation="sigmoid")
+    return Dense(units=classes, activation="softmax")
 
 
 def unroll(layers: Sequence[AnyLayer], path: LayerPath = ("model",)) -> Iterator[tuple[LayerPath, RealLayer]]:
@@ -144,6 +151,7 @@ def count_unrolled(layers: Sequence[AnyLayer]) -> int:
 
 
 MAX_LAYERS = 2000
+_OUTPUT: LayerPath = ("output",)
 
 
 def make_plan(
@@ -174,17 +182,18 @@ def make_plan(
     problems: list[PlanProblem] = []
     broken: set[LayerPath] = set()
     state = State(input_shape)
-    steps = list(unroll(layers))
+    places = list(unroll(layers))
     if classes is not None:
-        steps.append((("output",), output_layer(classes, output)))
-    for path, layer in steps:
+        places.append((_OUTPUT, output_layer(classes, output)))
+
+    for path, layer in places:
         name = f"{layer.kind}_{named[layer.kind]}" if named[layer.kind] else layer.kind
         try:
-            step = take_step(layer, state, is_output=path == ("output",))
+            step = _take_step(path, layer, state)
         except ImpossibleLayerError as impossible:
-            if path not in broken and not (path == ("output",) and problems):
-                last = max(number for number, (other, _) in enumerate(steps) if other == path)  # of its repetitions
-                hint = _with_least_size(impossible, [layer for _, layer in steps[: last + 1]], input_shape)
+            if path not in broken and not (path == _OUTPUT and problems):
+                last = max(number for number, (other, _) in enumerate(places) if other == path)  # of its repetitions
+                hint = _with_least_size(impossible, [layer for _, layer in places[: last + 1]], input_shape)
                 blamed = (*path, layer.kind, impossible.key) if impossible.key else path
                 problems.append(PlanProblem(blamed, impossible.message, impossible.received, hint))
             broken.add(path)
@@ -201,12 +210,18 @@ def make_plan(
                 step.fixed,
                 step.multiply_adds,
                 step.state.field,
-                step.zeros,
                 step.lost,
             )
         )
         state = step.state
     return Plan(input_shape, tuple(rows), tuple(problems))
+
+
+def _take_step(path: LayerPath, layer: RealLayer, state: State) -> Step:
+    """What a layer makes of a state; the output layer has no line in the config that a message could name."""
+    if path == _OUTPUT:
+        need_vector(state.shape, "the output layer that is appended", "as the last layer")
+    return layer.apply(state)
 
 
 def _with_least_size(
@@ -237,7 +252,7 @@ def _fits(layers: Sequence[RealLayer], input_shape: Shape) -> bool:
     state = State(input_shape)
     try:
         for layer in layers:
-            state = take_step(layer, state).state
+            state = layer.apply(state).state
     except ImpossibleLayerError:
         return False
     return True

@@ -2,20 +2,8 @@
 
 from dataclasses import dataclass
 
-from cnnctl.architecture.notation import format_shape
 from cnnctl.architecture.plan import LayerPath, LayerPlan, Plan
-from cnnctl.config import layers as kinds
-
-_LEARNING = (kinds.Conv2D, kinds.DepthwiseConv2D, kinds.SeparableConv2D, kinds.Dense)
-_WITHOUT_EFFECT = (kinds.BatchNormalization, kinds.LayerNormalization, kinds.Dropout, kinds.SpatialDropout2D)
-_INCREASING = (
-    kinds.MaxPooling2D,
-    kinds.GlobalMaxPooling2D,
-    kinds.AveragePooling2D,
-    kinds.ZeroPadding2D,
-    kinds.Flatten,
-)
-_NOT_LINEAR = (kinds.LayerNormalization, kinds.MaxPooling2D, kinds.GlobalMaxPooling2D)
+from cnnctl.layers.notation import format_shape
 
 
 @dataclass(frozen=True)
@@ -44,14 +32,14 @@ def _no_activation(plan: Plan) -> list[PlanWarning]:
     """A linear layer followed by another, which may compute nothing that one of them alone could not."""
     found = []
     for index, row in enumerate(plan.layers[:-1]):
-        if not isinstance(row.layer, _LEARNING) or row.layer.activation != "linear":
+        if not row.layer.learns or row.layer.function != "linear":
             continue
         linear = True
         for following in plan.layers[index + 1 :]:
-            if isinstance(following.layer, _WITHOUT_EFFECT + _INCREASING):
-                linear = linear and not isinstance(following.layer, _NOT_LINEAR)
+            if following.layer.is_transparent:
+                linear = linear and following.layer.is_linear
                 continue
-            if isinstance(following.layer, _LEARNING):
+            if following.layer.learns:
                 effect = ": together they are one linear layer" if linear else ""
                 message = f"{row.name} has no activation before {following.name}{effect}"
                 found.append(PlanWarning(row.path, message, "add activation: relu, or an activation layer after it"))
@@ -74,7 +62,7 @@ def _lost_pixels(plan: Plan) -> list[PlanWarning]:
 
 def _heavy_dense(plan: Plan) -> list[PlanWarning]:
     for row in plan.layers:
-        if isinstance(row.layer, kinds.Dense) and row.params >= 0.9 * plan.total_params and row.params > 100_000:
+        if row.layer.family == "dense" and row.params >= 0.9 * plan.total_params and row.params > 100_000:
             share = row.params / plan.total_params
             message = f"{row.name} holds {row.params:,} of {plan.total_params:,} parameters ({share:.0%})"
             hint = "more pooling before it, or global_average_pooling2d in place of flatten, makes it smaller"
@@ -89,8 +77,8 @@ def _last_with_field(plan: Plan) -> LayerPlan | None:
 
 def _small_receptive_field(plan: Plan) -> list[PlanWarning]:
     row = _last_with_field(plan)
-    mixes = any(isinstance(other.layer, kinds.Flatten) for other in plan.layers)
-    if row is None or row.receptive_field is None or not any(isinstance(r.layer, _LEARNING[:3]) for r in plan.layers):
+    mixes = any(other.layer.flattens for other in plan.layers)
+    if row is None or row.receptive_field is None or not any(other.layer.has_kernels for other in plan.layers):
         return []
     height, width = plan.input_shape[:2]
     if 2 * row.receptive_field[0] >= height and 2 * row.receptive_field[1] >= width:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from cnnctl.config.types import ByName, Count, Named, OrNone, Positive, Range, colour, expected
+from cnnctl.settings import ByName, Count, Named, OrNone, Positive, Range, colour, expected
 
 Interpolation = Literal["bilinear", "nearest"]
 FillMode = Literal["reflect", "constant", "wrap", "nearest"]

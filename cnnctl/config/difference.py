@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnctl.config.dump import to_plain
 from cnnctl.config.schema import Config
-from cnnctl.config.types import Named, Settings
+from cnnctl.settings import Named, Settings
 
 
 class _Absent:
@@ -85,10 +85,13 @@ def _brief(value: Any) -> Any:
 
 
 def _settings(value: Settings) -> dict[str, Any]:
+    fields = type(value).model_fields
+    required = {name: getattr(value, name) for name, field in fields.items() if field.is_required()}
+    default = type(value).model_validate(required)  # a default may follow from another setting
     return {
         name: _brief(getattr(value, name))
-        for name, field in type(value).model_fields.items()
-        if field.is_required() or getattr(value, name) != field.get_default(call_default_factory=True)
+        for name in fields
+        if name in required or getattr(value, name) != getattr(default, name)
     }
 
 

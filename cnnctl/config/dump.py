@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel
 
 from cnnctl.config.source import reads_as_text
-from cnnctl.config.types import Named
+from cnnctl.settings import Named
 
 
 def to_plain(value: Any) -> Any:

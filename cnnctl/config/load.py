@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from cnnctl.config import source
-from cnnctl.config.layers import AnyLayer, Layer
 from cnnctl.config.problems import explain
 from cnnctl.config.schema import Config, DataSettings
 from cnnctl.config.source import Document, ValuePath
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import ConfigError, Problem
+from cnnctl.layers import AnyLayer, Layer
 
 BUILT_IN_DATA = ("digits",)
 """Names that `data.train` takes instead of a path; write ./digits for a folder of that name."""

@@ -10,8 +10,8 @@ from pydantic_core import ErrorDetails
 
 from cnnctl.config.schema import CHOICES, SECTIONS
 from cnnctl.config.source import Document, ValuePath, format_path, reads_as_text, type_name
-from cnnctl.config.types import Settings
 from cnnctl.errors import Problem
+from cnnctl.settings import Settings
 
 _EMPTY = "expected at least one item"
 _MISSING = "a required key is missing"

@@ -5,11 +5,11 @@ from typing import Any, get_args
 
 from cnnctl.config.dump import to_plain
 from cnnctl.config.json_schema import json_schema
-from cnnctl.config.layers import ActivationName, BiasInitializerName, InitializerName, Regularizer
 from cnnctl.config.problems import show
 from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings
 from cnnctl.config.training import EarlyStopping, TrainSettings
-from cnnctl.config.types import MAX_SIDE, Named, Settings, needs_settings
+from cnnctl.layers import ActivationName, BiasInitializerName, InitializerName, Regularizer
+from cnnctl.settings import MAX_SIDE, Named, Settings, needs_settings
 
 _HEAD = """# The config, key by key
 

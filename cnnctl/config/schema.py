@@ -9,9 +9,9 @@ from pydantic import BeforeValidator, Field, Strict, WithJsonSchema, field_valid
 from pydantic_core import PydanticCustomError
 
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
-from cnnctl.config.layers import LAYERS, Layer, Regularizer
 from cnnctl.config.training import EarlyStopping, Optimizer, Schedule, TrainSettings
-from cnnctl.config.types import Count, Named, OrNone, Settings, colour, expected, is_whole
+from cnnctl.layers import LAYERS, Layer, Regularizer
+from cnnctl.settings import Count, Named, OrNone, Settings, colour, expected, is_whole
 
 MAX_IMAGE_SIDE = 8192
 

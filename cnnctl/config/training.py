@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cnnctl.config.types import ByName, Count, FromZero, Named, OrNone, Positive, Settings, Share, expected
+from cnnctl.settings import ByName, Count, FromZero, Named, OrNone, Positive, Settings, Share, expected
 
 Clip = Annotated[Positive | None, OrNone]
 

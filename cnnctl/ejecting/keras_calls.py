@@ -16,11 +16,12 @@ from cnnctl.config.augmentations import (
     RandomFlip,
     RandomZoom,
 )
-from cnnctl.config.layers import ActivationLayer, AnyLayer, RealLayer, Regularizer, Repeat, ZeroPadding2D
 from cnnctl.config.training import TrainSettings
-from cnnctl.config.types import Settings
 from cnnctl.data.augment.pixels import GREY
 from cnnctl.ejecting.source import Code, call
+from cnnctl.layers import AnyLayer, RealLayer, Repeat
+from cnnctl.layers.notation import NO_SIDES
+from cnnctl.settings import Settings
 
 MOST_ZOOM = 1.0
 """Keras' RandomZoom takes factors up to this."""
@@ -28,36 +29,28 @@ MOST_ZOOM = 1.0
 _FROM_ZERO = (RandomContrast, RandomErasing, RandAugment, CutMix)
 """Augmentations of which one number f means [0, f]; of the others it means [-f, f]."""
 
+OWN = "cnnctl>"
+"""How the names of the classes begin that Keras lacks."""
+
 _FIRST = ("filters", "kernel_size")
 """Keras' order of the settings of a layer that have no default."""
 
 
-def build_lines(config: Config, standardizes: bool, float32: bool) -> list[tuple[int, Code]]:
-    """What `build_model()` is made of: (how many loops it is in, source).
-
-    The source is a layer; where layers repeat, it is a call of `model.add` or the head of a loop.
-
-    Args:
-        config: A config whose network is possible.
-        standardizes: Whether the pixels are scaled by MEAN and DEVIATION.
-        float32: Whether a dtype policy may come in that scaling and output must not follow.
-    """
-    exact = {"dtype": "float32"} if float32 else {}
+def scaling_call(config: Config, **more: Any) -> Code:
+    """The layer that scales pixels, by the script's `scale` and `offset` where they are standardized."""
     match config.data.image.scaling:
         case "unit":
-            scaling = call("layers.Rescaling", Code("1 / 255"), **exact)
+            return call("layers.Rescaling", Code("1 / 255"), **more)
         case "symmetric":
-            scaling = call("layers.Rescaling", Code("1 / 127.5"), offset=-1, **exact)
+            return call("layers.Rescaling", Code("1 / 127.5"), offset=-1, **more)
         case "standardize":
-            scaling = call("layers.Rescaling", Code("scale"), Code("offset"), **exact)
-    units = 1 if config.output == "sigmoid" else Code("len(CLASSES)")
+            return call("layers.Rescaling", Code("scale"), Code("offset"), **more)
 
-    lines = [(0, call("keras.Input", Code("(HEIGHT, WIDTH, CHANNELS)"), dtype="uint8")), (0, scaling)]
-    lines += _hidden(config.model, 0)
-    lines.append((0, call("layers.Dense", units, activation=config.output, **exact)))
-    if not has_repeat(config.model):
-        return lines
-    return [(depth, line if line.startswith("for ") else call("model.add", line)) for depth, line in lines]
+
+def output_call(config: Config, **more: Any) -> Code:
+    """The layer that is appended to the config's."""
+    units = 1 if config.output == "sigmoid" else Code("len(CLASSES)")
+    return call("layers.Dense", units, activation=config.output, **more)
 
 
 def has_repeat(layers: Sequence[AnyLayer]) -> bool:
@@ -65,40 +58,46 @@ def has_repeat(layers: Sequence[AnyLayer]) -> bool:
     return any(isinstance(layer, Repeat) for layer in layers)
 
 
-def _hidden(layers: Sequence[AnyLayer], depth: int) -> Iterator[tuple[int, Code]]:
+def adding_lines(layers: Sequence[AnyLayer], depth: int = 0) -> Iterator[tuple[int, Code]]:
+    """`model.add(...)` for each layer, a loop for each `repeat`: (loops around the line, the line)."""
     for layer in layers:
         if isinstance(layer, Repeat):
             yield depth, Code(f"for _ in range({layer.times}):")
-            yield from _hidden(layer.layers, depth + 1)
+            yield from adding_lines(layer.layers, depth + 1)
         else:
-            for one in layer_calls(layer):
-                yield depth, one
+            yield from ((depth, call("model.add", one)) for one in layer_calls(layer))
 
 
 def layer_calls(layer: RealLayer) -> Iterator[Code]:
     """The Keras layers of one of ours, defaults left out; explicit zeros are a layer of their own."""
-    name = "Activation" if isinstance(layer, ActivationLayer) else type(layer).__name__
-    given: dict[str, Any] = {key: getattr(layer, key) for key in type(layer).model_fields}
-    unnamed = ("padding",) if isinstance(layer, ZeroPadding2D) else ()
-    if isinstance(given.get("padding"), tuple) and not unnamed:
-        if given["padding"] != ((0, 0), (0, 0)):
-            yield call("layers.ZeroPadding2D", _short_sides(given["padding"]))
-        given["padding"] = "valid"
-    given = {key: given[key] for key in (*_FIRST, *given) if key in given}
-    given = {key: None if _is_idle(value) else value for key, value in given.items()}
-    positional, named = _without_defaults(layer, given, unnamed)
-    own = "" if name == "L2Pooling2D" else "layers."
-    yield call(f"{own}{name}", *map(_short_sides, positional), **{key: _short_sides(one) for key, one in named.items()})
+    if layer.window is not None and layer.window.zeros != NO_SIDES:
+        yield call("layers.ZeroPadding2D", _short_sides(layer.window.zeros))
+
+    given = {name: _penalty(value) for name, value in layer.keras_arguments().items()}
+    if given.get("strides") == given.get("pool_size"):
+        given.pop("strides", None)
+    given = {name: given[name] for name in (*_FIRST, *given) if name in given}
+    sides = [name for name in given if name == "padding" and isinstance(given[name], tuple)]
+    positional, named = _without_defaults(layer, given, sides)
+    name = layer.keras_class.removeprefix(OWN) if needs_class(layer) else f"layers.{layer.keras_class}"
+    yield call(name, *map(_short_sides, positional), **{key: _short_sides(value) for key, value in named.items()})
 
 
-def _is_idle(value: object) -> bool:
-    return isinstance(value, Regularizer) and not value.l1 and not value.l2
+def needs_class(layer: RealLayer) -> bool:
+    """Whether Keras lacks the layer, so that the script has its class."""
+    return layer.keras_class.startswith(OWN)
+
+
+def _penalty(value: Any) -> Any:
+    """Keras' regularizer of its factors; None where all are 0."""
+    if not isinstance(value, dict):
+        return value
+    factors = {name: factor for name, factor in value.items() if factor}
+    return call("keras.regularizers.L1L2", **factors) if factors else None
 
 
 def _short_sides(value: Any) -> Any:
-    """(3, 3) as 3, and ((1, 1), (1, 1)) as 1; a penalty as Keras' class."""
-    if isinstance(value, Regularizer):
-        return call("keras.regularizers.L1L2", **{k: f for k, f in value if f})
+    """(3, 3) as 3, and ((1, 1), (1, 1)) as 1."""
     if not isinstance(value, tuple):
         return value
     flat = {number for side in value for number in (side if isinstance(side, tuple) else (side,))}

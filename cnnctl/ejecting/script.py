@@ -5,17 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cnnctl.architecture.plan import unroll
 from cnnctl.config import Config
 from cnnctl.config.augmentations import AugmentationStep, CutMix, MixUp, RandAugment, RandomCrop, RandomZoom
-from cnnctl.config.layers import AnyLayer, L2Pooling2D, Repeat
 from cnnctl.config.training import TrainSettings
 from cnnctl.data.augment import mixes
 from cnnctl.ejecting.keras_calls import (
     MOST_ZOOM,
+    adding_lines,
     augmentation_calls,
-    build_lines,
     has_repeat,
+    layer_calls,
+    needs_class,
     optimizer_call,
+    output_call,
+    scaling_call,
     zooms,
 )
 from cnnctl.ejecting.reading import Reader
@@ -84,6 +88,7 @@ def compose(facts: Facts, split: str) -> Script:
     """
     config, train = facts.config, facts.config.train
     warnings = tuple(_warnings(facts))
+    float32 = {"dtype": "float32"} if facts.mixed_precision else {}
     source = render(
         "script.py.jinja",
         version=__version__,
@@ -105,9 +110,12 @@ def compose(facts: Facts, split: str) -> Script:
         cross_entropy=cross_entropy(config),
         mixes=mixes(config.augment),
         augmentation=[one for step in config.augment for one in augmentation_calls(step, config.data.image.channels)],
-        needs_l2_pooling=_needs_l2_pooling(config.model),
+        needs_l2_pooling=any(needs_class(layer) for _, layer in unroll(config.model)),
+        scaling=scaling_call(config, **float32),
         has_repeat=has_repeat(config.model),
-        network=build_lines(config, facts.statistics is not None, facts.mixed_precision),
+        adding=adding_lines(config.model),
+        hidden=(one for _, layer in unroll(config.model) for one in layer_calls(layer)),
+        output=output_call(config, **float32),
         mixed_precision=facts.mixed_precision,
         start=facts.start,
         optimizer=optimizer_call(train),
@@ -151,14 +159,6 @@ def _class_weight(facts: Facts) -> str | dict[str, float] | None:
     """`balanced`, or the weight of every class."""
     weight = facts.config.train.class_weight
     return {name: weight.get(name, 1.0) for name in facts.classes} if isinstance(weight, dict) else weight
-
-
-def _needs_l2_pooling(layers: Sequence[AnyLayer]) -> bool:
-    """Whether there is the layer that Keras lacks."""
-    return any(
-        _needs_l2_pooling(layer.layers) if isinstance(layer, Repeat) else isinstance(layer, L2Pooling2D)
-        for layer in layers
-    )
 
 
 def _warnings(facts: Facts) -> Iterator[str]:

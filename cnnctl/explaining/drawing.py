@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.architecture.receptive_field import Span
 from cnnctl.data.decoder.images import Image, opencv
+from cnnctl.layers.window import Span
 from cnnctl.models.of_run import MOST_MAPS, FeatureMaps, Values
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.architecture import LayerPlan, Plan
-from cnnctl.architecture.receptive_field import Span, receptive_window
+from cnnctl.architecture.receptive_field import receptive_window
 from cnnctl.data.decoder.images import Image
 from cnnctl.errors import RunError, UsageError
 from cnnctl.explaining.activation_maps import GRAD_CAM, ClassMap, class_maps
 from cnnctl.inference.model import expand
+from cnnctl.layers.window import Span
 from cnnctl.models.of_run import FeatureMaps, Network, features, seen_layers
 
 _LARGEST_DIFFERENCE = 1e-2

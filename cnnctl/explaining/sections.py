@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnctl.architecture import LayerPlan
-from cnnctl.architecture.notation import format_shape
 from cnnctl.data.decoder.images import Image, opencv
 from cnnctl.explaining import drawing
 from cnnctl.explaining.activation_maps import GRAD_CAM, HIRES_CAM
 from cnnctl.explaining.explain import Explanation, Unit
+from cnnctl.layers.notation import format_shape
 from cnnctl.models.of_run import MOST_LAYERS, FeatureMaps, Network, first_convolution, kernels
 from cnnctl.pictures import style
 from cnnctl.pictures.page import render

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 
 from cnnctl.architecture import LayerPlan, Plan
-from cnnctl.architecture.notation import NO_SIDES
-from cnnctl.config import layers as kinds
-from cnnctl.config.layers import Regularizer
+from cnnctl.layers import RealLayer
+from cnnctl.layers.notation import NO_SIDES
 from cnnctl.models.backend import TENSORFLOW
 from cnnctl.models.rewrite import pool_first, split_relus
 
@@ -25,6 +24,9 @@ class Scaling:
 
 UNIT = Scaling((1 / 255,), (0.0,))
 SYMMETRIC = Scaling((1 / 127.5,), (-1.0,))
+
+_FASTER = {"BatchNormalization": "cnnctl>FusedBatchNormalization"}
+"""Classes that compute the same on TensorFlow in less time, for the network that trains."""
 
 
 def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = None, trains: bool = False) -> Any:
@@ -55,7 +57,7 @@ def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = 
             stack.append(keras.layers.ZeroPadding2D(row.zeros, name=f"{row.name}_padding"))
         is_output = row is rows[-1]
         common = {"name": "probabilities", "dtype": "float32"} if is_output else {"name": row.name}
-        stack.append(_layer(row, common, seeds, trains))
+        stack.append(_layer(row.layer, common, seeds, trains))
     if trains and keras.backend.backend() == TENSORFLOW:
         _split_relus(stack, rows)
     model = keras.Sequential(stack)
@@ -90,12 +92,6 @@ def _assert_agrees(model: Any, rows: Sequence[LayerPlan], plan: Plan) -> None:
     assert trainable == plan.trainable_params, f"{trainable} trainable parameters in Keras, not {plan.trainable_params}"
 
 
-def _regularizer(settings: Regularizer | None) -> Any:
-    import keras
-
-    return None if settings is None else keras.regularizers.L1L2(l1=settings.l1, l2=settings.l2)
-
-
 class _Seeds:
     """A seed for each random thing of a network, all from one; Keras' global seed would import TensorFlow."""
 
@@ -114,105 +110,30 @@ class _Seeds:
         return keras.initializers.get({"class_name": name, "config": seeded})
 
 
-def _layer(row: LayerPlan, common: dict[str, Any], seeds: _Seeds, trains: bool) -> Any:
-    """The Keras layer of one row; its explicit zeros have been laid around its input already."""
+def _layer(layer: RealLayer, common: dict[str, Any], seeds: _Seeds, trains: bool) -> Any:
+    """The Keras layer of one of ours; its explicit zeros have been laid around its input already."""
     import keras
 
-    make = keras.layers
-    layer = row.layer
-    match layer:
-        case kinds.Conv2D():
-            return make.Conv2D(
-                layer.filters,
-                groups=layer.groups,
-                kernel_initializer=seeds.initializer(layer.kernel_initializer),
-                bias_initializer=seeds.initializer(layer.bias_initializer),
-                kernel_regularizer=_regularizer(layer.kernel_regularizer),
-                **_convolution(layer),
-                **common,
-            )
-        case kinds.DepthwiseConv2D():
-            return make.DepthwiseConv2D(
-                depth_multiplier=layer.depth_multiplier,
-                depthwise_initializer=seeds.initializer(layer.depthwise_initializer),
-                bias_initializer=seeds.initializer(layer.bias_initializer),
-                depthwise_regularizer=_regularizer(layer.depthwise_regularizer),
-                **_convolution(layer),
-                **common,
-            )
-        case kinds.SeparableConv2D():
-            return make.SeparableConv2D(
-                layer.filters,
-                depth_multiplier=layer.depth_multiplier,
-                depthwise_initializer=seeds.initializer(layer.depthwise_initializer),
-                pointwise_initializer=seeds.initializer(layer.pointwise_initializer),
-                bias_initializer=seeds.initializer(layer.bias_initializer),
-                depthwise_regularizer=_regularizer(layer.depthwise_regularizer),
-                pointwise_regularizer=_regularizer(layer.pointwise_regularizer),
-                **_convolution(layer),
-                **common,
-            )
-        case kinds.MaxPooling2D():
-            return make.MaxPooling2D(layer.pool_size, layer.steps, layer.padding, **common)
-        case kinds.AveragePooling2D():
-            return make.AveragePooling2D(layer.pool_size, layer.steps, layer.padding, **common)
-        case kinds.L2Pooling2D():
-            from cnnctl.models.layers import L2Pooling2D
-
-            return L2Pooling2D(layer.pool_size, layer.steps, layer.padding, **common)
-        case kinds.GlobalAveragePooling2D():
-            return make.GlobalAveragePooling2D(**common)
-        case kinds.GlobalMaxPooling2D():
-            return make.GlobalMaxPooling2D(**common)
-        case kinds.ZeroPadding2D():
-            return make.ZeroPadding2D(layer.padding, **common)
-        case kinds.BatchNormalization():
-            return _batch_normalization(trains)(
-                momentum=layer.momentum, epsilon=layer.epsilon, center=layer.center, scale=layer.scale, **common
-            )
-        case kinds.LayerNormalization():
-            return make.LayerNormalization(epsilon=layer.epsilon, center=layer.center, scale=layer.scale, **common)
-        case kinds.ActivationLayer():
-            return make.Activation(layer.activation, **common)
-        case kinds.LeakyReLU():
-            return make.LeakyReLU(layer.negative_slope, **common)
-        case kinds.Dropout():
-            return make.Dropout(layer.rate, seed=seeds.next(), **common)
-        case kinds.SpatialDropout2D():
-            return make.SpatialDropout2D(layer.rate, seed=seeds.next(), **common)
-        case kinds.Flatten():
-            return make.Flatten(**common)
-        case kinds.Dense():
-            return make.Dense(
-                layer.units,
-                activation=layer.activation,
-                use_bias=layer.use_bias,
-                kernel_initializer=seeds.initializer(layer.kernel_initializer),
-                bias_initializer=seeds.initializer(layer.bias_initializer),
-                kernel_regularizer=_regularizer(layer.kernel_regularizer),
-                **common,
-            )
-        case _:
-            assert_never(layer)
+    arguments = layer.keras_arguments()
+    for name, value in arguments.items():
+        if name.endswith("_initializer"):
+            arguments[name] = seeds.initializer(value)
+        elif name.endswith("_regularizer") and value is not None:
+            arguments[name] = keras.regularizers.L1L2(**value)
+    if layer.acts_in_training_only:
+        arguments["seed"] = seeds.next()
+    return _keras_class(layer.keras_class, trains)(**arguments, **common)
 
 
-def _batch_normalization(trains: bool) -> Any:
+def _keras_class(name: str, trains: bool) -> Any:
+    """Keras' class of a name, or our own: registered as `cnnctl>`, or a faster one for the network that trains."""
     import keras
 
     if trains and keras.backend.backend() == TENSORFLOW:
-        from cnnctl.models.layers import FusedBatchNormalization
+        name = _FASTER.get(name, name)
+    package, _, own = name.rpartition(">")
+    if not package:
+        return getattr(keras.layers, name)
+    from cnnctl.models import layers
 
-        return FusedBatchNormalization
-    return keras.layers.BatchNormalization
-
-
-def _convolution(layer: kinds.Conv2D | kinds.DepthwiseConv2D | kinds.SeparableConv2D) -> dict[str, Any]:
-    """The arguments that all convolutions share; explicit zeros are a layer of their own."""
-    return {
-        "kernel_size": layer.kernel_size,
-        "strides": layer.strides,
-        "padding": layer.padding if isinstance(layer.padding, str) else "valid",
-        "dilation_rate": layer.dilation_rate,
-        "activation": layer.activation,
-        "use_bias": layer.use_bias,
-    }
+    return getattr(layers, own)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.keras_file import read_scaling
 from cnnctl.architecture.plan import plan_of
-from cnnctl.config import layers as kinds
 from cnnctl.config import load
 from cnnctl.models.build import Scaling
 from cnnctl.models.load import load_model
@@ -23,11 +22,6 @@ MOST_MAPS = 64
 
 MOST_LAYERS = 60
 """Layers that are drawn; of more, the first and the last ones."""
-
-CONVOLUTIONS = kinds.Conv2D | kinds.DepthwiseConv2D | kinds.SeparableConv2D
-_ACTING = kinds.BatchNormalization | kinds.LayerNormalization | kinds.ActivationLayer | kinds.LeakyReLU
-_POOLS = kinds.MaxPooling2D | kinds.AveragePooling2D | kinds.L2Pooling2D
-_SEEN = CONVOLUTIONS | _POOLS
 
 
 @dataclass(frozen=True)
@@ -124,14 +118,14 @@ def run_plan(run: Run) -> Plan:
 
 def seen_layers(plan: Plan) -> list[LayerPlan]:
     """Every convolution and pooling layer that puts out rows and columns; of very many the first and the last ones."""
-    found = [row for row in plan.layers if isinstance(row.layer, _SEEN) and len(row.output_shape) == 3]
+    found = [row for row in plan.layers if row.layer.slides_windows and len(row.output_shape) == 3]
     half = MOST_LAYERS // 2
     return found if len(found) <= MOST_LAYERS else [*found[:half], *found[-half:]]
 
 
 def first_convolution(plan: Plan) -> LayerPlan | None:
     """The convolution whose kernels look at colours."""
-    return next((row for row in plan.layers if isinstance(row.layer, CONVOLUTIONS)), None)
+    return next((row for row in plan.layers if row.layer.has_kernels), None)
 
 
 def features(plan: Plan) -> LayerPlan | None:
@@ -143,19 +137,21 @@ def features(plan: Plan) -> LayerPlan | None:
     places = [
         number
         for number, row in enumerate(rows)
-        if isinstance(row.layer, CONVOLUTIONS) and row.output_shape[0] * row.output_shape[1] > 1
+        if row.layer.has_kernels and row.output_shape[0] * row.output_shape[1] > 1
     ]
     if not places:
         return None
     chosen = rows[places[-1]]
-    acted = getattr(chosen.layer, "activation", "linear") != "linear"
+    acted = chosen.layer.function != "linear"
     for row in rows[places[-1] + 1 :]:
-        if isinstance(row.layer, kinds.Dropout | kinds.SpatialDropout2D):
+        layer = row.layer
+        if layer.acts_in_training_only:
             continue
-        pooled = isinstance(row.layer, _POOLS) and not acted and row.output_shape[0] * row.output_shape[1] > 1
-        if not (isinstance(row.layer, _ACTING) or pooled):
+        pools = layer.family == "pooling" and layer.slides_windows
+        pooled = pools and not acted and row.output_shape[0] * row.output_shape[1] > 1
+        if not (layer.is_activation or layer.family == "normalization" or pooled):
             break
-        if isinstance(row.layer, kinds.ActivationLayer | kinds.LeakyReLU):
+        if layer.is_activation:
             chosen, acted = row, True
         elif not pooled:
             chosen = row if len(row.output_shape) == 3 and row.output_shape == chosen.output_shape else chosen
@@ -168,7 +164,7 @@ def kernels(network: Network, row: LayerPlan) -> Values:
     Those of a depthwise or separable convolution are its depthwise ones, of one channel each.
     """
     weights = np.asarray(network.model.get_layer(row.name).get_weights()[0], np.float32)
-    if isinstance(row.layer, kinds.Conv2D):
+    if not row.layer.is_depthwise:
         return weights
     high, wide, channels, multiplier = weights.shape
     return weights.reshape(high, wide, 1, channels * multiplier)

@@ -4,17 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cnnctl.architecture import LayerPlan
-from cnnctl.config.layers import (
-    ActivationLayer,
-    Conv2D,
-    DepthwiseConv2D,
-    GlobalMaxPooling2D,
-    LeakyReLU,
-    MaxPooling2D,
-    SeparableConv2D,
-)
-
-_NEVER_FALLS = frozenset(("relu", "leaky_relu", "elu", "tanh", "sigmoid"))
+from cnnctl.layers import ActivationLayer, Conv2D, RealLayer
 
 
 def pool_first(rows: Sequence[LayerPlan]) -> tuple[LayerPlan, ...]:
@@ -26,15 +16,13 @@ def pool_first(rows: Sequence[LayerPlan]) -> tuple[LayerPlan, ...]:
     ordered: list[LayerPlan] = []
     for row in rows:
         before = ordered[-1] if ordered else None
-        if before is None or not isinstance(row.layer, MaxPooling2D | GlobalMaxPooling2D):
+        if before is None or not (row.layer.takes_maximum and before.layer.never_falls):
             ordered.append(row)
-        elif isinstance(before.layer, Conv2D | DepthwiseConv2D | SeparableConv2D) and _moves(before.layer.activation):
+        elif before.layer.has_kernels:
             linear = before.layer.model_copy(update={"activation": "linear"})
-            activation = ActivationLayer(activation=before.layer.activation)
+            activation = ActivationLayer.model_validate({"activation": before.layer.function})
             ordered[-1:] = [replace(before, layer=linear), row, _after(row, f"{before.name}_activation", activation)]
-        elif isinstance(before.layer, LeakyReLU) or (
-            isinstance(before.layer, ActivationLayer) and _moves(before.layer.activation)
-        ):
+        elif before.layer.is_activation:
             pooled = replace(row, input_shape=before.input_shape)
             ordered[-1:] = [pooled, _after(row, before.name, before.layer)]
         else:
@@ -46,18 +34,14 @@ def split_relus(rows: Sequence[LayerPlan]) -> dict[str, str]:
     """The convolutions whose ReLU `pool_first` moved, with the name of its row.
 
     Such a ReLU costs least where its values are computed by the convolution itself, before the pooling, and its
-    gradient where the values are few, after the pooling: see training/relus.py.
+    gradient where the values are few, after the pooling: see models/relus.py.
     """
     moved = {f"{row.name}_activation": row.name for row in rows if isinstance(row.layer, Conv2D)}
     relus = [row.name for row in rows if isinstance(row.layer, ActivationLayer) and row.layer.activation == "relu"]
     return {moved[name]: name for name in relus if name in moved}
 
 
-def _moves(activation: str) -> bool:
-    return activation in _NEVER_FALLS
-
-
-def _after(pooling: LayerPlan, name: str, layer: ActivationLayer | LeakyReLU) -> LayerPlan:
+def _after(pooling: LayerPlan, name: str, layer: RealLayer) -> LayerPlan:
     """The row of an activation that comes after a pooling."""
     shape = pooling.output_shape
     return LayerPlan(name, layer, pooling.path, shape, shape, 0, 0, 0, pooling.receptive_field)

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnnctl.architecture import LayerPlan, Plan
-from cnnctl.architecture.notation import Shape, format_shape
-from cnnctl.config import layers as kinds
+from cnnctl.architecture import Plan
+from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.pictures import style
 
 _SIDE, _THICK, _BAR = 1.5, 0.8, 0.1
@@ -23,7 +22,9 @@ _WIDEST = 13.0
 MOST_VOLUMES = 160
 _MOST_LINES = 12
 
-_CONVOLUTION, _POOLING, _DENSE, _OTHER = style.BLUE, style.RED, style.GREEN, "#999999"
+_OTHER = "#999999"
+_COLOURS = {"convolution": style.BLUE, "pooling": style.RED, "dense": style.GREEN, "reshaping": _OTHER}
+"""Of the families whose layers are volumes of their own."""
 
 Point = tuple[float, float]
 
@@ -82,8 +83,9 @@ def _volumes(plan: Plan) -> list[_Volume]:
     """The input, then every layer that makes new values; the others as lines of the volume before them."""
     found = [_Volume(plan.input_shape, _OTHER, [("image", "black"), (format_shape(plan.input_shape), "black")])]
     for row in plan.layers:
-        colour, words = _describe(row)
-        if not colour:
+        colour, text = _COLOURS.get(row.layer.family), row.layer.picture_text()
+        words = [text] if text else []
+        if colour is None:
             _append(found[-1], " ".join((row.kind, *words)))
             continue
         shape = format_shape(row.output_shape)
@@ -109,40 +111,6 @@ def _append(volume: _Volume, line: str) -> None:
         volume.lines.append((line, style.GREY))
     elif len(volume.lines) == _MOST_LINES:
         volume.lines.append(("… and more", style.GREY))
-
-
-def _describe(row: LayerPlan) -> tuple[str, list[str]]:
-    """Colour and settings of a layer; no colour for one that is no volume of its own."""
-    layer = row.layer
-    match layer:
-        case kinds.Conv2D() | kinds.DepthwiseConv2D() | kinds.SeparableConv2D():
-            step = [] if layer.strides == (1, 1) else [f"stride {_short(layer.strides)}"]
-            spread = [] if layer.dilation_rate == (1, 1) else [f"dilation {_short(layer.dilation_rate)}"]
-            words = [format_shape(layer.kernel_size), *step, *spread, *_activation(layer.activation)]
-            return _CONVOLUTION, [", ".join(words)]
-        case kinds.MaxPooling2D() | kinds.AveragePooling2D() | kinds.L2Pooling2D():
-            step = [] if layer.steps == layer.pool_size else [f"stride {_short(layer.steps)}"]
-            return _POOLING, [", ".join([format_shape(layer.pool_size), *step])]
-        case kinds.GlobalAveragePooling2D() | kinds.GlobalMaxPooling2D():
-            return _POOLING, []
-        case kinds.Dense():
-            return _DENSE, _activation(layer.activation)
-        case kinds.Flatten() | kinds.ZeroPadding2D():
-            return _OTHER, []
-        case kinds.ActivationLayer():
-            return "", [layer.activation]
-        case kinds.Dropout() | kinds.SpatialDropout2D():
-            return "", [f"{layer.rate:g}"]
-        case _:
-            return "", []
-
-
-def _short(pair: tuple[int, int]) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else format_shape(pair)
-
-
-def _activation(name: str) -> list[str]:
-    return [] if name == "linear" else [name]
 
 
 def _scale(volumes: Sequence[_Volume]) -> str:

@@ -33,7 +33,6 @@ def to_json(subject: "Subject", formulas: bool) -> dict[str, Any]:
 
 
 def _layer_json(row: "LayerPlan", with_formulas: bool) -> dict[str, Any]:
-    from cnnctl.architecture.formulas import formulas
     from cnnctl.config.dump import to_plain
 
     plain = to_plain(row.layer)
@@ -49,14 +48,12 @@ def _layer_json(row: "LayerPlan", with_formulas: bool) -> dict[str, Any]:
         "multiply_adds": row.multiply_adds,
         "receptive_field": list(row.receptive_field) if row.receptive_field is not None else None,
     }
-    return {**value, "formulas": formulas(row)} if with_formulas else value
+    return {**value, "formulas": row.formulas()} if with_formulas else value
 
 
 def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None = None) -> None:
     """The table of layers, then the totals, on stdout when no other stream is given."""
-    from cnnctl.architecture.describe import settings_text
-    from cnnctl.architecture.formulas import formulas
-    from cnnctl.architecture.notation import format_shape
+    from cnnctl.layers.notation import format_shape
 
     plan = subject.plan
     print(f"{subject.name}: input {format_shape(plan.input_shape)}\n", file=stream)
@@ -66,14 +63,14 @@ def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None
     for row in plan.layers:
         field = "whole image" if row.receptive_field is None else format_shape(row.receptive_field)
         counts = [f"{row.params:,}", *([f"{row.non_trainable_params:,}"] if fixed else [])]
-        text = [row.name, row.kind, settings_text(row), format_shape(row.output_shape)]
+        text = [row.name, row.kind, row.layer.settings_text(), format_shape(row.output_shape)]
         rows.append([*text, *counts, f"{row.multiply_adds:,}", field])
     align = [LEFT, LEFT, LEFT, RIGHT, RIGHT, *([RIGHT] if fixed else []), RIGHT, RIGHT]
     print_table([*header, "multiply-adds", "receptive field"], rows, align, stream)
     if with_formulas:
         print(file=stream)
         for row in plan.layers:
-            for line in formulas(row):
+            for line in row.formulas():
                 print(f"{row.name}  {line}", file=stream)
     print(file=stream)
     _print_totals(subject, stream)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from cnnctl.architecture import Plan
 from cnnctl.architecture.cost import training_bytes
-from cnnctl.architecture.notation import format_shape
 from cnnctl.checks import Findings, check, decode_catalog
 from cnnctl.config import Config, Loaded
 from cnnctl.data.listing import describe_left_out
 from cnnctl.errors import MachineError
 from cnnctl.formatting import size
+from cnnctl.layers.notation import format_shape
 from cnnctl.models.backend import KerasImport
 from cnnctl.runs import Run
 from cnnctl.runs.directory import mark_latest, refuse_occupied

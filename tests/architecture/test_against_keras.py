@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cnnctl import layers as kinds
 from cnnctl.architecture import make_plan
-from cnnctl.config import layers as kinds
-from cnnctl.config.layers import RealLayer
+from cnnctl.layers import RealLayer
 from cnnctl.models.backend import import_keras
 from tests.config.build import problems, with_model
 

@@ -10,9 +10,10 @@ MODULES = (
     "cnnctl.config.dump",
     "cnnctl.config.json_schema",
     "cnnctl.architecture",
-    "cnnctl.architecture.formulas",
-    "cnnctl.architecture.notation",
-    "cnnctl.architecture.steps",
+    "cnnctl.architecture.plan",
+    "cnnctl.layers",
+    "cnnctl.layers.notation",
+    "cnnctl.settings",
     "cnnctl.architecture.cost",
     "cnnctl.architecture.warnings",
 )

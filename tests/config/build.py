@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from cnnctl.config import Config, source
-from cnnctl.config.layers import AnyLayer
 from cnnctl.config.load import bind
 from cnnctl.errors import ConfigError, Problem
+from cnnctl.layers import AnyLayer
 
 EVERY_LAYER = {
     "conv2d": "filters: 4, kernel_size: 3",

@@ -4,11 +4,11 @@ import pytest
 from pydantic import ValidationError
 
 from cnnctl.config import load, source
-from cnnctl.config.layers import LAYERS
 from cnnctl.config.load import bind
 from cnnctl.config.training import Adam, Sgd
-from cnnctl.config.types import needs_settings
 from cnnctl.errors import EXIT_CONFIG, ConfigError
+from cnnctl.layers import LAYERS
+from cnnctl.settings import needs_settings
 from tests.config.build import (
     EVERY_LAYER,
     FULL,
@@ -110,7 +110,8 @@ def test_the_full_config_means_what_it_says():
         ("conv2d", "padding", "[[1, 2], [3, 4]]", ((1, 2), (3, 4))),
         ("conv2d", "kernel_regularizer", "none", None),
         ("max_pooling2d", "strides", "3", (3, 3)),
-        ("max_pooling2d", "strides", "null", None),
+        ("max_pooling2d", "strides", "null", (2, 2)),
+        ("max_pooling2d", "strides", "none", (2, 2)),
         ("zero_padding2d", "padding", "3", ((3, 3), (3, 3))),
         ("zero_padding2d", "padding", "[[0, 1], [0, 2]]", ((0, 1), (0, 2))),
         ("dropout", "rate", "0", 0.0),
@@ -124,8 +125,8 @@ def test_short_forms_have_one_normal_form(kind, key, text, normal):
 
 
 def test_pooling_strides_are_the_pool_size_unless_given():
-    assert layers("max_pooling2d: {pool_size: [2, 3]}")[0].steps == (2, 3)
-    assert layers("max_pooling2d: {pool_size: [2, 3], strides: 1}")[0].steps == (1, 1)
+    assert layers("max_pooling2d: {pool_size: [2, 3]}")[0].strides == (2, 3)
+    assert layers("max_pooling2d: {pool_size: [2, 3], strides: 1}")[0].strides == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import pytest
 
 from cnnctl.config.augmentations import AUGMENTATIONS, CutMix, MixUp, RandAugment, RandomContrast, RandomErasing
-from cnnctl.config.layers import Regularizer
 from cnnctl.config.schema import CHOICES
 from cnnctl.config.training import (
     Adam,
@@ -17,6 +16,7 @@ from cnnctl.config.training import (
     Sgd,
     TrainSettings,
 )
+from cnnctl.layers import Regularizer
 from tests.config.build import config, layers, problem, with_model
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnctl.architecture.describe import settings_text
-from cnnctl.architecture.notation import format_shape
 from cnnctl.architecture.plan import Plan, plan_of
 from cnnctl.config import Config, load
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
 from cnnctl.formatting import duration, percent, size
+from cnnctl.layers.notation import format_shape
 from cnnctl.pictures import style
 from cnnctl.pictures.network import network_figure
 from cnnctl.pictures.page import compact
@@ -292,7 +291,7 @@ def _layers(plan: Plan) -> Table:
         (
             row.name,
             row.kind,
-            settings_text(row),
+            row.layer.settings_text(),
             format_shape(row.output_shape),
             f"{row.params:,}",
             f"{row.multiply_adds:,}",

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from cnnctl.architecture import arithmetic
+from cnnctl.layers import arithmetic
 
 
 def windows(size: int, kernel: int, stride: int, dilation: int = 1) -> list[list[int]]:

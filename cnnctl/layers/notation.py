@@ -1,7 +1,7 @@
 """Shapes, padding and the output formula as people write them."""
 
-from cnnctl.architecture import arithmetic
-from cnnctl.config.types import Sides
+from cnnctl.layers import arithmetic
+from cnnctl.settings import Sides
 
 Shape = tuple[int, ...]
 """Without the batch dimension: (height, width, channels) or (features,)."""
@@ -12,6 +12,11 @@ NO_SIDES: Sides = ((0, 0), (0, 0))
 def format_shape(shape: Shape) -> str:
     """`(30, 30, 10)` as `30x30x10`."""
     return "x".join(str(side) for side in shape)
+
+
+def format_pair(pair: tuple[int, int]) -> str:
+    """`(2, 2)` as `2`, `(1, 2)` as `1x2`."""
+    return str(pair[0]) if pair[0] == pair[1] else format_shape(pair)
 
 
 def format_padding(padding: str | Sides) -> str:

@@ -3,14 +3,13 @@ import re
 
 import pytest
 
-from cnnctl.architecture.formulas import formulas
 from tests.architecture.build import plan
 from tests.config.build import EVERY_LAYER, layer_item
 
 
 def lines_of(item: str, shape=(32, 32, 3)) -> list[str]:
     (layer,) = plan(item, shape=shape).layers
-    return formulas(layer)
+    return layer.formulas()
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_each_formula_evaluates_to_what_it_claims_and_the_plan_says_the_same(ite
             told["height"], told["width"] = layer.output_shape[:2]
         else:
             told["features"] = layer.output_shape[0]
-        for line in formulas(layer):
+        for line in layer.formulas():
             match = re.fullmatch(r"(\w+): ([\d+*/() .,a-z-]+?)(?: biases)? = ([\d,]+)(, of which .*)?", line)
             if match is None:
                 assert line.startswith("features: one for each of ")

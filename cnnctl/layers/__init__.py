@@ -1,0 +1,98 @@
+"""The layers that a model may be made of: Keras' class names in snake case, Keras' argument names and defaults.
+
+`filters`, `kernel_size`, `units`, `pool_size` and `rate` have no default: the file says them. Pooling strides default
+to `pool_size`. Everything that is known about a kind is in its class; Keras is never imported here.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, Strict
+
+from cnnctl.layers.activation import ActivationLayer, ActivationName, LeakyReLU
+from cnnctl.layers.convolution import Conv2D, DepthwiseConv2D, SeparableConv2D
+from cnnctl.layers.dense import Dense
+from cnnctl.layers.normalization import BatchNormalization, LayerNormalization
+from cnnctl.layers.pooling import (
+    AveragePooling2D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    L2Pooling2D,
+    MaxPooling2D,
+)
+from cnnctl.layers.regularization import Dropout, SpatialDropout2D
+from cnnctl.layers.reshaping import Flatten, ZeroPadding2D
+from cnnctl.layers.weights import BiasInitializerName, InitializerName, Regularizer
+from cnnctl.settings import ByName, Named
+
+__all__ = [
+    "LAYERS",
+    "ActivationLayer",
+    "ActivationName",
+    "AnyLayer",
+    "AveragePooling2D",
+    "BatchNormalization",
+    "BiasInitializerName",
+    "Conv2D",
+    "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "InitializerName",
+    "L2Pooling2D",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "MaxPooling2D",
+    "RealLayer",
+    "Regularizer",
+    "Repeat",
+    "SeparableConv2D",
+    "SpatialDropout2D",
+    "ZeroPadding2D",
+]
+
+RealLayer = (
+    Conv2D
+    | DepthwiseConv2D
+    | SeparableConv2D
+    | MaxPooling2D
+    | AveragePooling2D
+    | L2Pooling2D
+    | GlobalAveragePooling2D
+    | GlobalMaxPooling2D
+    | ZeroPadding2D
+    | BatchNormalization
+    | LayerNormalization
+    | ActivationLayer
+    | LeakyReLU
+    | Dropout
+    | SpatialDropout2D
+    | Flatten
+    | Dense
+)
+"""A layer that computes; `repeat` is unrolled before anything looks at the layers."""
+
+
+class Repeat(Named):
+    """The same layers several times over, each time with weights of their own."""
+
+    kind: ClassVar[str] = "repeat"
+
+    times: Annotated[int, Field(ge=1, le=1000, description="How often.", examples=[2])]
+    layers: Annotated[
+        tuple["Layer", ...],
+        Strict(False),
+        Field(
+            min_length=1, description="What is repeated.", examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}]]
+        ),
+    ]
+
+
+AnyLayer = RealLayer | Repeat
+Layer = Annotated[AnyLayer, ByName("layer")]
+
+Repeat.model_rebuild()
+
+LAYERS: dict[str, type[Any]] = {member.kind: member for member in (*RealLayer.__args__, Repeat)}

@@ -1,0 +1,43 @@
+"""Activations as layers of their own."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from cnnctl.layers.base import BaseLayer, Family
+
+ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
+Activation = Annotated[ActivationName, Field(description="Function of each output value.", examples=["relu"])]
+
+
+class ActivationLayer(BaseLayer):
+    """An activation as a layer of its own."""
+
+    kind: ClassVar[str] = "activation"
+    keras_class: ClassVar[str] = "Activation"
+    family: ClassVar[Family] = "activation"
+
+    activation: Activation
+
+    def settings_text(self) -> str:
+        return self.activation
+
+    def picture_text(self) -> str:
+        return self.activation
+
+
+class LeakyReLU(BaseLayer):
+    """x where positive, negative_slope * x elsewhere."""
+
+    kind: ClassVar[str] = "leaky_relu"
+    keras_class: ClassVar[str] = "LeakyReLU"
+    family: ClassVar[Family] = "activation"
+
+    negative_slope: Annotated[float, Field(ge=0, description="Factor of negative values.")] = 0.3
+
+    @property
+    def function(self) -> str:
+        return "leaky_relu"
+
+    def settings_text(self) -> str:
+        return f"slope {self.negative_slope:g}"

@@ -1,0 +1,153 @@
+"""What every kind of layer says about itself: its settings, its Keras class, what it makes of a shape, its traits.
+
+Nothing else knows the kinds: architecture/, models/ and pictures/ ask each layer. A new kind is one class in a module
+of this package, and its name in the list of `layers/__init__.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel
+
+from cnnctl.layers.flow import ImpossibleLayerError, State, Step
+from cnnctl.layers.notation import Shape, format_shape
+from cnnctl.layers.window import Span, Window
+from cnnctl.settings import Named
+
+Family = Literal["convolution", "pooling", "normalization", "activation", "regularization", "reshaping", "dense"]
+
+_LEARNED = ("_initializer", "_regularizer")
+"""Endings of settings that say nothing of what a trained layer computes."""
+
+_NEVER_FALLS = frozenset(("relu", "leaky_relu", "elu", "tanh", "sigmoid"))
+
+
+class BaseLayer(Named):
+    """Base of all layers that compute. The defaults are those of a layer that leaves shapes as they are."""
+
+    kind: ClassVar[str] = ""
+    keras_class: ClassVar[str]
+    """The name that Keras knows it by; `cnnctl>L2Pooling2D` for a class of our own, as it is registered."""
+    family: ClassVar[Family]
+
+    learns: ClassVar[bool] = False
+    """Whether it multiplies its input by learned weights."""
+    is_depthwise: ClassVar[bool] = False
+    """Whether its kernels look at one channel each."""
+    takes_maximum: ClassVar[bool] = False
+    """Whether each output value is the largest of some input values."""
+    flattens: ClassVar[bool] = False
+    """Whether it lays the values out as a vector, in the memory of its input."""
+    acts_in_training_only: ClassVar[bool] = False
+    """Whether it is a random change in training, which takes a seed, and nothing afterwards."""
+    is_transparent: ClassVar[bool] = False
+    """Whether layers around it need an activation between them just as they would without it."""
+    is_linear: ClassVar[bool] = False
+    """Whether its output is a linear function of its input once it is trained."""
+
+    @property
+    def has_kernels(self) -> bool:
+        """Whether it slides learned kernels over rows and columns."""
+        return self.family == "convolution"
+
+    @property
+    def slides_windows(self) -> bool:
+        """Whether each output value depends on a window of rows and columns."""
+        return self.window is not None
+
+    @property
+    def is_activation(self) -> bool:
+        """Whether it is an activation as a layer of its own."""
+        return self.family == "activation"
+
+    @property
+    def function(self) -> str:
+        """The activation that it ends with; `linear` for none."""
+        name: str = getattr(self, "activation", "linear")
+        return name
+
+    @property
+    def never_falls(self) -> bool:
+        """Whether its activation never falls, so that it may come after a maximum just as well: f(max x) = max f(x)."""
+        return self.function in _NEVER_FALLS
+
+    @property
+    def window(self) -> Window | None:
+        """What slides over rows and columns."""
+        return None
+
+    def keras_arguments(self) -> dict[str, Any]:
+        """The arguments of `keras_class`: numbers, text, tuples, and dicts of the factors of a regularizer.
+
+        Explicit zeros around a convolution are a layer of their own and leave `padding: valid`. Initializers come in
+        the order in which their seeds are drawn.
+        """
+        return {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+
+    @classmethod
+    def from_keras(cls, config: Mapping[str, Any]) -> Self:
+        """The layer of what Keras writes about one of `keras_class`; how its weights began is left out.
+
+        Raises:
+            ValidationError: it has a setting that a config cannot have.
+        """
+        own = {name: config[name] for name in cls.model_fields if not name.endswith(_LEARNED) and name in config}
+        if isinstance(own.get("activation"), dict):
+            own["activation"] = own["activation"].get("config", {}).get("name", own["activation"].get("class_name"))
+        return cls.model_validate({name: value for name, value in own.items() if value is not None})
+
+    def apply(self, state: State) -> Step:
+        """What it makes of what flows into it.
+
+        Raises:
+            ImpossibleLayerError: it does not fit.
+        """
+        return Step(state)
+
+    def formulas(self, shape: Shape) -> list[str]:
+        """How its output and its parameters come about for an input, a line each.
+
+        Example: for a 3x3 convolution of 32x32x3: `height: floor((32 - 3 + 0) / 1) + 1 = 30`.
+        """
+        return []
+
+    def input_span(self, axis: int, span: Span, size: int) -> Span:
+        """What it needs of an input of `size` along an axis, padding included, for a span of its output."""
+        return span if self.window is None else self.window.before(axis, span, size)
+
+    def settings_text(self) -> str:
+        """The settings that matter in a few words, such as `32 filters 3x3, stride 2, padding same, relu`."""
+        return ""
+
+    def picture_text(self) -> str:
+        """Those that a picture has room for; shapes and parameters stand beside them."""
+        return ""
+
+    def need_image(self, shape: Shape) -> tuple[int, int, int]:
+        """The shape of its input, which must have rows and columns.
+
+        Raises:
+            ImpossibleLayerError: it has none.
+        """
+        if len(shape) != 3:
+            raise ImpossibleLayerError(
+                f"{self.kind} needs rows and columns, but the image is flat by here",
+                f"input {format_shape(shape)}",
+                "move it before the flatten or the global pooling",
+            )
+        return (shape[0], shape[1], shape[2])
+
+
+def parameters(product: str, step: Step, bias: int = 0) -> str:
+    """The line of `formulas` about parameters: `parameters: 3 * 3 * 3 * 10 + 10 biases = 280`."""
+    biases = f" + {bias} biases" if bias else ""
+    return f"parameters: {product}{biases} = {step.trainable + step.fixed:,}"
+
+
+def ending(activation: str, use_bias: bool) -> list[str]:
+    """How a learning layer ends, for `settings_text`: `relu`, `no bias`."""
+    return [*([] if activation == "linear" else [activation]), *([] if use_bias else ["no bias"])]
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, BaseModel) else value

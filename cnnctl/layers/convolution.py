@@ -1,0 +1,202 @@
+"""Convolutions."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from cnnctl.layers import arithmetic
+from cnnctl.layers.activation import Activation
+from cnnctl.layers.base import BaseLayer, Family, ending, parameters
+from cnnctl.layers.flow import ImpossibleLayerError, State, Step
+from cnnctl.layers.notation import Shape, format_pair, format_shape
+from cnnctl.layers.weights import Bias, BiasInitializer, Initializer, Penalty
+from cnnctl.layers.window import Window
+from cnnctl.settings import Count, Padding, Pair
+
+Multiplier = Annotated[Count, Field(description="Kernels for each channel.")]
+
+
+class _Convolution(BaseLayer):
+    kind: ClassVar[str] = ""
+    family: ClassVar[Family] = "convolution"
+    learns: ClassVar[bool] = True
+
+    kernel_size: Annotated[Pair, Field(description="Height and width of the kernel, in pixels.", examples=[3])]
+    strides: Annotated[Pair, Field(description="Step of the kernel, in pixels.", examples=[2])] = (1, 1)
+    padding: Annotated[
+        Padding,
+        Field(
+            description="valid (none), same, or zeros on each side: n, or [[top, bottom], [left, right]].",
+            examples=["same"],
+        ),
+    ] = "valid"
+    dilation_rate: Annotated[Pair, Field(description="Distance between the taps of the kernel.", examples=[2])] = (1, 1)
+    activation: Activation = "linear"
+    use_bias: Bias = True
+
+    @field_validator("dilation_rate")
+    @classmethod
+    def _not_with_strides(cls, dilation_rate: tuple[int, int], info: ValidationInfo) -> tuple[int, int]:
+        strides = info.data.get("strides")
+        if strides is not None and max(strides) > 1 and max(dilation_rate) > 1:
+            raise PydanticCustomError("strides_and_dilation", "strides above 1 do not go with a dilation_rate above 1")
+        return dilation_rate
+
+    def output_channels(self, channels: int) -> int:
+        """Channels of its output for those of its input."""
+        raise NotImplementedError
+
+    def kernel_weights(self, channels: int) -> int:
+        """Weights of its kernels, without the biases."""
+        raise NotImplementedError
+
+    def kernel_product(self, channels: int) -> str:
+        """How `kernel_weights` comes about, with the numbers put in."""
+        raise NotImplementedError
+
+    @property
+    def window(self) -> Window:
+        return Window(self.kernel_size, self.strides, self.padding, self.dilation_rate, "kernel_size", "convolution")
+
+    def keras_arguments(self) -> dict[str, Any]:
+        padding = self.padding if isinstance(self.padding, str) else "valid"
+        return {**super().keras_arguments(), "padding": padding}
+
+    def apply(self, state: State) -> Step:
+        channels = self.need_image(state.shape)[2]
+        self.check_channels(channels)
+        after, lost = self.window.slide(state)
+
+        filters, weights = self.output_channels(channels), self.kernel_weights(channels)
+        height, width, _ = after.shape
+        made = State((height, width, filters), after.field, after.jump)
+        biases = filters if self.use_bias else 0
+        return Step(made, weights + biases, multiply_adds=height * width * weights, lost=lost)
+
+    def check_channels(self, channels: int) -> None:
+        """Raises:
+        ImpossibleLayerError: they do not go with its settings.
+        """
+
+    def formulas(self, shape: Shape) -> list[str]:
+        step, bias = self.apply(State(shape)), self.output_channels(shape[2]) if self.use_bias else 0
+        return [*self.window.formulas(shape), parameters(self.kernel_product(shape[2]), step, bias)]
+
+    def kernel_text(self) -> str:
+        """The kernels in a few words."""
+        raise NotImplementedError
+
+    def settings_text(self) -> str:
+        return ", ".join([self.kernel_text(), *self.window.words(), *ending(self.activation, self.use_bias)])
+
+    def picture_text(self) -> str:
+        step = [] if self.strides == (1, 1) else [f"stride {format_pair(self.strides)}"]
+        spread = [] if self.dilation_rate == (1, 1) else [f"dilation {format_pair(self.dilation_rate)}"]
+        return ", ".join([format_shape(self.kernel_size), *step, *spread, *ending(self.activation, use_bias=True)])
+
+
+class _Depthwise(_Convolution):
+    kind: ClassVar[str] = ""
+    is_depthwise: ClassVar[bool] = True
+
+    @field_validator("strides")
+    @classmethod
+    def _equal(cls, strides: tuple[int, int]) -> tuple[int, int]:
+        if strides[0] != strides[1]:
+            raise PydanticCustomError("equal_strides", "a depthwise convolution has the same stride in both directions")
+        return strides
+
+
+class Conv2D(_Convolution):
+    """2D convolution (cross-correlation) over all channels."""
+
+    kind: ClassVar[str] = "conv2d"
+    keras_class: ClassVar[str] = "Conv2D"
+
+    filters: Annotated[Count, Field(description="Number of kernels, the channels of the output.", examples=[32])]
+    groups: Annotated[Count, Field(description="Parts into which the channels are divided.")] = 1
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: BiasInitializer = "zeros"
+    kernel_regularizer: Penalty = None
+
+    def output_channels(self, channels: int) -> int:
+        return self.filters
+
+    def kernel_weights(self, channels: int) -> int:
+        return arithmetic.convolution_parameters(self.kernel_size, channels, self.filters, self.groups, use_bias=False)
+
+    def kernel_product(self, channels: int) -> str:
+        return f"{self.kernel_size[0]} * {self.kernel_size[1]} * {channels // self.groups} * {self.filters}"
+
+    def check_channels(self, channels: int) -> None:
+        groups, filters = self.groups, self.filters
+        if channels % groups == filters % groups == 0:
+            return
+        most = max(n for n in range(1, groups + 1) if channels % n == 0 and filters % n == 0)
+        raise ImpossibleLayerError(
+            "groups must divide the channels of the input and the filters",
+            f"groups={groups}, {channels} channels, filters={filters}",
+            f"the largest number that divides both, up to {groups}, is {most}",
+            "groups",
+        )
+
+    def kernel_text(self) -> str:
+        return f"{self.filters} filters {format_shape(self.kernel_size)}"
+
+    def settings_text(self) -> str:
+        return super().settings_text() + (f", {self.groups} groups" if self.groups > 1 else "")
+
+
+class DepthwiseConv2D(_Depthwise):
+    """One kernel (or `depth_multiplier` kernels) for each channel on its own."""
+
+    kind: ClassVar[str] = "depthwise_conv2d"
+    keras_class: ClassVar[str] = "DepthwiseConv2D"
+
+    depth_multiplier: Multiplier = 1
+    depthwise_initializer: Initializer = "glorot_uniform"
+    bias_initializer: BiasInitializer = "zeros"
+    depthwise_regularizer: Penalty = None
+
+    def output_channels(self, channels: int) -> int:
+        return channels * self.depth_multiplier
+
+    def kernel_weights(self, channels: int) -> int:
+        return self.kernel_size[0] * self.kernel_size[1] * channels * self.depth_multiplier
+
+    def kernel_product(self, channels: int) -> str:
+        return f"{self.kernel_size[0]} * {self.kernel_size[1]} * {channels} * {self.depth_multiplier}"
+
+    def kernel_text(self) -> str:
+        times = f", depth multiplier {self.depth_multiplier}" if self.depth_multiplier > 1 else ""
+        return f"one kernel {format_shape(self.kernel_size)} a channel{times}"
+
+
+class SeparableConv2D(_Depthwise):
+    """A depthwise convolution followed by a 1x1 convolution."""
+
+    kind: ClassVar[str] = "separable_conv2d"
+    keras_class: ClassVar[str] = "SeparableConv2D"
+
+    filters: Annotated[Count, Field(description="Channels of the output.", examples=[32])]
+    depth_multiplier: Multiplier = 1
+    depthwise_initializer: Initializer = "glorot_uniform"
+    pointwise_initializer: Initializer = "glorot_uniform"
+    bias_initializer: BiasInitializer = "zeros"
+    depthwise_regularizer: Penalty = None
+    pointwise_regularizer: Penalty = None
+
+    def output_channels(self, channels: int) -> int:
+        return self.filters
+
+    def kernel_weights(self, channels: int) -> int:
+        middle = channels * self.depth_multiplier
+        return self.kernel_size[0] * self.kernel_size[1] * middle + middle * self.filters
+
+    def kernel_product(self, channels: int) -> str:
+        (height, width), times = self.kernel_size, self.depth_multiplier
+        return f"{height} * {width} * {channels} * {times} + {channels * times} * {self.filters}"
+
+    def kernel_text(self) -> str:
+        return f"{self.filters} filters {format_shape(self.kernel_size)}"

@@ -1,0 +1,64 @@
+"""Fully connected layers."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from cnnctl.layers import arithmetic
+from cnnctl.layers.activation import Activation
+from cnnctl.layers.base import BaseLayer, Family, ending, parameters
+from cnnctl.layers.flow import ImpossibleLayerError, State, Step
+from cnnctl.layers.notation import Shape, format_shape
+from cnnctl.layers.weights import Bias, BiasInitializer, Initializer, Penalty
+from cnnctl.settings import Count
+
+
+class Dense(BaseLayer):
+    """A fully connected layer."""
+
+    kind: ClassVar[str] = "dense"
+    keras_class: ClassVar[str] = "Dense"
+    family: ClassVar[Family] = "dense"
+    learns: ClassVar[bool] = True
+
+    units: Annotated[Count, Field(description="Number of neurons.", examples=[128])]
+    activation: Activation = "linear"
+    use_bias: Bias = True
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: BiasInitializer = "zeros"
+    kernel_regularizer: Penalty = None
+
+    def apply(self, state: State) -> Step:
+        inputs = need_vector(state.shape, "dense", "before it")
+        weights = arithmetic.dense_parameters(inputs, self.units, self.use_bias)
+        return Step(State((self.units,), None), weights, multiply_adds=inputs * self.units)
+
+    def formulas(self, shape: Shape) -> list[str]:
+        bias = self.units if self.use_bias else 0
+        return [parameters(f"{shape[0]} * {self.units}", self.apply(State(shape)), bias)]
+
+    def settings_text(self) -> str:
+        return ", ".join([f"{self.units} unit{'s' * (self.units > 1)}", *ending(self.activation, self.use_bias)])
+
+    def picture_text(self) -> str:
+        return ", ".join(ending(self.activation, use_bias=True))
+
+
+def need_vector(shape: Shape, what: str, where: str) -> int:
+    """The features of an input that must be a vector.
+
+    Args:
+        shape: Of the input.
+        what: The layer, for the message.
+        where: The place of the layer that would make a vector of it.
+
+    Raises:
+        ImpossibleLayerError: it still has rows and columns.
+    """
+    if len(shape) != 1:
+        raise ImpossibleLayerError(
+            f"{what} needs a vector, but the image still has rows and columns by here",
+            f"input {format_shape(shape)}",
+            f"add `- flatten` or `- global_average_pooling2d` {where}",
+        )
+    return shape[0]

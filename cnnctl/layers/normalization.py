@@ -1,0 +1,57 @@
+"""Normalization: values to mean 0 and deviation 1, then scaled and shifted."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from cnnctl.layers.base import BaseLayer, Family, parameters
+from cnnctl.layers.flow import State, Step
+from cnnctl.layers.notation import Shape
+from cnnctl.settings import Positive
+
+Epsilon = Annotated[Positive, Field(description="Keeps the division finite.")]
+Center = Annotated[bool, Field(description="Whether a learnt number is added.")]
+Scale = Annotated[bool, Field(description="Whether a learnt factor is applied.")]
+
+
+class BatchNormalization(BaseLayer):
+    """Each channel to mean 0 and deviation 1 over the batch, then scaled and shifted."""
+
+    kind: ClassVar[str] = "batch_normalization"
+    keras_class: ClassVar[str] = "BatchNormalization"
+    family: ClassVar[Family] = "normalization"
+    is_transparent: ClassVar[bool] = True
+    is_linear: ClassVar[bool] = True
+
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Memory of the running mean and variance.")] = 0.99
+    epsilon: Epsilon = 0.001
+    center: Center = True
+    scale: Scale = True
+
+    def apply(self, state: State) -> Step:
+        channels = state.shape[-1]
+        return Step(state, channels * (self.center + self.scale), 2 * channels)
+
+    def formulas(self, shape: Shape) -> list[str]:
+        step, channels = self.apply(State(shape)), shape[-1]
+        line = parameters(f"{2 + self.center + self.scale} * {channels}", step)
+        return [f"{line}, of which {step.fixed:,} moving means and variances are not trained"]
+
+
+class LayerNormalization(BaseLayer):
+    """The channels of each position to mean 0 and deviation 1, then scaled and shifted."""
+
+    kind: ClassVar[str] = "layer_normalization"
+    keras_class: ClassVar[str] = "LayerNormalization"
+    family: ClassVar[Family] = "normalization"
+    is_transparent: ClassVar[bool] = True
+
+    epsilon: Epsilon = 0.001
+    center: Center = True
+    scale: Scale = True
+
+    def apply(self, state: State) -> Step:
+        return Step(state, state.shape[-1] * (self.center + self.scale))
+
+    def formulas(self, shape: Shape) -> list[str]:
+        return [parameters(f"{self.center + self.scale} * {shape[-1]}", self.apply(State(shape)))]

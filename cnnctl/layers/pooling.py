@@ -1,0 +1,114 @@
+"""Pooling: windows of rows and columns, or all of them, to one value."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+from cnnctl.layers.base import BaseLayer, Family
+from cnnctl.layers.flow import State, Step
+from cnnctl.layers.notation import Shape, format_pair, format_shape
+from cnnctl.layers.window import Window
+from cnnctl.settings import OrNone, Pair, PoolPadding
+
+Padded = Annotated[PoolPadding, Field(description="valid (whole windows only) or same (input / strides, rounded up).")]
+
+
+class _PoolSizeIfNone:
+    """Annotation of the strides: null means the pool_size, which is validated before."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def fill(strides: tuple[int, int] | None, info: ValidationInfo) -> tuple[int, int] | None:
+            return info.data.get("pool_size") if strides is None else strides
+
+        return core_schema.with_info_after_validator_function(fill, core_schema.nullable_schema(handler(source)))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        built: dict[str, Any] = handler(schema)
+        return {**built, "anyOf": [*built["anyOf"], {"type": "null"}]}
+
+
+class _Pooling(BaseLayer):
+    kind: ClassVar[str] = ""
+    family: ClassVar[Family] = "pooling"
+
+    pool_size: Annotated[Pair, Field(description="Height and width of the window, in pixels.", examples=[2])]
+    strides: Annotated[
+        Pair,
+        _PoolSizeIfNone(),
+        OrNone,
+        Field(description="Step of the window; pool_size when left out.", examples=[2]),
+    ] = Field(default=None, validate_default=True)
+    padding: Padded = "valid"
+
+    @property
+    def window(self) -> Window:
+        return Window(self.pool_size, self.strides, self.padding, (1, 1), "pool_size", "pooling")
+
+    def apply(self, state: State) -> Step:
+        self.need_image(state.shape)
+        after, lost = self.window.slide(state)
+        return Step(after, lost=lost)
+
+    def formulas(self, shape: Shape) -> list[str]:
+        return self.window.formulas(shape)
+
+    def settings_text(self) -> str:
+        return ", ".join([f"window {format_shape(self.pool_size)}", *self.window.words()])
+
+    def picture_text(self) -> str:
+        step = [] if self.strides == self.pool_size else [f"stride {format_pair(self.strides)}"]
+        return ", ".join([format_shape(self.pool_size), *step])
+
+
+class MaxPooling2D(_Pooling):
+    """The largest value of each window."""
+
+    kind: ClassVar[str] = "max_pooling2d"
+    keras_class: ClassVar[str] = "MaxPooling2D"
+    takes_maximum: ClassVar[bool] = True
+    is_transparent: ClassVar[bool] = True
+
+
+class AveragePooling2D(_Pooling):
+    """The mean of each window (of its pixels inside the image)."""
+
+    kind: ClassVar[str] = "average_pooling2d"
+    keras_class: ClassVar[str] = "AveragePooling2D"
+    is_transparent: ClassVar[bool] = True
+    is_linear: ClassVar[bool] = True
+
+
+class L2Pooling2D(_Pooling):
+    """The square root of the sum of squares of each window."""
+
+    kind: ClassVar[str] = "l2_pooling2d"
+    keras_class: ClassVar[str] = "cnnctl>L2Pooling2D"
+
+
+class _GlobalPooling(BaseLayer):
+    kind: ClassVar[str] = ""
+    family: ClassVar[Family] = "pooling"
+
+    def apply(self, state: State) -> Step:
+        return Step(State((self.need_image(state.shape)[2],), None))
+
+    def formulas(self, shape: Shape) -> list[str]:
+        return [f"features: one for each of {shape[-1]} channels of {format_shape(shape[:2])}"]
+
+
+class GlobalAveragePooling2D(_GlobalPooling):
+    """The mean of each channel."""
+
+    kind: ClassVar[str] = "global_average_pooling2d"
+    keras_class: ClassVar[str] = "GlobalAveragePooling2D"
+    is_linear: ClassVar[bool] = True
+
+
+class GlobalMaxPooling2D(_GlobalPooling):
+    """The largest value of each channel."""
+
+    kind: ClassVar[str] = "global_max_pooling2d"
+    keras_class: ClassVar[str] = "GlobalMaxPooling2D"
+    takes_maximum: ClassVar[bool] = True
+    is_transparent: ClassVar[bool] = True

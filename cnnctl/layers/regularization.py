@@ -1,0 +1,45 @@
+"""Regularization: random changes of the values while training."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from cnnctl.layers.base import BaseLayer, Family
+from cnnctl.layers.flow import State, Step
+from cnnctl.settings import Share
+
+
+class _Dropout(BaseLayer):
+    kind: ClassVar[str] = ""
+    family: ClassVar[Family] = "regularization"
+    acts_in_training_only: ClassVar[bool] = True
+    is_transparent: ClassVar[bool] = True
+    is_linear: ClassVar[bool] = True
+
+    rate: Annotated[Share, Field(description="Share of the values that is dropped.", examples=[0.5])]
+
+    def settings_text(self) -> str:
+        return f"rate {self.rate:g}"
+
+    def picture_text(self) -> str:
+        return f"{self.rate:g}"
+
+
+class Dropout(_Dropout):
+    """Sets a share of the values to zero while training, scaling the others up."""
+
+    kind: ClassVar[str] = "dropout"
+    keras_class: ClassVar[str] = "Dropout"
+
+
+class SpatialDropout2D(_Dropout):
+    """Drops whole channels while training."""
+
+    kind: ClassVar[str] = "spatial_dropout2d"
+    keras_class: ClassVar[str] = "SpatialDropout2D"
+
+    rate: Annotated[Share, Field(description="Share of the channels that is dropped.", examples=[0.2])]
+
+    def apply(self, state: State) -> Step:
+        self.need_image(state.shape)
+        return Step(state)

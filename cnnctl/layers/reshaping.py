@@ -1,0 +1,59 @@
+"""Reshaping: the same values in another shape, or with zeros around them."""
+
+import math
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from cnnctl.layers.base import BaseLayer, Family
+from cnnctl.layers.flow import State, Step
+from cnnctl.layers.notation import Shape, format_padding
+from cnnctl.layers.window import Span
+from cnnctl.settings import ZeroPadding
+
+
+class ZeroPadding2D(BaseLayer):
+    """Rows and columns of zeros around the image."""
+
+    kind: ClassVar[str] = "zero_padding2d"
+    keras_class: ClassVar[str] = "ZeroPadding2D"
+    family: ClassVar[Family] = "reshaping"
+    is_transparent: ClassVar[bool] = True
+    is_linear: ClassVar[bool] = True
+
+    padding: Annotated[
+        ZeroPadding, Field(description="Rows and columns of zeros: n, or [[top, bottom], [left, right]].", examples=[1])
+    ] = ((1, 1), (1, 1))
+
+    def apply(self, state: State) -> Step:
+        height, width, channels = self.need_image(state.shape)
+        (top, bottom), (left, right) = self.padding
+        return Step(State((height + top + bottom, width + left + right, channels), state.field, state.jump))
+
+    def formulas(self, shape: Shape) -> list[str]:
+        names = zip(("height", "width"), shape, self.padding, strict=False)
+        return [f"{name}: {size} + {one} + {other} = {size + one + other}" for name, size, (one, other) in names]
+
+    def input_span(self, axis: int, span: Span, size: int) -> Span:
+        zeros = self.padding[axis][0]
+        return span[0] - zeros, span[1] - zeros
+
+    def settings_text(self) -> str:
+        return format_padding(self.padding)
+
+
+class Flatten(BaseLayer):
+    """Rows, columns and channels to one vector."""
+
+    kind: ClassVar[str] = "flatten"
+    keras_class: ClassVar[str] = "Flatten"
+    family: ClassVar[Family] = "reshaping"
+    flattens: ClassVar[bool] = True
+    is_transparent: ClassVar[bool] = True
+    is_linear: ClassVar[bool] = True
+
+    def apply(self, state: State) -> Step:
+        return Step(State((math.prod(state.shape),), None))
+
+    def formulas(self, shape: Shape) -> list[str]:
+        return [f"features: {' * '.join(map(str, shape))} = {math.prod(shape)}"]

@@ -1,0 +1,107 @@
+"""Windows that slide over rows and columns: the kernels of convolutions, the windows of pooling."""
+
+from dataclasses import dataclass
+
+from cnnctl.layers import arithmetic
+from cnnctl.layers.flow import ImpossibleLayerError, State
+from cnnctl.layers.notation import NO_SIDES, format_padding, format_pair, format_shape, substitute
+from cnnctl.settings import Sides
+
+Span = tuple[int, int]
+"""The first row (or column) and the one after the last."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window that slides.
+
+    Attributes:
+        size: (height, width) in pixels.
+        strides: Its step, likewise.
+        padding: `valid`, `same`, or explicit zeros.
+        dilation: The distance between its taps.
+        key: The setting that says its size.
+        layer: What people call the layer that it belongs to.
+    """
+
+    size: tuple[int, int]
+    strides: tuple[int, int]
+    padding: str | Sides
+    dilation: tuple[int, int]
+    key: str
+    layer: str
+
+    @property
+    def zeros(self) -> Sides:
+        """The explicit zeros around its input."""
+        return NO_SIDES if isinstance(self.padding, str) else self.padding
+
+    def words(self) -> list[str]:
+        """All but its size in a few words: `stride 2`, `padding same`, `dilation 3`."""
+        padding = [] if self.padding == "valid" else [format_padding(self.padding)]
+        dilation = [f"dilation {format_pair(self.dilation)}"] if max(self.dilation) > 1 else []
+        return [f"stride {format_pair(self.strides)}", *padding, *dilation]
+
+    def slide(self, state: State) -> tuple[State, tuple[int, int]]:
+        """What it makes of an image, with the same channels, and the rows and columns that it never reaches.
+
+        Raises:
+            ImpossibleLayerError: it does not fit into the image.
+        """
+        shape = tuple(self._output_size(axis, state.shape[axis]) for axis in (0, 1))
+        if min(shape) < 1:
+            raise self._empty(state, axis=0 if shape[0] < 1 else 1)
+        lost = (self._lost(0, state.shape[0]), self._lost(1, state.shape[1]))
+        if state.field is None:
+            return State((*shape, state.shape[2]), None, state.jump), lost
+        (field, jump), (wide_field, wide_jump) = (
+            arithmetic.grow_receptive_field(
+                state.field[axis], state.jump[axis], self.size[axis], self.strides[axis], self.dilation[axis]
+            )
+            for axis in (0, 1)
+        )
+        return State((*shape, state.shape[2]), (field, wide_field), (jump, wide_jump)), lost
+
+    def formulas(self, shape: tuple[int, ...]) -> list[str]:
+        """How the rows and columns of its output come about, a line each."""
+        lines = []
+        for axis, name in enumerate(("height", "width")):
+            size, stride = shape[axis], self.strides[axis]
+            same = f"ceil({size} / {stride}) = {arithmetic.same_size(size, stride)}"
+            lines.append(f"{name}: {same if self.padding == 'same' else self._substituted(axis, size)}")
+        return lines
+
+    def before(self, axis: int, span: Span, size: int) -> Span:
+        """What it needs of an input of `size` along an axis, padding included, for a span of its output."""
+        taps, stride = arithmetic.effective_size(self.size[axis], self.dilation[axis]), self.strides[axis]
+        same = self.padding == "same"
+        zeros = arithmetic.same_padding(size, taps, stride) // 2 if same else self.zeros[axis][0]
+        return span[0] * stride - zeros, (span[1] - 1) * stride - zeros + taps
+
+    def _output_size(self, axis: int, size: int) -> int:
+        if self.padding == "same":
+            return arithmetic.same_size(size, self.strides[axis])
+        return arithmetic.output_size(
+            size, self.size[axis], self.strides[axis], sum(self.zeros[axis]), self.dilation[axis]
+        )
+
+    def _lost(self, axis: int, size: int) -> int:
+        """Rows of the input, not of the zeros after it, that no window reaches."""
+        if self.padding == "same":
+            return 0
+        zeros = self.zeros[axis]
+        unused = arithmetic.unused_pixels(size, self.size[axis], self.strides[axis], sum(zeros), self.dilation[axis])
+        return max(0, unused - zeros[1])
+
+    def _substituted(self, axis: int, size: int) -> str:
+        return substitute(size, self.size[axis], self.strides[axis], sum(self.zeros[axis]), self.dilation[axis])
+
+    def _empty(self, state: State, axis: int) -> ImpossibleLayerError:
+        (height, width), (down, right) = self.size, self.strides
+        return ImpossibleLayerError(
+            "the output would be empty",
+            f"input {format_shape(state.shape[:2])}, {self.key} {height}x{width}, strides {down}x{right}, "
+            f"{format_padding(self.padding)}: {self._substituted(axis, state.shape[axis])}",
+            f"remove this {self.layer}, use padding: same, or make the images at least {{least}}",
+            self.key,
+        )
