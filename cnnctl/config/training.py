@@ -13,6 +13,7 @@ Clip = Annotated[Positive | None, OrNone]
 
 class _Optimizer(Named):
     kind: ClassVar[str] = ""
+    keras_class: ClassVar[str] = ""
 
     learning_rate: Annotated[Positive, Field(description="Size of a step; the schedule scales it.")] = 0.001
     weight_decay: Annotated[
@@ -31,11 +32,16 @@ class _Optimizer(Named):
             raise PydanticCustomError("clip", "{one} does not go with {other}", {"one": given[0], "other": given[1]})
         return self
 
+    def keras_arguments(self) -> dict[str, Any]:
+        """The arguments of `keras_class`, but for the learning rate, which a schedule may stand for."""
+        return {name: value for name, value in self if name != "learning_rate"}
+
 
 class Adam(_Optimizer):
     """Adam (Kingma and Ba 2014, https://arxiv.org/abs/1412.6980)."""
 
     kind: ClassVar[str] = "adam"
+    keras_class: ClassVar[str] = "Adam"
 
     beta_1: Annotated[Share, Field(description="Memory of the mean of the gradient.")] = 0.9
     beta_2: Annotated[Share, Field(description="Memory of the mean of its square.")] = 0.999
@@ -47,6 +53,7 @@ class AdamW(Adam):
     """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101)."""
 
     kind: ClassVar[str] = "adamw"
+    keras_class: ClassVar[str] = "AdamW"
 
     weight_decay: Annotated[
         float, Field(ge=0, description="Share of each weight, times the learning rate, that a step takes away.")
@@ -57,6 +64,7 @@ class Sgd(_Optimizer):
     """Stochastic gradient descent, with momentum where it is above 0."""
 
     kind: ClassVar[str] = "sgd"
+    keras_class: ClassVar[str] = "SGD"
 
     learning_rate: Annotated[Positive, Field(description="Size of a step; the schedule scales it.")] = 0.01
     momentum: Annotated[Share, Field(description="Share of the last step that is added to the next.")] = 0.0
@@ -67,6 +75,7 @@ class RMSprop(_Optimizer):
     """Divides the gradient by a running mean of its size (Tieleman and Hinton 2012)."""
 
     kind: ClassVar[str] = "rmsprop"
+    keras_class: ClassVar[str] = "RMSprop"
 
     rho: Annotated[Share, Field(description="Memory of the mean square of the gradient.")] = 0.9
     momentum: Annotated[Share, Field(description="Share of the last step that is added to the next.")] = 0.0

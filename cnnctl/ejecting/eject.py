@@ -14,7 +14,7 @@ from cnnctl.data.prepare import Prepared
 from cnnctl.data.split import TRAIN
 from cnnctl.data.statistics import channel_statistics
 from cnnctl.ejecting.reading import choose_reader
-from cnnctl.ejecting.script import Beginning, Facts, compose
+from cnnctl.ejecting.script import Facts, InitialWeights, compose
 from cnnctl.errors import RunError, UsageError
 from cnnctl.runs import find_run
 from cnnctl.system import files
@@ -84,7 +84,7 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
         {split: sum(counts.values()) for split, counts in prepared.counts().items()},
         statistics,
         reader,
-        _beginning(config, findings.plan, classes),
+        _initial_weights(config, findings.plan, classes),
         not any("\ud800" <= letter <= "\udfff" for path in prepared.paths for letter in path),
         prepared.undecodable,
     )
@@ -102,7 +102,7 @@ def _rows(prepared: Prepared, folder: Path) -> Iterator[tuple[str, str, str]]:
         yield path.removeprefix(below), label, split
 
 
-def _beginning(config: Config, plan: Plan, classes: tuple[str, ...]) -> Beginning | None:
+def _initial_weights(config: Config, plan: Plan, classes: tuple[str, ...]) -> InitialWeights | None:
     """Where the weights begin, as training/warm_start.py has it; looked at without Keras.
 
     Raises:
@@ -120,4 +120,4 @@ def _beginning(config: Config, plan: Plan, classes: tuple[str, ...]) -> Beginnin
         mend = "the layers must be those of the config that it was trained with; only the output layer may differ"
         raise RunError(f"the layers of {path} have other weights than this network", mend)
     same_output = weighted[0][-1] == weighted[1][-1]
-    return Beginning(path.absolute(), same_output and (theirs is None or tuple(theirs) == classes))
+    return InitialWeights(path.absolute(), same_output and (theirs is None or tuple(theirs) == classes))

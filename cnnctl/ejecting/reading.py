@@ -8,71 +8,9 @@ from typing import Any
 import numpy as np
 
 from cnnctl.data.decoder.images import Image, ImageSpec, opencv
+from cnnctl.ejecting.source import render
 
 _JPEG = b"\xff\xd8"
-
-_PLAIN = '''\
-def read_image(path):
-    """The image in a file as the network gets it: uint8 (HEIGHT, WIDTH, CHANNELS)."""
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-'''
-_FULL = '''\
-def read_image(path):
-    """The image in a file as the network gets it: uint8 (HEIGHT, WIDTH, CHANNELS)."""
-    data = np.fromfile(path, np.uint8)
-    is_jpeg = data[:2].tobytes() == b"\\xff\\xd8"  # without alpha; turned upright
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR if is_jpeg else cv2.IMREAD_UNCHANGED)
-    if image.dtype == np.uint16:
-        image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if image.ndim == 2:
-        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    if image.shape[2] == 4:
-        alpha = image[:, :, 3:].astype(np.uint32)
-        under = np.array(BACKGROUND[::-1], np.uint32) * (255 - alpha)
-        image = ((image[:, :, :3] * alpha + under + 127) // 255).astype(np.uint8)
-'''
-_COLOUR = "    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)\n"
-_GREY = "    image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)\n"
-_FITS = {
-    "stretch": "resize(image, HEIGHT, WIDTH)",
-    "crop": "resize(crop(image), HEIGHT, WIDTH)",
-    "pad": "pad(image)",
-}
-_RESIZE = '''
-
-def resize(image, height, width):
-    """Sides that shrink are averaged, then those that grow are interpolated."""
-    low, narrow = min(height, image.shape[0]), min(width, image.shape[1])
-    image = cv2.resize(image, (narrow, low), interpolation=cv2.INTER_AREA)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-'''
-_CROP = '''
-
-def crop(image):
-    """The largest window in the centre with the proportions of HEIGHT and WIDTH."""
-    height, width = image.shape[:2]
-    high = min(height, max(1, round(width * HEIGHT / WIDTH)))
-    wide = min(width, max(1, round(height * WIDTH / HEIGHT)))
-    top, left = (height - high) // 2, (width - wide) // 2
-    return image[top : top + high, left : left + wide]
-'''
-_PAD = '''
-
-def pad(image):
-    """The whole image as large as it fits, in the centre of the background."""
-    scale = min(HEIGHT / image.shape[0], WIDTH / image.shape[1])
-    high = min(HEIGHT, max(1, round(image.shape[0] * scale)))
-    wide = min(WIDTH, max(1, round(image.shape[1] * scale)))
-    top, left = (HEIGHT - high) // 2, (WIDTH - wide) // 2
-    canvas = np.empty((HEIGHT, WIDTH, *image.shape[2:]), np.uint8)
-    canvas[:] = BACKGROUND
-    canvas[top : top + high, left : left + wide] = resize(image, high, wide)
-    return canvas
-'''
-_PAD_GREY = _PAD.replace(
-    "    canvas[:] = BACKGROUND\n",
-    "    red, green, blue = BACKGROUND\n    canvas[:] = round(0.299 * red + 0.587 * green + 0.114 * blue)\n",
-)
 
 
 @dataclass(frozen=True)
@@ -119,13 +57,7 @@ def reader_source(spec: ImageSpec, full: bool) -> str:
         spec: What the images are made to be.
         full: Whether 16 bits and transparency are taken care of.
     """
-    fitted = _FITS[spec.fit] + ("[:, :, np.newaxis]" if spec.channels == 1 else "")
-    parts = [_FULL if full else _PLAIN, _GREY if spec.channels == 1 else _COLOUR, f"    return {fitted}\n"]
-    if spec.fit == "crop":
-        parts.append(_CROP)
-    if spec.fit == "pad":
-        parts.append(_PAD_GREY if spec.channels == 1 else _PAD)
-    return "".join([*parts, _RESIZE])
+    return render("read_image.py.jinja", full=full, fit=spec.fit, is_grey=spec.channels == 1)
 
 
 def _is_jpeg(path: str) -> bool:

@@ -1,16 +1,29 @@
 """A config and what its data says -> the text of the script, and what Keras cannot say of the config."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from cnnctl.architecture.plan import unroll
 from cnnctl.config import Config
+from cnnctl.config.augmentations import AugmentationStep, CutMix, MixUp, RandAugment, RandomCrop, RandomZoom
+from cnnctl.config.training import TrainSettings
 from cnnctl.data.augment import mixes
-from cnnctl.ejecting import fitting
-from cnnctl.ejecting.network import L2_POOLING, model_lines, uses_l2_pooling
+from cnnctl.ejecting.keras_calls import (
+    MOST_ZOOM,
+    adding_lines,
+    augmentation_calls,
+    has_repeat,
+    layer_calls,
+    needs_class,
+    optimizer_call,
+    output_call,
+    scaling_call,
+    zooms,
+)
 from cnnctl.ejecting.reading import Reader
-from cnnctl.ejecting.source import STEP, Node, array, call, comment, lines, literal, mapping, opened, text
-from cnnctl.ejecting.variations import augmentation_lines, variation_warnings
+from cnnctl.ejecting.source import fold, render
 from cnnctl.formatting import size
 from cnnctl.version import __version__
 
@@ -19,7 +32,7 @@ _FLOAT32 = ("auto", "float32")
 
 
 @dataclass(frozen=True)
-class Beginning:
+class InitialWeights:
     """Weights to begin with: a .keras file, and whether the output layer's are taken too."""
 
     path: Path
@@ -48,7 +61,7 @@ class Facts:
     counts: Mapping[str, int]
     statistics: tuple[tuple[float, ...], tuple[float, ...]] | None
     reader: Reader
-    start: Beginning | None = None
+    start: InitialWeights | None = None
     is_utf8: bool = True
     left_out: int = 0
 
@@ -73,36 +86,84 @@ def compose(facts: Facts, split: str) -> Script:
         facts: What it is for.
         split: Name of the CSV beside it: path (from the script's folder, or absolute), label, split.
     """
+    config, train = facts.config, facts.config.train
     warnings = tuple(_warnings(facts))
-    parts = [*_functions(facts), _main(facts)]
-    top = [*_docstring(facts), *_warning_lines(warnings), "", *_imports(facts), "", *_constants(facts, split)]
-    body = "".join("\n\n" + "\n".join(part).rstrip("\n") + "\n" for part in parts)
-    return Script("\n".join(top) + "\n" + body + '\n\nif __name__ == "__main__":\n    main()\n', warnings)
+    float32 = {"dtype": "float32"} if facts.mixed_precision else {}
+    source = render(
+        "script.py.jinja",
+        version=__version__,
+        name=facts.name,
+        split=split,
+        warnings=warnings,
+        environment=_environment(train),
+        config=config,
+        train=train,
+        schedule=train.schedule,
+        stopping=train.early_stopping,
+        image=config.data.image,
+        classes=list(facts.classes),
+        statistics=_statistics(facts),
+        class_weight=_class_weight(facts),
+        reader=facts.reader,
+        is_utf8=facts.is_utf8,
+        label_form=label_form(config),
+        cross_entropy=cross_entropy(config),
+        mixes=mixes(config.augment),
+        augmentation=[one for step in config.augment for one in augmentation_calls(step, config.data.image.channels)],
+        needs_l2_pooling=any(needs_class(layer) for _, layer in unroll(config.model)),
+        scaling=scaling_call(config, **float32),
+        has_repeat=has_repeat(config.model),
+        adding=adding_lines(config.model),
+        hidden=(one for _, layer in unroll(config.model) for one in layer_calls(layer)),
+        output=output_call(config, **float32),
+        mixed_precision=facts.mixed_precision,
+        start=facts.start,
+        optimizer=optimizer_call(train),
+        validates="validation" in facts.counts,
+        judged=next(split for split in ("test", "validation", "train") if split in facts.counts),
+    )
+    return Script(fold(source), warnings)
 
 
-def _docstring(facts: Facts) -> list[str]:
-    return [
-        f'"""Train the image classifier {facts.name} with Keras.',
-        "",
-        f"Written by cnnctl {__version__} for people who go on without it: every line can be changed.",
-        "It needs keras, tensorflow, numpy and opencv-python-headless.",
-        "",
-        "The network, the images of each split and the settings are the config's. Only the random",
-        "numbers come in another order than in cnnctl, so that results differ a little.",
-        '"""',
-    ]
+def label_form(config: Config) -> Literal["number", "one_hot", "positive"]:
+    """The form of the labels, as in training/objective.py."""
+    if config.output == "sigmoid":
+        return "positive"
+    train = config.train
+    plain = train.loss in ("auto", "categorical_crossentropy") and not train.label_smoothing
+    return "number" if plain and not mixes(config.augment) else "one_hot"
 
 
-def _warning_lines(warnings: tuple[str, ...]) -> list[str]:
-    if not warnings:
-        return []
-    found = [line for warning in warnings for line in comment(warning, first="- ", rest="  ")]
-    return ["", "# What is different here from the config:", *found]
+def cross_entropy(config: Config) -> str:
+    """Keras' name of the cross-entropy, without smoothing, of labels in their form."""
+    names = {"number": "sparse_categorical", "one_hot": "categorical", "positive": "binary"}
+    return f"{names[label_form(config)]}_crossentropy"
+
+
+def _environment(train: TrainSettings) -> dict[str, str]:
+    """Environment variables that must be set before Keras is imported."""
+    settings: dict[str, str] = {} if train.backend == "auto" else {"KERAS_BACKEND": train.backend}
+    if train.backend == "jax" and train.device != "auto":
+        settings["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[train.device]
+    return settings
+
+
+def _statistics(facts: Facts) -> dict[str, list[float]] | None:
+    if facts.statistics is None:
+        return None
+    mean, deviation = ([round(one, 4) for one in values] for values in facts.statistics)
+    return {"mean": mean, "deviation": deviation}
+
+
+def _class_weight(facts: Facts) -> str | dict[str, float] | None:
+    """`balanced`, or the weight of every class."""
+    weight = facts.config.train.class_weight
+    return {name: weight.get(name, 1.0) for name in facts.classes} if isinstance(weight, dict) else weight
 
 
 def _warnings(facts: Facts) -> Iterator[str]:
     config, train = facts.config, facts.config.train
-    yield from variation_warnings(config.augment)
+    yield from _augmentation_warnings(config.augment)
     if train.class_weight is not None and mixes(config.augment):
         yield "class_weight: Keras weighs a mixed image by its larger share, cnnctl by all of them"
     if train.precision == "auto":
@@ -132,209 +193,18 @@ def _warnings(facts: Facts) -> Iterator[str]:
         yield f"data.cache: all images are held in memory, the training images twice: {size(needed)} and more"
 
 
-def _imports(facts: Facts) -> list[str]:
-    train = facts.config.train
-    settings: dict[str, str] = {} if train.backend == "auto" else {"KERAS_BACKEND": train.backend}
-    if train.backend == "jax" and train.device != "auto":
-        settings["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda"}[train.device]
-    return [
-        "import csv",
-        *(["import os"] if settings else []),
-        "from concurrent.futures import ThreadPoolExecutor",
-        "from pathlib import Path",
-        "",
-        *(f"os.environ[{text(key)}] = {text(value)}" for key, value in settings.items()),
-        *([""] if settings else []),
-        "import cv2",
-        "import keras",
-        "import numpy as np",
-        "import tensorflow as tf",
-        "from keras import layers",
-    ]
-
-
-def _constants(facts: Facts, split: str) -> list[str]:
-    config, train, image = facts.config, facts.config.train, facts.config.data.image
-    found = [
-        "HERE = Path(__file__).parent",
-        f"SPLIT = HERE / {text(split)}  # path, label and split of every image",
-        f"WEIGHTS = HERE / {text(facts.name + '.weights.h5')}  # of the best epoch",
-        f"MODEL = HERE / {text(facts.name + '.keras')}",
-        *lines(array([text(name) for name in facts.classes]), 0, "CLASSES = "),
-        f"HEIGHT, WIDTH, CHANNELS = {image.height}, {image.width}, {image.channels}",
-    ]
-    if facts.reader.needs_background:
-        found.append(f"BACKGROUND = {literal(image.background)}  # red, green, blue")
-    if facts.statistics is not None:
-        for name, values in zip(("MEAN", "DEVIATION"), facts.statistics, strict=True):
-            found.append(f"{name} = [{', '.join(literal(round(one, 4)) for one in values)}]")
-        found[-1] += "  # of each channel of the training images"
-    found += [
-        f"SEED = {config.seed}",
-        f"EPOCHS = {train.epochs}",
-        f"BATCH_SIZE = {train.batch_size}",
-        f"LEARNING_RATE = {literal(train.optimizer.learning_rate)}",
-    ]
-    if isinstance(train.class_weight, dict):
-        weights: dict[str, Node] = {text(name): literal(train.class_weight.get(name, 1.0)) for name in facts.classes}
-        found += lines(mapping(weights), 0, "CLASS_WEIGHT = ")
-    return found
-
-
-def _functions(facts: Facts) -> Iterator[list[str]]:
-    config = facts.config
-    yield facts.reader.source.splitlines()
-    yield _load_images(facts)
-    if config.augment:
-        yield augmentation_lines(config)
-    yield _batches(config)
-    if uses_l2_pooling(config.model):
-        yield L2_POOLING.splitlines()
-    yield model_lines(config, facts.statistics is not None, facts.mixed_precision)
-    own_schedule = fitting.schedule_class(config.train)
-    if own_schedule is not None:
-        yield own_schedule.splitlines()
-    if fitting.needs_same_side(config):
-        yield fitting.SAME_SIDE.splitlines()
-
-
-def _load_images(facts: Facts) -> list[str]:
-    form = fitting.label_form(facts.config)
-    described = {
-        "number": "their class numbers",
-        "one_hot": "their classes, one-hot",
-        "positive": "1 for the second class",
-    }
-    errors = "" if facts.is_utf8 else ', errors="surrogateescape"'
-    found = [
-        "def load_images(split):",
-        f'    """The images of a split, uint8 (N, HEIGHT, WIDTH, CHANNELS); {described[form]}."""',
-        f'    with SPLIT.open(encoding="utf-8", newline=""{errors}) as file:',
-        '        rows = [row for row in csv.DictReader(file) if row["split"] == split]',
-        "    images = np.empty((len(rows), HEIGHT, WIDTH, CHANNELS), np.uint8)",
-        '    paths = [HERE / row["path"] for row in rows]',
-        "    with ThreadPoolExecutor() as pool:",
-        "        for number, image in enumerate(pool.map(read_image, paths)):",
-        "            images[number] = image",
-        '    labels = np.array([CLASSES.index(row["label"]) for row in rows])',
-    ]
-    match form:
-        case "one_hot":
-            found.append("    return images, keras.utils.to_categorical(labels, len(CLASSES))")
-        case "positive":
-            found.append("    return images, labels[:, np.newaxis].astype(np.float32)")
-        case _:
-            found.append("    return images, labels")
-    return found
-
-
-def _batches(config: Config) -> list[str]:
-    if not config.augment:
-        return [
-            "def batches(images, labels, shuffle=False):",
-            '    """The images in batches, in a new order in each epoch where they are shuffled."""',
-            "    data = tf.data.Dataset.from_tensor_slices((images, labels))",
-            "    if shuffle:",
-            "        data = data.shuffle(len(images), seed=SEED)",
-            "    return data.batch(BATCH_SIZE).prefetch(2)",
-        ]
-    if mixes(config.augment):
-        vary = [
-            '        whole = {"images": tf.cast(images, tf.float32), "labels": labels}',
-            "        varied = augmentation(whole, training=True)",
-            '        pixels = tf.saturate_cast(tf.round(varied["images"]), tf.uint8)',
-            '        return pixels, varied["labels"]',
-        ]
-    else:
-        vary = [
-            "        varied = augmentation(tf.cast(images, tf.float32), training=True)",
-            "        return tf.saturate_cast(tf.round(varied), tf.uint8), labels",
-        ]
-    return [
-        "def batches(images, labels, augmentation=None):",
-        '    """The images in batches; with an augmentation varied, and in a new order, each epoch."""',
-        "    data = tf.data.Dataset.from_tensor_slices((images, labels))",
-        "    if augmentation is None:",
-        "        return data.batch(BATCH_SIZE).prefetch(2)",
-        "",
-        "    def vary(images, labels):",
-        *vary,
-        "",
-        "    data = data.shuffle(len(images), seed=SEED).batch(BATCH_SIZE)",
-        "    return data.map(vary, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)",
-    ]
-
-
-def _main(facts: Facts) -> list[str]:
-    config, train = facts.config, facts.config.train
-    validates = "validation" in facts.counts
-    judged = next(split for split in ("test", "validation", "train") if split in facts.counts)
-    varied = "build_augmentation()" if config.augment else "shuffle=True"
-    found = ["def main():", *_machine(config), "    keras.utils.set_random_seed(SEED)"]
-    found.append("    WEIGHTS.unlink(missing_ok=True)")
-    found += ['    images, labels = load_images("train")', f"    training = batches(images, labels, {varied})"]
-    if validates:
-        found.append('    validation = batches(*load_images("validation"))')
-    found += fitting.class_weight_lines(config)
-    if facts.mixed_precision:
-        found.append(f"    keras.config.set_dtype_policy({literal(train.precision)})")
-    found += ["    model = build_model()", *_begin(facts.start), "    model.summary()", ""]
-    rate = fitting.learning_rate(train)
-    if rate != fitting.PLAIN_RATE:
-        found += lines(rate, STEP, "learning_rate = ")
-        rate = "learning_rate"
-    given: dict[str, Node] = {
-        "optimizer": fitting.optimizer(train, rate),
-        "loss": fitting.loss(config),
-        "metrics": fitting.metrics(config),
-    }
-    if train.backend != "jax":
-        found.append("    # XLA is slower than TensorFlow's own kernels on most processors.")
-        given["jit_compile"] = "False"
-    found += lines(opened(call("model.compile", **given)), STEP)
-    given = {"epochs": "EPOCHS"}
-    if validates:
-        given["validation_data"] = "validation"
-    if train.class_weight is not None:
-        given["class_weight"] = "class_weight"
-    given["shuffle"] = "False"
-    given["callbacks"] = fitting.callbacks(train, validates)
-    found.append("    # The batches are shuffled already.")
-    found += [*lines(opened(call("model.fit", "training", **given)), STEP), ""]
-    if facts.mixed_precision:
-        found.append('    keras.config.set_dtype_policy("float32")')
-    found += ["    best = build_model()", "    best.load_weights(WEIGHTS)"]
-    found += lines(call("best.compile", loss=literal(fitting.plain_loss(config)), metrics='["accuracy"]'), STEP)
-    found.append(f'    figures = best.evaluate(batches(*load_images("{judged}")), return_dict=True)')
-    found.append(f'    print("{judged}:", {{name: round(value, 4) for name, value in figures.items()}})')
-    found += ["    best.save(MODEL)", '    print("saved:", MODEL)']
-    return found
-
-
-def _machine(config: Config) -> Iterator[str]:
-    """What must be said before TensorFlow begins."""
-    train = config.train
-    if train.backend == "jax":
-        return
-    if train.device == "cpu":
-        yield '    tf.config.set_visible_devices([], "GPU")'
-    elif train.device == "gpu":
-        yield '    if not tf.config.list_physical_devices("GPU"):'
-        yield '        raise SystemExit("this training is for a GPU, and TensorFlow finds none")'
-    if config.deterministic is True:
-        yield "    tf.config.experimental.enable_op_determinism()"
-
-
-def _begin(start: Beginning | None) -> list[str]:
-    """Weights of another network, layer by layer."""
-    if start is None:
-        return []
-    part = "" if start.takes_output else "[:-1]"
-    found = lines(call("keras.models.load_model", text(str(start.path))), STEP, "start = ")
-    found.append("    theirs = [layer for layer in start.layers if layer.weights]")
-    found.append("    ours = [layer for layer in model.layers if layer.weights]")
-    if not start.takes_output:
-        found.append("    # The output layer begins anew: its classes differ.")
-    found.append(f"    for layer, other in zip(ours{part}, theirs{part}, strict=True):")
-    found.append("        layer.set_weights(other.get_weights())")
-    return found
+def _augmentation_warnings(steps: Sequence[AugmentationStep]) -> Iterator[str]:
+    """What Keras' layers do otherwise than cnnctl."""
+    kinds = {type(step) for step in steps}
+    if RandomCrop in kinds:
+        yield "random_crop: Keras cuts the same window out of all images of a batch, cnnctl one of its own out of each"
+    if RandAugment in kinds:
+        yield "rand_augment: Keras draws the operations once for a batch, cnnctl for each image"
+    for kind in (MixUp, CutMix):
+        if kind in kinds:
+            yield f"{kind.kind}: Keras takes an image's partner from its batch, cnnctl from all training images"
+    largest = max(
+        (max(one) for step in steps if isinstance(step, RandomZoom) for one in zooms(step).values()), default=0
+    )
+    if largest > MOST_ZOOM:
+        yield f"random_zoom: Keras zooms out by a factor of {MOST_ZOOM:g} at most, not by {largest:g}"

@@ -1,134 +1,159 @@
-"""Python source as `ruff format` would leave it: literals, calls, and what does not fit into a line.
+"""Values as Python source, templates filled in with it, and long lines folded as `ruff format` would leave them.
 
-The lines are at most 88 columns wide, ruff's default, and what is broken into several lines ends in a comma, so that a
-formatter with longer lines leaves it as it is too.
+The lines are at most 88 columns wide, ruff's default, and what is folded ends in a comma, so that a formatter with
+longer lines leaves it as it is too.
 """
 
+import re
 import textwrap
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 COLUMNS = 88
 STEP = 4
 
-
-@dataclass(frozen=True)
-class Group:
-    """Something in brackets: a call, a list or a dict.
-
-    Attributes:
-        opening: Everything up to the bracket, such as `layers.Dense(`.
-        items: (what stands before it, such as `units=`; the item).
-        closing: The bracket that ends it.
-        is_open: Whether each item gets a line of its own even if all would fit into one.
-    """
-
-    opening: str
-    items: "tuple[tuple[str, Node], ...]"
-    closing: str
-    is_open: bool = False
+_TOKEN = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|[\[({]|[\])}]|,""")
 
 
-Node = str | Group
-"""An expression: its text, or what may have to be broken into lines."""
+class Code(str):
+    """Text that is source already, where any other text becomes a quoted string."""
+
+    __slots__ = ()
 
 
-def call(name: str, *positional: Node, **keywords: Node) -> Group:
-    """`name(positional, keyword=value)`."""
-    items = (*(("", one) for one in positional), *((f"{key}=", value) for key, value in keywords.items()))
-    return Group(f"{name}(", items, ")")
-
-
-def array(items: Iterable[Node]) -> Group:
-    """`[item, item]`."""
-    return Group("[", tuple(("", item) for item in items), "]")
-
-
-def mapping(items: Mapping[str, Node]) -> Group:
-    """`{key: item}`; the keys are source already."""
-    return Group("{", tuple((f"{key}: ", item) for key, item in items.items()), "}")
-
-
-def opened(group: Group) -> Group:
-    """The same with a line of its own for each item."""
-    return replace(group, is_open=True)
-
-
-def lines(node: Node, indent: int = 0, before: str = "", after: str = "") -> list[str]:
-    """An expression as lines of source.
+def render(template: str, **values: Any) -> str:
+    """Source from a template: every value becomes a literal, but for `Code`.
 
     Args:
-        node: The expression.
-        indent: Columns of blanks before it.
-        before: What stands before it in its first line, such as `return `.
-        after: What follows it in its last line, such as a comma.
+        template: A file of templates/.
+        values: What it names.
     """
-    blanks = " " * indent
-    if isinstance(node, str):
-        return [f"{blanks}{before}{node}{after}"]
-    one = f"{blanks}{before}{_flat(node)}{after}"
-    if not node.items or (_width(one) <= COLUMNS and not _holds_open(node)):
-        return [one]
-    inner = [line for prefix, item in node.items for line in lines(item, indent + STEP, prefix, ",")]
-    if len(node.items) == 1 and len(inner) > 1:
-        inner[-1] = inner[-1].removesuffix(",")  # what stands alone in its brackets and is broken itself gets no comma
-    return [f"{blanks}{before}{node.opening}", *inner, f"{blanks}{node.closing}{after}"]
+    return _environment().get_template(template).render(values)
 
 
-def literal(value: Any) -> str:
-    """A number, a text, a boolean, None, or a tuple of them, as source."""
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, tuple):
-        inside = ", ".join(map(literal, value))
-        return f"({inside},)" if len(value) == 1 else f"({inside})"
-    return repr(value)
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("cnnctl.ejecting"),
+        autoescape=False,  # for HTML; here finalize quotes
+        finalize=literal,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["code"] = Code
+    environment.filters["comment"] = comment
+    environment.filters["mode"] = lambda monitor: "max" if monitor.endswith("accuracy") else "min"
+    return environment
 
 
-def text(value: str) -> str:
+def literal(value: Any) -> Code:
+    """Source that reads back as the value: a number, a text, None, or a tuple, a list or a dict of them.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    match value:
+        case Code():
+            return value
+        case str():
+            return text(value)
+        case tuple():
+            inside = ", ".join(map(literal, value))
+            return Code(f"({inside},)" if len(value) == 1 else f"({inside})")
+        case list():
+            return Code(f"[{', '.join(map(literal, value))}]")
+        case dict():
+            return Code(f"{{{', '.join(f'{literal(key)}: {literal(one)}' for key, one in value.items())}}}")
+        case bool() | int() | float() | None:
+            return Code(repr(value))
+        case _:
+            raise TypeError(f"no literal of Python: {value!r}")
+
+
+def text(value: str) -> Code:
     """A text in the quotes that need fewer escapes, double ones where that is equal; it reads back as itself."""
     quote = "'" if value.count('"') > value.count("'") else '"'
     escaped = "".join(_escaped(letter, quote) for letter in value)
-    return f"{quote}{escaped}{quote}"
+    return Code(f"{quote}{escaped}{quote}")
 
 
-def comment(sentence: str, indent: int = 0, first: str = "", rest: str = "") -> list[str]:
+def call(name: str, *positional: Any, **keywords: Any) -> Code:
+    """`name(positional, keyword=value)`, each value a literal or `Code`."""
+    given = [*map(literal, positional), *(f"{key}={literal(value)}" for key, value in keywords.items())]
+    return Code(f"{name}({', '.join(given)})")
+
+
+def comment(sentence: str, first: str = "", rest: str = "") -> Code:
     """A sentence as lines that begin with `#`; nothing in it can end them.
 
     Args:
         sentence: Any text.
-        indent: Columns of blanks before it.
         first: What comes after the `# ` of the first line.
         rest: What comes after the `# ` of the others.
     """
-    start = " " * indent + "# "
     shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in sentence)
-    return textwrap.wrap(
+    wrapped = textwrap.wrap(
         shown,
         COLUMNS,
-        initial_indent=start + first,
-        subsequent_indent=start + rest,
+        initial_indent=f"# {first}",
+        subsequent_indent=f"# {rest}",
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return Code("\n".join(wrapped))
+
+
+def fold(source: str) -> str:
+    """Source whose lines that are too wide have each item of their outermost brackets in a line of its own."""
+    return "\n".join(part for line in source.split("\n") for part in _folded(line))
+
+
+def _folded(line: str) -> list[str]:
+    cuts = _cuts(line)
+    if _width(line) <= COLUMNS or line.lstrip().startswith("#") or not cuts:
+        return [line]
+
+    indent = " " * (len(line) - len(line.lstrip()))
+    items = [line[start:end].strip(", ") for start, end in pairwise(cuts)]
+    inner = [part for item in items if item for part in _folded(f"{indent}{' ' * STEP}{item},")]
+    if len(items) == 1 and len(inner) > 1:
+        inner[-1] = inner[-1].removesuffix(",")  # what stands alone in its brackets and is folded itself gets no comma
+    return [line[: cuts[0]], *inner, f"{indent}{line[cuts[-1] :]}"]
+
+
+def _cuts(line: str) -> list[int]:
+    """Where the items of the outermost brackets begin and end; empty where a line does not end with such brackets."""
+    depth, cuts = 0, []
+    for token in _TOKEN.finditer(line):
+        if token[1]:
+            continue
+        if token[0] in "([{":
+            depth += 1
+            if depth == 1:
+                cuts = [token.end()]
+        elif token[0] == ",":
+            if depth == 1:
+                cuts.append(token.start())
+        else:
+            depth -= 1
+            if depth == 0:
+                ends_line = line[token.end() :] in ("", ",")
+                return [*cuts, token.start()] if ends_line and line[cuts[0] : token.start()] else []
+    return []
 
 
 def _escaped(letter: str, quote: str) -> str:
     if letter == quote:
         return "\\" + letter
     return letter if letter in "'\"" else repr(letter)[1:-1]
-
-
-def _flat(node: Node) -> str:
-    if isinstance(node, str):
-        return node
-    inside = ", ".join(prefix + _flat(item) for prefix, item in node.items)
-    return f"{node.opening}{inside}{node.closing}"
-
-
-def _holds_open(node: Node) -> bool:
-    return isinstance(node, Group) and (node.is_open or any(_holds_open(item) for _, item in node.items))
 
 
 def _width(line: str) -> int:

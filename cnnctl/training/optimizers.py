@@ -1,8 +1,8 @@
 """The Keras optimizer of the settings: its learning rates planned, its gradients clipped, its weights averaged."""
 
-from typing import Any, assert_never
+from typing import Any
 
-from cnnctl.config.training import Adam, AdamW, RMSprop, Sgd, TrainSettings
+from cnnctl.config.training import TrainSettings
 from cnnctl.models.backend import TENSORFLOW
 from cnnctl.training.schedules import Rates, is_fixed
 
@@ -15,38 +15,13 @@ def make_optimizer(settings: TrainSettings, rates: Rates) -> Any:
         rates: Of `schedules.learning_rates`, by step.
     """
     optimizer = settings.optimizer
-    make = _makers()
-    common = {
-        "learning_rate": optimizer.learning_rate if is_fixed(settings.schedule) else _planned(rates),
-        "weight_decay": optimizer.weight_decay,
-        "clipnorm": optimizer.clipnorm,
-        "global_clipnorm": optimizer.global_clipnorm,
-        "clipvalue": optimizer.clipvalue,
-        "use_ema": settings.ema is not None,
-        "ema_momentum": settings.ema or 0.0,
-    }
-    match optimizer:
-        case Adam() | AdamW():
-            kind = make.AdamW if isinstance(optimizer, AdamW) else make.Adam
-            return kind(
-                beta_1=optimizer.beta_1,
-                beta_2=optimizer.beta_2,
-                epsilon=optimizer.epsilon,
-                amsgrad=optimizer.amsgrad,
-                **common,
-            )
-        case Sgd():
-            return make.SGD(momentum=optimizer.momentum, nesterov=optimizer.nesterov, **common)
-        case RMSprop():
-            return make.RMSprop(
-                rho=optimizer.rho,
-                momentum=optimizer.momentum,
-                epsilon=optimizer.epsilon,
-                centered=optimizer.centered,
-                **common,
-            )
-        case _:
-            assert_never(optimizer)
+    make = getattr(_makers(), optimizer.keras_class)
+    return make(
+        learning_rate=optimizer.learning_rate if is_fixed(settings.schedule) else _planned(rates),
+        use_ema=settings.ema is not None,
+        ema_momentum=settings.ema or 0.0,
+        **optimizer.keras_arguments(),
+    )
 
 
 def _makers() -> Any:

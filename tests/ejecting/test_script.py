@@ -2,7 +2,6 @@
 
 import ast
 import json
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,8 @@ from cnnctl.architecture import make_plan
 from cnnctl.config import load
 from cnnctl.config.schema import AUGMENTATIONS, CHOICES
 from cnnctl.data.decoder.images import ImageSpec
-from cnnctl.ejecting import fitting
 from cnnctl.ejecting.reading import Reader, reader_source
-from cnnctl.ejecting.script import Beginning
-from cnnctl.ejecting.source import lines
+from cnnctl.ejecting.script import InitialWeights, cross_entropy, label_form
 from cnnctl.training.objective import class_weights, make_objective
 from cnnctl.training.schedules import learning_rates
 from tests.config.build import EVERY_LAYER, FULL, config, with_model
@@ -138,7 +135,7 @@ def everything() -> list[str]:
         f"output: sigmoid\naugment: [{AUGMENT}]\ntrain: {{loss: mean_squared_error, early_stopping: {{}}}}\n",
         "output: sigmoid\ntrain: {label_smoothing: 0.1}\ndeterministic: true\n",
     ]
-    start = Beginning(Path("/a 'b'/\"c\"\n.keras"), takes_output=False)
+    start = InitialWeights(Path("/a 'b'/\"c\"\n.keras"), takes_output=False)
     odd = Reader(reader_source(ImageSpec(8, 8, 1, "pad"), full=True), ("/a\n/b", "c"))
     for rest in more:
         one = config(with_model("flatten", rest=rest))
@@ -212,8 +209,8 @@ def test_labels_have_the_form_that_cnnctl_gives_them(rest, loss):
     section = "" if "train" in rest else f"train: {{loss: {loss}}}\n"
     one = config(with_model("flatten", rest=rest + section))
     objective = make_objective(one, 2)
-    assert fitting.label_form(one) == objective.form
-    assert fitting.plain_loss(one).startswith(
+    assert label_form(one) == objective.form
+    assert cross_entropy(one).startswith(
         {"number": "sparse", "one_hot": "categorical", "positive": "binary"}[objective.form]
     )
 
@@ -230,6 +227,12 @@ SCHEDULES = {
 EPOCHS = 4
 
 
+def assignments(source: str, *names: str) -> list[ast.Assign]:
+    """Where main() sets some names, in its order."""
+    (main,) = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "main")
+    return [node for node in main.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in names]
+
+
 def write_schedules(folder: Path) -> list[dict[str, object]]:
     """Scripts of the schedules, and what to ask of each, for few steps an epoch and for more."""
     cases = []
@@ -238,7 +241,7 @@ def write_schedules(folder: Path) -> list[dict[str, object]]:
         one = config(with_model("flatten", rest=rest))
         path = folder / f"schedule{number}.py"
         path.write_text(script(one).text)
-        expression = " ".join(lines(fitting.learning_rate(one.train)))
+        (expression,) = (ast.unparse(node.value) for node in assignments(path.read_text(), "learning_rate"))
         cases += [{"script": str(path), "steps": steps, "expression": expression} for steps in (1, 7)]
     return cases
 
@@ -284,7 +287,7 @@ def test_no_class_name_becomes_code(classes):
 def test_nothing_that_a_file_is_called_becomes_code():
     evil = '"); import os; os.system("true") #\n"""\nimport os\n'
     one = config(with_model("flatten", rest="train: {class_weight: {cat: 2}}\n"))
-    start = Beginning(Path(evil), takes_output=True)
+    start = InitialWeights(Path(evil), takes_output=True)
     made = script(one, [evil, *NASTY], start=start, reader=Reader(reader_source(ImageSpec(8, 8), full=False), (evil,)))
     insist_on_names(made.text, [evil, *NASTY])
 
@@ -298,7 +301,8 @@ def test_class_weights_are_cnnctl_s_whatever_form_the_labels_have(rest, weights)
     factors = {name: one.train.class_weight.get(name, 1.0) for name in classes} if weights != "balanced" else {}
     names = {"np": np, "CLASSES": classes, "CLASS_WEIGHT": factors}
     names["labels"] = make_objective(one, len(classes)).encode(numbers)
-    exec(textwrap.dedent("\n".join(fitting.class_weight_lines(one))), names)
+    for node in assignments(script(one, classes).text, "counts", "balanced", "class_weight"):
+        exec(ast.unparse(node), names)
     found = [names["class_weight"][number] for number in numbers]
     np.testing.assert_allclose(found, class_weights(one.train.class_weight, classes, numbers), rtol=1e-6)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from cnnctl.init.examples import EXAMPLES, FOLDER, read_example
 
 import cnnctl
+from cnnctl.init.examples import EXAMPLES, FOLDER, read_example
 from tests.conftest import CONFIGS, Trained
 
 ROOT = CONFIGS.parent
