@@ -10,7 +10,8 @@ import typer
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
 from cnnctl.convolve.kernels import ACTIVATIONS, KERNELS
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, printable
+from cnnctl.formatting import printable
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
 
 if TYPE_CHECKING:
     from cnnctl.convolve.convolution import Stages, Sum

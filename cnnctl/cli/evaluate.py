@@ -32,17 +32,12 @@ def evaluate_cli(
     """Judge a run: loss, accuracy, metrics of each class, confusion matrix."""
     from cnnctl.evaluation.evaluate import evaluate
     from cnnctl.runs import find_run
-    from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.evaluation import print_evaluation
-    from cnnctl.terminal.watch import counting, make_watcher
+    from cnnctl.terminal.watch import captured_watcher, counting
 
     found = find_run(run)
-    with captured_stderr() as capture:
-        watcher = make_watcher(capture.terminal)
-        try:
-            evaluation = evaluate(found, data, split, counting(watcher, "evaluating"))
-        finally:
-            watcher.close()
+    with captured_watcher() as watcher:
+        evaluation = evaluate(found, data, split, counting(watcher, "evaluating"))
     if as_json:
         print_json(evaluation.content)
     else:

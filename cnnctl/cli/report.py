@@ -8,7 +8,8 @@ import typer
 
 from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
-from cnnctl.terminal.render import print_json, printable
+from cnnctl.formatting import printable
+from cnnctl.terminal.render import print_json
 
 
 def register(app: typer.Typer) -> None:

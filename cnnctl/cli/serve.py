@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.app import guarded
+from cnnctl.formatting import printable
 from cnnctl.serving.limits import Limits
-from cnnctl.terminal.render import printable
 
 
 def register(app: typer.Typer) -> None:

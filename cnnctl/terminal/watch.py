@@ -1,10 +1,12 @@
 """Progress on stderr: bars where it is a terminal, plain lines where it is not."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from cnnctl.formatting import duration
+from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Epoch, Watcher
 
 _BETWEEN_LINES = 10.0  # seconds between two plain lines about the same long step
@@ -166,6 +168,17 @@ def epoch_line(epoch: Epoch, left: float) -> str:
 def make_watcher(stream: TextIO) -> "PlainWatcher | TerminalWatcher":
     """Bars for a terminal, lines for anything else."""
     return TerminalWatcher(stream) if stream.isatty() else PlainWatcher(stream)
+
+
+@contextmanager
+def captured_watcher() -> Iterator[Watcher]:
+    """A block in which descriptor 2 is captured, and its watcher, which prints to the screen."""
+    with captured_stderr() as capture:
+        watcher = make_watcher(capture.terminal)
+        try:
+            yield watcher
+        finally:
+            watcher.close()
 
 
 def counting(watcher: Watcher, what: str) -> Callable[[int, int], None]:

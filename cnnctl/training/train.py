@@ -25,7 +25,8 @@ from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.locks import Lock
 from cnnctl.system.stderr import Capture
 from cnnctl.system.watcher import Watcher
-from cnnctl.tracking.tracker import RunStarted, finished, make_trackers
+from cnnctl.tracking.events import RunStarted
+from cnnctl.tracking.tracker import finished, make_trackers
 from cnnctl.training.callbacks import Record
 from cnnctl.training.checkpointing import Commits
 from cnnctl.training.environment import write_environment

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as sklearn_metrics
 
-from cnnctl.evaluation.metrics import CALIBRATION_BINS, calibration, score
+from cnnctl.evaluation.calibration import CALIBRATION_BINS, calibration
+from cnnctl.evaluation.metrics import score
 
 
 def names(count):

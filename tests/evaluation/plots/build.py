@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnctl.data.decoder.images import ImageSpec
-from cnnctl.evaluation.judged import ScoredSplit
-from cnnctl.evaluation.metrics import score
+from cnnctl.evaluation.metrics import ScoredSplit, score
 
 ODD = (
     "costs $5 and $6",
