@@ -1,17 +1,19 @@
 """The file of a new config."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnctl.errors import MachineError, UsageError
 from cnnctl.formatting import printable
-from cnnctl.init.choose import Choices, choose
-from cnnctl.init.compose import compose, run_name
 from cnnctl.init.examples import Example, read_example
-from cnnctl.init.look import DatasetSummary, look
 from cnnctl.system.files import write_text
 
+if TYPE_CHECKING:
+    from cnnctl.init.choose import Choices
+    from cnnctl.init.look import DatasetSummary
 
-def write_config(data: str, output: Path | None) -> tuple[DatasetSummary, Choices, Path]:
+
+def write_config(data: str, output: Path | None) -> "tuple[DatasetSummary, Choices, Path]":
     """Write a config for images; what was seen of them, what was chosen, and where the config lies.
 
     Args:
@@ -22,6 +24,12 @@ def write_config(data: str, output: Path | None) -> tuple[DatasetSummary, Choice
         UsageError: it cannot go there, or something is there already.
         CnnctlError: the images are of no use; it cannot be written.
     """
+    from cnnctl.init.choose import (
+        choose,
+    )  # what looks at images takes long to import: copy_example must not wait for it
+    from cnnctl.init.compose import compose, run_name
+    from cnnctl.init.look import look
+
     name = run_name(data)
     path = output or Path(f"{name}.yaml")
     _refuse(path)
