@@ -5,15 +5,11 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
 
 _DAY = 24 * 3600.0
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("cache", epilog="Example: cnnctl cache --clear --older-than 30")(guarded(cache_cli))
+EPILOG = "Example: cnnctl cache --clear --older-than 30"
 
 
 def cache_cli(

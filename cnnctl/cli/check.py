@@ -1,15 +1,9 @@
 """`cnnctl check`."""
 
-import typer
-
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("check", epilog="Example: cnnctl check configs/cifar10.yaml")(guarded(check_cli))
+EPILOG = "Example: cnnctl check configs/cifar10.yaml"
 
 
 def check_cli(

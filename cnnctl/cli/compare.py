@@ -5,14 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("compare", epilog="Example: cnnctl compare runs/digits/1 runs/digits/2")(guarded(compare_cli))
+EPILOG = "Example: cnnctl compare runs/digits/1 runs/digits/2"
 
 
 def compare_cli(

@@ -5,14 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("eject", epilog="Example: cnnctl eject configs/digits.yaml --output train.py")(guarded(eject_cli))
+EPILOG = "Example: cnnctl eject configs/digits.yaml --output train.py"
 
 
 def eject_cli(

@@ -5,15 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption, RunOption
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl evaluate --run runs/digits/1 --data new_photos"
-    app.command("evaluate", epilog=epilog)(guarded(evaluate_cli))
+EPILOG = "Example: cnnctl evaluate --run runs/digits/1 --data new_photos"
 
 
 def evaluate_cli(

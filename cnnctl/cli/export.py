@@ -5,16 +5,11 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
 from cnnctl.exporting.formats import MAX_ACCURACY_DROP
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl export runs/digits/1 --format litert --quantize int8"
-    app.command("export", epilog=epilog)(guarded(export_cli))
+EPILOG = "Example: cnnctl export runs/digits/1 --format litert --quantize int8"
 
 
 def export_cli(

@@ -5,16 +5,11 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.init.examples import EXAMPLES
 
 _NAMES = ", ".join(EXAMPLES)
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl init photos --output photos.yaml\n\nExample: cnnctl init --example digits"
-    app.command("init", epilog=epilog)(guarded(init_cli))
+EPILOG = "Example: cnnctl init photos --output photos.yaml\n\nExample: cnnctl init --example digits"
 
 
 def init_cli(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import RunOption
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.formatting import printable
@@ -21,11 +20,7 @@ if TYPE_CHECKING:
     from cnnctl.inference.stream import Answer
     from cnnctl.runs import Run
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl predict photos/ --format csv --output answers.csv"
-    app.command("predict", epilog=epilog)(guarded(predict_cli))
+EPILOG = "Example: cnnctl predict photos/ --format csv --output answers.csv"
 
 
 def predict_cli(

@@ -5,15 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl preview configs/digits.yaml --output digits.png"
-    app.command("preview", epilog=epilog)(guarded(preview_cli))
+EPILOG = "Example: cnnctl preview configs/digits.yaml --output digits.png"
 
 
 def preview_cli(

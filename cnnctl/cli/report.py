@@ -6,15 +6,11 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
 from cnnctl.formatting import printable
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("report", epilog="Example: cnnctl report runs/digits/1 --open")(guarded(report_cli))
+EPILOG = "Example: cnnctl report runs/digits/1 --open"
 
 
 def report_cli(

@@ -5,15 +5,11 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
 from cnnctl.formatting import printable
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("runs", epilog="Example: cnnctl runs runs/digits")(guarded(runs_cli))
+EPILOG = "Example: cnnctl runs runs/digits"
 
 
 def runs_cli(

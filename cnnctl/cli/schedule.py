@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
 from cnnctl.terminal.render import print_json
 
@@ -13,11 +12,7 @@ if TYPE_CHECKING:
     from cnnctl.config import Config
     from cnnctl.training.schedules import Rates
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl schedule configs/cifar10-strong.yaml --images 45000 --plot rates.png"
-    app.command("schedule", epilog=epilog)(guarded(schedule_cli))
+EPILOG = "Example: cnnctl schedule configs/cifar10-strong.yaml --images 45000 --plot rates.png"
 
 
 def schedule_cli(

@@ -8,14 +8,10 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.formatting import printable
 from cnnctl.serving.limits import Limits
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("serve", epilog="Example: cnnctl serve runs/digits/1 --port 8080")(guarded(serve_cli))
+EPILOG = "Example: cnnctl serve runs/digits/1 --port 8080"
 
 
 def serve_cli(

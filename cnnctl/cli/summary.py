@@ -5,21 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption, SetOption
 from cnnctl.terminal.render import print_json
 
 if TYPE_CHECKING:
     from cnnctl.network_source import Subject
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = (
-        "Example: cnnctl summary configs/lenet5.yaml --formulas\n\n"
-        "Example: cnnctl summary configs/lenet5.yaml --plot lenet5.png"
-    )
-    app.command("summary", epilog=epilog)(guarded(summary_cli))
+EPILOG = (
+    "Example: cnnctl summary configs/lenet5.yaml --formulas\n\n"
+    "Example: cnnctl summary configs/lenet5.yaml --plot lenet5.png"
+)
 
 
 def summary_cli(

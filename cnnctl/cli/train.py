@@ -8,14 +8,10 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("train", epilog="Example: cnnctl train configs/digits.yaml --set train.epochs=3")(guarded(train_cli))
+EPILOG = "Example: cnnctl train configs/digits.yaml --set train.epochs=3"
 
 
 def train_cli(

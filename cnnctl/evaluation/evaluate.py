@@ -15,7 +15,7 @@ from cnnctl.data.catalog import find_images
 from cnnctl.data.labels import label_numbers
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import DataError, UsageError
-from cnnctl.evaluation.metrics import Metrics, ScoredSplit, score_split
+from cnnctl.evaluation.metrics import Metrics, ScoredSplit
 from cnnctl.evaluation.plots.write import write_plots
 from cnnctl.inference.model import Classifier, load_classifier
 from cnnctl.inference.stream import classify
@@ -134,7 +134,7 @@ def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, dr
     Args:
         run: The run.
         split: Its split.
-        scored: Of `score_split`.
+        scored: Its images, and what the model says of them.
         is_main: Whether the run as a whole is judged by this split.
         draws: Whether to make its pictures, which takes a second.
     """
@@ -168,7 +168,7 @@ def _score(
             progress(row + 1, len(paths))
     if broken:
         raise DataError(f"{len(broken):,} of {len(paths):,} images cannot be used: " + "; ".join(broken[:5]))
-    return score_split(title, classifier.classes, paths, truth, result, classifier.spec)
+    return ScoredSplit(title, classifier.classes, paths, truth, result, classifier.spec)
 
 
 def _write_predictions(folder: Path, scored: ScoredSplit) -> None:

@@ -258,7 +258,7 @@ class ScoredSplit:
 
     Attributes:
         title: Which run and which images, such as `digits 3, test images`.
-        metrics: The figures.
+        classes: Names in label order.
         paths: The images.
         truth: (images,) class numbers.
         probabilities: float32 (images, classes).
@@ -266,11 +266,16 @@ class ScoredSplit:
     """
 
     title: str
-    metrics: Metrics
+    classes: Sequence[str]
     paths: Sequence[str]
     truth: "NDArray[np.int64]"
     probabilities: "NDArray[np.float32]"
     spec: "ImageSpec"
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Every figure."""
+        return score(self.probabilities, self.truth, self.classes)
 
 
 def score(probabilities: "NDArray[np.float32]", truth: "NDArray[np.int64]", classes: Sequence[str]) -> Metrics:
@@ -297,18 +302,6 @@ def score(probabilities: "NDArray[np.float32]", truth: "NDArray[np.int64]", clas
     per_class = (ClassMetrics(float(p), float(r), float(f), int(n)) for p, r, f, n in zip(*columns, strict=True))
     matrix = confusion_matrix(truth, answers.predicted, labels=answers.class_numbers).tolist()
     return Metrics(figures, tuple(classes), tuple(per_class), tuple(map(tuple, matrix)))
-
-
-def score_split(
-    title: str,
-    classes: Sequence[str],
-    paths: Sequence[str],
-    truth: "NDArray[np.int64]",
-    probabilities: "NDArray[np.float32]",
-    spec: "ImageSpec",
-) -> ScoredSplit:
-    """Images with every metric of what a model says of them; the arguments are those of ScoredSplit."""
-    return ScoredSplit(title, score(probabilities, truth, classes), paths, truth, probabilities, spec)
 
 
 def read_figures(content: Figures) -> dict[str, Any]:

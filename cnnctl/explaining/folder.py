@@ -11,7 +11,7 @@ from cnnctl.explaining.sections import Section, make_sections, page
 from cnnctl.formatting import printable
 from cnnctl.inference.model import load_classifier
 from cnnctl.models.backend import choose_backend, import_keras_on_the_processor
-from cnnctl.models.of_run import Network, load_network
+from cnnctl.models.of_run import load_network
 from cnnctl.runs import Run
 from cnnctl.system import files
 
@@ -76,24 +76,21 @@ def explain_into(folder: Path, run: Run, image: Path, wish: ExplainRequest) -> E
         RunError: the run has no model, or two that differ.
         MachineError: the folder cannot be written.
     """
-    found, network = _compute(run, image, wish)
+    classifier = load_classifier(run)
+    try:
+        pixels = read_image(image, classifier.spec)  # before Keras is loaded, which takes seconds
+    except ImageError as error:
+        raise DataError(f"{printable(str(image))}: {error.message}", error.hint) from None
+    shipped = classifier.probabilities(pixels[None])[0]
+
+    import_keras_on_the_processor(choose_backend("auto"))
+    network = load_network(run)
+    found = explain(network, pixels, str(image), shipped, wish)
+
     sections = make_sections(found, network, run.title)
     _write(folder, sections, page(found, sections, network, run.title))
     pictures = tuple((folder / shown.file, shown.title) for section in sections for shown in section.pictures)
     return Explained(found, network.classes, pictures, folder / PAGE)
-
-
-def _compute(run: Run, image: Path, wish: ExplainRequest) -> tuple[Explanation, Network]:
-    """The explanation, made on the processor; the image is tried before Keras is loaded, which takes seconds."""
-    classifier = load_classifier(run)
-    try:
-        pixels = read_image(image, classifier.spec)
-    except ImageError as error:
-        raise DataError(f"{printable(str(image))}: {error.message}", error.hint) from None
-    import_keras_on_the_processor(choose_backend("auto"))
-    shipped = classifier.probabilities(pixels[None])[0]
-    network = load_network(run)
-    return explain(network, pixels, str(image), shipped, wish), network
 
 
 def _write(folder: Path, sections: list[Section], text: str) -> None:

@@ -10,7 +10,7 @@ from cnnctl.data.cache.decoded import Decoded
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.evaluation.evaluate import Evaluation, save_evaluation
-from cnnctl.evaluation.metrics import score_split
+from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.inference.model import load_classifier
 from cnnctl.models.build import Scaling, build_network
 from cnnctl.models.save import Parity, save_keras, save_onnx
@@ -75,7 +75,7 @@ def _evaluate(
             probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
         paths, _ = run.read_split(split)
         title, classes = f"{run.title}, {split} images", run.read_classes()
-        of_split = score_split(title, classes, paths, splits[split].labels, probabilities, spec)
+        of_split = ScoredSplit(title, classes, paths, splits[split].labels, probabilities, spec)
         is_main = split == scored[-1]
         evaluation = save_evaluation(run, split, of_split, is_main, draws=is_main)
     assert evaluation is not None
