@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import JsonOption
+from cnnctl.cli.options import JsonOption, RunArgument
 from cnnctl.exporting.formats import MAX_ACCURACY_DROP
 from cnnctl.terminal.render import print_json
 
@@ -13,10 +13,7 @@ EPILOG = "Example: cnnctl export runs/digits/1 --format litert --quantize int8"
 
 
 def export_cli(
-    run: Annotated[
-        Path | None,
-        typer.Argument(metavar="[RUN]", help="A run directory; runs/latest when left out.", show_default=False),
-    ] = None,
+    run: RunArgument = None,
     form: Annotated[
         str,
         typer.Option("--format", help="onnx (servers), litert (phones, small boards) or savedmodel (TensorFlow)."),

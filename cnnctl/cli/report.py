@@ -1,12 +1,11 @@
 """`cnnctl report`."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import JsonOption
+from cnnctl.cli.options import JsonOption, RunArgument
 from cnnctl.formatting import printable
 from cnnctl.terminal.render import print_json
 
@@ -14,10 +13,7 @@ EPILOG = "Example: cnnctl report runs/digits/1 --open"
 
 
 def report_cli(
-    run: Annotated[
-        Path | None,
-        typer.Argument(metavar="[RUN]", help="A run directory; runs/latest when left out.", show_default=False),
-    ] = None,
+    run: RunArgument = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: JsonOption = False,
 ) -> None:

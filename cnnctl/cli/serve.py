@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cnnctl.cli.options import RunArgument
 from cnnctl.formatting import printable
 from cnnctl.serving.limits import Limits
 
@@ -15,10 +16,7 @@ EPILOG = "Example: cnnctl serve runs/digits/1 --port 8080"
 
 
 def serve_cli(
-    run: Annotated[
-        Path | None,
-        typer.Argument(metavar="[RUN]", help="A run directory; runs/latest when left out.", show_default=False),
-    ] = None,
+    run: RunArgument = None,
     host: Annotated[
         str, typer.Option("--host", help="Where it listens; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",

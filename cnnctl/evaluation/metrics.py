@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from cnnctl.data.decoder.images import ImageSpec
 
+    Probabilities = NDArray[np.float32]  # (images, classes), rows summing to 1
+    Truth = NDArray[np.int64]  # (images,), the number of each image's class
+
 CONFIDENCE = 0.95
 TOP = 5
 _SMALLEST_PROBABILITY = 1e-7  # Keras' backend.epsilon(), where its losses clip
@@ -20,73 +23,42 @@ Figures = Mapping[str, Any]
 """What metrics came to, by their keys; what does not apply is left out. The form of metrics.json."""
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What a metric is computed from.
-
-    Attributes:
-        probabilities: float32 (images, classes), rows summing to 1.
-        truth: (images,), the number of each image's class.
-    """
-
-    probabilities: "NDArray[np.float32]"
-    truth: "NDArray[np.int64]"
-
-    @cached_property
-    def class_numbers(self) -> "NDArray[np.int64]":
-        """(classes,), from 0."""
-        import numpy as np
-
-        return np.arange(self.probabilities.shape[1])
-
-    @cached_property
-    def predicted(self) -> "NDArray[np.int64]":
-        """(images,), the number of each answer."""
-        predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
-        return predicted
-
-    @cached_property
-    def right(self) -> int:
-        """How many answers are right."""
-        return int((self.predicted == self.truth).sum())
+def _right(probabilities: "Probabilities", truth: "Truth") -> int:
+    return int((probabilities.argmax(axis=1) == truth).sum())
 
 
-def _accuracy_interval(answers: Answers) -> tuple[float, float]:
+def _accuracy_interval(probabilities: "Probabilities", truth: "Truth") -> tuple[float, float]:
     from scipy.stats import binomtest
 
-    interval = binomtest(answers.right, len(answers.truth)).proportion_ci(CONFIDENCE, method="wilson")
+    interval = binomtest(_right(probabilities, truth), len(truth)).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
 
-def _loss(answers: Answers) -> float:
+def _loss(probabilities: "Probabilities", truth: "Truth") -> float:
     import numpy as np
 
-    own = answers.probabilities[np.arange(len(answers.truth)), answers.truth].astype(np.float64)
+    own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
     return float(-np.log(np.clip(own, _SMALLEST_PROBABILITY, 1.0)).mean())
 
 
-def _top_5_accuracy(answers: Answers) -> float | None:
+def _top_5_accuracy(probabilities: "Probabilities", truth: "Truth") -> float | None:
     from sklearn.metrics import top_k_accuracy_score
 
-    numbers = answers.class_numbers
-    if len(numbers) <= TOP:
-        return None
-    return float(top_k_accuracy_score(answers.truth, answers.probabilities, k=TOP, labels=numbers))
+    count = probabilities.shape[1]
+    return float(top_k_accuracy_score(truth, probabilities, k=TOP, labels=range(count))) if count > TOP else None
 
 
-def _roc_auc(answers: Answers) -> float | None:
-    import numpy as np
+def _roc_auc(probabilities: "Probabilities", truth: "Truth") -> float | None:
     from sklearn.metrics import roc_auc_score
 
-    if len(answers.class_numbers) != 2 or len(np.unique(answers.truth)) != 2:
-        return None
-    return float(roc_auc_score(answers.truth, answers.probabilities[:, 1]))
+    two = probabilities.shape[1] == 2 and len(set(truth.tolist())) == 2
+    return float(roc_auc_score(truth, probabilities[:, 1])) if two else None
 
 
-def _calibration_error(answers: Answers) -> float:
+def _calibration_error(probabilities: "Probabilities", truth: "Truth") -> float:
     from cnnctl.evaluation.calibration import calibration
 
-    return calibration(answers.probabilities, answers.truth).expected_error
+    return calibration(probabilities, truth).expected_error
 
 
 @dataclass(frozen=True)
@@ -98,10 +70,10 @@ class Metric:
         title: For people.
         format: Of its value, such as `.1%`.
         better: Which values are better; None where it says nothing of quality.
-        compute: The value; None where it does not apply.
+        compute: Its value, of (probabilities, truth); None where it does not apply.
         is_optional: Whether metrics.json may lack it: it does not always apply, or runs of earlier versions have none.
         is_main: Whether it is shown when a training ends, and named with its split: `test accuracy`.
-        interval: Of its 95% interval, which is beside it in metrics.json.
+        interval: The 95% interval around it, which is beside it in metrics.json.
         column: Its title at the head of a column, where that is shorter.
         column_format: In such a column, where that is finer.
     """
@@ -110,10 +82,10 @@ class Metric:
     title: str
     format: str
     better: Literal["higher", "lower"] | None
-    compute: Callable[[Answers], float | None]
+    compute: "Callable[[Probabilities, Truth], float | None]"
     is_optional: bool = False
     is_main: bool = False
-    interval: Callable[[Answers], tuple[float, float]] | None = None
+    interval: "Callable[[Probabilities, Truth], tuple[float, float]] | None" = None
     column: str = ""
     column_format: str = ""
 
@@ -147,7 +119,7 @@ RANKING = Metric(
     title="accuracy",
     format=".1%",
     better="higher",
-    compute=lambda answers: answers.right / len(answers.truth),
+    compute=lambda probabilities, truth: _right(probabilities, truth) / len(truth),
     is_main=True,
     interval=_accuracy_interval,
     column_format=".2%",
@@ -155,7 +127,7 @@ RANKING = Metric(
 """The figure by which runs are ranked."""
 
 METRICS = (
-    Metric("images", "images", ",", None, lambda answers: len(answers.truth), is_main=True),
+    Metric("images", "images", ",", None, lambda _, truth: len(truth), is_main=True),
     RANKING,
     Metric("loss", "loss", ".4f", "lower", _loss, is_main=True),
     Metric("top_5_accuracy", "top-5 accuracy", ".1%", "higher", _top_5_accuracy, is_optional=True, column_format=".2%"),
@@ -268,8 +240,8 @@ class ScoredSplit:
     title: str
     classes: Sequence[str]
     paths: Sequence[str]
-    truth: "NDArray[np.int64]"
-    probabilities: "NDArray[np.float32]"
+    truth: "Truth"
+    probabilities: "Probabilities"
     spec: "ImageSpec"
 
     @cached_property
@@ -278,7 +250,7 @@ class ScoredSplit:
         return score(self.probabilities, self.truth, self.classes)
 
 
-def score(probabilities: "NDArray[np.float32]", truth: "NDArray[np.int64]", classes: Sequence[str]) -> Metrics:
+def score(probabilities: "Probabilities", truth: "Truth", classes: Sequence[str]) -> Metrics:
     """Every metric of one split.
 
     Args:
@@ -288,19 +260,18 @@ def score(probabilities: "NDArray[np.float32]", truth: "NDArray[np.int64]", clas
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    answers = Answers(probabilities, truth)
     figures: dict[str, Any] = {}
     for metric in METRICS:
-        value = metric.compute(answers)
+        value = metric.compute(probabilities, truth)
         if value is not None:
             figures[metric.key] = value
         if value is not None and metric.interval is not None:
-            figures[metric.interval_key] = list(metric.interval(answers))
+            figures[metric.interval_key] = list(metric.interval(probabilities, truth))
 
-    options = {"labels": answers.class_numbers, "zero_division": 0}
-    columns = precision_recall_fscore_support(truth, answers.predicted, **options)
+    predicted, numbers = probabilities.argmax(axis=1), range(len(classes))
+    columns = precision_recall_fscore_support(truth, predicted, labels=numbers, zero_division=0)
     per_class = (ClassMetrics(float(p), float(r), float(f), int(n)) for p, r, f, n in zip(*columns, strict=True))
-    matrix = confusion_matrix(truth, answers.predicted, labels=answers.class_numbers).tolist()
+    matrix = confusion_matrix(truth, predicted, labels=numbers).tolist()
     return Metrics(figures, tuple(classes), tuple(per_class), tuple(map(tuple, matrix)))
 
 
