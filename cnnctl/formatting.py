@@ -1,4 +1,4 @@
-"""Numbers as people write them."""
+"""Numbers and names as people read them."""
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -23,3 +23,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def printable(text: str) -> str:
+    """The text without anything that would move the cursor or colour the screen."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -75,7 +75,7 @@ COMMANDS = (
     *("init", "train", "evaluate", "predict", "explain", "serve", "export", "eject", "report", "runs", "compare"),
     *("summary", "check", "preview", "schedule", "convolve", "cache", "schema"),
 )
-"""In the order of --help; each is a module of this package with a function `register`."""
+"""In the order of --help; each is a module of this package with an EPILOG and a function `NAME_cli`."""
 
 
 def register(words: Sequence[str]) -> None:
@@ -85,7 +85,8 @@ def register(words: Sequence[str]) -> None:
     """
     asked = next((word for word in words if not word.startswith("-")), None)
     for name in (asked,) if asked in COMMANDS else COMMANDS:
-        import_module(f"cnnctl.cli.{name}").register(app)
+        module = import_module(f"cnnctl.cli.{name}")
+        app.command(name, epilog=module.EPILOG)(guarded(getattr(module, f"{name}_cli")))
 
 
 def run() -> int:

@@ -1,22 +1,9 @@
 """`cnnctl check`."""
 
-import sys
-from typing import TYPE_CHECKING, Any
-
-import typer
-
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
 from cnnctl.terminal.render import print_json
 
-if TYPE_CHECKING:
-    from cnnctl.checks import Findings
-    from cnnctl.errors import Notice, Position, Problem
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("check", epilog="Example: cnnctl check digits.yaml")(guarded(check_cli))
+EPILOG = "Example: cnnctl check cifar10.yaml"
 
 
 def check_cli(
@@ -26,84 +13,19 @@ def check_cli(
     from cnnctl.checks import check
     from cnnctl.config import parse_config
     from cnnctl.errors import ConfigError
-    from cnnctl.system.stderr import captured_stderr
-    from cnnctl.terminal.watch import counting, make_watcher
+    from cnnctl.terminal.check import print_findings, problem_json, to_json
+    from cnnctl.terminal.watch import captured_watcher, counting
 
-    with captured_stderr() as capture:
-        watcher = make_watcher(capture.terminal)
-        try:
+    try:
+        with captured_watcher() as watcher:
             findings = check(parse_config(config, assignments or ()), counting(watcher, "decoding"), strict=strict)
-        except ConfigError as error:
-            if not as_json:
-                raise
-            print_json({"ok": False, "problems": [_problem_json(one) for one in error.problems], "remarks": []})
-            return error.exit_code
-        finally:
-            watcher.close()
+    except ConfigError as error:
+        if not as_json:
+            raise
+        print_json({"ok": False, "problems": [problem_json(one) for one in error.problems], "remarks": []})
+        return error.exit_code
     if as_json:
         print_json(to_json(findings))
     else:
-        _print_findings(str(config), findings)
+        print_findings(str(config), findings)
     return findings.exit_code
-
-
-def to_json(findings: "Findings") -> dict[str, Any]:
-    """The form of `check --json`."""
-    value: dict[str, Any] = {
-        "ok": not findings.problems,
-        "problems": [_problem_json(problem) for problem in findings.problems],
-        "remarks": [_warning_json(warning) for warning in findings.warnings],
-    }
-    images = findings.prepared or findings.catalog
-    if images is not None:
-        value["classes"] = list(images.classes)
-        value["images"] = images.counts()
-    if findings.plan is not None:
-        value["total_params"] = findings.plan.total_params
-    return value
-
-
-def _problem_json(problem: "Problem") -> dict[str, Any]:
-    from cnnctl.errors import EXIT_DATA
-
-    return {
-        "kind": "data" if problem.exit_code == EXIT_DATA else "config",
-        "path": problem.path,
-        **_place_json(problem.position),
-        "message": problem.message,
-        "received": problem.received,
-        "hint": problem.hint,
-    }
-
-
-def _warning_json(warning: "Notice") -> dict[str, Any]:
-    return {"path": warning.path, **_place_json(warning.position), "message": warning.message, "hint": warning.hint}
-
-
-def _place_json(position: "Position | None") -> dict[str, Any]:
-    if position is None:
-        return {"file": None, "line": None, "column": None}
-    return {"file": position.origin, "line": position.line, "column": position.column}
-
-
-def _print_findings(name: str, findings: "Findings") -> None:
-    from cnnctl.data.listing import describe_left_out
-
-    if findings.problems:
-        print("\n\n".join(str(problem) for problem in findings.problems), file=sys.stderr)
-    if findings.catalog is not None and not findings.problems:
-        for split, counts in (findings.prepared or findings.catalog).counts().items():
-            print(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes")
-        left_out = describe_left_out(findings.catalog.left_out)
-        if left_out:
-            print(left_out)
-    if findings.plan is not None and not findings.problems:
-        print(f"network: {len(findings.plan.layers)} layers, {findings.plan.total_params:,} parameters")
-    for warning in findings.warnings:
-        where = f"{warning.position}: {warning.path}: " if warning.position else ""
-        print(f"warning: {where}{warning.message}\n  hint: {warning.hint}")
-    if not findings.problems:
-        print(f"{name} is ready to train")
-    else:
-        count = len(findings.problems)
-        print(f"\n{count} problem{'s' if count > 1 else ''}", file=sys.stderr)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption
 from cnnctl.convolve.kernels import ACTIVATIONS, KERNELS
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, printable
+from cnnctl.formatting import printable
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
 
 if TYPE_CHECKING:
     from cnnctl.convolve.convolution import Stages, Sum
@@ -32,13 +32,10 @@ class Shown:
     stages: "Stages"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = (
-        "Example: cnnctl convolve cat.jpg --kernel sobel-x --grey\n\n"
-        "Example: cnnctl convolve '[[0,1,2],[3,4,5],[6,7,8]]' --kernel '[[0,1],[2,3]]' --numbers"
-    )
-    app.command("convolve", epilog=epilog)(guarded(convolve_cli))
+EPILOG = (
+    "Example: cnnctl convolve cat.jpg --kernel sobel-x --grey\n\n"
+    "Example: cnnctl convolve '[[0,1,2],[3,4,5],[6,7,8]]' --kernel '[[0,1],[2,3]]' --numbers"
+)
 
 
 def _list_kernels(wanted: bool) -> None:

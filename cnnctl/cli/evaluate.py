@@ -5,15 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption, RunOption
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl evaluate --run runs/digits/1 --data new_photos"
-    app.command("evaluate", epilog=epilog)(guarded(evaluate_cli))
+EPILOG = "Example: cnnctl evaluate --run runs/digits/1 --data new_photos"
 
 
 def evaluate_cli(
@@ -32,17 +27,12 @@ def evaluate_cli(
     """Judge a run: loss, accuracy, metrics of each class, confusion matrix."""
     from cnnctl.evaluation.evaluate import evaluate
     from cnnctl.runs import find_run
-    from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.evaluation import print_evaluation
-    from cnnctl.terminal.watch import counting, make_watcher
+    from cnnctl.terminal.watch import captured_watcher, counting
 
     found = find_run(run)
-    with captured_stderr() as capture:
-        watcher = make_watcher(capture.terminal)
-        try:
-            evaluation = evaluate(found, data, split, counting(watcher, "evaluating"))
-        finally:
-            watcher.close()
+    with captured_watcher() as watcher:
+        evaluation = evaluate(found, data, split, counting(watcher, "evaluating"))
     if as_json:
         print_json(evaluation.content)
     else:

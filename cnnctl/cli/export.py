@@ -1,31 +1,19 @@
 """`cnnctl export`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
-from cnnctl.cli.options import JsonOption
+from cnnctl.cli.options import JsonOption, RunArgument
 from cnnctl.exporting.formats import MAX_ACCURACY_DROP
-from cnnctl.formatting import percent, size
-from cnnctl.terminal.render import LEFT, print_json, print_table, printable
+from cnnctl.terminal.render import print_json
 
-if TYPE_CHECKING:
-    from cnnctl.exporting.export import Exported
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl export runs/digits/1 --format litert --quantize int8"
-    app.command("export", epilog=epilog)(guarded(export_cli))
+EPILOG = "Example: cnnctl export runs/digits/1 --format litert --quantize int8"
 
 
 def export_cli(
-    run: Annotated[
-        Path | None,
-        typer.Argument(metavar="[RUN]", help="A run directory; runs/latest when left out.", show_default=False),
-    ] = None,
+    run: RunArgument = None,
     form: Annotated[
         str,
         typer.Option("--format", help="onnx (servers), litert (phones, small boards) or savedmodel (TensorFlow)."),
@@ -61,34 +49,14 @@ def export_cli(
     """Write a run's model for another runtime, and prove there that it gives the same answers."""
     from cnnctl.exporting.export import export, parse_wish
     from cnnctl.runs import find_run
-    from cnnctl.system.stderr import captured_stderr
-    from cnnctl.terminal.watch import make_watcher
+    from cnnctl.terminal.export import print_exported
+    from cnnctl.terminal.watch import captured_watcher
 
     wish = parse_wish(form, quantize, output, max_drop)
     found = find_run(run)
-    with captured_stderr() as capture:
-        watcher = make_watcher(capture.terminal)
-        try:
-            exported = export(found, wish, watcher)
-        finally:
-            watcher.close()
+    with captured_watcher() as watcher:
+        exported = export(found, wish, watcher)
     if as_json:
         print_json(exported.content)
     else:
-        _print(exported)
-
-
-def _print(exported: "Exported") -> None:
-    parity = exported.parity
-    rows = [
-        ("compared with", parity.reference),
-        ("images", f"{parity.images:,}"),
-        ("largest difference in probability", f"{parity.largest_difference:.2g}"),
-        ("equal answers", percent(parity.equal_answers, 2)),
-        (f"accuracy of {parity.reference}", percent(parity.reference_accuracy, 2)),
-        ("accuracy of the exported file", percent(parity.accuracy, 2)),
-        ("change", f"{100 * parity.accuracy_change:+.2f} points"),
-    ]
-    print_table((f"parity, {parity.split} images", ""), rows, (LEFT, LEFT))
-    name = printable(str(exported.path))
-    print(f"\nwritten: {name}, {size(exported.size)}\nwritten: {name}.json, which says how to use it")
+        print_exported(exported)

@@ -6,6 +6,10 @@ from typing import Annotated
 import typer
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML config.", show_default=False)]
+RunArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[RUN]", help="A run directory; runs/latest when left out.", show_default=False),
+]
 RunOption = Annotated[
     Path | None,
     typer.Option("--run", metavar="RUN", help="A run directory; runs/latest when left out.", show_default=False),

@@ -1,20 +1,18 @@
 """`cnnctl predict`."""
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import RunOption
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
-from cnnctl.formatting import percent
+from cnnctl.formatting import printable
 from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
-from cnnctl.terminal.render import LEFT, RIGHT, print_table, printable
+from cnnctl.terminal.predict import WRITERS
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
@@ -22,13 +20,7 @@ if TYPE_CHECKING:
     from cnnctl.inference.stream import Answer
     from cnnctl.runs import Run
 
-FORMATS = ("table", "json", "jsonl", "csv")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl predict photos/ --format csv --output answers.csv"
-    app.command("predict", epilog=epilog)(guarded(predict_cli))
+EPILOG = "Example: cnnctl predict photos/ --format csv --output answers.csv"
 
 
 def predict_cli(
@@ -52,8 +44,8 @@ def predict_cli(
     from cnnctl.system.files import replacing
     from cnnctl.system.stderr import captured_stderr
 
-    if output_format not in FORMATS:
-        raise UsageError(f"there is no format {output_format}", f"formats are {', '.join(FORMATS)}")
+    if output_format not in WRITERS:
+        raise UsageError(f"there is no format {output_format}", f"formats are {', '.join(WRITERS)}")
     found = find_run(run)
     failed = 0
     with captured_stderr() as capture:
@@ -69,7 +61,7 @@ def predict_cli(
                 yield row
 
         with replacing(output) if output is not None else nullcontext(sys.stdout) as stream:
-            _WRITERS[output_format](told(), stream)
+            WRITERS[output_format](told(), stream)
     return EXIT_SOME_INPUTS_FAILED if failed else 0
 
 
@@ -92,52 +84,3 @@ def _rows(answers: "Iterable[Answer]", classifier: "Classifier", top: int) -> It
             yield Row(answer.path, (), answer.error)
         else:
             yield make_row(answer.path, answer.probabilities, classifier.classes, top)
-
-
-def _write_table(rows: Iterable[Row], stream: TextIO) -> None:
-    everything = list(rows)
-    if len(everything) == 1 and everything[0].top:
-        (only,) = everything
-        print(f"{printable(only.top[0][0])} ({percent(only.top[0][1])})", file=stream)
-        if len(only.top) > 1:
-            print(file=stream)
-            cells = [(name, percent(chance)) for name, chance in only.top]
-            print_table(("class", "probability"), cells, (LEFT, RIGHT), stream)
-        return
-    table = []
-    for row in everything:
-        if row.top:
-            others = ", ".join(f"{name} {percent(chance)}" for name, chance in row.top[1:])
-            table.append((row.path, row.top[0][0], percent(row.top[0][1]), others))
-        else:
-            table.append((row.path, "-", "-", row.error or ""))
-    print_table(("path", "class", "probability", "then"), table, (LEFT, LEFT, RIGHT, LEFT), stream)
-
-
-def _write_json(rows: Iterable[Row], stream: TextIO) -> None:
-    separator = "["
-    for row in rows:
-        stream.write(f"{separator}\n  {json.dumps(row.to_json())}")
-        separator = ","
-    stream.write("[]\n" if separator == "[" else "\n]\n")
-
-
-def _write_jsonl(rows: Iterable[Row], stream: TextIO) -> None:
-    for row in rows:
-        stream.write(json.dumps(row.to_json()) + "\n")
-
-
-def _write_csv(rows: Iterable[Row], stream: TextIO) -> None:
-    from cnnctl.system.files import write_rows
-
-    write_rows(stream, [("path", "label", "probability", "error")])
-    answers = ((row, *(row.top[0] if row.top else ("", ""))) for row in rows)
-    write_rows(stream, ((row.path, label, probability, row.error or "") for row, label, probability in answers))
-
-
-_WRITERS: dict[str, Callable[[Iterable[Row], TextIO], None]] = {
-    "table": _write_table,
-    "json": _write_json,
-    "jsonl": _write_jsonl,
-    "csv": _write_csv,
-}

@@ -1,23 +1,14 @@
 """`cnnctl preview`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
-from cnnctl.formatting import percent
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, printable
+from cnnctl.terminal.render import print_json
 
-if TYPE_CHECKING:
-    from cnnctl.pictures.preview import Sample
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl preview digits.yaml --output digits.png"
-    app.command("preview", epilog=epilog)(guarded(preview_cli))
+EPILOG = "Example: cnnctl preview digits.yaml --output digits.png"
 
 
 def preview_cli(
@@ -47,6 +38,7 @@ def preview_cli(
     from cnnctl.pictures.preview import make_samples, preview_figure
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.png import check_png, save_png
+    from cnnctl.terminal.preview import print_samples, to_json
 
     if output is not None:
         check_png(output, "--output")
@@ -62,18 +54,5 @@ def preview_cli(
     save_png(path, content, "--output")
     if as_json:
         print_json({"output": str(path), "images": [to_json(one) for one in samples]})
-        return
-    rows = [_row(one) for one in samples]
-    print_table(("image", "class", "size", "kept"), rows, (LEFT, LEFT, RIGHT, RIGHT))
-    print(f"\ndrawn into {printable(str(path))}")
-
-
-def to_json(one: "Sample") -> dict[str, Any]:
-    """One image in the form of `preview --json`; `kept` is the share of its area that a crop leaves."""
-    value: dict[str, Any] = {"path": one.path, "label": one.label, "size": one.size, "kept": one.kept}
-    return value if one.error is None else {**value, "kept": None, "error": one.error}
-
-
-def _row(one: "Sample") -> tuple[str, str, str, str]:
-    size = one.error or "x".join(map(str, one.size or ()))
-    return (one.path, one.label, size, percent(one.kept, 0) if one.error is None else "")
+    else:
+        print_samples(samples, path)

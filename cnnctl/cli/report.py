@@ -1,26 +1,19 @@
 """`cnnctl report`."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
-from cnnctl.cli.options import JsonOption
-from cnnctl.terminal.render import print_json, printable
+from cnnctl.cli.options import JsonOption, RunArgument
+from cnnctl.formatting import printable
+from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("report", epilog="Example: cnnctl report runs/digits/1 --open")(guarded(report_cli))
+EPILOG = "Example: cnnctl report runs/digits/1 --open"
 
 
 def report_cli(
-    run: Annotated[
-        Path | None,
-        typer.Argument(metavar="[RUN]", help="A run directory; runs/latest when left out.", show_default=False),
-    ] = None,
+    run: RunArgument = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: JsonOption = False,
 ) -> None:

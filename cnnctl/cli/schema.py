@@ -4,13 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.terminal.render import print_json
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("schema", epilog="Example: cnnctl schema > schema.json")(guarded(schema_cli))
+EPILOG = "Example: cnnctl schema > schema.json"
 
 
 def schema_cli(

@@ -8,21 +8,15 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
+from cnnctl.cli.options import RunArgument
+from cnnctl.formatting import printable
 from cnnctl.serving.limits import Limits
-from cnnctl.terminal.render import printable
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("serve", epilog="Example: cnnctl serve runs/digits/1 --port 8080")(guarded(serve_cli))
+EPILOG = "Example: cnnctl serve runs/digits/1 --port 8080"
 
 
 def serve_cli(
-    run: Annotated[
-        Path | None,
-        typer.Argument(metavar="[RUN]", help="A run directory; runs/latest when left out.", show_default=False),
-    ] = None,
+    run: RunArgument = None,
     host: Annotated[
         str, typer.Option("--host", help="Where it listens; 0.0.0.0 lets other machines in.")
     ] = "127.0.0.1",

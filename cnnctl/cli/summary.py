@@ -5,18 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnctl.cli.app import guarded
 from cnnctl.cli.options import JsonOption, SetOption
 from cnnctl.terminal.render import print_json
 
 if TYPE_CHECKING:
     from cnnctl.network_source import Subject
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    epilog = "Example: cnnctl summary lenet5.yaml --formulas\n\nExample: cnnctl summary lenet5.yaml --plot lenet5.png"
-    app.command("summary", epilog=epilog)(guarded(summary_cli))
+EPILOG = "Example: cnnctl summary lenet5.yaml --formulas\n\nExample: cnnctl summary lenet5.yaml --plot lenet5.png"
 
 
 def summary_cli(

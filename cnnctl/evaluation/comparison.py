@@ -1,7 +1,6 @@
 """Several runs side by side: configs, cost, time, figures, and whether one is significantly better."""
 
 import csv
-import math
 import shlex
 import string
 from collections.abc import Sequence
@@ -13,26 +12,13 @@ from cnnctl.architecture import Plan, make_plan
 from cnnctl.config import Config, load
 from cnnctl.config.difference import Difference, differences
 from cnnctl.errors import CnnctlError, RunError, UsageError
+from cnnctl.evaluation.metrics import RANKING, Figures, finite, read_figures
 from cnnctl.evaluation.significance import SIGNIFICANCE, holm, mcnemar
 from cnnctl.runs import Run, find_run
 from cnnctl.system import files
 
 _AGAIN = "`cnnctl evaluate --run {}` writes it anew"
 _UNREADABLE = "train it again"
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What metrics.json says of a run; what does not apply is None."""
-
-    split: str
-    images: int
-    accuracy: float
-    accuracy_interval: tuple[float, float]
-    loss: float
-    top_5_accuracy: float | None
-    roc_auc: float | None
-    expected_calibration_error: float
 
 
 @dataclass(frozen=True)
@@ -69,16 +55,18 @@ class ComparedRun:
         run: The run.
         config: Its config.
         plan: Its network.
+        split: What it was evaluated on.
         figures: Of its evaluation.
-        making: Of its training; None where that did not come to its end.
+        training: Of its training; None where that did not come to its end.
     """
 
     letter: str
     run: Run
     config: Config
     plan: Plan
+    split: str
     figures: Figures
-    making: TrainingInfo | None
+    training: TrainingInfo | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +82,7 @@ class PairwiseTest:
         best_only: Images that only the best gets right.
         other_only: Images that only the other gets right.
         p: McNemar's; None where nothing is shared.
-        adjusted_p: The same after Holm's correction for all pairings.
+        adjusted_p: The same after Holm's correction for all tests.
     """
 
     best: int
@@ -118,15 +106,15 @@ class Comparison:
     """Runs side by side.
 
     Attributes:
-        sides: The runs.
+        runs: The runs.
         differences: Of their configs.
-        pairings: The best run with each other one.
+        tests: The best run with each other one.
         warnings: Why some of the figures must not be compared.
     """
 
-    sides: tuple[ComparedRun, ...]
+    runs: tuple[ComparedRun, ...]
     differences: tuple[Difference, ...]
-    pairings: tuple[PairwiseTest, ...]
+    tests: tuple[PairwiseTest, ...]
     warnings: tuple[str, ...]
 
 
@@ -140,13 +128,12 @@ def compare(paths: Sequence[Path]) -> Comparison:
         UsageError: there are fewer than two, or one of them twice.
         RunError: one is missing, was not evaluated, or is damaged.
     """
-    runs = _distinct(paths)
-    sides = tuple(_read(letter, run) for letter, run in zip(_letters(), runs, strict=False))
-    answers = [_read_answers(side.run) for side in sides]
-    best = max(range(len(sides)), key=lambda index: sides[index].figures.accuracy)
-    pairings = _corrected([_pair(best, other, answers) for other in range(len(sides)) if other != best])
-    found = differences([side.config for side in sides])
-    return Comparison(sides, found, pairings, tuple(_warnings(sides)))
+    runs = tuple(_read(letter, run) for letter, run in zip(_letters(), _distinct(paths), strict=False))
+    answers = [_read_answers(one.run) for one in runs]
+    best = RANKING.best([one.figures for one in runs])
+    tests = _corrected([_test(best, other, answers) for other in range(len(runs)) if other != best])
+    found = differences([one.config for one in runs])
+    return Comparison(runs, found, tests, tuple(_warnings(runs)))
 
 
 def _letters() -> list[str]:
@@ -172,8 +159,8 @@ def _distinct(paths: Sequence[Path]) -> list[Run]:
 
 
 def _read(letter: str, run: Run) -> ComparedRun:
-    figures = _read_figures(run)
-    making = _read_making(run) if run.environment.is_file() else None
+    split, figures = _read_figures(run)
+    training = _read_training(run) if run.environment.is_file() else None
     try:
         config = load(run.need(run.config))
     except RunError:
@@ -186,44 +173,29 @@ def _read(letter: str, run: Run) -> ComparedRun:
     plan = make_plan(config.model, shape, len(run.read_classes()), config.output)
     if plan.problems:
         raise RunError(f"{run.config} has an impossible network: {plan.problems[0].message}", _UNREADABLE)
-    return ComparedRun(letter, run, config, plan, figures, making)
+    return ComparedRun(letter, run, config, plan, split, figures, training)
 
 
-def _read_figures(run: Run) -> Figures:
+def _read_figures(run: Run) -> tuple[str, Figures]:
+    """(the split that the run was evaluated on, its figures)."""
     if not run.metrics.is_file() and not run.environment.is_file():
         hint = f"resume it with: cnnctl train CONFIG --output {shlex.quote(str(run.path))} --resume"
         raise RunError(f"{run.path} was not trained to its end", hint)
     run.need(run.metrics)
-    said = run.read_metrics()
+    content = run.read_metrics()
     try:
-        low, high = said["accuracy_interval"]
-        return Figures(
-            split=str(said["split"]),
-            images=int(said["images"]),
-            accuracy=_number(said["accuracy"]),
-            accuracy_interval=(_number(low), _number(high)),
-            loss=_number(said["loss"]),
-            top_5_accuracy=_number(said["top_5_accuracy"]) if "top_5_accuracy" in said else None,
-            roc_auc=_number(said["roc_auc"]) if "roc_auc" in said else None,
-            expected_calibration_error=_number(said["expected_calibration_error"]),
-        )
+        return str(content["split"]), read_figures(content)
     except (LookupError, TypeError, ValueError):
         raise RunError(f"{run.metrics} holds no evaluation", _AGAIN.format(shlex.quote(str(run.path)))) from None
 
 
-def _number(value: object) -> float:
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(value)
-    return float(value)
-
-
-def _read_making(run: Run) -> TrainingInfo:
+def _read_training(run: Run) -> TrainingInfo:
     try:
         said = files.read_json(run.environment)
         return TrainingInfo(
             epochs=int(said["epochs"]),
             best_epoch=int(said["best_epoch"]),
-            seconds=_number(said["seconds"]["total"]),
+            seconds=finite(said["seconds"]["total"]),
             resumed_after=None if said["resumed_after_epoch"] is None else int(said["resumed_after_epoch"]),
             device=str(said["device"]["name"]),
             precision=str(said["precision"]["policy"]),
@@ -249,7 +221,7 @@ def _read_answers(run: Run) -> dict[tuple[str, str], bool]:
     return answers
 
 
-def _pair(best: int, other: int, answers: Sequence[dict[tuple[str, str], bool]]) -> PairwiseTest:
+def _test(best: int, other: int, answers: Sequence[dict[tuple[str, str], bool]]) -> PairwiseTest:
     ours, theirs = answers[best], answers[other]
     shared = ours.keys() & theirs.keys()
     both = {path for path, _ in ours} & {path for path, _ in theirs}
@@ -268,41 +240,41 @@ def _pair(best: int, other: int, answers: Sequence[dict[tuple[str, str], bool]])
     )
 
 
-def _corrected(pairings: Sequence[PairwiseTest]) -> tuple[PairwiseTest, ...]:
-    """The pairings with Holm's correction for those that could be tested."""
-    raised = iter(holm([one.p for one in pairings if one.p is not None]))
-    return tuple(one if one.p is None else replace(one, adjusted_p=next(raised)) for one in pairings)
+def _corrected(tests: Sequence[PairwiseTest]) -> tuple[PairwiseTest, ...]:
+    """The tests with Holm's correction for those that could be tested."""
+    raised = iter(holm([one.p for one in tests if one.p is not None]))
+    return tuple(one if one.p is None else replace(one, adjusted_p=next(raised)) for one in tests)
 
 
-def _warnings(sides: Sequence[ComparedRun]) -> list[str]:
+def _warnings(runs: Sequence[ComparedRun]) -> list[str]:
     """What makes figures that stand side by side incomparable."""
     warnings = []
-    made = [side.making for side in sides if side.making is not None]
+    trainings = [one.training for one in runs if one.training is not None]
     unlike = [
         name
         for name, values in (
-            ("devices", {one.device for one in made}),
-            ("precisions", {one.precision for one in made}),
-            ("backends", {one.backend for one in made}),
+            ("devices", {one.device for one in trainings}),
+            ("precisions", {one.precision for one in trainings}),
+            ("backends", {one.backend for one in trainings}),
         )
         if len(values) > 1
     ]
     if unlike:
         warnings.append(f"the times are not comparable: they were taken with different {' and '.join(unlike)}")
-    for side in sides:
-        if side.making is None:
-            warnings.append(f"{side.letter} was not trained to its end: `cnnctl runs` says how far it is")
-        elif side.making.resumed_after is not None:
-            warnings.append(f"the time of {side.letter} is that of its epochs after {side.making.resumed_after}")
-    if len({one.data_hash for one in made}) > 1:
+    for one in runs:
+        if one.training is None:
+            warnings.append(f"{one.letter} was not trained to its end: `cnnctl runs` says how far it is")
+        elif one.training.resumed_after is not None:
+            warnings.append(f"the time of {one.letter} is that of its epochs after {one.training.resumed_after}")
+    if len({one.data_hash for one in trainings}) > 1:
         warnings.append("the images or their labels are not the same in all of these runs (data_hash)")
-    if len({side.figures.split for side in sides}) > 1:
+    if len({one.split for one in runs}) > 1:
         warnings.append("not all were evaluated on the same split: the accuracies are not comparable as they stand")
     for split, lacks, why in (
         ("validation", "test", "those that chose the best epoch: their accuracy flatters it"),
         ("train", "test or validation", "those of the training: their accuracy says little of new ones"),
     ):
-        letters = [side.letter for side in sides if side.figures.split == split]
+        letters = [one.letter for one in runs if one.split == split]
         if letters:
             verb = "has" if len(letters) == 1 else "have"
             warnings.append(f"{' and '.join(letters)} {verb} no {lacks} images; evaluated on {why}")

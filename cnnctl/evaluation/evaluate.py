@@ -12,13 +12,12 @@ from cnnctl.config import load
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images
-from cnnctl.data.decoder.images import ImageSpec
+from cnnctl.data.labels import label_numbers
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import DataError, UsageError
-from cnnctl.evaluation.judged import ScoredSplit
-from cnnctl.evaluation.metrics import Metrics, score
+from cnnctl.evaluation.metrics import Metrics, ScoredSplit
 from cnnctl.evaluation.plots.write import write_plots
-from cnnctl.inference.model import load_classifier
+from cnnctl.inference.model import Classifier, load_classifier
 from cnnctl.inference.stream import classify
 from cnnctl.runs import Run
 from cnnctl.runs.directory import own
@@ -88,11 +87,10 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
         has = [name for name in SPLITS if run.read_split(name)[0]]
         raise DataError(f"the run {run.path} has no {chosen} images", f"it has {' and '.join(has)}: --split {has[-1]}")
     truth = label_numbers(labels, classifier.classes, str(run.split))
-    probabilities = _probabilities(classifier, paths, progress)
+    scored = _score(classifier, f"{run.title}, {chosen} images", paths, truth, progress)
     lock = own(run)
     try:
-        is_main = chosen == default_split(run)
-        return save_evaluation(run, chosen, paths, truth, probabilities, classifier.spec, is_main)
+        return save_evaluation(run, chosen, scored, is_main=chosen == default_split(run))
     finally:
         lock.release(remove=True)
 
@@ -114,16 +112,13 @@ def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress
     if not listing.paths:
         raise DataError(f"no image was found in {source}")
     truth = label_numbers(listing.labels, classifier.classes, source)
-    probabilities = _probabilities(classifier, listing.paths, progress)
-    metrics = score(probabilities, truth, classifier.classes)
+    scored = _score(classifier, f"{run.title}, {Path(source).name}", listing.paths, truth, progress)
     folder = run.next_evaluation()
-    content = {"split": source, **metrics.to_json()}
+    content = {"split": source, **scored.metrics.to_json()}
     files.write_json(folder / "metrics.json", content)
-    title = f"{run.title}, {Path(source).name}"
-    judged = ScoredSplit(title, metrics, listing.paths, truth, probabilities, classifier.spec)
-    _write_predictions(folder, judged)
-    write_plots(folder / "plots", judged)
-    return Evaluation(metrics, source, folder, content)
+    _write_predictions(folder, scored)
+    write_plots(folder / "plots", scored)
+    return Evaluation(scored.metrics, source, folder, content)
 
 
 def default_split(run: Run) -> str:
@@ -132,63 +127,35 @@ def default_split(run: Run) -> str:
     return next(split for split in (TEST, VALIDATION, TRAIN) if split in present)
 
 
-def save_evaluation(
-    run: Run,
-    split: str,
-    paths: Sequence[str],
-    truth: NDArray[np.int64],
-    probabilities: NDArray[np.float32],
-    spec: ImageSpec,
-    is_main: bool,
-    draws: bool = True,
-) -> Evaluation:
-    """Score a split of a run and write its figures: at the top of metrics.json for the main split, else nested.
+def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, draws: bool = True) -> Evaluation:
+    """Write the figures of a split of a run: at the top of metrics.json for the main split, else nested.
 
     Args:
         run: The run.
         split: Its split.
-        paths: The images.
-        truth: (images,) class numbers.
-        probabilities: float32 (images, classes).
-        spec: What the model's images are made to be.
+        scored: Its images, and what the model says of them.
         is_main: Whether the run as a whole is judged by this split.
         draws: Whether to make its pictures, which takes a second.
     """
-    classes = run.read_classes()
-    metrics = score(probabilities, truth, classes)
-    before = run.read_metrics()
-    nested = {key: value for key, value in before.items() if key in (*SPLITS, "onnx")}
-    figures = metrics.to_json()
+    before, figures = run.read_metrics(), scored.metrics.to_json()
     if is_main:
-        nested.pop(split, None)
+        nested = {key: value for key, value in before.items() if key in (*SPLITS, "onnx") and key != split}
         content = {"split": split, **figures, **nested}
         folder = run.path
     else:
         content = {**before, split: figures}
         folder = run.evaluations / split
-    judged = ScoredSplit(f"{run.title}, {split} images", metrics, paths, truth, probabilities, spec)
-    _write_predictions(folder, judged)
+    _write_predictions(folder, scored)
     if draws:
-        write_plots(folder / "plots", judged)
+        write_plots(folder / "plots", scored)
     files.write_json(run.metrics, content)
-    return Evaluation(metrics, split, folder, content)
+    return Evaluation(scored.metrics, split, folder, content)
 
 
-def label_numbers(labels: Sequence[str], classes: Sequence[str], source: str) -> NDArray[np.int64]:
-    """Labels as class numbers, matched by name.
-
-    Raises:
-        DataError: a name that the run does not know.
-    """
-    number = {name: index for index, name in enumerate(classes)}
-    unknown = sorted(set(labels) - set(classes))
-    if unknown:
-        known = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
-        raise DataError(f"{source} has the class {unknown[0]}, which the run does not know", f"it knows {known}")
-    return np.array([number[label] for label in labels], np.int64)
-
-
-def _probabilities(classifier: Any, paths: Sequence[str], progress: Progress) -> NDArray[np.float32]:
+def _score(
+    classifier: Classifier, title: str, paths: Sequence[str], truth: NDArray[np.int64], progress: Progress
+) -> ScoredSplit:
+    """What a model makes of images, batch by batch."""
     result = np.zeros((len(paths), len(classifier.classes)), np.float32)
     broken = []
     for row, answer in enumerate(classify(classifier, paths)):
@@ -200,14 +167,14 @@ def _probabilities(classifier: Any, paths: Sequence[str], progress: Progress) ->
             progress(row + 1, len(paths))
     if broken:
         raise DataError(f"{len(broken):,} of {len(paths):,} images cannot be used: " + "; ".join(broken[:5]))
-    return result
+    return ScoredSplit(title, classifier.classes, paths, truth, result, classifier.spec)
 
 
-def _write_predictions(folder: Path, judged: ScoredSplit) -> None:
-    classes = judged.metrics.classes
-    answers, chances = judged.probabilities.argmax(axis=1), judged.probabilities.max(axis=1)
+def _write_predictions(folder: Path, scored: ScoredSplit) -> None:
+    classes = scored.metrics.classes
+    answers, chances = scored.probabilities.argmax(axis=1), scored.probabilities.max(axis=1)
     rows = (
         (path, classes[label], classes[answer], float(chance), "true" if label == answer else "false")
-        for path, label, answer, chance in zip(judged.paths, judged.truth, answers, chances, strict=True)
+        for path, label, answer, chance in zip(scored.paths, scored.truth, answers, chances, strict=True)
     )
     files.write_csv(folder / "predictions.csv", ("path", "label", "predicted", "probability", "correct"), rows)

@@ -1,16 +1,155 @@
-"""How good probabilities are, given the truth."""
+"""How good probabilities are, given the truth. A new metric is one row of METRICS."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cnnctl.data.decoder.images import ImageSpec
+
+    Probabilities = NDArray[np.float32]  # (images, classes), rows summing to 1
+    Truth = NDArray[np.int64]  # (images,), the number of each image's class
 
 CONFIDENCE = 0.95
-CALIBRATION_BINS = 15
 TOP = 5
 _SMALLEST_PROBABILITY = 1e-7  # Keras' backend.epsilon(), where its losses clip
+
+Figures = Mapping[str, Any]
+"""What metrics came to, by their keys; what does not apply is left out. The form of metrics.json."""
+
+
+def _right(probabilities: "Probabilities", truth: "Truth") -> int:
+    return int((probabilities.argmax(axis=1) == truth).sum())
+
+
+def _accuracy_interval(probabilities: "Probabilities", truth: "Truth") -> tuple[float, float]:
+    from scipy.stats import binomtest
+
+    interval = binomtest(_right(probabilities, truth), len(truth)).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _loss(probabilities: "Probabilities", truth: "Truth") -> float:
+    import numpy as np
+
+    own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
+    return float(-np.log(np.clip(own, _SMALLEST_PROBABILITY, 1.0)).mean())
+
+
+def _top_5_accuracy(probabilities: "Probabilities", truth: "Truth") -> float | None:
+    from sklearn.metrics import top_k_accuracy_score
+
+    count = probabilities.shape[1]
+    return float(top_k_accuracy_score(truth, probabilities, k=TOP, labels=range(count))) if count > TOP else None
+
+
+def _roc_auc(probabilities: "Probabilities", truth: "Truth") -> float | None:
+    from sklearn.metrics import roc_auc_score
+
+    two = probabilities.shape[1] == 2 and len(set(truth.tolist())) == 2
+    return float(roc_auc_score(truth, probabilities[:, 1])) if two else None
+
+
+def _calibration_error(probabilities: "Probabilities", truth: "Truth") -> float:
+    from cnnctl.evaluation.calibration import calibration
+
+    return calibration(probabilities, truth).expected_error
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of an evaluation: how it is computed, and how it is shown everywhere.
+
+    Attributes:
+        key: In metrics.json.
+        title: For people.
+        format: Of its value, such as `.1%`.
+        better: Which values are better; None where it says nothing of quality.
+        compute: Its value, of (probabilities, truth); None where it does not apply.
+        is_optional: Whether metrics.json may lack it: it does not always apply, or runs of earlier versions have none.
+        is_main: Whether it is shown when a training ends, and named with its split: `test accuracy`.
+        interval: The 95% interval around it, which is beside it in metrics.json.
+        column: Its title at the head of a column, where that is shorter.
+        column_format: In such a column, where that is finer.
+    """
+
+    key: str
+    title: str
+    format: str
+    better: Literal["higher", "lower"] | None
+    compute: "Callable[[Probabilities, Truth], float | None]"
+    is_optional: bool = False
+    is_main: bool = False
+    interval: "Callable[[Probabilities, Truth], tuple[float, float]] | None" = None
+    column: str = ""
+    column_format: str = ""
+
+    @property
+    def interval_key(self) -> str:
+        """Of the interval, in metrics.json."""
+        return f"{self.key}_interval"
+
+    def text(self, figures: Figures) -> str:
+        """Its value for people; empty where it does not apply."""
+        value = figures.get(self.key)
+        return "" if value is None else format(value, self.format)
+
+    def interval_text(self, figures: Figures) -> str:
+        """`91.2% to 95.7%`; empty where there is no interval."""
+        return " to ".join(format(end, self.format) for end in figures.get(self.interval_key) or ())
+
+    def best(self, runs: Sequence[Figures]) -> int:
+        """The index of the best run; of equal ones the first."""
+        sign = -1 if self.better == "lower" else 1
+        return max(range(len(runs)), key=lambda index: sign * runs[index][self.key])
+
+    def column_text(self, figures: Figures) -> str:
+        """Its value in a column; empty where it does not apply."""
+        value = figures.get(self.key)
+        return "" if value is None else format(value, self.column_format or self.format)
+
+
+RANKING = Metric(
+    key="accuracy",
+    title="accuracy",
+    format=".1%",
+    better="higher",
+    compute=lambda probabilities, truth: _right(probabilities, truth) / len(truth),
+    is_main=True,
+    interval=_accuracy_interval,
+    column_format=".2%",
+)
+"""The figure by which runs are ranked."""
+
+METRICS = (
+    Metric("images", "images", ",", None, lambda _, truth: len(truth), is_main=True),
+    RANKING,
+    Metric("loss", "loss", ".4f", "lower", _loss, is_main=True),
+    Metric("top_5_accuracy", "top-5 accuracy", ".1%", "higher", _top_5_accuracy, is_optional=True, column_format=".2%"),
+    Metric("roc_auc", "ROC-AUC", ".4f", "higher", _roc_auc, is_optional=True),
+    Metric(
+        "expected_calibration_error",
+        "expected calibration error",
+        ".4f",
+        "lower",
+        _calibration_error,
+        column="calibration error",
+    ),
+)
+"""In the order of metrics.json and of every table."""
+
+CLASS_METRICS = (
+    ("precision", "precision", ".3f"),
+    ("recall", "recall", ".3f"),
+    ("f1", "F1", ".3f"),
+    ("support", "support", ","),
+)
+"""(field of ClassMetrics, title, format)."""
 
 
 @dataclass(frozen=True)
@@ -28,53 +167,90 @@ class Metrics:
     """The evaluation of one split.
 
     Attributes:
-        images: How many.
-        accuracy: Share of right answers.
-        accuracy_interval: Its 95% interval (Wilson 1927).
-        loss: Mean cross-entropy in nats, as Keras computes it.
-        top_5_accuracy: Share of images whose class is among the five most probable; None for five classes or fewer.
-        roc_auc: Area under the ROC curve of the second class; None unless there are two classes, both present.
-        expected_calibration_error: Mean gap between probability and accuracy (Guo et al. 2017,
-            https://arxiv.org/abs/1706.04599, 15 bins of equal width).
+        figures: What each of METRICS came to, and its 95% interval.
         classes: Names in label order.
         per_class: In that order.
         confusion_matrix: Rows are the truth, columns the answers; counts.
     """
 
-    images: int
-    accuracy: float
-    accuracy_interval: tuple[float, float]
-    loss: float
-    top_5_accuracy: float | None
-    roc_auc: float | None
-    expected_calibration_error: float
+    figures: Figures
     classes: tuple[str, ...]
     per_class: tuple[ClassMetrics, ...]
     confusion_matrix: tuple[tuple[int, ...], ...]
 
+    @property
+    def images(self) -> int:
+        """How many."""
+        return int(self.figures["images"])
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return float(self.figures["accuracy"])
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """The 95% interval of the accuracy (Wilson 1927)."""
+        low, high = self.figures["accuracy_interval"]
+        return low, high
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy in nats, as Keras computes it."""
+        return float(self.figures["loss"])
+
+    @property
+    def top_5_accuracy(self) -> float | None:
+        """Share of images whose class is among the five most probable; None for five classes or fewer."""
+        return self.figures.get("top_5_accuracy")
+
+    @property
+    def roc_auc(self) -> float | None:
+        """Area under the ROC curve of the second class; None unless there are two classes, both present."""
+        return self.figures.get("roc_auc")
+
+    @property
+    def expected_calibration_error(self) -> float:
+        """Mean gap between probability and accuracy (Guo et al. 2017, 15 bins of equal width)."""
+        return float(self.figures["expected_calibration_error"])
+
     def to_json(self) -> dict[str, Any]:
         """The form of metrics.json; what does not apply is left out."""
-        value: dict[str, Any] = {
-            "images": self.images,
-            "accuracy": self.accuracy,
-            "accuracy_interval": list(self.accuracy_interval),
-            "loss": self.loss,
+        return {
+            **self.figures,
+            "classes": list(self.classes),
+            "per_class": {name: asdict(one) for name, one in zip(self.classes, self.per_class, strict=True)},
+            "confusion_matrix": [list(row) for row in self.confusion_matrix],
         }
-        if self.top_5_accuracy is not None:
-            value["top_5_accuracy"] = self.top_5_accuracy
-        if self.roc_auc is not None:
-            value["roc_auc"] = self.roc_auc
-        value["expected_calibration_error"] = self.expected_calibration_error
-        value["classes"] = list(self.classes)
-        value["per_class"] = {
-            name: {"precision": one.precision, "recall": one.recall, "f1": one.f1, "support": one.support}
-            for name, one in zip(self.classes, self.per_class, strict=True)
-        }
-        value["confusion_matrix"] = [list(row) for row in self.confusion_matrix]
-        return value
 
 
-def score(probabilities: NDArray[np.float32], truth: NDArray[np.int64], classes: Sequence[str]) -> Metrics:
+@dataclass(frozen=True)
+class ScoredSplit:
+    """Images, the truth, and what a model says of them.
+
+    Attributes:
+        title: Which run and which images, such as `digits 3, test images`.
+        classes: Names in label order.
+        paths: The images.
+        truth: (images,) class numbers.
+        probabilities: float32 (images, classes).
+        spec: What the model's images are made to be.
+    """
+
+    title: str
+    classes: Sequence[str]
+    paths: Sequence[str]
+    truth: "Truth"
+    probabilities: "Probabilities"
+    spec: "ImageSpec"
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Every figure."""
+        return score(self.probabilities, self.truth, self.classes)
+
+
+def score(probabilities: "Probabilities", truth: "Truth", classes: Sequence[str]) -> Metrics:
     """Every metric of one split.
 
     Args:
@@ -82,79 +258,49 @@ def score(probabilities: NDArray[np.float32], truth: NDArray[np.int64], classes:
         truth: (images,), the number of each image's class.
         classes: Names in label order.
     """
-    from scipy.stats import binomtest
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score, top_k_accuracy_score
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    numbers = np.arange(len(classes))
-    answers = probabilities.argmax(axis=1)
-    right = int((answers == truth).sum())
-    interval = binomtest(right, len(truth)).proportion_ci(CONFIDENCE, method="wilson")
-    own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    precision, recall, f1, support = precision_recall_fscore_support(truth, answers, labels=numbers, zero_division=0)
-    two = len(classes) == 2 and len(np.unique(truth)) == 2
-    return Metrics(
-        images=len(truth),
-        accuracy=right / len(truth),
-        accuracy_interval=(float(interval.low), float(interval.high)),
-        loss=float(-np.log(np.clip(own, _SMALLEST_PROBABILITY, 1.0)).mean()),
-        top_5_accuracy=float(top_k_accuracy_score(truth, probabilities, k=TOP, labels=numbers))
-        if len(classes) > TOP
-        else None,
-        roc_auc=float(roc_auc_score(truth, probabilities[:, 1])) if two else None,
-        expected_calibration_error=calibration(probabilities, truth).expected_error,
-        classes=tuple(classes),
-        per_class=tuple(
-            ClassMetrics(float(p), float(r), float(f), int(n))
-            for p, r, f, n in zip(precision, recall, f1, support, strict=True)
-        ),
-        confusion_matrix=tuple(
-            tuple(int(count) for count in row) for row in confusion_matrix(truth, answers, labels=numbers)
-        ),
-    )
+    figures: dict[str, Any] = {}
+    for metric in METRICS:
+        value = metric.compute(probabilities, truth)
+        if value is not None:
+            figures[metric.key] = value
+        if value is not None and metric.interval is not None:
+            figures[metric.interval_key] = list(metric.interval(probabilities, truth))
+
+    predicted, numbers = probabilities.argmax(axis=1), range(len(classes))
+    columns = precision_recall_fscore_support(truth, predicted, labels=numbers, zero_division=0)
+    per_class = (ClassMetrics(float(p), float(r), float(f), int(n)) for p, r, f, n in zip(*columns, strict=True))
+    matrix = confusion_matrix(truth, predicted, labels=numbers).tolist()
+    return Metrics(figures, tuple(classes), tuple(per_class), tuple(map(tuple, matrix)))
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Images in bins of equal width by the probability of their answer.
+def read_figures(content: Figures) -> dict[str, Any]:
+    """The figures in the content of a metrics.json.
 
-    Attributes:
-        images: (bins,), how many.
-        confidence: (bins,), the mean probability; 0 where there are none.
-        accuracy: (bins,), the share of right answers; 0 where there are none.
-        expected_error: Mean over all images of |accuracy - confidence| of the bin that an image falls into.
+    Raises:
+        LookupError: one is missing.
+        TypeError: one has another form.
+        ValueError: one is no finite number.
     """
-
-    images: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
-    expected_error: float
-
-    @property
-    def mean_confidence(self) -> float:
-        """Over all images."""
-        return float(np.average(self.confidence, weights=self.images))
-
-    @property
-    def mean_accuracy(self) -> float:
-        """Over all images."""
-        return float(np.average(self.accuracy, weights=self.images))
+    figures: dict[str, Any] = {}
+    for metric in METRICS:
+        if metric.is_optional and metric.key not in content:
+            continue
+        number = finite(content[metric.key])
+        figures[metric.key] = int(number) if metric.format == "," else number
+        if metric.interval is not None:
+            low, high = content[metric.interval_key]
+            figures[metric.interval_key] = (finite(low), finite(high))
+    return figures
 
 
-def calibration(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> Calibration:
-    """The bins of a reliability diagram: the lower edge of each is outside, the upper one inside.
+def finite(value: object) -> float:
+    """A number of a JSON file.
 
-    Args:
-        probabilities: (images, classes), rows summing to 1.
-        truth: (images,), the number of each image's class.
+    Raises:
+        ValueError: it is no finite number.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == truth
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
-
-    def total(weights: NDArray[Any] | None) -> NDArray[Any]:
-        return np.bincount(bins, weights=weights, minlength=CALIBRATION_BINS)
-
-    images = total(None)
-    error = float(np.abs(total(correct - confidence)).sum() / len(truth))
-    most = np.maximum(images, 1)
-    return Calibration(images, total(confidence) / most, total(correct) / most, error)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(value)
+    return float(value)

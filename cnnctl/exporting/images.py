@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.labels import label_numbers
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import DataError, RunError
-from cnnctl.evaluation.evaluate import label_numbers
 from cnnctl.inference.stream import batch_size_for
 from cnnctl.runs import Run
 from cnnctl.system.cores import available_cores

@@ -335,6 +335,16 @@ def latest_of(folder: Path) -> Path | None:
     return Path(os.path.normpath(target))
 
 
+def latest_around(base: Path) -> Path | None:
+    """What a command without --run takes, where `base` is the folder of runs or one in it."""
+    around = [base.parent] if base.absolute().parent.name == RUNS else []
+    for place in (base, *around, Path(RUNS)):
+        latest = latest_of(place)
+        if latest is not None:
+            return latest
+    return None
+
+
 def _latest() -> Run:
     target = latest_of(Path(RUNS))
     if target is None or not target.is_dir():

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, TextIO
 
-from cnnctl.formatting import percent
-from cnnctl.terminal.render import LEFT, RIGHT, print_table, printable
+from cnnctl.formatting import printable
+from cnnctl.terminal.render import LEFT, RIGHT, print_table
 
 if TYPE_CHECKING:
     from cnnctl.evaluation.evaluate import Evaluation
@@ -14,25 +14,24 @@ _LARGEST_MATRIX = 12
 
 def print_evaluation(evaluation: "Evaluation", stream: TextIO | None = None) -> None:
     """The figures of an evaluation as tables, on stdout when no other stream is given."""
-    metrics = evaluation.metrics
-    low, high = metrics.accuracy_interval
-    rows = [
-        ("images", f"{metrics.images:,}"),
-        ("accuracy", f"{percent(metrics.accuracy)}  (95% interval {percent(low)} to {percent(high)})"),
-        ("loss", f"{metrics.loss:.4f}"),
-    ]
-    if metrics.top_5_accuracy is not None:
-        rows.append(("top-5 accuracy", percent(metrics.top_5_accuracy)))
-    if metrics.roc_auc is not None:
-        rows.append(("ROC-AUC", f"{metrics.roc_auc:.4f}"))
-    rows.append(("expected calibration error", f"{metrics.expected_calibration_error:.4f}"))
+    from cnnctl.evaluation.metrics import CLASS_METRICS, METRICS
+
+    metrics, figures = evaluation.metrics, evaluation.metrics.figures
+    rows = []
+    for metric in METRICS:
+        if metric.key in figures:
+            interval = metric.interval_text(figures)
+            beside = f"  (95% interval {interval})" if interval else ""
+            rows.append((metric.title, metric.text(figures) + beside))
     print_table((f"{evaluation.split} images", ""), rows, (LEFT, LEFT), stream)
+
     print(file=stream)
+    header = ("class", *(title for _, title, _ in CLASS_METRICS))
     classes = [
-        (name, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
+        (name, *(format(getattr(one, key), form) for key, _, form in CLASS_METRICS))
         for name, one in zip(metrics.classes, metrics.per_class, strict=True)
     ]
-    print_table(("class", "precision", "recall", "F1", "support"), classes, (LEFT, RIGHT, RIGHT, RIGHT, RIGHT), stream)
+    print_table(header, classes, (LEFT, *(RIGHT for _ in CLASS_METRICS)), stream)
     if len(metrics.classes) <= _LARGEST_MATRIX:
         _print_confusion(metrics, stream)
 

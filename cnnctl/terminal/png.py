@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from cnnctl.terminal.render import printable
+from cnnctl.formatting import printable
 
 
 def check_png(path: Path, option: str, sources: Iterable[str | Path] = ()) -> None:

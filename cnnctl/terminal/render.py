@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from cnnctl.formatting import printable
+
 LEFT, RIGHT = "left", "right"
 _WIDE = 1000
 
@@ -49,8 +51,3 @@ def print_table(
     with console.capture() as captured:
         console.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=stream)
-
-
-def printable(text: str) -> str:
-    """The text without anything that would move the cursor or colour the screen."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -1,10 +1,12 @@
 """Progress on stderr: bars where it is a terminal, plain lines where it is not."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from cnnctl.formatting import duration
+from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Epoch, Watcher
 
 _BETWEEN_LINES = 10.0  # seconds between two plain lines about the same long step
@@ -38,10 +40,8 @@ class PlainWatcher:
 
     def epoch(self, epoch: Epoch) -> None:
         self._told = time.monotonic()
-        self._clock.finish(epoch)
-        if self._clock.begun_at == epoch.number:
-            self.note(epoch_header(epoch))
-        self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.total, 0.0)))
+        for line in self._clock.finish(epoch):
+            self.note(line)
 
     def close(self) -> None:
         """Nothing is left on the screen to take away."""
@@ -90,10 +90,8 @@ class TerminalWatcher:
         self._show(f"epoch {epoch}/{epochs}", done, total, f"{done}/{total}  {_figures(figures)}{ending}")
 
     def epoch(self, epoch: Epoch) -> None:
-        self._clock.finish(epoch)
-        if self._clock.begun_at == epoch.number:
-            self.note(epoch_header(epoch))
-        self.note(epoch_line(epoch, self._clock.left(epoch.number + 1, epoch.total, 0.0)))
+        for line in self._clock.finish(epoch):
+            self.note(line)
         if epoch.number == epoch.total:
             self.close()
 
@@ -123,9 +121,12 @@ class _Clock:
         self.begun_at = 0
         self._first_step: float | None = None
 
-    def finish(self, epoch: Epoch) -> None:
+    def finish(self, epoch: Epoch) -> list[str]:
+        """What is told of an epoch that is over: its line, below the header of columns if it is the first."""
         self.begun_at = self.begun_at or epoch.number
         self._first_step = self._first_step or time.monotonic() - epoch.seconds
+        line = epoch_line(epoch, self.left(epoch.number + 1, epoch.total, 0.0))
+        return [epoch_header(epoch), line] if self.begun_at == epoch.number else [line]
 
     def left(self, epoch: int, epochs: int, share: float) -> float:
         """Seconds left when `share` of `epoch` (from 1) is done; 0 at the end, and before anything is known."""
@@ -166,6 +167,17 @@ def epoch_line(epoch: Epoch, left: float) -> str:
 def make_watcher(stream: TextIO) -> "PlainWatcher | TerminalWatcher":
     """Bars for a terminal, lines for anything else."""
     return TerminalWatcher(stream) if stream.isatty() else PlainWatcher(stream)
+
+
+@contextmanager
+def captured_watcher() -> Iterator[Watcher]:
+    """A block in which descriptor 2 is captured, and its watcher, which prints to the screen."""
+    with captured_stderr() as capture:
+        watcher = make_watcher(capture.terminal)
+        try:
+            yield watcher
+        finally:
+            watcher.close()
 
 
 def counting(watcher: Watcher, what: str) -> Callable[[int, int], None]:

@@ -14,7 +14,7 @@ from cnnctl.config import Config
 from cnnctl.config.dump import leaves, to_plain
 from cnnctl.runs import Run
 from cnnctl.system import files
-from cnnctl.tracking.tracker import Figures, Outcome, RunStarted
+from cnnctl.tracking.events import Figures, Outcome, RunStarted
 from cnnctl.version import __version__
 
 _MOST_PARAMS, _PARAMS_A_CALL = 500, 100

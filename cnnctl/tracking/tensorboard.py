@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.config.dump import leaves, to_plain
 from cnnctl.data.decoder.headers import dimensions
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
-from cnnctl.tracking.tracker import Figures, Outcome, RunStarted
+from cnnctl.tracking.events import Figures, Outcome, RunStarted
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event

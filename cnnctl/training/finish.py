@@ -19,6 +19,7 @@ from cnnctl.data.prepare import Prepared, Split
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import EXIT_INTERRUPTED, DiskError, InterruptedTrainingError
 from cnnctl.evaluation.evaluate import Evaluation, save_evaluation
+from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.inference.model import expand, load_classifier
 from cnnctl.models.backend import JAX
 from cnnctl.models.build import build_network
@@ -116,10 +117,10 @@ def export_and_score(
             else:
                 probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
         paths, _ = run.read_split(split)
+        title, classes = f"{run.title}, {split} images", run.read_classes()
+        of_split = ScoredSplit(title, classes, paths, splits[split].labels, probabilities, spec)
         is_main = split == scored[-1]  # the run's own figures
-        evaluation = save_evaluation(
-            run, split, paths, splits[split].labels, probabilities, spec, is_main, draws=is_main
-        )
+        evaluation = save_evaluation(run, split, of_split, is_main, draws=is_main)
     assert evaluation is not None
     return evaluation, parity
 

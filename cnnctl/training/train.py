@@ -32,7 +32,8 @@ from cnnctl.system import files
 from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.stderr import Capture
 from cnnctl.system.watcher import Watcher
-from cnnctl.tracking.tracker import RunStarted, finished, make_trackers
+from cnnctl.tracking.events import RunStarted
+from cnnctl.tracking.tracker import finished, make_trackers
 from cnnctl.training.feeding import make_feeds
 from cnnctl.training.finish import export_and_score, resumable, write_environment
 from cnnctl.training.fit import fit

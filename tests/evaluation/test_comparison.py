@@ -26,48 +26,48 @@ def test_counts_add_up_to_the_difference_of_the_accuracies(tmp_path: Path) -> No
     first = images(60, 40)
     second = changed(first, *(f"/photos/{number:03}.png" for number in (1, 2, 3, *range(70, 90))))
     comparison = put(tmp_path, first, second)
-    (pairing,) = comparison.pairings
-    assert (pairing.best, pairing.other) == (1, 0)
-    assert (pairing.best_only, pairing.other_only) == (20, 3)
-    assert (pairing.shared, pairing.images, pairing.relabelled) == (100, (100, 100), 0)
-    assert pairing.p == pairing.adjusted_p == mcnemar(20, 3)
-    assert pairing.is_significant
-    a, b = (side.figures.accuracy for side in comparison.sides)
-    assert b - a == pytest.approx((pairing.best_only - pairing.other_only) / 100)
+    (test,) = comparison.tests
+    assert (test.best, test.other) == (1, 0)
+    assert (test.best_only, test.other_only) == (20, 3)
+    assert (test.shared, test.images, test.relabelled) == (100, (100, 100), 0)
+    assert test.p == test.adjusted_p == mcnemar(20, 3)
+    assert test.is_significant
+    a, b = (one.figures["accuracy"] for one in comparison.runs)
+    assert b - a == pytest.approx((test.best_only - test.other_only) / 100)
     assert comparison.differences == ()
     assert comparison.warnings == ()
 
 
 def test_the_network_is_counted(tmp_path: Path) -> None:
     comparison = put(tmp_path, images(6, 4), images(7, 3))
-    for side in comparison.sides:
-        assert side.plan.total_params == 3 * 3 * 3 * 4 + 4 + 6 * 6 * 4 * 2 + 2
-        assert side.plan.multiply_adds == 6 * 6 * 3 * 3 * 3 * 4 + 6 * 6 * 4 * 2
+    for one in comparison.runs:
+        assert one.plan.total_params == 3 * 3 * 3 * 4 + 4 + 6 * 6 * 4 * 2 + 2
+        assert one.plan.multiply_adds == 6 * 6 * 3 * 3 * 3 * 4 + 6 * 6 * 4 * 2
 
 
 def test_three_runs_are_each_compared_with_the_best(tmp_path: Path) -> None:
     comparison = put(tmp_path, images(60, 40), images(90, 10), images(80, 20))
-    assert [(one.best, one.other) for one in comparison.pairings] == [(1, 0), (1, 2)]
+    assert [(one.best, one.other) for one in comparison.tests] == [(1, 0), (1, 2)]
     p = [mcnemar(30, 0), mcnemar(10, 0)]
-    assert [one.p for one in comparison.pairings] == p
-    assert [one.adjusted_p for one in comparison.pairings] == list(holm(p))
+    assert [one.p for one in comparison.tests] == p
+    assert [one.adjusted_p for one in comparison.tests] == list(holm(p))
 
 
 def test_of_equal_runs_the_first_is_the_best(tmp_path: Path) -> None:
-    (pairing,) = put(tmp_path, images(6, 4), images(6, 4)).pairings
-    assert (pairing.best, pairing.other, pairing.p) == (0, 1, 1.0)
-    assert pairing.is_significant is False
+    (test,) = put(tmp_path, images(6, 4), images(6, 4)).tests
+    assert (test.best, test.other, test.p) == (0, 1, 1.0)
+    assert test.is_significant is False
 
 
 def test_only_shared_images_are_tested(tmp_path: Path) -> None:
-    (pairing,) = put(tmp_path, images(10, 0), images(5, 5, begin=5)).pairings
-    assert (pairing.images, pairing.shared) == ((10, 10), 5)
-    assert (pairing.best_only, pairing.other_only) == (0, 0)
+    (test,) = put(tmp_path, images(10, 0), images(5, 5, begin=5)).tests
+    assert (test.images, test.shared) == ((10, 10), 5)
+    assert (test.best_only, test.other_only) == (0, 0)
 
 
 def test_nothing_shared_is_not_tested_and_not_corrected_for(tmp_path: Path) -> None:
     comparison = put(tmp_path, images(9, 1), images(5, 5, begin=500), images(8, 2))
-    nothing, something = comparison.pairings
+    nothing, something = comparison.tests
     assert (nothing.shared, nothing.p, nothing.adjusted_p, nothing.is_significant) == (0, None, None, None)
     assert something.adjusted_p == something.p == 1.0
 
@@ -75,14 +75,14 @@ def test_nothing_shared_is_not_tested_and_not_corrected_for(tmp_path: Path) -> N
 def test_images_with_another_label_are_left_out(tmp_path: Path) -> None:
     one = write_run(tmp_path / "1", images(6, 4))
     other = write_run(tmp_path / "2", images(6, 4), labels={"/photos/000.png": "dog", "/photos/009.png": "dog"})
-    (pairing,) = compare([one.path, other.path]).pairings
-    assert (pairing.shared, pairing.relabelled) == (8, 2)
+    (test,) = compare([one.path, other.path]).tests
+    assert (test.shared, test.relabelled) == (8, 2)
 
 
 def test_odd_paths_are_matched(tmp_path: Path) -> None:
     odd = dict.fromkeys(["two\nlines", "a,b", 'say "x"', "caf\udce9", "\r", " lead"], True)
-    (pairing,) = put(tmp_path, odd, odd).pairings
-    assert pairing.shared == len(odd)
+    (test,) = put(tmp_path, odd, odd).tests
+    assert test.shared == len(odd)
 
 
 def test_what_makes_figures_incomparable_is_told(tmp_path: Path) -> None:
@@ -178,4 +178,4 @@ def test_a_run_resumed_before_its_first_checkpoint(tmp_path: Path) -> None:
     run = write_run(tmp_path / "1", images(6, 4))
     damage_json(run.environment, resumed_after_epoch=0)
     other = write_run(tmp_path / "2", images(6, 4))
-    assert compare([run.path, other.path]).sides[0].making is not None
+    assert compare([run.path, other.path]).runs[0].training is not None

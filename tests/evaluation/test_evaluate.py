@@ -9,7 +9,7 @@ import pytest
 
 from cnnctl.config.schema import CsvColumns
 from cnnctl.errors import EXIT_DATA, EXIT_RUN, DataError, RunError
-from cnnctl.evaluation.evaluate import default_split, evaluate_data, evaluate_split, label_numbers
+from cnnctl.evaluation.evaluate import default_split, evaluate_data, evaluate_split
 from cnnctl.runs import Run
 from cnnctl.system import files
 from tests.inference.build import COLOURS, colour_run, paint
@@ -157,16 +157,6 @@ def test_an_unknown_class_is_refused_by_name_before_anything_is_written(run, tmp
     assert caught.value.message == f"{tmp_path / 'new'} has the class infrared, which the run does not know"
     assert caught.value.hint == "it knows red, green, blue"
     assert not run.evaluations.exists()
-
-
-def test_labels_become_numbers_by_name():
-    classes = ("no", "1e3", "007", "NA")
-    assert label_numbers(["007", "no", "NA", "1e3"], classes, "x").tolist() == [2, 0, 3, 1]
-    many = [f"c{number}" for number in range(12)]
-    with pytest.raises(DataError) as caught:
-        label_numbers(["c1", "7"], many, "x")
-    assert caught.value.message == "x has the class 7, which the run does not know"
-    assert caught.value.hint == "it knows " + ", ".join(many[:10]) + ", ..."
 
 
 def test_missing_and_broken_images_are_named(run, tmp_path):

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics as sklearn_metrics
 
-from cnnctl.evaluation.metrics import CALIBRATION_BINS, calibration, score
+from cnnctl.evaluation import metrics
+from cnnctl.evaluation.calibration import CALIBRATION_BINS, calibration
+from cnnctl.evaluation.comparison import compare
+from cnnctl.evaluation.evaluate import Evaluation
+from cnnctl.evaluation.metrics import METRICS, Metric, read_figures, score
+from cnnctl.evaluation.report import gather
+from cnnctl.runs import Run
+from cnnctl.system import files
+from cnnctl.terminal.compare import print_comparison
+from cnnctl.terminal.evaluation import print_evaluation
+from cnnctl.tracking.tracker import finished
+from tests.runs.build import images, write_run
 
 
 def names(count):
@@ -179,3 +190,25 @@ def test_invariants(case):
     for one in got.per_class:
         assert 0 <= one.f1 <= 1
         assert min(one.precision, one.recall) - 1e-12 <= one.f1 <= max(one.precision, one.recall) + 1e-12
+
+
+def test_a_new_metric_is_one_row(tmp_path, monkeypatch, capsys):
+    """It is in metrics.json, in the terminal, in compare, in the report and with the trackers."""
+    row = Metric("median_chance", "median chance", ".2f", "higher", lambda chances, _: float(np.median(chances)), True)
+    monkeypatch.setattr(metrics, "METRICS", (*METRICS, row))
+    monkeypatch.setattr(gather, "METRICS", metrics.METRICS)
+    got = score(*random_case(20, 2), ("no", "yes"))
+    content = {"split": "test", **got.to_json()}
+    value = content["median_chance"]
+    assert read_figures(content)["median_chance"] == value == got.figures["median_chance"]
+    print_evaluation(Evaluation(got, "test", tmp_path, content))
+    assert ["median", "chance", f"{value:.2f}"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert gather._splits(content).rows[0][-1] == f"{value:.2f}"
+    assert finished(Run(tmp_path), content, 1).scores["test"]["median_chance"] == value
+    runs = [write_run(tmp_path / str(number), images(6, 4)) for number in (1, 2)]
+    files.write_json(runs[0].metrics, {**runs[0].read_metrics(), "median_chance": value})
+    print_comparison(compare([run.path for run in runs]))
+    assert next(line.split() for line in capsys.readouterr().out.splitlines() if "median" in line)[2:] == [
+        f"{value:.2f}",
+        "—",
+    ]

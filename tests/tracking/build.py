@@ -5,7 +5,7 @@ from typing import Any
 
 from cnnctl.runs import Run
 from cnnctl.system import files
-from cnnctl.tracking.tracker import RunStarted
+from cnnctl.tracking.events import RunStarted
 from tests.config.build import SMALLEST, config
 
 MACHINE = {"backend": "tensorflow", "device": "Abacus", "precision": "float32"}

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cnnctl.runs import Run
+from cnnctl.tracking.events import Outcome
 from cnnctl.tracking.mlflow import Mlflow
-from cnnctl.tracking.tracker import Outcome, Trackers, finished
+from cnnctl.tracking.tracker import Trackers, finished
 from tests.tracking.build import SEVENTH, beginning, complete_run, figures
 
 

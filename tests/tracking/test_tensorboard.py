@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from tensorboard.plugins.hparams import api_pb2, metadata
 
+from cnnctl.tracking.events import Outcome
 from cnnctl.tracking.tensorboard import TensorBoard
-from cnnctl.tracking.tracker import Outcome, finished
+from cnnctl.tracking.tracker import finished
 from tests.images import picture
 from tests.tracking.build import SEVENTH, accumulated, beginning, complete_run, figures, points
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
-from cnnctl.evaluation.judged import ScoredSplit
+from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas
 from cnnctl.system.cores import available_cores

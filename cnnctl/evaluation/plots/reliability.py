@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.evaluation.metrics import CALIBRATION_BINS, Calibration
+from cnnctl.evaluation.calibration import CALIBRATION_BINS, Calibration
 from cnnctl.pictures import style
 
 _SIDE = 4.0

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.evaluation.judged import ScoredSplit
+from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.pictures import style
 
 _SIDE = 4.4

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cnnctl.evaluation.judged import ScoredSplit
-from cnnctl.evaluation.metrics import calibration
+from cnnctl.evaluation.calibration import calibration
+from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.evaluation.plots.classes import f1_figure
 from cnnctl.evaluation.plots.confusion import confusion_figure
 from cnnctl.evaluation.plots.curves import curves_figure, history_of

@@ -11,7 +11,8 @@ from cnnctl.architecture.plan import Plan, plan_of
 from cnnctl.config import Config, load
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
-from cnnctl.formatting import duration, percent, size
+from cnnctl.evaluation.metrics import METRICS, RANKING
+from cnnctl.formatting import duration, size
 from cnnctl.layers.notation import format_shape
 from cnnctl.pictures import style
 from cnnctl.pictures.network import network_figure
@@ -178,14 +179,17 @@ def _subtitle(run: Run, environment: dict[str, Any]) -> str:
 
 def _tiles(metrics: dict[str, Any], plan: Plan, environment: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
     """(what, figure, warning) of the most asked figures."""
+    interval = RANKING.interval_text(metrics)
+    captions = {
+        RANKING.key: f"95% interval {interval}" if interval else "",
+        "loss": f"{metrics['images']:,} images" if metrics.get("loss") is not None else "",
+        "roc_auc": "area under the ROC curve",
+    }
     tiles = []
-    interval = metrics.get("accuracy_interval")
-    warning = f"95% interval {percent(interval[0])} to {percent(interval[1])}" if interval else ""
-    tiles.append((f"accuracy on {metrics['split']} images", percent(metrics["accuracy"]), warning))
-    if metrics.get("loss") is not None:
-        tiles.append(("loss", f"{metrics['loss']:.4f}", f"{metrics['images']:,} images"))
-    if metrics.get("roc_auc") is not None:
-        tiles.append(("ROC-AUC", f"{metrics['roc_auc']:.4f}", "area under the ROC curve"))
+    for metric in METRICS:
+        if metric.key in captions and metrics.get(metric.key) is not None:
+            on = f" on {metrics['split']} images" if metric is RANKING else ""
+            tiles.append((metric.title + on, metric.text(metrics), captions[metric.key]))
     epochs = environment.get("epochs")
     if epochs:
         tiles.append(("epochs", f"{epochs:,}", f"epoch {environment.get('best_epoch', '?')} is kept"))
@@ -197,22 +201,11 @@ def _tiles(metrics: dict[str, Any], plan: Plan, environment: dict[str, Any]) -> 
 
 
 def _splits(metrics: dict[str, Any]) -> Table:
-    """The figures of every split that was judged, the main one first."""
-    judged = [(str(metrics["split"]), metrics), *((name, metrics[name]) for name in SPLITS if name in metrics)]
-    columns = (
-        ("images", "images", "{:,}"),
-        ("accuracy", "accuracy", "{:.2%}"),
-        ("loss", "loss", "{:.4f}"),
-        ("top-5 accuracy", "top_5_accuracy", "{:.2%}"),
-        ("ROC-AUC", "roc_auc", "{:.4f}"),
-        ("calibration error", "expected_calibration_error", "{:.4f}"),
-    )
-    shown = [one for one in columns if any(figures.get(one[1]) is not None for _, figures in judged)]
-    rows = tuple(
-        (name, *("" if figures.get(key) is None else form.format(figures[key]) for _, key, form in shown))
-        for name, figures in judged
-    )
-    return Table(("split", *(name for name, _, _ in shown)), rows, (False, *(True for _ in shown)))
+    """The figures of every split that was evaluated, the main one first."""
+    scored = [(str(metrics["split"]), metrics), *((name, metrics[name]) for name in SPLITS if name in metrics)]
+    shown = [one for one in METRICS if any(figures.get(one.key) is not None for _, figures in scored)]
+    rows = tuple((name, *(one.column_text(figures) for one in shown)) for name, figures in scored)
+    return Table(("split", *(one.column or one.title for one in shown)), rows, (False, *(True for _ in shown)))
 
 
 def _result(run: Run, split: str) -> tuple[Figure, ...]:

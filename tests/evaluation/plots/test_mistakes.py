@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from cnnctl.data.decoder.images import ImageSpec
-from cnnctl.evaluation.metrics import score
 from cnnctl.evaluation.plots.mistakes import mistakes_figure, most_confident
 from cnnctl.pictures import style
 from tests.evaluation.plots.build import ODD, made_up
@@ -15,16 +14,10 @@ from tests.inference.build import paint
 NAMES = ("cat", "dog")
 
 
-def judged_by(chances, truth, paths, names=NAMES):
+def scored_by(chances, truth, paths, names=NAMES):
     probabilities = np.array([[1 - chance, chance] for chance in chances], np.float32)
     labels = np.array(truth)
-    return replace(
-        made_up(names),
-        metrics=score(probabilities, labels, names),
-        paths=paths,
-        truth=labels,
-        probabilities=probabilities,
-    )
+    return replace(made_up(names), paths=paths, truth=labels, probabilities=probabilities)
 
 
 def captions(figure):
@@ -32,7 +25,7 @@ def captions(figure):
 
 
 def test_the_most_probable_wrong_answers_come_first():
-    scored = judged_by([0.9, 0.6, 0.1, 0.4, 0.9], [0, 0, 1, 0, 0], [f"photos/{name}.png" for name in "abcde"])
+    scored = scored_by([0.9, 0.6, 0.1, 0.4, 0.9], [0, 0, 1, 0, 0], [f"photos/{name}.png" for name in "abcde"])
     found = most_confident(scored)
     assert [Path(mistake.path).name for mistake in found] == ["a.png", "c.png", "e.png", "b.png"]
     assert [(mistake.truth, mistake.predicted) for mistake in found][:2] == [("cat", "dog"), ("dog", "cat")]
@@ -46,7 +39,7 @@ def test_no_more_than_twenty_and_none_at_all():
     wrong = int((scored.probabilities.argmax(axis=1) != scored.truth).sum())
     assert len(most_confident(scored)) == 20 < wrong
     assert f"20 of {wrong} mistakes among 400 images; " in captions(mistakes_figure(scored))[-1]
-    perfect = judged_by([0.1, 0.9], [0, 1], ["a.png", "b.png"])
+    perfect = scored_by([0.1, 0.9], [0, 1], ["a.png", "b.png"])
     figure = mistakes_figure(perfect)
     assert captions(figure)[-1] == "no mistakes among 2 images"
     assert style.png(figure)
@@ -55,7 +48,7 @@ def test_no_more_than_twenty_and_none_at_all():
 def test_pictures_are_the_images_and_lost_ones_are_labelled_blanks(tmp_path):
     red = paint(tmp_path / "red.png", 200, 10, 10)
     (tmp_path / "broken.png").write_text("no image")
-    scored = judged_by([0.9, 0.8, 0.7], [0, 0, 0], [red, str(tmp_path / "gone.png"), str(tmp_path / "broken.png")])
+    scored = scored_by([0.9, 0.8, 0.7], [0, 0, 0], [red, str(tmp_path / "gone.png"), str(tmp_path / "broken.png")])
     for spec in (ImageSpec(8, 8), ImageSpec(4, 16, 1, "pad"), ImageSpec(1000, 3)):
         figure = mistakes_figure(replace(scored, spec=spec))
         said = captions(figure)
@@ -72,7 +65,7 @@ def test_captions_fit_whatever_the_names():
     long = "x" * 200 + ".png"
     for name in ODD:
         names = (name, "another name that is long as well")
-        scored = judged_by([0.9, 0.2], [0, 1], [f"somewhere/{long}", "somewhere/\udcff$a$\n🐈.png"], names)
+        scored = scored_by([0.9, 0.2], [0, 1], [f"somewhere/{long}", "somewhere/\udcff$a$\n🐈.png"], names)
         figure = mistakes_figure(scored)
         assert style.png(figure)
         under = [text for text in figure.texts if text.get_fontsize() == style.SMALL]

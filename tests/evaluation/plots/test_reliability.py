@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from cnnctl.evaluation.metrics import CALIBRATION_BINS, calibration
+from cnnctl.evaluation.calibration import CALIBRATION_BINS, calibration
 from cnnctl.evaluation.plots.reliability import reliability_figure
 from tests.evaluation.plots.build import made_up
 

@@ -1,0 +1,71 @@
+"""The file of a new config."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnctl.errors import MachineError, UsageError
+from cnnctl.formatting import printable
+from cnnctl.init.examples import Example, read_example
+from cnnctl.system.files import write_text
+
+if TYPE_CHECKING:
+    from cnnctl.init.choose import Choices
+    from cnnctl.init.look import DatasetSummary
+
+
+def write_config(data: str, output: Path | None) -> "tuple[DatasetSummary, Choices, Path]":
+    """Write a config for images; what was seen of them, what was chosen, and where the config lies.
+
+    Args:
+        data: Class folders, splits of them, or a CSV.
+        output: The file; `NAME.yaml` in the current folder when None.
+
+    Raises:
+        UsageError: it cannot go there, or something is there already.
+        CnnctlError: the images are of no use; it cannot be written.
+    """
+    from cnnctl.init.choose import (
+        choose,
+    )  # what looks at images takes long to import: copy_example must not wait for it
+    from cnnctl.init.compose import compose, run_name
+    from cnnctl.init.look import look
+
+    name = run_name(data)
+    path = output or Path(f"{name}.yaml")
+    _refuse(path)
+    seen = look(data)
+    choices = choose(seen)
+    _write(path, compose(seen, choices, name, path.parent))
+    return seen, choices, path
+
+
+def copy_example(name: str, output: Path | None) -> tuple[Example, Path]:
+    """Write a ready config; it and where it lies.
+
+    Args:
+        name: Of EXAMPLES.
+        output: As `write_config`.
+
+    Raises:
+        UsageError: there is none of that name; else as `write_config`.
+    """
+    example = read_example(name)
+    path = output or Path(f"{name}.yaml")
+    _refuse(path)
+    _write(path, example.text)
+    return example, path
+
+
+def _refuse(path: Path) -> None:
+    if path.suffix not in (".yaml", ".yml"):
+        raise UsageError(f"a config is a YAML file; received: --output {printable(str(path))}", "end it in .yaml")
+    if path.exists():
+        hint = "choose another file with --output CONFIG, or remove this one"
+        raise UsageError(f"{printable(str(path))} exists already, and init writes over nothing", hint)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_text(path, text)
+    except MachineError as error:
+        raise MachineError(error.message, "choose another file with --output CONFIG") from None

@@ -1,0 +1,197 @@
+"""Runs side by side: tables, sentences, and JSON."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnctl.formatting import duration, printable
+from cnnctl.terminal.render import LEFT, RIGHT, print_table
+
+if TYPE_CHECKING:
+    from cnnctl.evaluation.comparison import ComparedRun, Comparison, PairwiseTest, TrainingInfo
+
+_MISSING = "—"
+_PROSE = 100
+
+
+def to_json(comparison: "Comparison") -> dict[str, Any]:
+    """The form of `compare --json`."""
+    from cnnctl.config.difference import ABSENT
+
+    letters = [one.letter for one in comparison.runs]
+    return {
+        "runs": {one.letter: _run_json(one) for one in comparison.runs},
+        "differences": [
+            {
+                "path": one.path,
+                "values": {
+                    letter: value for letter, value in zip(letters, one.values, strict=True) if value is not ABSENT
+                },
+            }
+            for one in comparison.differences
+        ],
+        "tests": [_test_json(one, letters) for one in comparison.tests],
+        "remarks": list(comparison.warnings),
+    }
+
+
+def _run_json(one: "ComparedRun") -> dict[str, Any]:
+    return {
+        "run": str(one.run.path),
+        "total_params": one.plan.total_params,
+        "multiply_adds": one.plan.multiply_adds,
+        "split": one.split,
+        **one.figures,
+        "training": None if one.training is None else asdict(one.training),
+    }
+
+
+def _test_json(one: "PairwiseTest", letters: list[str]) -> dict[str, Any]:
+    best, other = letters[one.best], letters[one.other]
+    return {
+        "best": best,
+        "other": other,
+        "images": {best: one.images[0], other: one.images[1]},
+        "shared_images": one.shared,
+        "relabelled_images": one.relabelled,
+        "right_only": {best: one.best_only, other: one.other_only},
+        "p": one.p,
+        "adjusted_p": one.adjusted_p,
+        "more_than_chance": one.is_significant,
+    }
+
+
+def print_comparison(comparison: "Comparison") -> None:
+    """The runs' letters, the tables of configs and results, the tests."""
+    for one in comparison.runs:
+        print(f"{one.letter}  {printable(str(one.run.path))}")
+    print()
+    _print_configs(comparison)
+    print()
+    _print_results(comparison.runs)
+    print()
+    _print_tests(comparison)
+    if comparison.warnings:
+        print()
+    for warning in comparison.warnings:
+        print(f"warning: {warning}")
+
+
+def _print_configs(comparison: "Comparison") -> None:
+    if not comparison.differences:
+        which = "both" if len(comparison.runs) == 2 else "all"
+        print(f"the configs of {which} are identical")
+        return
+    rows = [(one.path, *map(value_text, one.values)) for one in comparison.differences]
+    letters = [one.letter for one in comparison.runs]
+    print_table(("config", *letters), rows, (LEFT, *(LEFT for _ in letters)), keep_first=True)
+
+
+def value_text(value: Any) -> str:
+    """A value of a config in a cell: `0.001`, `[3, 3]`, `adam: {learning_rate: 0.01}`; a dash where there is none.
+
+    Paths in the current folder are without it.
+    """
+    from cnnctl.config.difference import ABSENT
+
+    if value is ABSENT:
+        return _MISSING
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value.removeprefix(f"{Path.cwd()}/")
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_inner_text(item)}" for key, item in value.items()) or "by default"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inner_text, value))}]"
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _inner_text(value: Any) -> str:
+    return f"{{{value_text(value)}}}" if isinstance(value, dict) else value_text(value)
+
+
+def _print_results(runs: "tuple[ComparedRun, ...]") -> None:
+    from cnnctl.evaluation.metrics import METRICS
+
+    rows = [
+        _row("parameters", runs, lambda one: f"{one.plan.total_params:,}"),
+        _row("multiply-adds an image", runs, lambda one: f"{one.plan.multiply_adds:,}"),
+        _row("best epoch", runs, _trained(lambda training: f"{training.best_epoch} of {training.epochs}")),
+        _row("time", runs, _trained(lambda training: duration(training.seconds))),
+        _row("device", runs, _trained(lambda training: training.device)),
+        _row("precision", runs, _trained(lambda training: training.precision)),
+    ]
+    if len({one.training.backend for one in runs if one.training is not None}) > 1:
+        rows.append(_row("backend", runs, _trained(lambda training: training.backend)))
+
+    splits = {one.split for one in runs}
+    if len(splits) > 1:
+        rows.append(_row("evaluated on", runs, lambda one: one.split))
+    of = f"{splits.pop()} " if len(splits) == 1 else ""
+    for metric in METRICS:
+        if any(metric.key in one.figures for one in runs):
+            title = f"{of}{metric.title}" if metric.is_main else metric.title
+            rows.append((title, *(metric.text(one.figures) or _MISSING for one in runs)))
+        if metric.interval is not None:
+            rows.append(("  95% interval", *(metric.interval_text(one.figures) for one in runs)))
+    print_table(("result", *(one.letter for one in runs)), rows, (LEFT, *(RIGHT for _ in runs)))
+
+
+def _row(name: str, runs: "tuple[ComparedRun, ...]", cell: "Callable[[ComparedRun], str]") -> tuple[str, ...]:
+    return (name, *map(cell, runs))
+
+
+def _trained(text: "Callable[[TrainingInfo], str]") -> "Callable[[ComparedRun], str]":
+    return lambda one: _MISSING if one.training is None else text(one.training)
+
+
+def _print_tests(comparison: "Comparison") -> None:
+    import textwrap
+
+    from cnnctl.evaluation.significance import SIGNIFICANCE
+
+    letters = [one.letter for one in comparison.runs]
+    for one in comparison.tests:
+        for line in lines_of(one, letters):
+            print(line)
+    tested = sum(one.p is not None for one in comparison.tests)
+    correction = f" with Holm's correction for {tested} tests" if tested > 1 else ""
+    about = (
+        f"p is by McNemar's test{correction}: how probable so large a difference is between two networks that are "
+        f"equally good. Below {SIGNIFICANCE:g} it is called significant. It judges these networks, not their "
+        "configs: another seed makes other networks."
+    )
+    if tested:
+        print("\n" + textwrap.fill(about, _PROSE))
+
+
+def lines_of(one: "PairwiseTest", letters: list[str]) -> list[str]:
+    """What a test says, in sentences; `letters` are those of all runs."""
+    best, other = letters[one.best], letters[one.other]
+    lines = []
+    if one.images != (one.shared, one.shared):
+        shares = f"{one.shared:,} of them are the same" if one.shared else "none of them is the same"
+        why = f", {one.relabelled:,} more have another label" if one.relabelled else ""
+        then = "the test is on those alone" if one.shared else "nothing can be tested"
+        lines.append(
+            f"{best} was evaluated on {one.images[0]:,} images and {other} on {one.images[1]:,}; {shares}{why}: {then}"
+        )
+    if one.adjusted_p is None:
+        return lines
+    if not one.best_only and not one.other_only:
+        told = f"{best} and {other} are right and wrong on the same images"
+    else:
+        more, less = (best, other) if one.best_only >= one.other_only else (other, best)
+        high, low = max(one.best_only, one.other_only), min(one.best_only, one.other_only)
+        noun = "image" if high == 1 else "images"
+        told = f"{more} is right on {high:,} {noun} that {less} gets wrong, {less} on {low:,} that {more} gets wrong"
+    verdict = "significant" if one.is_significant else "not significant"
+    return [*lines, f"{told}: {_p(one.adjusted_p)}, {verdict}"]
+
+
+def _p(value: float) -> str:
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}"

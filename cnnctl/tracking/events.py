@@ -1,0 +1,63 @@
+"""What a tracker is told of a training."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from cnnctl.config import Config
+from cnnctl.runs import Run
+
+Figures = Mapping[str, float]
+"""What an epoch came to, by the names of history.csv."""
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A training that begins, or goes on.
+
+    Attributes:
+        run: Where it is kept.
+        config: The resolved config.
+        history: Of the epochs that were trained before, the first one first.
+        machine: What trains, by `backend`, `device` and `precision`.
+    """
+
+    run: Run
+    config: Config
+    history: Sequence[Figures]
+    machine: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a training.
+
+    Attributes:
+        status: `finished`; `failed`, by an error; or `killed`, by a signal.
+        best_epoch: From 1, whose weights were kept; 0 while there is none.
+        scores: accuracy, loss and the rest, by split.
+        plots: Pictures, PNG.
+        models: model.keras and model.onnx.
+        files: What else is worth keeping.
+    """
+
+    status: Literal["finished", "failed", "killed"]
+    best_epoch: int = 0
+    scores: Mapping[str, Figures] = field(default_factory=dict)
+    plots: Sequence[Path] = ()
+    models: Sequence[Path] = ()
+    files: Sequence[Path] = ()
+
+
+class Tracker(Protocol):
+    """One of them. It may raise what it likes."""
+
+    def begin(self, beginning: RunStarted) -> None:
+        """The training begins, or goes on: nothing that was told before is told twice."""
+
+    def epoch(self, number: int, figures: Figures) -> None:
+        """Epoch `number`, from 1, is over and kept."""
+
+    def end(self, outcome: Outcome) -> None:
+        """Nothing will follow."""
