@@ -13,13 +13,11 @@ from cnnctl.cli.app import guarded
 from cnnctl.cli.options import RunOption
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.formatting import percent
-from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
+from cnnctl.inference.answers import DEFAULT_TOP, Answer
 from cnnctl.terminal.render import LEFT, RIGHT, print_table, printable
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
-    from cnnctl.inference.model import Classifier
-    from cnnctl.inference.stream import Answer
     from cnnctl.runs import Run
 
 FORMATS = ("table", "json", "jsonl", "csv")
@@ -60,13 +58,13 @@ def predict_cli(
         classifier = load_classifier(found, threads=None if _is_one_image(paths) else 1)
         files = expand_inputs(paths, lambda: _columns(found))
 
-        def told() -> Iterator[Row]:
+        def told() -> Iterator[Answer]:
             nonlocal failed
-            for row in _rows(classify(classifier, files), classifier, top):
-                if row.error is not None:
+            for answer in classify(classifier, files, top=top):
+                if answer.error is not None:
                     failed += 1
-                    print(f"error: {printable(row.path)}: {row.error}", file=capture.terminal)
-                yield row
+                    print(f"error: {printable(answer.path)}: {answer.error}", file=capture.terminal)
+                yield answer
 
         with replacing(output) if output is not None else nullcontext(sys.stdout) as stream:
             _WRITERS[output_format](told(), stream)
@@ -87,56 +85,50 @@ def _columns(run: "Run") -> "Columns":
     return Columns(path=config.data.csv.path, folder=config.data.csv.folder)
 
 
-def _rows(answers: "Iterable[Answer]", classifier: "Classifier", top: int) -> Iterator[Row]:
-    for answer in answers:
-        if answer.probabilities is None:
-            yield Row(answer.path, (), answer.error)
-        else:
-            yield make_row(answer.path, answer.probabilities, classifier.classes, top)
-
-
-def _write_table(rows: Iterable[Row], stream: TextIO) -> None:
-    everything = list(rows)
-    if len(everything) == 1 and everything[0].top:
-        (only,) = everything
-        print(f"{printable(only.top[0][0])} ({percent(only.top[0][1])})", file=stream)
+def _write_table(answers: Iterable[Answer], stream: TextIO) -> None:
+    everything = list(answers)
+    if len(everything) == 1 and (only := everything[0].prediction) is not None:
+        print(f"{printable(only.label)} ({percent(only.probability)})", file=stream)
         if len(only.top) > 1:
             print(file=stream)
             cells = [(name, percent(chance)) for name, chance in only.top]
             print_table(("class", "probability"), cells, (LEFT, RIGHT), stream)
         return
     table = []
-    for row in everything:
-        if row.top:
-            others = ", ".join(f"{name} {percent(chance)}" for name, chance in row.top[1:])
-            table.append((row.path, row.top[0][0], percent(row.top[0][1]), others))
+    for answer in everything:
+        if (found := answer.prediction) is not None:
+            others = ", ".join(f"{name} {percent(chance)}" for name, chance in found.top[1:])
+            table.append((answer.path, found.label, percent(found.probability), others))
         else:
-            table.append((row.path, "-", "-", row.error or ""))
+            table.append((answer.path, "-", "-", answer.error or ""))
     print_table(("path", "class", "probability", "then"), table, (LEFT, LEFT, RIGHT, LEFT), stream)
 
 
-def _write_json(rows: Iterable[Row], stream: TextIO) -> None:
+def _write_json(answers: Iterable[Answer], stream: TextIO) -> None:
     separator = "["
-    for row in rows:
-        stream.write(f"{separator}\n  {json.dumps(row.to_json())}")
+    for answer in answers:
+        stream.write(f"{separator}\n  {json.dumps(answer.to_json())}")
         separator = ","
     stream.write("[]\n" if separator == "[" else "\n]\n")
 
 
-def _write_jsonl(rows: Iterable[Row], stream: TextIO) -> None:
-    for row in rows:
-        stream.write(json.dumps(row.to_json()) + "\n")
+def _write_jsonl(answers: Iterable[Answer], stream: TextIO) -> None:
+    for answer in answers:
+        stream.write(json.dumps(answer.to_json()) + "\n")
 
 
-def _write_csv(rows: Iterable[Row], stream: TextIO) -> None:
+def _write_csv(answers: Iterable[Answer], stream: TextIO) -> None:
     from cnnctl.system.files import write_rows
 
     write_rows(stream, [("path", "label", "probability", "error")])
-    answers = ((row, *(row.top[0] if row.top else ("", ""))) for row in rows)
-    write_rows(stream, ((row.path, label, probability, row.error or "") for row, label, probability in answers))
+    found = ((answer, answer.prediction) for answer in answers)
+    write_rows(
+        stream,
+        ((one.path, *((said.label, said.probability) if said else ("", "")), one.error or "") for one, said in found),
+    )
 
 
-_WRITERS: dict[str, Callable[[Iterable[Row], TextIO], None]] = {
+_WRITERS: dict[str, Callable[[Iterable[Answer], TextIO], None]] = {
     "table": _write_table,
     "json": _write_json,
     "jsonl": _write_jsonl,

@@ -192,7 +192,7 @@ def label_numbers(labels: Sequence[str], classes: Sequence[str], source: str) ->
 def _probabilities(classifier: Any, paths: Sequence[str], progress: Progress) -> NDArray[np.float32]:
     result = np.zeros((len(paths), len(classifier.classes)), np.float32)
     broken = []
-    for row, answer in enumerate(classify(classifier, paths)):
+    for row, answer in enumerate(classify(classifier, paths, top=1)):
         if answer.probabilities is None:
             broken.append(f"{answer.path}: {answer.error}")
         else:

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from cnnctl.data.decoder import headers
 from cnnctl.data.decoder.images import ImageError, ImageSpec
 from cnnctl.errors import CnnctlError
+from cnnctl.inference.answers import DEFAULT_TOP, Answer, predicted
 from cnnctl.inference.model import Classifier
-from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
 from cnnctl.serving import metrics
 from cnnctl.serving.batcher import Batcher, Outcome, Seen
 from cnnctl.serving.bodies import ByteBudget, Upload, read_uploads
@@ -54,8 +54,8 @@ class Service:
         top = _top(request)
         async with self._looked_at(request) as (uploads, outcomes):
             self._insist_on_one(uploads, outcomes)
-            rows = [self._row(upload, outcome, top) for upload, outcome in zip(uploads, outcomes, strict=True)]
-        return _json([row.to_json() for row in rows])
+            answers = [self._answer(upload, outcome, top) for upload, outcome in zip(uploads, outcomes, strict=True)]
+        return _json([answer.to_json() for answer in answers])
 
     async def view(self, request: Request) -> Response:
         """A PNG of the image as the network gets it."""
@@ -111,10 +111,10 @@ class Service:
             self._metrics.images["refused"] += len(outcomes) - answered
             yield uploads, outcomes
 
-    def _row(self, upload: Upload, outcome: Outcome, top: int) -> Row:
+    def _answer(self, upload: Upload, outcome: Outcome, top: int) -> Answer:
         if isinstance(outcome, ImageError):
-            return Row(upload.name, (), outcome.reason)
-        return make_row(upload.name, outcome.probabilities, self.classifier.classes, top)
+            return Answer(upload.name, None, outcome.reason)
+        return Answer(upload.name, predicted(outcome.probabilities, self.classifier.classes, top))
 
     def _insist_on_one(self, uploads: list[Upload], outcomes: list[Outcome]) -> None:
         """Raises:
