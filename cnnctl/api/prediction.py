@@ -1,9 +1,6 @@
 """`cnnctl.Predictor`."""
 
-import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import overload
 
@@ -12,6 +9,7 @@ from numpy.typing import NDArray
 
 from cnnctl.api.runs import AnyRun, find
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, decode, from_pixels, read_image
+from cnnctl.data.decoder.parallel import batches
 from cnnctl.errors import UsageError
 from cnnctl.inference.answers import DEFAULT_TOP, Prediction, predicted
 from cnnctl.inference.model import load_classifier
@@ -94,13 +92,9 @@ class Predictor:
 
     def _answers(self, images: Iterable[Picture], top: int) -> Iterator[Prediction]:
         """Batch by batch, so that memory does not grow with the number of images."""
-        numbered = enumerate(images)
-        size = batch_size_for(self._classifier.spec)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            while batch := list(islice(numbered, size)):
-                read = pool.map(self._read, batch) if len(batch) > 1 else map(self._read, batch)
-                for row in self._classifier.probabilities(np.stack(list(read))):
-                    yield predicted(row, self.classes, top)
+        for batch in batches(self._read, enumerate(images), batch_size_for(self._classifier.spec)):
+            for row in self._classifier.probabilities(batch):
+                yield predicted(row, self.classes, top)
 
     def _read(self, numbered: tuple[int, Picture]) -> Image:
         number, image = numbered

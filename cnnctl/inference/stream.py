@@ -10,8 +10,8 @@ from itertools import chain, islice
 
 import numpy as np
 
-from cnnctl.data.cache.decoding import are_small
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.decoder.parallel import are_small
 from cnnctl.inference.answers import DEFAULT_TOP, Answer, predicted
 from cnnctl.inference.model import Classifier
 
@@ -65,7 +65,7 @@ def _read(path: str, spec: ImageSpec) -> Image | ImageError:
 
 
 def _answers(classifier: Classifier, paths: list[str], top: int, turn: threading.Lock) -> list[Answer]:
-    """Small images are decoded by one thread at a time: two would wait for each other (see data/decoding.py)."""
+    """Small images are decoded by one thread at a time: two would wait for each other."""
     with turn if are_small(paths) else nullcontext():
         decoded = [_read(path, classifier.spec) for path in paths]
     good = [image for image in decoded if not isinstance(image, ImageError)]

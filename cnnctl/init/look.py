@@ -1,10 +1,8 @@
 """What a set of images is like."""
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images
 from cnnctl.data.decoder.images import ImageError, ImageSpec, decode_whole, read_bytes
+from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.data.listing import split_folders
 from cnnctl.data.sources import is_table
 from cnnctl.errors import DataError
@@ -86,8 +85,7 @@ def look(data: str) -> DatasetSummary:
             "a classifier tells classes apart: add a second folder (or label), even if it is called `other`",
         )
     chosen = _spread(listing.paths, _LOOKED_AT)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        looks = list(pool.map(_open, chosen))
+    looks = in_threads(_open, chosen)
     opened = [one for one in looks if not isinstance(one, str)]
     if not opened:
         raise DataError(f"none of {len(chosen)} images of {data} can be opened: {chosen[0]}: {looks[0]}")

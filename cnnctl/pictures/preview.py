@@ -1,8 +1,6 @@
 """Training images as the network sees them: the file with what a crop cuts away, the fitted image, its variations."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +22,7 @@ from cnnctl.data.decoder.images import (
     opencv,
     read_bytes,
 )
+from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas
 
@@ -93,8 +92,7 @@ def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], co
         high, wide = whole.shape[:2]
         return Sample(path, label, (high, wide), (file, *pictures), tuple(captions), kept)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(sample, choose(labels, count)))
+    return in_threads(sample, choose(labels, count))
 
 
 def _read(path: str, spec: ImageSpec) -> bytes:

@@ -1,7 +1,5 @@
 """The most confident mistakes, with their pictures."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.evaluation.judged import ScoredSplit
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas
@@ -59,8 +58,7 @@ def mistakes_figure(scored: ScoredSplit) -> Any:
     width = 2 * style.MARGIN + _COLUMNS * (_PICTURE + _GAP) - _GAP
     height = style.HEAD + 0.05 + rows * step + 0.1
     canvas = Canvas(width, height)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        pictures = list(pool.map(lambda mistake: _picture(mistake.path, scored.spec), shown))
+    pictures = in_threads(lambda mistake: _picture(mistake.path, scored.spec), shown)
     for place, (mistake, picture) in enumerate(zip(shown, pictures, strict=True)):
         row, column = divmod(place, _COLUMNS)
         middle = style.MARGIN + column * (_PICTURE + _GAP) + _PICTURE / 2
