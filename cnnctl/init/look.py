@@ -93,7 +93,7 @@ def look(data: str) -> DatasetSummary:
         sources,
         columns,
         dict(sorted(counts.items())),
-        tuple((high, wide) for high, wide, _ in opened),
+        tuple((height, width) for height, width, _ in opened),
         all(grey for _, _, grey in opened),
         tuple((path, one) for path, one in zip(chosen, looks, strict=True) if isinstance(one, str)),
         len(chosen),
@@ -113,9 +113,9 @@ def _open(path: str) -> tuple[int, int, bool] | str:
         pixels = decode_whole(read_bytes(path), ImageSpec(1, 1))
     except ImageError as error:
         return error.message
-    high, wide = pixels.shape[:2]
-    small = pixels[:: max(1, high // 64), :: max(1, wide // 64)].astype(np.int16)
-    return high, wide, bool((small.max(axis=2) - small.min(axis=2)).mean() < 1.0)
+    height, width = pixels.shape[:2]
+    small = pixels[:: max(1, height // 64), :: max(1, width // 64)].astype(np.int16)
+    return height, width, bool((small.max(axis=2) - small.min(axis=2)).mean() < 1.0)
 
 
 def _columns(file: Path) -> tuple[str, str]:
