@@ -44,7 +44,7 @@ __all__ = [
 if TYPE_CHECKING:
     from cnnctl.api.configs import load_config
     from cnnctl.api.evaluation import Evaluation, evaluate
-    from cnnctl.api.prediction import Prediction, Predictor
+    from cnnctl.api.prediction import Predictor
     from cnnctl.api.runs import TrainedRun, open_run
     from cnnctl.api.summary import Summary, summarize
     from cnnctl.api.training import train
@@ -61,15 +61,17 @@ if TYPE_CHECKING:
         RunError,
         UsageError,
     )
+    from cnnctl.inference.answers import Prediction
     from cnnctl.version import __version__
 else:
     _HOMES = {
         "api.configs": ("load_config",),
         "api.evaluation": ("Evaluation", "evaluate"),
-        "api.prediction": ("Prediction", "Predictor"),
+        "api.prediction": ("Predictor",),
         "api.runs": ("TrainedRun", "open_run"),
         "api.summary": ("Summary", "summarize"),
         "api.training": ("train",),
+        "inference.answers": ("Prediction",),
         "config": ("Config",),
         "data.decoder.images": ("ImageError",),
         "errors": (

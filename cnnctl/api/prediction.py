@@ -1,9 +1,6 @@
 """`cnnctl.Predictor`."""
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import overload
 
@@ -12,31 +9,14 @@ from numpy.typing import NDArray
 
 from cnnctl.api.runs import AnyRun, find
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, decode, from_pixels, read_image
+from cnnctl.data.decoder.parallel import batches
 from cnnctl.errors import UsageError
+from cnnctl.inference.answers import DEFAULT_TOP, Prediction, predicted
 from cnnctl.inference.model import load_classifier
-from cnnctl.inference.rows import DEFAULT_TOP, likeliest
 from cnnctl.inference.stream import batch_size_for
-from cnnctl.system.cores import available_cores
 
 Picture = str | Path | bytes | NDArray[np.uint8]
 """An image: its file, the content of one, or its pixels: uint8, height x width, alone or x 1, 3 (RGB) or 4 (RGBA)."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one image.
-
-    Attributes:
-        label: The likeliest class.
-        probability: That of `label`.
-        top: The likeliest classes with their probabilities, `label` first.
-        probabilities: float32 (classes,) in label order; they sum to 1.
-    """
-
-    label: str
-    probability: float
-    top: tuple[tuple[str, float], ...]
-    probabilities: NDArray[np.float32] = field(repr=False, compare=False)
 
 
 class Predictor:
@@ -112,14 +92,9 @@ class Predictor:
 
     def _answers(self, images: Iterable[Picture], top: int) -> Iterator[Prediction]:
         """Batch by batch, so that memory does not grow with the number of images."""
-        numbered = enumerate(images)
-        size = batch_size_for(self._classifier.spec)
-        with ThreadPoolExecutor(available_cores()) as pool:
-            while batch := list(islice(numbered, size)):
-                read = pool.map(self._read, batch) if len(batch) > 1 else map(self._read, batch)
-                for row in self._classifier.probabilities(np.stack(list(read))):
-                    best = likeliest(row, self.classes, top)
-                    yield Prediction(*best[0], best, row)
+        for batch in batches(self._read, enumerate(images), batch_size_for(self._classifier.spec)):
+            for row in self._classifier.probabilities(batch):
+                yield predicted(row, self.classes, top)
 
     def _read(self, numbered: tuple[int, Picture]) -> Image:
         number, image = numbered

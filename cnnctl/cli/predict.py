@@ -1,7 +1,7 @@
 """`cnnctl predict`."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,13 +11,11 @@ import typer
 from cnnctl.cli.options import RunOption
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.formatting import printable
-from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
+from cnnctl.inference.answers import DEFAULT_TOP, Answer
 from cnnctl.terminal.predict import WRITERS
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
-    from cnnctl.inference.model import Classifier
-    from cnnctl.inference.stream import Answer
     from cnnctl.runs import Run
 
 EPILOG = "Example: cnnctl predict photos/ --format csv --output answers.csv"
@@ -52,13 +50,13 @@ def predict_cli(
         classifier = load_classifier(found, threads=None if _is_one_image(paths) else 1)
         files = expand_inputs(paths, lambda: _columns(found))
 
-        def told() -> Iterator[Row]:
+        def told() -> Iterator[Answer]:
             nonlocal failed
-            for row in _rows(classify(classifier, files), classifier, top):
-                if row.error is not None:
+            for answer in classify(classifier, files, top=top):
+                if answer.error is not None:
                     failed += 1
-                    print(f"error: {printable(row.path)}: {row.error}", file=capture.terminal)
-                yield row
+                    print(f"error: {printable(answer.path)}: {answer.error}", file=capture.terminal)
+                yield answer
 
         with replacing(output) if output is not None else nullcontext(sys.stdout) as stream:
             WRITERS[output_format](told(), stream)
@@ -76,11 +74,3 @@ def _columns(run: "Run") -> "Columns":
 
     config = load(run.need(run.config))
     return Columns(path=config.data.csv.path, folder=config.data.csv.folder)
-
-
-def _rows(answers: "Iterable[Answer]", classifier: "Classifier", top: int) -> Iterator[Row]:
-    for answer in answers:
-        if answer.probabilities is None:
-            yield Row(answer.path, (), answer.error)
-        else:
-            yield make_row(answer.path, answer.probabilities, classifier.classes, top)

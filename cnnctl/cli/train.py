@@ -37,7 +37,7 @@ def train_cli(
     from cnnctl.terminal.train import print_trained
     from cnnctl.terminal.watch import make_watcher
     from cnnctl.training.request import TrainRequest
-    from cnnctl.training.train import train
+    from cnnctl.training.train import Complete, train
 
     if resume and output is None:
         raise UsageError("--resume needs the run to resume", "name it: --output runs/NAME/1")

@@ -158,7 +158,7 @@ def _score(
     """What a model makes of images, batch by batch."""
     result = np.zeros((len(paths), len(classifier.classes)), np.float32)
     broken = []
-    for row, answer in enumerate(classify(classifier, paths)):
+    for row, answer in enumerate(classify(classifier, paths, top=1)):
         if answer.probabilities is None:
             broken.append(f"{answer.path}: {answer.error}")
         else:

@@ -53,8 +53,8 @@ def maps_figure(maps: FeatureMaps, title: str) -> Any:
         maps: The layer's.
         title: Of which image and run.
     """
-    high, wide, channels = maps.row.output_shape
-    facts = f"{channels:,} map{'s' if channels > 1 else ''} of {high}x{wide}"
+    height, width, channels = maps.row.output_shape
+    facts = f"{channels:,} map{'s' if channels > 1 else ''} of {height}x{width}"
     facts += f", of which the first {MOST_MAPS} are shown" if channels > MOST_MAPS else ""
     facts += ", one scale of colours for all" if channels > 1 else ""
     tiles = [(maps.shown[:, :, channel], str(channel)) for channel in range(maps.shown.shape[2])]
@@ -69,9 +69,9 @@ def kernels_figure(name: str, weights: Values, title: str) -> Any:
         weights: (height, width, channels, kernels), with one or three channels.
         title: Of which run.
     """
-    high, wide, channels, count = weights.shape
+    height, width, channels, count = weights.shape
     most = float(np.abs(weights).max()) or 1.0
-    facts = f"{count:,} kernel{'s' if count > 1 else ''} of {high}x{wide}x{channels}"
+    facts = f"{count:,} kernel{'s' if count > 1 else ''} of {height}x{width}x{channels}"
     facts += f", of which the first {MOST_MAPS} are shown" if count > MOST_MAPS else ""
     if channels == 3:
         facts += f"; grey is 0, a full colour {most:.3g} of red, green or blue"
@@ -100,8 +100,8 @@ def under_heat(picture: Image, values: Values) -> Image:
     import matplotlib as mpl
 
     cv2 = opencv()
-    high, wide, _ = picture.shape
-    heat = cv2.resize(values / (float(values.max()) or 1.0), (wide, high), interpolation=cv2.INTER_LINEAR)
+    height, width, _ = picture.shape
+    heat = cv2.resize(values / (float(values.max()) or 1.0), (width, height), interpolation=cv2.INTER_LINEAR)
     heat = np.clip(heat, 0, 1)
     colours = mpl.colormaps[_HEAT](heat)[:, :, :3] * 255
     strength = 0.15 + 0.6 * heat[:, :, None]
@@ -124,7 +124,7 @@ def field_figure(
         title: Of which image and run.
     """
     cv2 = opencv()
-    high, wide, _ = picture.shape
+    height, width, _ = picture.shape
     (top, bottom), (left, right) = window
     facts = f"its receptive field has {field[0]}x{field[1]} pixels"
     pale = (picture * 0.35 + 255 * 0.65).astype(np.uint8)
@@ -132,14 +132,14 @@ def field_figure(
         return _row(f"The receptive field of {unit}", title, f"{facts}, all of them padding", [(pale, "nothing of it")])
     if (bottom - top, right - left) != field:
         facts += f", of which {bottom - top}x{right - left} lie in the picture; the rest is padding"
-    down, across = high / size[0], wide / size[1]
+    down, across = height / size[0], width / size[1]
     rows = round(top * down), max(round(top * down) + 1, round(bottom * down))
     columns = round(left * across), max(round(left * across) + 1, round(right * across))
     inside = slice(*rows), slice(*columns)
     part = picture[inside]
     pale[inside] = part
     framed = cv2.rectangle(pale, (columns[0], rows[0]), (columns[1] - 1, rows[1] - 1), (213, 94, 0), 3)
-    scale = max(high, wide) / max(part.shape[:2])
+    scale = max(height, width) / max(part.shape[:2])
     larger = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
     alone = cv2.resize(part, larger, interpolation=cv2.INTER_NEAREST)
     words = [(framed, f"rows {top} to {bottom - 1}, columns {left} to {right - 1}"), (alone, "what it sees")]
@@ -165,10 +165,10 @@ def _grid(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    high, wide = tiles[0][0].shape[:2]
+    tile_height, tile_width = tiles[0][0].shape[:2]
     columns = min(len(tiles), max(4, min(16, int(np.ceil(np.sqrt(2 * len(tiles)))))))
     cell = min(_LARGEST, max(_SMALLEST, (_ACROSS - columns * _GAP) / columns))
-    across, up = (cell * wide / max(high, wide), cell * high / max(high, wide))
+    across, up = (cell * tile_width / max(tile_height, tile_width), cell * tile_height / max(tile_height, tile_width))
     rows = -(-len(tiles) // columns)
     step = max(across, style.width_of(tiles[-1][1], _NUMBER_FONT)) + _GAP
     width = max(style.NARROWEST, 2 * style.MARGIN + columns * step)
@@ -197,9 +197,9 @@ def _grid(
 def _tile(pixels: Image, across: float, up: float) -> Image:
     """A tile of so many inches, its pixels as squares."""
     cv2 = opencv()
-    wide, high = max(1, round(across * style.DPI)), max(1, round(up * style.DPI))
-    way = cv2.INTER_AREA if pixels.shape[0] > high else cv2.INTER_NEAREST
-    tile: Image = cv2.resize(pixels, (wide, high), interpolation=way)
+    width, height = max(1, round(across * style.DPI)), max(1, round(up * style.DPI))
+    way = cv2.INTER_AREA if pixels.shape[0] > height else cv2.INTER_NEAREST
+    tile: Image = cv2.resize(pixels, (width, height), interpolation=way)
     return tile
 
 

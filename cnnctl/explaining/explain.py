@@ -130,9 +130,9 @@ def parse_unit(text: str, plan: Plan) -> Unit:
         names = ", ".join(row.name for row in images) or "none"
         raise UsageError(f"no layer {match['layer']} has rows and columns", f"these have: {names}")
     row, column = int(match["row"]), int(match["column"])
-    high, wide, _ = layer.output_shape
-    if row >= high or column >= wide:
-        raise UsageError(f"{text} lies outside: {layer.name} has rows 0 to {high - 1} and columns 0 to {wide - 1}")
+    height, width, _ = layer.output_shape
+    if row >= height or column >= width:
+        raise UsageError(f"{text} lies outside: {layer.name} has rows 0 to {height - 1} and columns 0 to {width - 1}")
     return _unit(plan, layer, row, column)
 
 

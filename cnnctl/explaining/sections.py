@@ -84,8 +84,8 @@ def _places(found: Explanation, network: Network, picture: Image, title: str) ->
             "the positive part of gradient times value.",
         )
     else:
-        high, wide, _ = found.features.output_shape
-        made = f"made of the {high}x{wide} places of {found.features.name}"
+        height, width, _ = found.features.output_shape
+        made = f"made of the {height}x{width} places of {found.features.name}"
         words = f"{method} weighs the feature maps of {found.features.name} by how much each raises a class' score."
     content = style.png(drawing.cam_figure(picture, maps, made, method, title))
     best = network.classes[found.order[0]]
@@ -125,8 +125,8 @@ def _maps(found: Explanation, title: str) -> Section:
 
 def _seen(maps: FeatureMaps) -> str:
     """A sentence on the maps of a layer."""
-    high, wide, channels = maps.row.output_shape
-    made = f"{channels:,} map{'s' if channels > 1 else ''} of {high}x{wide}"
+    height, width, channels = maps.row.output_shape
+    made = f"{channels:,} map{'s' if channels > 1 else ''} of {height}x{width}"
     what = f"{maps.row.name} makes {made} from {format_shape(maps.row.input_shape)}"
     if channels == 1:
         return f"{what}."
@@ -137,9 +137,9 @@ def _seen(maps: FeatureMaps) -> str:
 def enlarged(image: Image) -> Image:
     """What the network gets as RGB, its pixels as squares, with a longer side of `drawing.picture_pixels()`."""
     cv2 = opencv()
-    high, wide, channels = image.shape
-    scale = drawing.picture_pixels() / max(high, wide)
-    size = max(1, round(wide * scale)), max(1, round(high * scale))
+    height, width, channels = image.shape
+    scale = drawing.picture_pixels() / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
     pixels = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
     shown: Image = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if channels == 1 else pixels
     return shown

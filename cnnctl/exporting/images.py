@@ -1,19 +1,18 @@
 """Images of a run's split.csv, decoded in batches."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.decoder.parallel import batches
 from cnnctl.data.labels import label_numbers
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import DataError, RunError
 from cnnctl.inference.stream import batch_size_for
 from cnnctl.runs import Run
-from cnnctl.system.cores import available_cores
 
 CALIBRATION_IMAGES = 256
 """Training images that show a quantizer which values occur."""
@@ -67,10 +66,7 @@ def decoded(paths: Sequence[str], spec: ImageSpec) -> Iterator[NDArray[np.uint8]
     Raises:
         DataError: an image is gone or damaged.
     """
-    size = batch_size_for(spec)
-    with ThreadPoolExecutor(available_cores()) as pool:
-        for start in range(0, len(paths), size):
-            yield np.stack(list(pool.map(lambda path: _read(path, spec), paths[start : start + size])))
+    return batches(lambda path: _read(path, spec), paths, batch_size_for(spec))
 
 
 def _read(path: str, spec: ImageSpec) -> Image:

@@ -5,14 +5,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cnnctl.data.cache.decoding import are_small
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.decoder.parallel import are_small
+from cnnctl.inference.answers import DEFAULT_TOP, Answer, predicted
 from cnnctl.inference.model import Classifier
 from cnnctl.system.cores import available_cores
 
@@ -20,33 +19,21 @@ BATCH = 64
 """Images that the model takes at once, up to 64x64 pixels; larger images come in smaller batches."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the model says of one file.
-
-    Attributes:
-        path: As it was given.
-        probabilities: float32 (classes,); None where the image could not be read.
-        error: The reason, where it could not be read.
-    """
-
-    path: str
-    probabilities: NDArray[np.float32] | None
-    error: str | None = None
-
-
 def batch_size_for(spec: ImageSpec) -> int:
     """A batch whose pixels are no more than those of 64 images of 64x64."""
     return max(1, min(BATCH, BATCH * 64 * 64 // (spec.height * spec.width)))
 
 
-def classify(classifier: Classifier, paths: Iterable[str], batch_size: int | None = None) -> Iterator[Answer]:
+def classify(
+    classifier: Classifier, paths: Iterable[str], batch_size: int | None = None, top: int = DEFAULT_TOP
+) -> Iterator[Answer]:
     """The model's answer for each file, in the order given.
 
     Args:
         classifier: The model; one that computes in a single thread is the quickest for many files.
         paths: Image files; read lazily, a few batches ahead.
         batch_size: Images that the model takes at once; by the size of its images when left out.
+        top: How many classes to name.
     """
     size = batch_size or batch_size_for(classifier.spec)
     paths = iter(paths)
@@ -54,7 +41,7 @@ def classify(classifier: Classifier, paths: Iterable[str], batch_size: int | Non
     turn = threading.Lock()
     first = list(islice(paths, 2))
     if len(first) < 2:  # a single image needs no threads
-        yield from _answers(classifier, first, turn)
+        yield from _answers(classifier, first, top, turn)
         return
     remaining = chain(first, paths)
     with ThreadPoolExecutor(workers) as pool:
@@ -65,7 +52,7 @@ def classify(classifier: Classifier, paths: Iterable[str], batch_size: int | Non
                 chunk = list(islice(remaining, size))
                 exhausted = not chunk
                 if chunk:
-                    pending.append(pool.submit(_answers, classifier, chunk, turn))
+                    pending.append(pool.submit(_answers, classifier, chunk, top, turn))
             if pending:
                 yield from pending.popleft().result()
 
@@ -77,13 +64,15 @@ def _read(path: str, spec: ImageSpec) -> Image | ImageError:
         return error
 
 
-def _answers(classifier: Classifier, paths: list[str], turn: threading.Lock) -> list[Answer]:
-    """Small images are decoded by one thread at a time: two would wait for each other (see data/decoding.py)."""
+def _answers(classifier: Classifier, paths: list[str], top: int, turn: threading.Lock) -> list[Answer]:
+    """Small images are decoded by one thread at a time: two would wait for each other."""
     with turn if are_small(paths) else nullcontext():
         decoded = [_read(path, classifier.spec) for path in paths]
     good = [image for image in decoded if not isinstance(image, ImageError)]
     rows = iter(classifier.probabilities(np.stack(good)) if good else ())
     return [
-        Answer(path, None, image.reason) if isinstance(image, ImageError) else Answer(path, next(rows))
+        Answer(path, None, image.reason)
+        if isinstance(image, ImageError)
+        else Answer(path, predicted(next(rows), classifier.classes, top))
         for path, image in zip(paths, decoded, strict=True)
     ]

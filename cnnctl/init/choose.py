@@ -91,18 +91,18 @@ def choose(seen: DatasetSummary) -> Choices:
 
 
 def _size(sizes: Sequence[tuple[int, int]], reasons: dict[str, str]) -> tuple[int, int]:
-    heights, widths = sorted(high for high, _ in sizes), sorted(wide for _, wide in sizes)
-    high, wide = median(heights), median(widths)
-    if heights[0] == heights[-1] and widths[0] == widths[-1] and max(high, wide) <= _SIDES[-1]:
+    heights, widths = sorted(height for height, _ in sizes), sorted(width for _, width in sizes)
+    height, width = median(heights), median(widths)
+    if heights[0] == heights[-1] and widths[0] == widths[-1] and max(height, width) <= _SIDES[-1]:
         reasons["size"] = f"all images that were opened are {heights[0]}x{widths[0]}"
         return heights[0], widths[0]
-    short = min(high, wide)
+    short = min(height, width)
     side = max((one for one in _SIDES if one <= short), default=int(max(8, short)))
     reasons["size"] = (
         f"the images are {heights[0]} to {heights[-1]} pixels high and {widths[0]} to {widths[-1]} wide, mostly about "
-        f"{high:.0f}x{wide:.0f}; {side} train in minutes, more show finer detail"
+        f"{height:.0f}x{width:.0f}; {side} train in minutes, more show finer detail"
     )
-    ratio = wide / high
+    ratio = width / height
     if 0.6 <= ratio <= 1.67:
         return side, side
     longer = round(side * min(3.0, max(ratio, 1 / ratio)) / 8) * 8
@@ -116,9 +116,9 @@ def _blocks(side: int, images: int, reasons: dict[str, str]) -> tuple[Block, ...
         reasons["model"] = f"images of {side} pixels a side leave room for one pooling"
         return (Block((32, 64)), Block((128,), pools=False))
     if side <= SMALL:
-        wide = images >= 20_000
-        reasons["model"] = f"images of {side} pixels a side, {images:,} of them: " + ("wide" if wide else "narrow")
-        if wide:
+        many = images >= 20_000
+        reasons["model"] = f"images of {side} pixels a side, {images:,} of them: " + ("wide" if many else "narrow")
+        if many:
             return (Block((32, 64)), Block((96, 192)), Block((192, 256)), Block((256,), pools=False))
         return (Block((32, 32)), Block((64, 64)), Block((128,)), Block((128,), pools=False))
     poolings = 3 if side < 64 else 4

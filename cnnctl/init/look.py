@@ -3,7 +3,6 @@
 import csv
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images
 from cnnctl.data.decoder.images import ImageError, ImageSpec, decode_whole, read_bytes
+from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.data.listing import split_folders
 from cnnctl.data.sources import is_table
 from cnnctl.errors import DataError
-from cnnctl.system.cores import available_cores
 
 _LOOKED_AT = 240
 """Images that are opened: enough to see what they are like, few enough not to wait for."""
@@ -86,8 +85,7 @@ def look(data: str) -> DatasetSummary:
             "a classifier tells classes apart: add a second folder (or label), even if it is called `other`",
         )
     chosen = _spread(listing.paths, _LOOKED_AT)
-    with ThreadPoolExecutor(available_cores()) as pool:
-        looks = list(pool.map(_open, chosen))
+    looks = in_threads(_open, chosen)
     opened = [one for one in looks if not isinstance(one, str)]
     if not opened:
         raise DataError(f"none of {len(chosen)} images of {data} can be opened: {chosen[0]}: {looks[0]}")
@@ -95,7 +93,7 @@ def look(data: str) -> DatasetSummary:
         sources,
         columns,
         dict(sorted(counts.items())),
-        tuple((high, wide) for high, wide, _ in opened),
+        tuple((height, width) for height, width, _ in opened),
         all(grey for _, _, grey in opened),
         tuple((path, one) for path, one in zip(chosen, looks, strict=True) if isinstance(one, str)),
         len(chosen),
@@ -115,9 +113,9 @@ def _open(path: str) -> tuple[int, int, bool] | str:
         pixels = decode_whole(read_bytes(path), ImageSpec(1, 1))
     except ImageError as error:
         return error.message
-    high, wide = pixels.shape[:2]
-    small = pixels[:: max(1, high // 64), :: max(1, wide // 64)].astype(np.int16)
-    return high, wide, bool((small.max(axis=2) - small.min(axis=2)).mean() < 1.0)
+    height, width = pixels.shape[:2]
+    small = pixels[:: max(1, height // 64), :: max(1, width // 64)].astype(np.int16)
+    return height, width, bool((small.max(axis=2) - small.min(axis=2)).mean() < 1.0)
 
 
 def _columns(file: Path) -> tuple[str, str]:

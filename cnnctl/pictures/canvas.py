@@ -25,10 +25,10 @@ class Canvas:
 
     def paste(self, picture: Image, centre: float, top: float) -> None:
         """Lay an RGB picture under a height, around a vertical line; each of its pixels is one of the figure's."""
-        high, wide, _ = picture.shape
-        x = max(0, min(round(centre * style.DPI - wide / 2), self._pixels.shape[1] - wide))
-        y = max(0, min(round(top * style.DPI), self._pixels.shape[0] - high))
-        self._pixels[y : y + high, x : x + wide] = picture
+        height, width, _ = picture.shape
+        x = max(0, min(round(centre * style.DPI - width / 2), self._pixels.shape[1] - width))
+        y = max(0, min(round(top * style.DPI), self._pixels.shape[0] - height))
+        self._pixels[y : y + height, x : x + width] = picture
 
     def write(self, text: str, centre: float, top: float, size: float = style.SMALL, colour: str = "black") -> None:
         """A line of text under a height, around a vertical line."""

@@ -1,7 +1,6 @@
 """Training images as the network sees them: the file with what a crop cuts away, the fitted image, its variations."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,9 +22,9 @@ from cnnctl.data.decoder.images import (
     opencv,
     read_bytes,
 )
+from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas
-from cnnctl.system.cores import available_cores
 
 _CELL, _GAP, _CAPTION = 1.3, 0.14, 0.2
 _PIXELS = round(_CELL * style.DPI)
@@ -90,11 +89,10 @@ def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], co
         except ImageError as error:
             return Sample(path, label, None, (), (), error=error.message)
         file, kept = _with_cut(whole, spec)
-        high, wide = whole.shape[:2]
-        return Sample(path, label, (high, wide), (file, *pictures), tuple(captions), kept)
+        height, width = whole.shape[:2]
+        return Sample(path, label, (height, width), (file, *pictures), tuple(captions), kept)
 
-    with ThreadPoolExecutor(available_cores()) as pool:
-        return list(pool.map(sample, choose(labels, count)))
+    return in_threads(sample, choose(labels, count))
 
 
 def _read(path: str, spec: ImageSpec) -> bytes:
@@ -127,18 +125,18 @@ def _shares(parts: Sequence[tuple[str, float]]) -> str:
 
 def _with_cut(whole: Image, spec: ImageSpec) -> tuple[Image, float]:
     """The file's picture, small, what a crop cuts away made pale; and the share of its area that is left."""
-    high, wide = whole.shape[:2]
+    height, width = whole.shape[:2]
     small = _drawn(whole, enlarged=False)
     if spec.fit != "crop":
         return small, 1.0
-    top, left, tall, broad = crop_window(high, wide, spec)
-    kept = tall * broad / (high * wide)
+    top, left, crop_height, crop_width = crop_window(height, width, spec)
+    kept = crop_height * crop_width / (height * width)
     if kept == 1.0:
         return small, kept
-    down, across = small.shape[0] / high, small.shape[1] / wide
+    down, across = small.shape[0] / height, small.shape[1] / width
     inside = np.zeros(small.shape[:2], bool)
-    rows = slice(round(top * down), max(round(top * down) + 1, round((top + tall) * down)))
-    columns = slice(round(left * across), max(round(left * across) + 1, round((left + broad) * across)))
+    rows = slice(round(top * down), max(round(top * down) + 1, round((top + crop_height) * down)))
+    columns = slice(round(left * across), max(round(left * across) + 1, round((left + crop_width) * across)))
     inside[rows, columns] = True
     pale = (small * (1 - _CUT) + 255 * _CUT).astype(np.uint8)
     return np.where(inside[:, :, None], small, pale), kept
@@ -147,9 +145,9 @@ def _with_cut(whole: Image, spec: ImageSpec) -> tuple[Image, float]:
 def _drawn(pixels: Image, enlarged: bool) -> Image:
     """RGB with a longer side of a cell: pixels stay squares where they are enlarged to show what the network has."""
     cv2 = opencv()
-    high, wide = pixels.shape[:2]
-    scale = _PIXELS / max(high, wide)
-    size = max(1, round(wide * scale)), max(1, round(high * scale))
+    height, width = pixels.shape[:2]
+    scale = _PIXELS / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST if enlarged else cv2.INTER_LINEAR
     resized = cv2.resize(pixels, size, interpolation=way)
     drawn: Image = cv2.cvtColor(resized, cv2.COLOR_GRAY2RGB) if resized.ndim == 2 else resized

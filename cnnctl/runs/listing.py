@@ -5,7 +5,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +30,9 @@ _MARKS_OF_A_RUN = 2
 _DEEPEST = 4
 _HEAD = 2**16
 """Bytes of a metrics.json that are read: its figures come first, and its matrix may be large."""
+
+_FIGURE = re.compile(r'^  "(accuracy|split)": (.+?),?$', re.MULTILINE)
+"""A member of metrics.json itself, as system/files.py writes it: deeper ones are indented by more."""
 
 _WRITTEN = re.compile(
     r"^train:\n  epochs: (?P<epochs>[1-9][0-9]{0,8})\n(?: .*\n)*  early_stopping:(?P<stopping> null|(?=\n    ))\n",
@@ -198,7 +201,7 @@ def _accuracy(path: Path) -> tuple[float, str]:
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD).decode("utf-8", "replace")
-        figures = _leading(head, ("accuracy", "split"))
+        figures = {name: json.loads(value) for name, value in _FIGURE.findall(head)}
         accuracy = float(figures["accuracy"])
         if not 0 <= accuracy <= 1:
             raise ValueError(accuracy)
@@ -207,32 +210,6 @@ def _accuracy(path: Path) -> tuple[float, str]:
         raise _DamageError("no metrics.json") from None
     except (OSError, ValueError, LookupError, TypeError):
         raise _DamageError("metrics.json cannot be read") from None
-
-
-def _leading(text: str, wanted: Sequence[str]) -> dict[str, Any]:
-    """Members of a JSON object of which the beginning is known.
-
-    Raises:
-        ValueError: it is no such object, or it ends before all that is wanted.
-    """
-    decoder = json.JSONDecoder()
-    found: dict[str, Any] = {}
-    at = _after(text, 0, "{")
-    while True:
-        key, at = decoder.raw_decode(text, at)
-        value, at = decoder.raw_decode(text, _after(text, at, ":"))
-        found[key] = value
-        if all(name in found for name in wanted):
-            return found
-        at = _after(text, at, ",")
-
-
-def _after(text: str, at: int, mark: str) -> int:
-    rest = text[at : at + 1000].lstrip()
-    if not rest.startswith(mark):
-        raise ValueError(mark)
-    at = text.index(mark, at) + 1
-    return at + len(text[at : at + 1000]) - len(text[at : at + 1000].lstrip())
 
 
 def _last_change(run: Run) -> datetime:

@@ -59,66 +59,40 @@ def make_app(
 
 
 def _add_answers(api: FastAPI, service: Service, run: str) -> None:
-    model = _describe(service, run)
+    """The routes that the description shows; their words are the docstrings of the service's methods."""
     refused = words.reasons(403, 408, 413, 415, 422, 503)
     png = {"description": "A PNG file.", "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
+    text = {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    asked = {**words.BODY, **words.TOP}
 
-    @api.post(
+    api.post(
         PREDICT,
         response_model=list[words.Answer],
         response_description="A row for each image.",
         responses=refused,
-        openapi_extra={**words.BODY, **words.TOP},
-    )
-    async def predict(request: Request) -> Response:
-        """The class of each image, as `cnnctl predict --format json` says it, in the order they were sent.
-
-        Of several images those that cannot be read have an `error` in their row. Where none can, that is the answer.
-        """
-        return await service.predict(request)
-
-    @api.post(VIEW, response_class=Response, responses={200: png, **refused}, openapi_extra=words.BODY)
-    async def view(request: Request) -> Response:
-        """One image as the network sees it: fitted to its input, as a PNG file. Sent again, it gets the same answer."""
-        return await service.view(request)
-
+        openapi_extra=asked,
+    )(service.predict)
+    api.post(VIEW, response_class=Response, responses={200: png, **refused}, openapi_extra=words.BODY)(service.view)
     if service.explainer is not None:
-
-        @api.post(
+        api.post(
             EXPLAIN,
             response_model=words.Explanation,
             response_description="A map for each of the likeliest classes.",
             responses=refused,
-            openapi_extra={**words.BODY, **words.TOP},
-        )
-        async def explain(request: Request) -> Response:
-            """Grad-CAM of one image: which places speak for the likeliest classes, three at most.
+            openapi_extra=asked,
+        )(service.explain)
 
-            The first time takes seconds longer, since it loads Keras.
-            """
-            return await service.explain(request)
+    model = _describe(service, run)
 
     @api.get(MODEL, response_description="The run that answers.", responses=words.reasons(403))
     async def read_model() -> words.Model:
         """The classes, what images are made to be, limits and versions."""
         return model
 
-    @api.get(
-        HEALTH,
-        response_model=words.Health,
-        response_description="They are.",
-        responses=words.reasons(403, 503),
+    api.get(HEALTH, response_model=words.Health, response_description="They are.", responses=words.reasons(403, 503))(
+        service.read_health
     )
-    async def read_health() -> Response:
-        """Whether images are being answered."""
-        return service.health()
-
-    text = {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-
-    @api.get(METRICS, response_class=Response, responses={200: text, **words.reasons(403)})
-    async def read_metrics() -> Response:
-        """Requests by path and status, images, seconds, batches and the queue."""
-        return service.counted()
+    api.get(METRICS, response_class=Response, responses={200: text, **words.reasons(403)})(service.read_metrics)
 
 
 def _describe(service: Service, run: str) -> words.Model:

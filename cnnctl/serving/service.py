@@ -13,8 +13,8 @@ from starlette.responses import Response
 from cnnctl.data.decoder import headers
 from cnnctl.data.decoder.images import ImageError, ImageSpec
 from cnnctl.errors import CnnctlError
+from cnnctl.inference.answers import DEFAULT_TOP, Answer, predicted
 from cnnctl.inference.model import Classifier
-from cnnctl.inference.rows import DEFAULT_TOP, Row, make_row
 from cnnctl.serving import metrics
 from cnnctl.serving.batcher import Batcher, Outcome, Seen
 from cnnctl.serving.bodies import ByteBudget, Upload, read_uploads
@@ -29,7 +29,7 @@ _LONGEST_NUMBER = 9
 
 
 class Service:
-    """The answers to requests.
+    """The answers to requests; the docstring of each is its text in the OpenAPI description.
 
     Args:
         classifier: The run's model.
@@ -50,35 +50,41 @@ class Service:
         self._purse = ByteBudget(BODIES_AT_ONCE * limits.body_bytes)
 
     async def predict(self, request: Request) -> Response:
-        """The rows of all images of a request; an error where none of them can be read."""
+        """The class of each image, as `cnnctl predict --format json` says it, in the order they were sent.
+
+        Of several images those that cannot be read have an `error` in their row. Where none can, that is the answer.
+        """
         top = _top(request)
         async with self._looked_at(request) as (uploads, outcomes):
             self._insist_on_one(uploads, outcomes)
-            rows = [self._row(upload, outcome, top) for upload, outcome in zip(uploads, outcomes, strict=True)]
-        return _json([row.to_json() for row in rows])
+            answers = [self._answer(upload, outcome, top) for upload, outcome in zip(uploads, outcomes, strict=True)]
+        return _json([answer.to_json() for answer in answers])
 
     async def view(self, request: Request) -> Response:
-        """A PNG of the image as the network gets it."""
+        """One image as the network sees it: fitted to its input, as a PNG file. Sent again, it gets the same answer."""
         async with self._looked_at(request) as looked:
             seen = self._only(*looked)
         return Response(await asyncio.to_thread(png, seen.pixels), media_type="image/png")
 
     async def explain(self, request: Request) -> Response:
-        """The class activation maps of the likeliest classes."""
+        """Grad-CAM of one image: which places speak for the likeliest classes, three at most.
+
+        The first time takes seconds longer, since it loads Keras.
+        """
         assert self.explainer is not None
         top = _top(request)
         async with self._looked_at(request) as looked:
             seen = self._only(*looked)
         return _json(await self.explainer.explain(seen, min(top, DEFAULT_TOP)))
 
-    def health(self) -> Response:
+    async def read_health(self) -> Response:
         """Whether images are being answered."""
         if not self._batcher.is_alive:
             raise RequestError(503, "a thread that answers images has died", "start the server again")
         return _json({"status": "ok"})
 
-    def counted(self) -> Response:
-        """The counters, for Prometheus."""
+    async def read_metrics(self) -> Response:
+        """Requests by path and status, images, seconds, batches and the queue."""
         gauges = {
             "cnnctl_batches_total": ("counter", "Batches that the network has computed.", self._batcher.batches),
             "cnnctl_batched_images_total": ("counter", "Images in these batches.", self._batcher.images),
@@ -111,10 +117,10 @@ class Service:
             self._metrics.images["refused"] += len(outcomes) - answered
             yield uploads, outcomes
 
-    def _row(self, upload: Upload, outcome: Outcome, top: int) -> Row:
+    def _answer(self, upload: Upload, outcome: Outcome, top: int) -> Answer:
         if isinstance(outcome, ImageError):
-            return Row(upload.name, (), outcome.reason)
-        return make_row(upload.name, outcome.probabilities, self.classifier.classes, top)
+            return Answer(upload.name, None, outcome.reason)
+        return Answer(upload.name, predicted(outcome.probabilities, self.classifier.classes, top))
 
     def _insist_on_one(self, uploads: list[Upload], outcomes: list[Outcome]) -> None:
         """Raises:

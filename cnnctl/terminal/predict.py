@@ -5,52 +5,54 @@ from collections.abc import Callable, Iterable
 from typing import TextIO
 
 from cnnctl.formatting import percent, printable
-from cnnctl.inference.rows import Row
+from cnnctl.inference.answers import Answer
 from cnnctl.terminal.render import LEFT, RIGHT, print_table
 
 
-def _write_table(rows: Iterable[Row], stream: TextIO) -> None:
-    everything = list(rows)
-    if len(everything) == 1 and everything[0].top:
-        (only,) = everything
-        print(f"{printable(only.top[0][0])} ({percent(only.top[0][1])})", file=stream)
+def _write_table(answers: Iterable[Answer], stream: TextIO) -> None:
+    everything = list(answers)
+    if len(everything) == 1 and (only := everything[0].prediction) is not None:
+        print(f"{printable(only.label)} ({percent(only.probability)})", file=stream)
         if len(only.top) > 1:
             print(file=stream)
             cells = [(name, percent(chance)) for name, chance in only.top]
             print_table(("class", "probability"), cells, (LEFT, RIGHT), stream)
         return
     table = []
-    for row in everything:
-        if row.top:
-            others = ", ".join(f"{name} {percent(chance)}" for name, chance in row.top[1:])
-            table.append((row.path, row.top[0][0], percent(row.top[0][1]), others))
+    for answer in everything:
+        if (found := answer.prediction) is not None:
+            others = ", ".join(f"{name} {percent(chance)}" for name, chance in found.top[1:])
+            table.append((answer.path, found.label, percent(found.probability), others))
         else:
-            table.append((row.path, "-", "-", row.error or ""))
+            table.append((answer.path, "-", "-", answer.error or ""))
     print_table(("path", "class", "probability", "then"), table, (LEFT, LEFT, RIGHT, LEFT), stream)
 
 
-def _write_json(rows: Iterable[Row], stream: TextIO) -> None:
+def _write_json(answers: Iterable[Answer], stream: TextIO) -> None:
     separator = "["
-    for row in rows:
-        stream.write(f"{separator}\n  {json.dumps(row.to_json())}")
+    for answer in answers:
+        stream.write(f"{separator}\n  {json.dumps(answer.to_json())}")
         separator = ","
     stream.write("[]\n" if separator == "[" else "\n]\n")
 
 
-def _write_jsonl(rows: Iterable[Row], stream: TextIO) -> None:
-    for row in rows:
-        stream.write(json.dumps(row.to_json()) + "\n")
+def _write_jsonl(answers: Iterable[Answer], stream: TextIO) -> None:
+    for answer in answers:
+        stream.write(json.dumps(answer.to_json()) + "\n")
 
 
-def _write_csv(rows: Iterable[Row], stream: TextIO) -> None:
+def _write_csv(answers: Iterable[Answer], stream: TextIO) -> None:
     from cnnctl.system.files import write_rows
 
     write_rows(stream, [("path", "label", "probability", "error")])
-    answers = ((row, *(row.top[0] if row.top else ("", ""))) for row in rows)
-    write_rows(stream, ((row.path, label, probability, row.error or "") for row, label, probability in answers))
+    found = ((answer, answer.prediction) for answer in answers)
+    write_rows(
+        stream,
+        ((one.path, *((said.label, said.probability) if said else ("", "")), one.error or "") for one, said in found),
+    )
 
 
-WRITERS: dict[str, Callable[[Iterable[Row], TextIO], None]] = {
+WRITERS: dict[str, Callable[[Iterable[Answer], TextIO], None]] = {
     "table": _write_table,
     "json": _write_json,
     "jsonl": _write_jsonl,

@@ -39,7 +39,7 @@ cnnctl.train(config, epochs=3)
 
 REVEALED = (
     *("int", "int", "list[dict[str, float]]", "float"),
-    *("cnnctl.api.prediction.Prediction", "list[cnnctl.api.prediction.Prediction]"),
+    *("cnnctl.inference.answers.Prediction", "list[cnnctl.inference.answers.Prediction]"),
     "tuple[cnnctl.errors.Problem, ...]",
 )
 

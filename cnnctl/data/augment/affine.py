@@ -67,9 +67,9 @@ def random_matrix(step: MatrixStep, generator: np.random.Generator, height: int,
             right = generator.uniform(*step.width_factor) * width
             return translation_matrix(down, right)
         case RandomZoom():
-            tall = 1 + generator.uniform(*step.height_factor)
-            wide = tall if step.width_factor is None else 1 + generator.uniform(*step.width_factor)
-            return zoom_matrix(tall, wide, height, width)
+            height_factor = 1 + generator.uniform(*step.height_factor)
+            width_factor = height_factor if step.width_factor is None else 1 + generator.uniform(*step.width_factor)
+            return zoom_matrix(height_factor, width_factor, height, width)
         case _:
             assert_never(step)
 
@@ -110,9 +110,15 @@ def translation_matrix(down: float, right: float) -> Matrix:
     return np.array([[1, 0, -right], [0, 1, -down], [0, 0, 1.0]])
 
 
-def zoom_matrix(tall: float, wide: float, height: int, width: int) -> Matrix:
+def zoom_matrix(height_factor: float, width_factor: float, height: int, width: int) -> Matrix:
     """A zoom about the centre; a factor above 1 shows more of the image, smaller."""
-    return np.array([[wide, 0, (width - 1) / 2 * (1 - wide)], [0, tall, (height - 1) / 2 * (1 - tall)], [0, 0, 1]])
+    return np.array(
+        [
+            [width_factor, 0, (width - 1) / 2 * (1 - width_factor)],
+            [0, height_factor, (height - 1) / 2 * (1 - height_factor)],
+            [0, 0, 1],
+        ]
+    )
 
 
 def shear_matrix(across: float, down: float) -> Matrix:
@@ -122,8 +128,14 @@ def shear_matrix(across: float, down: float) -> Matrix:
 
 def window_matrix(window: Window, height: int, width: int) -> Matrix:
     """A window enlarged to `height` x `width`, pixel area to pixel area as in cv2.resize."""
-    wide, tall = window.width / width, window.height / height
-    return np.array([[wide, 0, window.left + (wide - 1) / 2], [0, tall, window.top + (tall - 1) / 2], [0, 0, 1]])
+    width_factor, height_factor = window.width / width, window.height / height
+    return np.array(
+        [
+            [width_factor, 0, window.left + (width_factor - 1) / 2],
+            [0, height_factor, window.top + (height_factor - 1) / 2],
+            [0, 0, 1],
+        ]
+    )
 
 
 def warp(image: Image, matrix: Matrix, border: Border | None, height: int, width: int) -> Image:

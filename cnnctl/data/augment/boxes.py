@@ -25,5 +25,6 @@ class Box(NamedTuple):
 
 def random_box(down: float, across: float, generator: np.random.Generator, height: int, width: int) -> Box:
     """A rectangle of these shares of an image's sides, anywhere in it."""
-    tall, wide = down * height, across * width
-    return Box(generator.random() * (height - tall), generator.random() * (width - wide), tall, wide)
+    box_height, box_width = down * height, across * width
+    top, left = generator.random() * (height - box_height), generator.random() * (width - box_width)
+    return Box(top, left, box_height, box_width)

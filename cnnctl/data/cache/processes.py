@@ -14,15 +14,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from cnnctl.data.cache.rows import Arrays, Progress, decode_row
 from cnnctl.data.decoder.images import MEGAPIXEL, ImageError, ImageSpec
 from cnnctl.system.cores import available_cores
-
-if TYPE_CHECKING:
-    from cnnctl.data.cache.decoding import Arrays, Progress
 
 _CHUNK = 128
 _A_CORE = 2
@@ -31,7 +29,7 @@ _A_CORE = 2
 _MOST = 32
 
 
-def decode_by_processes(paths: Sequence[str], spec: ImageSpec, arrays: "Arrays", progress: "Progress") -> list[int]:
+def decode_by_processes(paths: Sequence[str], spec: ImageSpec, arrays: Arrays, progress: Progress) -> list[int]:
     """Decode small images into their rows.
 
     Args:
@@ -131,8 +129,6 @@ class _Worker:
 
 def serve() -> None:
     """What such a process does, until its input ends."""
-    from cnnctl.data.cache.decoding import decode_row
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     order = json.loads(sys.stdin.readline())
     spec = ImageSpec(**{**order["spec"], "background": tuple(order["spec"]["background"])})

@@ -52,11 +52,11 @@ def _items(data: bytes, at: int) -> Iterator[tuple[int, int]]:
     offset_size, length_size, base_size, index_size = sizes
     if version > 2 or not set(sizes) <= {0, 4, 8}:
         return
-    wide = 4 if version == 2 else 2
-    count = int.from_bytes(data[at + 6 : at + 6 + wide], "big")
-    at += 6 + wide
+    id_size = 4 if version == 2 else 2
+    count = int.from_bytes(data[at + 6 : at + 6 + id_size], "big")
+    at += 6 + id_size
     for _ in range(count):
-        at += wide
+        at += id_size
         method = 0
         if version:
             method = data[at + 1] & 15
@@ -124,8 +124,8 @@ def _frame_size(bits: _Bits) -> tuple[int, int]:
         bits.read(5)
     else:
         _skip_operating_points(bits)
-    wide, high = bits.read(4) + 1, bits.read(4) + 1
-    width, height = bits.read(wide) + 1, bits.read(high) + 1
+    width_bits, height_bits = bits.read(4) + 1, bits.read(4) + 1
+    width, height = bits.read(width_bits) + 1, bits.read(height_bits) + 1
     return height, width
 
 

@@ -297,8 +297,8 @@ def fit(pixels: Image, spec: ImageSpec) -> Image:
     """Resize RGB or grey pixels to the declared size: uint8 (height, width, channels)."""
     height, width = pixels.shape[:2]
     if spec.fit == "crop":
-        top, left, high, wide = crop_window(height, width, spec)
-        pixels = pixels[top : top + high, left : left + wide]
+        top, left, crop_height, crop_width = crop_window(height, width, spec)
+        pixels = pixels[top : top + crop_height, left : left + crop_width]
     if spec.fit == "pad":
         return _pad(pixels, spec)
     return _resize(pixels, spec.height, spec.width).reshape(spec.shape)
@@ -307,23 +307,24 @@ def fit(pixels: Image, spec: ImageSpec) -> Image:
 def crop_window(height: int, width: int, spec: ImageSpec) -> tuple[int, int, int, int]:
     """(top, left, height, width) of the largest centred window of the declared proportions."""
     if width * spec.height > height * spec.width:
-        high, wide = height, max(1, round(height * spec.width / spec.height))
+        crop_height, crop_width = height, max(1, round(height * spec.width / spec.height))
     else:
-        high, wide = max(1, round(width * spec.height / spec.width)), width
-    return (height - high) // 2, (width - wide) // 2, high, wide
+        crop_height, crop_width = max(1, round(width * spec.height / spec.width)), width
+    return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
 
 
 def _pad(pixels: Image, spec: ImageSpec) -> Image:
     height, width = pixels.shape[:2]
     scale = min(spec.height / height, spec.width / width)
-    high = min(spec.height, max(1, round(height * scale)))
-    wide = min(spec.width, max(1, round(width * scale)))
+    fitted_height = min(spec.height, max(1, round(height * scale)))
+    fitted_width = min(spec.width, max(1, round(width * scale)))
     red, green, blue = spec.background
     grey = round(0.299 * red + 0.587 * green + 0.114 * blue)
     canvas = np.empty(spec.shape, np.uint8)
     canvas[:] = spec.background if spec.channels == 3 else grey
-    top, left = (spec.height - high) // 2, (spec.width - wide) // 2
-    canvas[top : top + high, left : left + wide] = _resize(pixels, high, wide).reshape(high, wide, spec.channels)
+    top, left = (spec.height - fitted_height) // 2, (spec.width - fitted_width) // 2
+    fitted = _resize(pixels, fitted_height, fitted_width).reshape(fitted_height, fitted_width, spec.channels)
+    canvas[top : top + fitted_height, left : left + fitted_width] = fitted
     return canvas
 
 

@@ -1,6 +1,5 @@
 """The most confident mistakes, with their pictures."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas
-from cnnctl.system.cores import available_cores
 
 SHOWN = 20
 _COLUMNS = 5
@@ -59,8 +58,7 @@ def mistakes_figure(scored: ScoredSplit) -> Any:
     width = 2 * style.MARGIN + _COLUMNS * (_PICTURE + _GAP) - _GAP
     height = style.HEAD + 0.05 + rows * step + 0.1
     canvas = Canvas(width, height)
-    with ThreadPoolExecutor(available_cores()) as pool:
-        pictures = list(pool.map(lambda mistake: _picture(mistake.path, scored.spec), shown))
+    pictures = in_threads(lambda mistake: _picture(mistake.path, scored.spec), shown)
     for place, (mistake, picture) in enumerate(zip(shown, pictures, strict=True)):
         row, column = divmod(place, _COLUMNS)
         middle = style.MARGIN + column * (_PICTURE + _GAP) + _PICTURE / 2

@@ -13,6 +13,7 @@ from PIL import Image
 from cnnctl.data.cache import decoding, entries, processes
 from cnnctl.data.cache.decoding import decode_into
 from cnnctl.data.cache.processes import decode_by_processes
+from cnnctl.data.decoder import parallel
 from cnnctl.data.decoder.images import ImageSpec
 from tests.images import every_mode
 
@@ -77,7 +78,7 @@ def test_what_a_process_refuses_is_looked_at_again(
     arrays = mapped(tmp_path / "left", len(paths))
     assert decode_by_processes(paths, SPEC, arrays, silent) == [5, 200]
     monkeypatch.setattr(decoding, "_MANY", 1)
-    monkeypatch.setattr(decoding, "SMALL", 10**9)
+    monkeypatch.setattr(parallel, "SMALL", 10**9)
     arrays = mapped(tmp_path / "arrays", len(paths))
     seen: list[tuple[int, int]] = []
     failures = decode_into(paths, SPEC, arrays, lambda done, total: seen.append((done, total)))

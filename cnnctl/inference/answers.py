@@ -1,0 +1,70 @@
+"""What a model says of an image: for Python, for `predict` and for `serve`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DEFAULT_TOP = 3
+"""Classes that are named unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes:
+        label: The likeliest class.
+        probability: That of `label`.
+        top: The likeliest classes with their probabilities, `label` first.
+        probabilities: float32 (classes,) in label order; they sum to 1.
+    """
+
+    label: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+    probabilities: "NDArray[np.float32]" = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What becomes of one image file.
+
+    Attributes:
+        path: As it was given.
+        prediction: None where the image could not be read.
+        error: The reason, where it could not be read.
+    """
+
+    path: str
+    prediction: Prediction | None
+    error: str | None = None
+
+    @property
+    def probabilities(self) -> "NDArray[np.float32] | None":
+        """Those of the prediction."""
+        return None if self.prediction is None else self.prediction.probabilities
+
+    def to_json(self) -> dict[str, Any]:
+        """The form of `predict --format json` and of `serve`; `error` only where it failed."""
+        value: dict[str, Any] = {"path": self.path, "label": None, "probability": None, "top": []}
+        if self.prediction is not None:
+            top = [{"label": name, "probability": chance} for name, chance in self.prediction.top]
+            value |= {"label": self.prediction.label, "probability": self.prediction.probability, "top": top}
+        return value if self.error is None else {**value, "error": self.error}
+
+
+def predicted(probabilities: "NDArray[np.float32]", classes: Sequence[str], top: int = DEFAULT_TOP) -> Prediction:
+    """The prediction that names the `top` likeliest classes; of equals, the first in label order comes first.
+
+    Args:
+        probabilities: (classes,).
+        classes: Names in label order.
+        top: How many; at least 1.
+    """
+    best = (-probabilities).argsort(kind="stable")[:top]
+    named = tuple((classes[at], float(probabilities[at])) for at in best)
+    return Prediction(*named[0], named, probabilities)
