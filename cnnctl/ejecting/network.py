@@ -27,7 +27,7 @@ from cnnctl.layers import (
     SpatialDropout2D,
     ZeroPadding2D,
 )
-from cnnctl.settings import Sides
+from cnnctl.settings import Sides, given
 
 _CLASSES: dict[type[RealLayer], tuple[str, tuple[str, ...]]] = {
     Conv2D: ("layers.Conv2D", ("filters", "kernel_size")),
@@ -137,9 +137,8 @@ def layer_calls(layer: RealLayer) -> Iterator[Group]:
         if padding != ((0, 0), (0, 0)):
             yield call("layers.ZeroPadding2D", _value(padding))
         layer = layer.model_copy(update={"padding": "valid"})
-    fields = type(layer).model_fields
-    given = {key: getattr(layer, key) for key in fields if key not in unnamed}
-    named = {key: _value(value) for key, value in given.items() if value != fields[key].default and not _is_idle(value)}
+    others = {key: value for key, value in given(layer).items() if key not in unnamed}
+    named = {key: _value(value) for key, value in others.items() if not _is_idle(value)}
     yield call(name, *(_value(getattr(layer, key)) for key in unnamed), **named)
 
 
