@@ -7,11 +7,12 @@ from pydantic import ValidationError
 
 from cnnctl import layers as kinds
 from cnnctl.layers import LAYERS, RealLayer
-from cnnctl.layers.base import BaseLayer, Family
+from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.flow import State
 from tests.config.build import EVERY_LAYER, layer_item, layers
 
 KINDS = [kind for kind in LAYERS if kind != "repeat"]
+FAMILIES = ("convolution", "pooling", "normalization", "activation", "regularization", "reshaping", "dense")
 ROOT = Path(kinds.__file__).parents[1]
 
 
@@ -25,8 +26,7 @@ def test_every_kind_says_what_it_is(kind):
     layer = made(kind)
     assert isinstance(layer, BaseLayer)
     assert layer.kind == kind
-    assert layer.family in Family.__args__
-    assert type(layer).__module__ == f"cnnctl.layers.{layer.family}"
+    assert layer.family in FAMILIES
     assert type(layer).__doc__.strip().endswith(".")
     assert layer.keras_class.rpartition(">")[2].lower() == kind.replace("_", "")
     assert list(layer.keras_arguments()) == list(type(layer).model_fields)
