@@ -43,6 +43,15 @@ def needs_settings(settings: type[Settings]) -> bool:
     return any(field.is_required() for field in settings.model_fields.values())
 
 
+def given(settings: Settings) -> dict[str, Any]:
+    """The settings that have no default or are not as they would be by default, which may follow from another one."""
+    fields = type(settings).model_fields
+    required = {name: getattr(settings, name) for name, field in fields.items() if field.is_required()}
+    default = type(settings).model_validate(required)
+    values = {name: getattr(settings, name) for name in fields}
+    return {name: value for name, value in values.items() if name in required or value != getattr(default, name)}
+
+
 @dataclass(frozen=True)
 class ByName:
     """Annotation of a union of `Named` classes: YAML `relu_like` or `conv2d: {filters: 8}` picks the class.

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnctl.config.dump import to_plain
 from cnnctl.config.schema import Config
-from cnnctl.settings import Named, Settings
+from cnnctl.settings import Named, Settings, given
 
 
 class _Absent:
@@ -53,9 +53,9 @@ def _differ(path: str, values: Sequence[Any]) -> Iterator[Difference]:
         return
     if isinstance(first, Settings) and all(type(value) is type(first) for value in values):
         within = f"{path}.{first.kind}" if isinstance(first, Named) else path
-        set_by_hand = {field for value in values for field in _settings(value)}
+        decisive = {field for value in values for field in given(value)}
         for field in type(first).model_fields:
-            if field in set_by_hand:  # else what differs follows from another setting
+            if field in decisive:  # what else differs follows from another setting
                 yield from _differ(f"{within}.{field}", [getattr(value, field) for value in values])
     elif all(isinstance(value, dict) and value for value in values):
         for key in dict.fromkeys(key for value in values for key in value):
@@ -87,14 +87,7 @@ def _brief(value: Any) -> Any:
 
 
 def _settings(value: Settings) -> dict[str, Any]:
-    fields = type(value).model_fields
-    required = {name: getattr(value, name) for name, field in fields.items() if field.is_required()}
-    default = type(value).model_validate(required)  # a default may follow from another setting
-    return {
-        name: _brief(getattr(value, name))
-        for name in fields
-        if name in required or getattr(value, name) != getattr(default, name)
-    }
+    return {name: _brief(setting) for name, setting in given(value).items()}
 
 
 def _is_list_of_layers(value: Any) -> bool:

@@ -1,6 +1,6 @@
 """The vocabulary of a config and the only home of its defaults.
 
-The layers are in layers.py, the variations of images in augmentations.py, the train section in training.py.
+The layers are in cnnctl.layers, the variations of images in augmentations.py, the train section in training.py.
 """
 
 from typing import Annotated, Any, Literal

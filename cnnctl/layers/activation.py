@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from cnnctl.layers.base import BaseLayer, Family
+from cnnctl.layers.base import BaseLayer
 
 ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
 Activation = Annotated[ActivationName, Field(description="Function of each output value.", examples=["relu"])]
@@ -15,7 +15,6 @@ class ActivationLayer(BaseLayer):
 
     kind: ClassVar[str] = "activation"
     keras_class: ClassVar[str] = "Activation"
-    family: ClassVar[Family] = "activation"
 
     activation: Activation
 
@@ -31,7 +30,6 @@ class LeakyReLU(BaseLayer):
 
     kind: ClassVar[str] = "leaky_relu"
     keras_class: ClassVar[str] = "LeakyReLU"
-    family: ClassVar[Family] = "activation"
 
     negative_slope: Annotated[float, Field(ge=0, description="Factor of negative values.")] = 0.3
 

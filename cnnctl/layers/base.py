@@ -5,7 +5,7 @@ of this package, and its name in the list of `layers/__init__.py`.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel
 
@@ -13,8 +13,6 @@ from cnnctl.layers.flow import ImpossibleLayerError, State, Step
 from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.layers.window import Span, Window
 from cnnctl.settings import Named
-
-Family = Literal["convolution", "pooling", "normalization", "activation", "regularization", "reshaping", "dense"]
 
 _LEARNED = ("_initializer", "_regularizer")
 """Endings of settings that say nothing of what a trained layer computes."""
@@ -28,7 +26,8 @@ class BaseLayer(Named):
     kind: ClassVar[str] = ""
     keras_class: ClassVar[str]
     """The name that Keras knows it by; `cnnctl>L2Pooling2D` for a class of our own, as it is registered."""
-    family: ClassVar[Family]
+    family: ClassVar[str]
+    """The module that it stands in: convolution, pooling and so on."""
 
     learns: ClassVar[bool] = False
     """Whether it multiplies its input by learned weights."""
@@ -44,6 +43,10 @@ class BaseLayer(Named):
     """Whether layers around it need an activation between them just as they would without it."""
     is_linear: ClassVar[bool] = False
     """Whether its output is a linear function of its input once it is trained."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.family = cls.__module__.rpartition(".")[2]
 
     @property
     def has_kernels(self) -> bool:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from cnnctl.layers import arithmetic
 from cnnctl.layers.activation import Activation
-from cnnctl.layers.base import BaseLayer, Family, ending, parameters
+from cnnctl.layers.base import BaseLayer, ending, parameters
 from cnnctl.layers.flow import ImpossibleLayerError, State, Step
 from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.layers.weights import Bias, BiasInitializer, Initializer, Penalty
@@ -18,7 +18,6 @@ class Dense(BaseLayer):
 
     kind: ClassVar[str] = "dense"
     keras_class: ClassVar[str] = "Dense"
-    family: ClassVar[Family] = "dense"
     learns: ClassVar[bool] = True
 
     units: Annotated[Count, Field(description="Number of neurons.", examples=[128])]

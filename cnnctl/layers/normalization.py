@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from cnnctl.layers.base import BaseLayer, Family, parameters
+from cnnctl.layers.base import BaseLayer, parameters
 from cnnctl.layers.flow import State, Step
 from cnnctl.layers.notation import Shape
 from cnnctl.settings import Positive
@@ -19,7 +19,6 @@ class BatchNormalization(BaseLayer):
 
     kind: ClassVar[str] = "batch_normalization"
     keras_class: ClassVar[str] = "BatchNormalization"
-    family: ClassVar[Family] = "normalization"
     is_transparent: ClassVar[bool] = True
     is_linear: ClassVar[bool] = True
 
@@ -43,7 +42,6 @@ class LayerNormalization(BaseLayer):
 
     kind: ClassVar[str] = "layer_normalization"
     keras_class: ClassVar[str] = "LayerNormalization"
-    family: ClassVar[Family] = "normalization"
     is_transparent: ClassVar[bool] = True
 
     epsilon: Epsilon = 0.001

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from cnnctl.layers.base import BaseLayer, Family
+from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.flow import State, Step
 from cnnctl.layers.notation import Shape, format_pair, format_shape
 from cnnctl.layers.window import Window
@@ -29,9 +29,6 @@ class _PoolSizeIfNone:
 
 
 class _Pooling(BaseLayer):
-    kind: ClassVar[str] = ""
-    family: ClassVar[Family] = "pooling"
-
     pool_size: Annotated[Pair, Field(description="Height and width of the window, in pixels.", examples=[2])]
     strides: Annotated[
         Pair,
@@ -87,9 +84,6 @@ class L2Pooling2D(_Pooling):
 
 
 class _GlobalPooling(BaseLayer):
-    kind: ClassVar[str] = ""
-    family: ClassVar[Family] = "pooling"
-
     def apply(self, state: State) -> Step:
         return Step(State((self.need_image(state.shape)[2],), None))
 

@@ -4,14 +4,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from cnnctl.layers.base import BaseLayer, Family
+from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.flow import State, Step
 from cnnctl.settings import Share
 
 
 class _Dropout(BaseLayer):
-    kind: ClassVar[str] = ""
-    family: ClassVar[Family] = "regularization"
     acts_in_training_only: ClassVar[bool] = True
     is_transparent: ClassVar[bool] = True
     is_linear: ClassVar[bool] = True

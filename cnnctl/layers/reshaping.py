@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from cnnctl.layers.base import BaseLayer, Family
+from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.flow import State, Step
 from cnnctl.layers.notation import Shape, format_padding
 from cnnctl.layers.window import Span
@@ -17,7 +17,6 @@ class ZeroPadding2D(BaseLayer):
 
     kind: ClassVar[str] = "zero_padding2d"
     keras_class: ClassVar[str] = "ZeroPadding2D"
-    family: ClassVar[Family] = "reshaping"
     is_transparent: ClassVar[bool] = True
     is_linear: ClassVar[bool] = True
 
@@ -47,7 +46,6 @@ class Flatten(BaseLayer):
 
     kind: ClassVar[str] = "flatten"
     keras_class: ClassVar[str] = "Flatten"
-    family: ClassVar[Family] = "reshaping"
     flattens: ClassVar[bool] = True
     is_transparent: ClassVar[bool] = True
     is_linear: ClassVar[bool] = True

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from cnnctl.config import Config
 from cnnctl.config.dump import leaves, to_plain
@@ -66,7 +67,7 @@ def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> Resume
         sweep(run)
         checkpoint = newest(run, tell)
         if checkpoint is not None:
-            _insist_on_config(run, checkpoint.state["config"], to_plain(config))
+            _insist_on_config(run, _normal_form(checkpoint.state["config"]), to_plain(config))
         elif is_complete(run):
             raise RunError(f"{run.path} is complete and has no checkpoints", "train anew with another --output DIR")
         return ResumedRun(run, lock, checkpoint, _is_complete(run, checkpoint, config.train.epochs))
@@ -99,6 +100,14 @@ def _is_complete(run: Run, checkpoint: Checkpoint | None, epochs: int) -> bool:
     except (OSError, ValueError):
         return False
     return is_complete(run) and said.get("epochs") == checkpoint.epoch
+
+
+def _normal_form(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A config that an older version wrote as this one would write it: defaults that were null have become values."""
+    try:
+        return dict(to_plain(Config.model_validate(config)))
+    except ValidationError:
+        return config
 
 
 def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cnnctl.config import load
+from cnnctl.config.dump import to_plain
 from cnnctl.errors import (
     BusyError,
     DataError,
@@ -211,6 +212,28 @@ def test_another_config_is_refused_with_the_difference(whole, text, here):
     cache = here / "cache"
     trained = train_here(text, "name=other", f"data.cache={cache}", "train.epochs=5", output=Path("part"), resume=True)
     assert len(trained.record.history) == 5
+
+
+def test_a_checkpoint_of_a_version_that_wrote_no_pooling_strides_has_the_same_config(text, here, monkeypatch):
+    def older(config):
+        plain = to_plain(config)
+        plain["model"][0]["max_pooling2d"]["strides"] = None
+        return plain
+
+    model = "model=[max_pooling2d: {pool_size: 2}, flatten]"
+    monkeypatch.setattr(train, "to_plain", older)
+    stop(text, model, after=1)
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    assert newest(Run(Path("part")), quiet).state["config"]["model"][0] == {
+        "max_pooling2d": {"pool_size": [2, 2], "strides": None, "padding": "valid"}
+    }
+    with pytest.raises(UsageError, match=r"model\[0\].max_pooling2d.strides\[0\]: 2 there, 1 here"):
+        train_here(text, "model=[max_pooling2d: {pool_size: 2, strides: 1}, flatten]", output=Path("part"), resume=True)
+    config = load(Path("part/config.yaml")).config
+    taken = take_up(Path("part"), config, quiet)
+    assert taken.checkpoint.epoch == 1
+    taken.lock.release(remove=True)
 
 
 def test_other_images_are_refused_with_the_difference(text, here, small_photos):
