@@ -1,5 +1,7 @@
 """Numbers as people write them."""
 
+import math
+
 
 def percent(share: float, digits: int = 1) -> str:
     """0.941 as `94.1%`."""
@@ -23,3 +25,13 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def number(value: float) -> str:
+    """Any number in up to four decimals: `19`, `-1`, `0.1111`, `1.5e-05`."""
+    if value and abs(value) < 1e-4:
+        return f"{value:.3g}"
+    if not math.isfinite(value) or abs(value) >= 1e12:
+        return f"{value:.6g}"
+    text = f"{value:.4f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

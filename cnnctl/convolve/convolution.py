@@ -15,15 +15,13 @@ Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]
 """((top, bottom), (left, right)): rows and columns of zeros around a picture."""
 
-NO_SIDES: Sides = ((0, 0), (0, 0))
-
 
 @dataclass(frozen=True)
 class Pooling:
     """A pooling with valid padding.
 
     Attributes:
-        kind: `max`, `average` or `l2`.
+        kind: One of `kernels.POOLINGS`.
         window: (height, width).
         strides: (rows, columns).
     """
@@ -31,6 +29,9 @@ class Pooling:
     kind: str
     window: Pair
     strides: Pair
+
+    def __str__(self) -> str:
+        return f"{self.window[0]}x{self.window[1]} {self.kind} pooling, strides {strides_text(self.strides)}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Filter:
 
     kernel: Values
     strides: Pair = (1, 1)
-    zeros: Sides = NO_SIDES
+    zeros: Sides = ((0, 0), (0, 0))
     bias: float = 0.0
     activation: str = "linear"
     pooling: Pooling | None = None
@@ -56,13 +57,9 @@ class Filter:
 
 @dataclass(frozen=True)
 class Stages:
-    """A picture on its way through a filter.
+    """A picture (height, width, channels) on its way through a filter; the maps have the shape (rows, columns).
 
-    Attributes:
-        picture: (height, width, channels).
-        feature_map: (rows, columns), bias included.
-        activated: The same shape.
-        pooled: None where nothing is pooled.
+    The bias is in the feature map; `pooled` is None where nothing is pooled.
     """
 
     picture: Values
@@ -72,7 +69,7 @@ class Stages:
 
 
 @dataclass(frozen=True)
-class Sum:
+class WindowSum:
     """How one value of the feature map comes about.
 
     Attributes:
@@ -96,6 +93,11 @@ class Sum:
     value: float
 
 
+def strides_text(strides: Pair) -> str:
+    """(2, 2) as `2`, (2, 1) as `2x1`."""
+    return str(strides[0]) if strides[0] == strides[1] else f"{strides[0]}x{strides[1]}"
+
+
 def same_zeros(size: Pair, kernel: Pair, strides: Pair) -> Sides:
     """The zeros of `padding: same` as TensorFlow and Keras place them: the odd one at the bottom and right.
 
@@ -104,15 +106,11 @@ def same_zeros(size: Pair, kernel: Pair, strides: Pair) -> Sides:
 
     Example: `same_zeros((4, 5), (3, 2), (2, 1)) == ((0, 1), (0, 1))`.
     """
-    (top, bottom), (left, right) = (
-        _halves(max((-(-side // step) - 1) * step + taps - side, 0))
+    high, wide = (
+        max((-(-side // step) - 1) * step + taps - side, 0)
         for side, taps, step in zip(size, kernel, strides, strict=True)
     )
-    return ((top, bottom), (left, right))
-
-
-def _halves(total: int) -> Pair:
-    return total // 2, total - total // 2
+    return (high // 2, high - high // 2), (wide // 2, wide - wide // 2)
 
 
 def run_filter(picture: Values, what: Filter) -> Stages:
@@ -145,7 +143,7 @@ def convolve(picture: Values, what: Filter) -> Values:
     return total + what.bias
 
 
-def explain(picture: Values, what: Filter, row: int, column: int) -> Sum:
+def explain(picture: Values, what: Filter, row: int, column: int) -> WindowSum:
     """The patch, the products and the sums behind `convolve(picture, what)[row, column]`."""
     height, width, _ = what.kernel.shape
     top, left = row * what.strides[0], column * what.strides[1]
@@ -155,7 +153,7 @@ def explain(picture: Values, what: Filter, row: int, column: int) -> Sum:
     products = patch * what.kernel
     sums = products.sum(axis=(0, 1))
     begin = (top - what.zeros[0][0], left - what.zeros[1][0])
-    return Sum(row, column, *begin, patch, inside, products, sums, float(sums.sum()) + what.bias)
+    return WindowSum(row, column, *begin, patch, inside, products, sums, float(sums.sum()) + what.bias)
 
 
 def _pad(picture: Values, zeros: Sides) -> Values:
