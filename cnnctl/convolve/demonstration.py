@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 
-from cnnctl.convolve.convolution import Filter, Pair, Pooling, Sides, Stages, Values, run_filter, strides_text
+from cnnctl.convolve.convolution import (
+    Filter,
+    Pair,
+    Pooling,
+    Stages,
+    Values,
+    formula,
+    map_size,
+    run_filter,
+    strides_text,
+)
 from cnnctl.convolve.kernels import ACTIVATIONS
 from cnnctl.convolve.options import parse_padding, parse_pooling, parse_strides
 from cnnctl.convolve.sources import Kernel, Picture
@@ -26,15 +36,9 @@ class Map:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A filter that fits its picture, and what comes of it.
+    """A picture, what is done to it by which kernel, what comes of it, and a sentence for each thing left out.
 
-    Attributes:
-        picture: What the filter is applied to.
-        kernel: The kernel's name.
-        padding: As it was typed.
-        filter: What is done.
-        stages: What comes of it.
-        warnings: What is left out, a sentence each.
+    `padding` is as it was typed.
     """
 
     picture: Picture
@@ -90,7 +94,15 @@ def demonstrate(
         raise UsageError(f"there is no activation {activation} here", f"activations are {', '.join(ACTIVATIONS)}")
     weights = kernel.over(channels)
 
-    rows, columns = _map_size((height, width), size, steps, zeros)
+    rows, columns = map_size((height, width), size, steps, zeros)
+    if min(rows, columns) < 1:
+        axis = 0 if rows < 1 else 1
+        reason = formula((height, width)[axis], size[axis], steps[axis], sum(zeros[axis]))
+        raise UsageError(
+            f"the kernel of {size[0]}x{size[1]} does not fit the picture of {height}x{width}: "
+            f"{('height', 'width')[axis]} {reason}",
+            "take a smaller kernel, a larger picture or --padding same",
+        )
     if (height + sum(zeros[0])) * (width + sum(zeros[1])) > 4 * _MOST_PIXELS:
         raise UsageError(f"--padding {padding} makes the picture too large for a demonstration", "take less")
     if rows * columns * weights.size > _MOST_MULTIPLICATIONS:
@@ -102,28 +114,6 @@ def demonstrate(
     window, warnings = _fit_pooling(pooling, (rows, columns))
     what = Filter(weights, steps, zeros, bias, activation, window)
     return Demonstration(picture, kernel.name, padding, what, run_filter(picture.pixels, what), warnings)
-
-
-def _map_size(size: Pair, kernel: Pair, strides: Pair, zeros: Sides) -> Pair:
-    """Rows and columns of the feature map."""
-    sides = list(zip(size, kernel, strides, map(sum, zeros), strict=True))
-    for name, numbers in zip(("height", "width"), sides, strict=True):
-        if output_size(*numbers) < 1:
-            raise UsageError(
-                f"the kernel of {kernel[0]}x{kernel[1]} does not fit the picture of {size[0]}x{size[1]}: "
-                f"{name} {formula(*numbers)}",
-                "take a smaller kernel, a larger picture or --padding same",
-            )
-    return output_size(*sides[0]), output_size(*sides[1])
-
-
-def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    return (size - kernel + padding) // stride + 1
-
-
-def formula(size: int, kernel: int, stride: int, padding: int) -> str:
-    """The output size with its numbers: `floor((3 - 2 + 0) / 1) + 1 = 2`."""
-    return f"floor(({size} - {kernel} + {padding}) / {stride}) + 1 = {output_size(size, kernel, stride, padding)}"
 
 
 def _fit_pooling(text: str | None, size: Pair) -> tuple[Pooling | None, tuple[str, ...]]:

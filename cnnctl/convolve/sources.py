@@ -34,12 +34,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel as the user means it.
-
-    Attributes:
-        name: Its own, the stem of its file, or `own`.
-        matrices: (height, width, channels); 1 channel stands for the same matrix in each.
-    """
+    """A kernel of shape (height, width, channels), where 1 channel stands for the same matrix in each; and its name."""
 
     name: str
     matrices: Values
@@ -52,9 +47,9 @@ class Kernel:
         """
         own = self.matrices.shape[2]
         if own not in (1, channels):
+            many = f"{channels} channel{'' if channels == 1 else 's'}"
             raise UsageError(
-                f"the kernel has {own} matrices, one for each channel, and the picture has {channels} "
-                f"channel{'' if channels == 1 else 's'}",
+                f"the kernel has {own} matrices, one for each channel, and the picture has {many}",
                 "give one matrix, which is used for every channel" + (", or leave out --grey" if own == 3 else ""),
             )
         return np.repeat(self.matrices, channels, axis=2) if own == 1 else self.matrices
@@ -103,7 +98,8 @@ def _read_image(path: Path, size: Pair | None, grey: bool) -> Picture:
         if image_format(data) == "JPEG":  # of which the decoder makes three channels in any case
             raw = opencv().imdecode(np.frombuffer(data, np.uint8), opencv().IMREAD_UNCHANGED)
         is_grey = raw is not None and (raw.ndim == 2 or raw.shape[2] == 1)
-        pixels = decode(data, ImageSpec(*(size or own), 1 if grey or is_grey else 3))
+        height, width = size or own
+        pixels = decode(data, ImageSpec(height, width, 1 if grey or is_grey else 3))
     except ImageError as error:
         hint = error.hint if error.hint and not error.hint.startswith("data.image") else None
         raise DataError(f"{path}: {error.message}", hint) from None

@@ -12,15 +12,19 @@ from cnnctl.pictures import style
 
 Values = NDArray[np.float64]
 
-_PANEL, _STACKED, _GAP = 3.2, 4.2, 0.4
+_Box = tuple[float, float, float, float]
+"""Left, bottom, width and height in inches."""
+_Ends = tuple[float, float]
+"""The values at the ends of the colours."""
+
+_PANEL, _STACKED, _GAP, _BETWEEN = 3.2, 4.2, 0.4, 0.12
 _TITLES, _BARS = 0.45, 0.75
-"""In inches: a panel's side, alone and beside a stack of three; the room between two, above and below them."""
+"""In inches: a panel's side, alone and beside a stack of three; room between two, and within a stack; above, below."""
 _SHARE = 99.0
 """Per cent of a large map's values, away from padding, that lie inside its colours: extremes would fade the others."""
 _FEW = 400
 _WRITTEN = 9
 _SIGNED, _GREY = "RdBu_r", "gray"
-_CHANNELS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ def convolution_figure(
     side = _STACKED if any(stacks) else _PANEL
     height = side * min(1.6, max(0.6, pixels.shape[0] / pixels.shape[1]))
     widths = [side / 3 if stacked else side for stacked in stacks] + [side] * len(maps)
-    total = height + _BARS + _TITLES + style.HEAD
-    figure = style.new_figure(sum(widths) + _GAP * (len(widths) - 1) + 2 * style.MARGIN, total)
+    across = sum(widths) + _GAP * (len(widths) - 1) + 2 * style.MARGIN
+    figure = style.new_figure(across, height + _BARS + _TITLES + style.HEAD)
     style.heading(figure, *heading)
 
     lefts = [style.MARGIN + sum(widths[:place]) + _GAP * place for place in range(len(widths))]
@@ -70,82 +74,75 @@ def convolution_figure(
     ends = (0.0, 255.0) if is_image else (float(pixels.min()), float(pixels.max()))
     title = f"{picture.title}\n{_shape(pixels)}"
     if stacks[0]:
-        _draw_stack(figure, boxes[0], title, pixels, [f"{name.capitalize()}s_r" for name in _CHANNELS], ends)
+        _draw_matrices(figure, boxes[0], title, pixels, ("Reds_r", "Greens_r", "Blues_r"), ends)
+    elif three:
+        axes = _panel(figure, boxes[0], title, "red, green and blue, 0 to 255")
+        axes.imshow(pixels / 255, interpolation=_interpolation(pixels))
     else:
-        axes = _panel(figure, boxes[0], title)
-        if three:
-            axes.imshow(pixels / 255, interpolation=_interpolation(pixels))
-            axes.set_xlabel("red, green and blue, 0 to 255", fontsize=style.SMALL)
-        else:
-            _draw_bar(figure, boxes[0], _draw_values(axes, pixels[:, :, 0], _GREY, ends), "neither")
+        _draw_bar(figure, boxes[0], _draw_matrices(figure, boxes[0], title, pixels, (_GREY,), ends))
 
     most = float(np.abs(weights).max()) or 1.0
     shown = weights if stacks[1] else weights[:, :, :1]
     channels = ", the same for each channel" if three and not stacks[1] else "x3" if three else ""
     title = f"{kernel.title}\n{weights.shape[0]}x{weights.shape[1]}{channels}"
-    _draw_stack(figure, boxes[1], title, shown, [_SIGNED] * 3, (-most, most))
+    _draw_matrices(figure, boxes[1], title, shown, (_SIGNED,) * 3, (-most, most))
     for box, one in zip(boxes[2:], maps, strict=True):
         _draw_map(figure, box, one)
     return figure
 
 
-_Box = tuple[float, float, float, float]
-"""Left, bottom, width and height in inches."""
-
-
-def _panel(figure: Any, box: _Box, title: str = "") -> Any:
+def _panel(figure: Any, box: _Box, title: str, note: str = "") -> Any:
     axes = style.panel(figure, *box)
     axes.set(xticks=[], yticks=[], anchor="N")
     axes.spines[:].set(visible=True, color="black")
-    lines = [style.fitted(line, box[2] + 0.8 * _GAP, style.TEXT) for line in title.split("\n")]
-    axes.set_title("\n".join(lines), fontsize=style.TEXT)
+    axes.set_title("\n".join(style.fitted(line, box[2] + 0.8 * _GAP) for line in title.split("\n")), size=style.TEXT)
+    axes.set_xlabel(note, size=style.SMALL)
     return axes
 
 
-def _draw_stack(
-    figure: Any, box: _Box, title: str, values: Values, colours: Sequence[str], ends: tuple[float, float]
-) -> None:
-    """A matrix for each channel, from top to bottom."""
+def _draw_matrices(
+    figure: Any, box: _Box, title: str, values: Values, colours: Sequence[str], ends: _Ends, note: str = ""
+) -> Any:
+    """A matrix for each channel, from top to bottom; the last one's image."""
     (left, bottom, width, height), count = box, values.shape[2]
-    gap = 0.12
-    each = (height + gap) / count - gap
+    each = (height + _BETWEEN) / count - _BETWEEN
     for channel in range(count):
-        low = bottom + (count - 1 - channel) * (each + gap)
-        axes = _panel(figure, (left, low, width, each), "" if channel else title)
-        _draw_values(axes, values[:, :, channel], colours[channel], ends)
+        low = bottom + (count - 1 - channel) * (each + _BETWEEN)
+        axes = _panel(figure, (left, low, width, each), "" if channel else title, note)
+        image = _draw_values(axes, values[:, :, channel], colours[channel], ends)
         if count > 1:
-            axes.set_ylabel(_CHANNELS[channel], fontsize=style.SMALL)
+            axes.set_ylabel(("red", "green", "blue")[channel], size=style.SMALL)
+    return image
 
 
 def _draw_map(figure: Any, box: _Box, one: Panel) -> None:
-    values = one.values
-    axes = _panel(figure, box, f"{one.title}\n{_shape(values)}")
-    lowest, highest = float(values.min()), float(values.max())
-    colours, low, high = _colours(values, one.border)
-    beyond = {(True, True): "both", (True, False): "min", (False, True): "max"}
-    extend = beyond.get((lowest < low, highest > high), "neither")
+    lowest, highest = float(one.values.min()), float(one.values.max())
+    most = _largest(one.values, one.border) or max(abs(lowest), abs(highest)) or 1.0
+    colours, ends = (_SIGNED, (-most, most)) if lowest < 0 else (_GREY, (0.0, most))
+    beyond = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
+    extend = beyond[lowest < ends[0], highest > ends[1]]
     covers = "" if extend == "neither" else ", some beyond the bar"
-    axes.set_xlabel(f"values {number(lowest)} to {number(highest)}{covers}", fontsize=style.SMALL)
-    _draw_bar(figure, box, _draw_values(axes, values, colours, (low, high)), extend)
+    note = f"values {number(lowest)} to {number(highest)}{covers}"
+    title = f"{one.title}\n{_shape(one.values)}"
+    image = _draw_matrices(figure, box, title, one.values[:, :, np.newaxis], (colours,), ends, note)
+    _draw_bar(figure, box, image, extend)
 
 
-def _draw_bar(figure: Any, box: _Box, image: Any, extend: str) -> None:
+def _draw_bar(figure: Any, box: _Box, image: Any, extend: str = "neither") -> None:
     axes = style.panel(figure, box[0], 0.3, box[2], 0.13)
-    bar = figure.colorbar(image, cax=axes, orientation="horizontal", extend=extend)
-    bar.ax.locator_params(nbins=5)
+    figure.colorbar(image, cax=axes, orientation="horizontal", extend=extend).ax.locator_params(nbins=5)
 
 
-def _colours(values: Values, border: tuple[int, int]) -> tuple[str, float, float]:
-    """A colour map and the values at its ends; zero is white where there are values below it."""
-    most = float(np.abs(values).max()) or 1.0
-    if values.size > _FEW:
-        rows, columns = values.shape
-        inner = values[border[0] : max(rows - border[0], 0), border[1] : max(columns - border[1], 0)]
-        most = float(np.percentile(np.abs(inner if inner.size else values), _SHARE)) or most
-    return (_SIGNED, -most, most) if values.min() < 0 else (_GREY, 0.0, most)
+def _largest(values: Values, border: tuple[int, int]) -> float:
+    """The distance from zero at which the colours of a map end."""
+    if values.size <= _FEW:
+        return float(np.abs(values).max())
+    rows, columns = values.shape
+    inner = values[border[0] : max(rows - border[0], 0), border[1] : max(columns - border[1], 0)]
+    return float(np.percentile(np.abs(inner if inner.size else values), _SHARE))
 
 
-def _draw_values(axes: Any, values: Values, colours: str, ends: tuple[float, float]) -> Any:
+def _draw_values(axes: Any, values: Values, colours: str, ends: _Ends) -> Any:
     """A matrix in colours, with its numbers written in where there are few."""
     image = axes.imshow(values, cmap=colours, vmin=ends[0], vmax=ends[1], interpolation=_interpolation(values))
     if max(values.shape) > _WRITTEN:

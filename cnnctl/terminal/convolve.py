@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.convolve.convolution import Values, WindowSum
-from cnnctl.convolve.demonstration import Demonstration, formula
+from cnnctl.convolve.convolution import Values, WindowSum, formula
+from cnnctl.convolve.demonstration import Demonstration
 from cnnctl.convolve.kernels import CHANNELS
 from cnnctl.formatting import number
 from cnnctl.terminal.render import LEFT, RIGHT, print_table, printable
