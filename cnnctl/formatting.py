@@ -1,5 +1,7 @@
 """Numbers and names as people read them."""
 
+import math
+
 
 def percent(share: float, digits: int = 1) -> str:
     """0.941 as `94.1%`."""
@@ -28,3 +30,13 @@ def duration(seconds: float) -> str:
 def printable(text: str) -> str:
     """The text without anything that would move the cursor or colour the screen."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def number(value: float) -> str:
+    """Any number in up to four decimals: `19`, `-1`, `0.1111`, `1.5e-05`."""
+    if value and abs(value) < 1e-4:
+        return f"{value:.3g}"
+    if not math.isfinite(value) or abs(value) >= 1e12:
+        return f"{value:.6g}"
+    text = f"{value:.4f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

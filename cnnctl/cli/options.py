@@ -1,7 +1,11 @@
 """Options and arguments that several commands share."""
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,3 +29,41 @@ StrictOption = Annotated[
     bool,
     typer.Option("--strict", help="Refuse data that makes figures lie: one image in two splits, images of one colour."),
 ]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes groups of options, in the form that Typer reads: one parameter for each option.
+
+    A group is a frozen dataclass whose fields are options; it keeps commands with many of them short:
+
+        @dataclass(frozen=True)
+        class SizeOptions:
+            height: Annotated[int, typer.Option("--height", help="Rows.")] = 28
+            width: Annotated[int, typer.Option("--width", help="Columns.")] = 28
+
+        def draw_cli(size: SizeOptions, as_json: JsonOption = False) -> None: ...
+
+        app.command("draw")(grouped(draw_cli))  # --height, --width, --json
+
+    Args:
+        command: A parameter whose annotation is a dataclass stands for the fields of it, in their order and with their
+            defaults; the command is called with one instance. Its other parameters stay as they are.
+    """
+    signature = inspect.signature(command)
+    annotations = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    groups = {name: kind for name, kind in annotations.items() if isinstance(kind, type) and is_dataclass(kind)}
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, whole in signature.parameters.items()
+        for parameter in (inspect.signature(groups[name]).parameters.values() if name in groups else (whole,))
+    ]
+
+    @functools.wraps(command)
+    def call(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        command(**values)
+
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call

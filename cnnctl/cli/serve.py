@@ -3,24 +3,30 @@
 import os
 import sys
 from contextlib import redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import RunArgument
 from cnnctl.formatting import printable
 from cnnctl.serving.limits import Limits
 
 EPILOG = "Example: cnnctl serve runs/digits/1 --port 8080"
 
 
-def serve_cli(
-    run: RunArgument = None,
-    host: Annotated[
-        str, typer.Option("--host", help="Where it listens; 0.0.0.0 lets other machines in.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8000,
+@dataclass(frozen=True)
+class AddressOptions:
+    """Where it listens."""
+
+    host: Annotated[str, typer.Option("--host", help="Where it listens; 0.0.0.0 lets other machines in.")] = "127.0.0.1"
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8000
+
+
+@dataclass(frozen=True)
+class LimitOptions:
+    """What one request may ask for."""
+
     max_megabytes: Annotated[
         float | None,
         typer.Option(
@@ -30,14 +36,25 @@ def serve_cli(
             help="Of one request. Left out: what the run takes of one image file.",
             show_default=False,
         ),
-    ] = None,
-    max_images: Annotated[int, typer.Option("--max-images", min=1, help="Of one request.")] = Limits.images,
+    ] = None
+    max_images: Annotated[int, typer.Option("--max-images", min=1, help="Of one request.")] = Limits.images
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=3600, help="Of one request.")
-    ] = Limits.seconds,
+    ] = Limits.seconds
     queue: Annotated[
         int, typer.Option("--queue", metavar="IMAGES", min=1, help="That may wait; more are told to come again.")
-    ] = Limits.queue,
+    ] = Limits.queue
+
+    def limits(self, image_bytes: int) -> Limits:
+        """Those of a run that takes image files of so many bytes."""
+        body_bytes = image_bytes if self.max_megabytes is None else round(self.max_megabytes * 1_000_000)
+        return Limits(body_bytes, self.max_images, self.timeout, self.queue)
+
+
+def serve_cli(
+    address: AddressOptions,
+    limits: LimitOptions,
+    run: RunArgument = None,
     explain: Annotated[
         bool, typer.Option("--explain/--no-explain", help="Offer Grad-CAM, for which Keras is loaded when asked.")
     ] = True,
@@ -51,11 +68,11 @@ def serve_cli(
     insist_on_packages()
     found = find_run(run)
 
-    def limits(image_bytes: int) -> Limits:
-        body_bytes = image_bytes if max_megabytes is None else round(max_megabytes * 1_000_000)
-        return Limits(body_bytes, max_images, timeout, queue)
-
-    with listening(host, port) as listener, captured_stderr() as capture, redirect_stderr(capture.terminal):
+    with (
+        listening(address.host, address.port) as listener,
+        captured_stderr() as capture,
+        redirect_stderr(capture.terminal),
+    ):
         capture.attach(Path(os.devnull))  # libpng and libjpeg complain of every damaged image
 
         def tell(text: str) -> None:
@@ -69,4 +86,4 @@ def serve_cli(
             where = f"{printable(str(found.path))} at {address_of(listener)}"
             print(f"serving {where}  (Ctrl-C ends it)", flush=True)
 
-        return serve(found, listener, limits, explain, ready, tell if verbose else None)
+        return serve(found, listener, limits.limits, explain, ready, tell if verbose else None)

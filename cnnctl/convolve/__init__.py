@@ -1,5 +1,5 @@
 """One convolution shown to a person, number by number: no training, no run, no Keras.
 
-`convolution` is the arithmetic (numpy alone, no files), `kernels` the well-known matrices, `sources` reads a picture or
-a kernel, `drawing` makes the PNG.
+`convolution` is the arithmetic (numpy alone, no files), `kernels` the well-known matrices, `matrix` and `sources` read
+a picture or a kernel, `options` reads what was typed, `demonstration` puts them together.
 """

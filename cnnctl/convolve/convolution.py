@@ -5,32 +5,30 @@ No files, no drawing, no Keras; results equal Keras' layers of the same settings
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cnnctl.layers.arithmetic import output_size, same_padding
 
 Values = NDArray[np.float64]
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]
 """((top, bottom), (left, right)): rows and columns of zeros around a picture."""
 
-NO_SIDES: Sides = ((0, 0), (0, 0))
-
 
 @dataclass(frozen=True)
 class Pooling:
-    """A pooling with valid padding.
-
-    Attributes:
-        kind: `max`, `average` or `l2`.
-        window: (height, width).
-        strides: (rows, columns).
-    """
+    """A pooling with valid padding: one of `kernels.POOLINGS`, a window (height, width), strides (rows, columns)."""
 
     kind: str
     window: Pair
     strides: Pair
+
+    def __str__(self) -> str:
+        return f"{self.window[0]}x{self.window[1]} {self.kind} pooling, strides {strides_text(self.strides)}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Filter:
 
     kernel: Values
     strides: Pair = (1, 1)
-    zeros: Sides = NO_SIDES
+    zeros: Sides = ((0, 0), (0, 0))
     bias: float = 0.0
     activation: str = "linear"
     pooling: Pooling | None = None
@@ -56,13 +54,9 @@ class Filter:
 
 @dataclass(frozen=True)
 class Stages:
-    """A picture on its way through a filter.
+    """A picture (height, width, channels) on its way through a filter; the maps have the shape (rows, columns).
 
-    Attributes:
-        picture: (height, width, channels).
-        feature_map: (rows, columns), bias included.
-        activated: The same shape.
-        pooled: None where nothing is pooled.
+    The bias is in the feature map; `pooled` is None where nothing is pooled.
     """
 
     picture: Values
@@ -72,7 +66,7 @@ class Stages:
 
 
 @dataclass(frozen=True)
-class Sum:
+class WindowSum:
     """How one value of the feature map comes about.
 
     Attributes:
@@ -96,23 +90,29 @@ class Sum:
     value: float
 
 
+def strides_text(strides: Pair) -> str:
+    """(2, 2) as `2`, (2, 1) as `2x1`."""
+    return str(strides[0]) if strides[0] == strides[1] else f"{strides[0]}x{strides[1]}"
+
+
 def same_zeros(size: Pair, kernel: Pair, strides: Pair) -> Sides:
     """The zeros of `padding: same` as TensorFlow and Keras place them: the odd one at the bottom and right.
 
-    `total = max((ceil(W / S) - 1) S + F - W, 0)`
-    (https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2).
-
     Example: `same_zeros((4, 5), (3, 2), (2, 1)) == ((0, 1), (0, 1))`.
     """
-    (top, bottom), (left, right) = (
-        _halves(max((-(-side // step) - 1) * step + taps - side, 0))
-        for side, taps, step in zip(size, kernel, strides, strict=True)
-    )
-    return ((top, bottom), (left, right))
+    high, wide = map(same_padding, size, kernel, strides)
+    return (high // 2, high - high // 2), (wide // 2, wide - wide // 2)
 
 
-def _halves(total: int) -> Pair:
-    return total // 2, total - total // 2
+def map_size(size: Pair, kernel: Pair, strides: Pair, zeros: Sides = ((0, 0), (0, 0))) -> Pair:
+    """Rows and columns of the feature map; 0 or less where the kernel does not fit."""
+    rows, columns = map(output_size, size, kernel, strides, map(sum, zeros))
+    return rows, columns
+
+
+def formula(size: int, kernel: int, stride: int, padding: int) -> str:
+    """The output size with its numbers: `floor((3 - 2 + 0) / 1) + 1 = 2`."""
+    return f"floor(({size} - {kernel} + {padding}) / {stride}) + 1 = {output_size(size, kernel, stride, padding)}"
 
 
 def run_filter(picture: Values, what: Filter) -> Stages:
@@ -137,7 +137,7 @@ def convolve(picture: Values, what: Filter) -> Values:
     padded = _pad(picture, what.zeros)
     height, width, _ = what.kernel.shape
     down, right = padded.shape[0] - height + 1, padded.shape[1] - width + 1
-    total: Values = np.zeros((len(range(0, down, what.strides[0])), len(range(0, right, what.strides[1]))))
+    total: Values = np.zeros(map_size((padded.shape[0], padded.shape[1]), (height, width), what.strides))
     for row in range(height):
         for column in range(width):  # every output at once, a tap of the kernel at a time
             seen = padded[row : row + down : what.strides[0], column : column + right : what.strides[1]]
@@ -145,7 +145,7 @@ def convolve(picture: Values, what: Filter) -> Values:
     return total + what.bias
 
 
-def explain(picture: Values, what: Filter, row: int, column: int) -> Sum:
+def explain(picture: Values, what: Filter, row: int, column: int) -> WindowSum:
     """The patch, the products and the sums behind `convolve(picture, what)[row, column]`."""
     height, width, _ = what.kernel.shape
     top, left = row * what.strides[0], column * what.strides[1]
@@ -155,38 +155,39 @@ def explain(picture: Values, what: Filter, row: int, column: int) -> Sum:
     products = patch * what.kernel
     sums = products.sum(axis=(0, 1))
     begin = (top - what.zeros[0][0], left - what.zeros[1][0])
-    return Sum(row, column, *begin, patch, inside, products, sums, float(sums.sum()) + what.bias)
+    return WindowSum(row, column, *begin, patch, inside, products, sums, float(sums.sum()) + what.bias)
 
 
 def _pad(picture: Values, zeros: Sides) -> Values:
     return np.pad(picture, (*zeros, (0, 0)))
 
 
-def activate(values: Values, name: str) -> Values:
-    """An activation of Keras by its name, with Keras' defaults; the shape stays."""
-    match name:
-        case "linear":
-            return values
-        case "relu":
-            return np.maximum(values, 0.0)
-        case "leaky_relu":
-            return np.where(values < 0, 0.2 * values, values)
-        case "elu":
-            return np.where(values < 0, np.expm1(np.minimum(values, 0.0)), values)
-        case "gelu":
-            errors = np.vectorize(math.erf, otypes=[np.float64])(values / math.sqrt(2))
-            return np.asarray(values * (1 + errors) / 2)
-        case "silu":
-            return values * _sigmoid(values)
-        case "tanh":
-            return np.tanh(values)
-        case "sigmoid":
-            return _sigmoid(values)
-    raise ValueError(name)
+_ACTIVATIONS: dict[str, Callable[[Values], Values]] = {
+    "linear": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0.0),
+    "leaky_relu": lambda x: np.where(x < 0, 0.2 * x, x),
+    "elu": lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0.0)), x),
+    "gelu": lambda x: x * (1 + np.vectorize(math.erf, otypes=[np.float64])(x / math.sqrt(2))) / 2,
+    "silu": lambda x: x * _sigmoid(x),
+    "tanh": np.tanh,
+    "sigmoid": lambda x: _sigmoid(x),
+}
+_POOLINGS: dict[str, Callable[[Values], Values]] = {
+    "max": lambda windows: windows.max(axis=(2, 3)),
+    "average": lambda windows: windows.mean(axis=(2, 3)),
+    "l2": lambda windows: np.sqrt(np.square(windows).sum(axis=(2, 3))),
+}
 
 
 def _sigmoid(values: Values) -> Values:
     return (1 + np.tanh(values / 2)) / 2  # exp would overflow
+
+
+def activate(values: Values, name: str) -> Values:
+    """An activation of Keras by its name, with Keras' defaults; the shape stays."""
+    if name not in _ACTIVATIONS:
+        raise ValueError(name)
+    return _ACTIVATIONS[name](values)
 
 
 def pool(values: Values, pooling: Pooling) -> Values:
@@ -195,13 +196,7 @@ def pool(values: Values, pooling: Pooling) -> Values:
     Every window is full, so the mean divides by all its values. `l2` is sqrt(sum of squares), without an epsilon.
     The window is no larger than the map.
     """
+    if pooling.kind not in _POOLINGS:
+        raise ValueError(pooling.kind)
     windows = np.lib.stride_tricks.sliding_window_view(values, pooling.window)
-    windows = windows[:: pooling.strides[0], :: pooling.strides[1]]
-    match pooling.kind:
-        case "max":
-            return np.asarray(windows.max(axis=(2, 3)))
-        case "average":
-            return np.asarray(windows.mean(axis=(2, 3)))
-        case "l2":
-            return np.asarray(np.sqrt(np.square(windows).sum(axis=(2, 3))))
-    raise ValueError(pooling.kind)
+    return _POOLINGS[pooling.kind](windows[:: pooling.strides[0], :: pooling.strides[1]])

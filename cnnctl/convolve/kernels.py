@@ -29,3 +29,5 @@ ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "
 
 POOLINGS = ("max", "average", "l2")
 """What a pooling window makes of its values: the largest, the mean, the root of the sum of squares."""
+
+CHANNELS = ("red", "green", "blue")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cnnctl.convolve.kernels import KERNELS
-from cnnctl.convolve.numbers import grid
+from cnnctl.terminal.convolve import grid
 from tests.cli.command import fail, succeed
 from tests.convolve.test_convolution import THREE, THREE_KERNELS
 from tests.images import picture

@@ -17,9 +17,10 @@ from cnnctl.convolve.convolution import (
     run_filter,
     same_zeros,
 )
+from cnnctl.convolve.demonstration import demonstrate
 from cnnctl.convolve.kernels import ACTIVATIONS, KERNELS, POOLINGS
-from cnnctl.convolve.lesson import Words, make_lesson
-from cnnctl.convolve.sources import Kernel, Picture, parse_matrix, read_kernel
+from cnnctl.convolve.matrix import parse_matrix
+from cnnctl.convolve.sources import Kernel, Picture, read_kernel
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
@@ -102,21 +103,20 @@ def test_convolution_equals_keras(padding):
     for size, side, strides, channels in CASES:
         picture = random_picture(*size, channels)
         kernel = np.random.default_rng(1).integers(-4, 5, (*side, channels)).astype(np.float64)
-        lesson = make_lesson(
-            Picture("p", picture, size, False), Kernel("k", kernel), Words(f"{strides[0]},{strides[1]}", padding, 2.5)
-        )
+        given = Picture("p", picture, size, False), Kernel("k", kernel)
+        demo = demonstrate(*given, f"{strides[0]},{strides[1]}", padding, 2.5, "relu", None)
         # TensorFlow has no convolution of unequal strides on a CPU: every row and column, of which a part is taken
         step = strides if strides[0] == strides[1] else (1, 1)
         if step == strides:
             theirs = keras.ops.conv(picture[np.newaxis], kernel[..., np.newaxis], step, padding)
         else:
-            padded = np.pad(picture, (*lesson.filter.zeros, (0, 0)))
+            padded = np.pad(picture, (*demo.filter.zeros, (0, 0)))
             theirs = keras.ops.conv(padded[np.newaxis], kernel[..., np.newaxis], 1, "valid")
             theirs = np.asarray(theirs)[:, :: strides[0], :: strides[1]]
-        ours = convolve(picture, lesson.filter)
+        ours = convolve(picture, demo.filter)
         np.testing.assert_allclose(ours, np.asarray(theirs)[0, :, :, 0] + 2.5, rtol=1e-5, atol=1e-3)
         for row, column in ((0, 0), (ours.shape[0] - 1, ours.shape[1] - 1)):
-            assert explain(picture, lesson.filter, row, column).value == pytest.approx(ours[row, column])
+            assert explain(picture, demo.filter, row, column).value == pytest.approx(ours[row, column])
 
 
 @pytest.mark.parametrize(("window", "strides"), [((2, 2), (2, 2)), ((3, 2), (1, 3)), ((3, 3), (2, 2))])

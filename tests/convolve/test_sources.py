@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnctl.convolve.sources import is_matrix, parse_matrix, read_kernel, read_picture
+from cnnctl.convolve.matrix import parse_matrix
+from cnnctl.convolve.sources import is_matrix, read_kernel, read_picture
 from cnnctl.errors import DataError, UsageError
 from tests.images import encode, picture
 
