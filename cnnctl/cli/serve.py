@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cnnctl.cli.options import RunArgument
 from cnnctl.formatting import printable
 from cnnctl.serving.limits import Limits
 
