@@ -129,21 +129,11 @@ class Run:
 
     def read_metrics(self) -> dict[str, Any]:
         """The content of metrics.json; an empty dict where there is none yet."""
-        if not self.metrics.is_file():
-            return {}
-        value = self._read_json(self.metrics)
-        if not isinstance(value, dict):
-            raise RunError(f"{self.metrics} does not hold metrics")
-        return value
+        return self._read_object(self.metrics, "metrics")
 
     def read_environment(self) -> dict[str, Any]:
         """The content of environment.json; an empty dict where there is none yet."""
-        if not self.environment.is_file():
-            return {}
-        value = self._read_json(self.environment)
-        if not isinstance(value, dict):
-            raise RunError(f"{self.environment} does not hold an environment")
-        return value
+        return self._read_object(self.environment, "an environment")
 
     def read_split(self, split: str) -> tuple[list[str], list[str]]:
         """Paths and labels of the images of one split."""
@@ -157,6 +147,15 @@ class Run:
     def next_evaluation(self) -> Path:
         """A new numbered folder under evaluations/."""
         return _next_number(self.evaluations)
+
+    def _read_object(self, path: Path, what: str) -> dict[str, Any]:
+        """The JSON object that a file holds; an empty one where there is no file."""
+        if not path.is_file():
+            return {}
+        value = self._read_json(path)
+        if not isinstance(value, dict):
+            raise RunError(f"{path} does not hold {what}")
+        return value
 
     def _read_json(self, path: Path) -> Any:
         try:
