@@ -202,13 +202,15 @@ def _accuracy(path: Path) -> tuple[float, str]:
         with path.open("rb") as file:
             head = file.read(_HEAD).decode("utf-8", "replace")
         figures = {name: json.loads(value) for name, value in _FIGURE.findall(head)}
+        if len(figures) < 2:
+            figures = files.read_json(path)  # somebody wrote it anew, in another layout
         accuracy = float(figures["accuracy"])
         if not 0 <= accuracy <= 1:
             raise ValueError(accuracy)
         return accuracy, str(figures["split"])
     except FileNotFoundError:
         raise _DamageError("no metrics.json") from None
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         raise _DamageError("metrics.json cannot be read") from None
 
 

@@ -129,6 +129,12 @@ class TestReading:
             file.write(b"\xff")
         assert look(run).accuracy == 0.125
 
+    def test_metrics_in_another_layout(self, run: Run) -> None:
+        run.metrics.write_text('{"split":"test","accuracy":0.25}')
+        assert (look(run).accuracy, look(run).split) == (0.25, "test")
+        run.metrics.write_text("[" * 100_000)
+        assert look(run).reason == "metrics.json cannot be read"
+
     def test_a_config_with_another_order(self, run: Run) -> None:
         run.config.write_text("train:\n  epochs: 4\n  early_stopping: null\nname: x\n\ndata: {train: x}\n")
         assert look(run).planned == 4
