@@ -4,6 +4,7 @@ Each accepts the short forms that a person writes and yields one normal form, an
 that what an editor accepts and what cnnctl accepts is the same.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
@@ -28,14 +29,15 @@ class Settings(BaseModel):
 
 
 class Named(Settings):
-    """Settings that are chosen by a name: a layer, an optimizer, an augmentation. `kind` is that name."""
+    """Settings that are chosen by a name: a layer, an optimizer, an augmentation."""
 
     kind: ClassVar[str]
+    """That name: the class's in snake case, as Keras makes it, where the class does not say another."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not hasattr(cls, "kind"):
-            raise TypeError(f"{cls.__name__} needs a kind")
+        if "kind" not in vars(cls):
+            cls.kind = re.sub(r"(?<=.)(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
 
 def needs_settings(settings: type[Settings]) -> bool:

@@ -3,7 +3,7 @@
 This is the vocabulary alone; the pixels are in data/augment/.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -14,8 +14,6 @@ FillMode = Literal["reflect", "constant", "wrap", "nearest"]
 
 
 class _Warp(Named):
-    kind: ClassVar[str] = ""
-
     fill_mode: Annotated[FillMode, Field(description="What lies outside the image.")] = "reflect"
     fill_value: Annotated[float, Field(ge=0, le=255, description="Pixel value outside, with fill_mode constant.")] = 0.0
     interpolation: Annotated[Interpolation, Field(description="How pixels between pixels are found.")] = "bilinear"
@@ -23,8 +21,6 @@ class _Warp(Named):
 
 class RandomFlip(Named):
     """Mirrors each image with a chance of one half."""
-
-    kind: ClassVar[str] = "random_flip"
 
     mode: Annotated[
         Literal["horizontal", "vertical", "horizontal_and_vertical"],
@@ -34,8 +30,6 @@ class RandomFlip(Named):
 
 class RandomRotation(_Warp):
     """Turns each image about its centre."""
-
-    kind: ClassVar[str] = "random_rotation"
 
     factor: Annotated[
         tuple[float, float],
@@ -47,8 +41,6 @@ class RandomRotation(_Warp):
 class RandomTranslation(_Warp):
     """Shifts each image; positive is down and to the right."""
 
-    kind: ClassVar[str] = "random_translation"
-
     height_factor: Annotated[
         tuple[float, float], Range(-1, 1), Field(description="Share of the height.", examples=[0.1])
     ]
@@ -57,8 +49,6 @@ class RandomTranslation(_Warp):
 
 class RandomZoom(_Warp):
     """Zooms each image about its centre; positive zooms out, negative zooms in."""
-
-    kind: ClassVar[str] = "random_zoom"
 
     height_factor: Annotated[
         tuple[float, float], Range(-0.99, 10), Field(description="Share of the height.", examples=[0.1])
@@ -73,16 +63,12 @@ class RandomZoom(_Warp):
 class RandomCrop(Named):
     """Cuts a window of this size out of each image, anywhere, and enlarges it to the size of the image again."""
 
-    kind: ClassVar[str] = "random_crop"
-
     height: Annotated[Count, Field(description="Rows of the window, in pixels.", examples=[28])]
     width: Annotated[Count, Field(description="Columns of the window, in pixels.", examples=[28])]
 
 
 class RandomBrightness(Named):
     """Adds the same number to every pixel of an image."""
-
-    kind: ClassVar[str] = "random_brightness"
 
     factor: Annotated[
         tuple[float, float],
@@ -93,8 +79,6 @@ class RandomBrightness(Named):
 
 class RandomContrast(Named):
     """Moves the pixels of each channel away from their mean, or towards it."""
-
-    kind: ClassVar[str] = "random_contrast"
 
     factor: Annotated[
         tuple[float, float],
@@ -118,8 +102,6 @@ def _fill_value(value: object) -> object:
 
 class RandomErasing(Named):
     """Covers a rectangle of each image with noise or a colour."""
-
-    kind: ClassVar[str] = "random_erasing"
 
     factor: Annotated[
         tuple[float, float],
@@ -157,8 +139,6 @@ class RandAugment(Named):
     solarize, automatic contrast and equalize (Cubuk et al. 2019, https://arxiv.org/abs/1909.13719).
     """
 
-    kind: ClassVar[str] = "rand_augment"
-
     num_ops: Annotated[Count, Field(le=100, description="Operations on each image, one after the other.")] = 2
     factor: Annotated[
         tuple[float, float], Range(0, 1), Field(description="Strength of the operations; f is [0, f].")
@@ -171,8 +151,6 @@ class MixUp(Named):
     https://arxiv.org/abs/1710.09412).
     """
 
-    kind: ClassVar[str] = "mix_up"
-
     alpha: Annotated[
         Positive, Field(le=1000, description="Shares are drawn from Beta(alpha, alpha); small values mix little.")
     ] = 0.2
@@ -182,8 +160,6 @@ class CutMix(Named):
     """Pastes a rectangle of another training image into each, and mixes the labels by area (Yun et al. 2019,
     https://arxiv.org/abs/1905.04899).
     """
-
-    kind: ClassVar[str] = "cut_mix"
 
     factor: Annotated[
         tuple[float, float],

@@ -1,7 +1,7 @@
 """How a network is trained: optimizers, schedules, losses and the rest of the train section."""
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,8 +12,6 @@ Clip = Annotated[Positive | None, OrNone]
 
 
 class _Optimizer(Named):
-    kind: ClassVar[str] = ""
-
     learning_rate: Annotated[Positive, Field(description="Size of a step; the schedule scales it.")] = 0.001
     weight_decay: Annotated[
         Annotated[float, Field(ge=0)] | None,
@@ -35,8 +33,6 @@ class _Optimizer(Named):
 class Adam(_Optimizer):
     """Adam (Kingma and Ba 2014, https://arxiv.org/abs/1412.6980)."""
 
-    kind: ClassVar[str] = "adam"
-
     beta_1: Annotated[Share, Field(description="Memory of the mean of the gradient.")] = 0.9
     beta_2: Annotated[Share, Field(description="Memory of the mean of its square.")] = 0.999
     epsilon: Annotated[Positive, Field(description="Keeps the division finite.")] = 1e-7
@@ -46,7 +42,7 @@ class Adam(_Optimizer):
 class AdamW(Adam):
     """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101)."""
 
-    kind: ClassVar[str] = "adamw"
+    kind = "adamw"
 
     weight_decay: Annotated[
         float, Field(ge=0, description="Share of each weight, times the learning rate, that a step takes away.")
@@ -56,8 +52,6 @@ class AdamW(Adam):
 class Sgd(_Optimizer):
     """Stochastic gradient descent, with momentum where it is above 0."""
 
-    kind: ClassVar[str] = "sgd"
-
     learning_rate: Annotated[Positive, Field(description="Size of a step; the schedule scales it.")] = 0.01
     momentum: Annotated[Share, Field(description="Share of the last step that is added to the next.")] = 0.0
     nesterov: Annotated[bool, Field(description="Look ahead by the momentum first.")] = False
@@ -66,7 +60,7 @@ class Sgd(_Optimizer):
 class RMSprop(_Optimizer):
     """Divides the gradient by a running mean of its size (Tieleman and Hinton 2012)."""
 
-    kind: ClassVar[str] = "rmsprop"
+    kind = "rmsprop"
 
     rho: Annotated[Share, Field(description="Memory of the mean square of the gradient.")] = 0.9
     momentum: Annotated[Share, Field(description="Share of the last step that is added to the next.")] = 0.0
@@ -80,15 +74,11 @@ Optimizer = Adam | AdamW | Sgd | RMSprop
 class Constant(Named):
     """The optimizer's learning rate throughout."""
 
-    kind: ClassVar[str] = "constant"
-
 
 class Cosine(Named):
     """Up in a straight line, then down to 0 along half a cosine (Loshchilov and Hutter 2016,
     https://arxiv.org/abs/1608.03983).
     """
-
-    kind: ClassVar[str] = "cosine"
 
     warmup_epochs: Annotated[
         float, Field(ge=0, description="Epochs on the way up; 0.5 is half an epoch.", examples=[1])
@@ -100,15 +90,11 @@ class OneCycle(Named):
     https://arxiv.org/abs/1708.07120).
     """
 
-    kind: ClassVar[str] = "one_cycle"
-
     warmup_fraction: Annotated[float, Field(gt=0, lt=1, description="Share of the steps on the way up.")] = 0.3
 
 
 class Exponential(Named):
     """Smaller by the same factor in each epoch, a little with each step."""
-
-    kind: ClassVar[str] = "exponential"
 
     decay_per_epoch: Annotated[
         float, Field(gt=0, le=1, description="What is left of the learning rate after an epoch.", examples=[0.9])
@@ -117,8 +103,6 @@ class Exponential(Named):
 
 class ReduceOnPlateau(Named):
     """Smaller by `factor` when `monitor` has not got better for `patience` epochs."""
-
-    kind: ClassVar[str] = "reduce_on_plateau"
 
     factor: Annotated[float, Field(gt=0, lt=1, description="What is left of the learning rate.")] = 0.1
     patience: Annotated[FromZero, Field(description="Epochs without progress that are waited for.")] = 10

@@ -4,7 +4,7 @@
 to `pool_size`. Everything that is known about a kind is in its class; Keras is never imported here.
 """
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, Strict
 
@@ -77,8 +77,6 @@ RealLayer = (
 
 class Repeat(Named):
     """The same layers several times over, each time with weights of their own."""
-
-    kind: ClassVar[str] = "repeat"
 
     times: Annotated[int, Field(ge=1, le=1000, description="How often.", examples=[2])]
     layers: Annotated[

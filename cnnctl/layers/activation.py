@@ -1,10 +1,10 @@
 """Activations as layers of their own."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cnnctl.layers.base import BaseLayer, Family
+from cnnctl.layers.base import BaseLayer
 
 ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
 Activation = Annotated[ActivationName, Field(description="Function of each output value.", examples=["relu"])]
@@ -13,9 +13,9 @@ Activation = Annotated[ActivationName, Field(description="Function of each outpu
 class ActivationLayer(BaseLayer):
     """An activation as a layer of its own."""
 
-    kind: ClassVar[str] = "activation"
-    keras_class: ClassVar[str] = "Activation"
-    family: ClassVar[Family] = "activation"
+    kind = "activation"
+    keras_class = "Activation"
+    family = "activation"
 
     activation: Activation
 
@@ -29,9 +29,8 @@ class ActivationLayer(BaseLayer):
 class LeakyReLU(BaseLayer):
     """x where positive, negative_slope * x elsewhere."""
 
-    kind: ClassVar[str] = "leaky_relu"
-    keras_class: ClassVar[str] = "LeakyReLU"
-    family: ClassVar[Family] = "activation"
+    kind = "leaky_relu"
+    family = "activation"
 
     negative_slope: Annotated[float, Field(ge=0, description="Factor of negative values.")] = 0.3
 

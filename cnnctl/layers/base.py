@@ -25,9 +25,8 @@ _NEVER_FALLS = frozenset(("relu", "leaky_relu", "elu", "tanh", "sigmoid"))
 class BaseLayer(Named):
     """Base of all layers that compute. The defaults are those of a layer that leaves shapes as they are."""
 
-    kind: ClassVar[str] = ""
     keras_class: ClassVar[str]
-    """The name that Keras knows it by; `cnnctl>L2Pooling2D` for a class of our own, as it is registered."""
+    """The name that Keras knows it by, most often its own; `cnnctl>...` for a class of ours, as it is registered."""
     family: ClassVar[Family]
 
     learns: ClassVar[bool] = False
@@ -44,6 +43,11 @@ class BaseLayer(Named):
     """Whether layers around it need an activation between them just as they would without it."""
     is_linear: ClassVar[bool] = False
     """Whether its output is a linear function of its input once it is trained."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "keras_class" not in vars(cls):
+            cls.keras_class = cls.__name__
 
     @property
     def has_kernels(self) -> bool:

@@ -1,13 +1,13 @@
 """Convolutions."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from cnnctl.layers import arithmetic
 from cnnctl.layers.activation import Activation
-from cnnctl.layers.base import BaseLayer, Family, ending, parameters
+from cnnctl.layers.base import BaseLayer, ending, parameters
 from cnnctl.layers.flow import ImpossibleLayerError, State, Step
 from cnnctl.layers.notation import Shape, format_pair, format_shape
 from cnnctl.layers.weights import Bias, BiasInitializer, Initializer, Penalty
@@ -18,9 +18,8 @@ Multiplier = Annotated[Count, Field(description="Kernels for each channel.")]
 
 
 class _Convolution(BaseLayer):
-    kind: ClassVar[str] = ""
-    family: ClassVar[Family] = "convolution"
-    learns: ClassVar[bool] = True
+    family = "convolution"
+    learns = True
 
     kernel_size: Annotated[Pair, Field(description="Height and width of the kernel, in pixels.", examples=[3])]
     strides: Annotated[Pair, Field(description="Step of the kernel, in pixels.", examples=[2])] = (1, 1)
@@ -97,8 +96,7 @@ class _Convolution(BaseLayer):
 
 
 class _Depthwise(_Convolution):
-    kind: ClassVar[str] = ""
-    is_depthwise: ClassVar[bool] = True
+    is_depthwise = True
 
     @field_validator("strides")
     @classmethod
@@ -110,9 +108,6 @@ class _Depthwise(_Convolution):
 
 class Conv2D(_Convolution):
     """2D convolution (cross-correlation) over all channels."""
-
-    kind: ClassVar[str] = "conv2d"
-    keras_class: ClassVar[str] = "Conv2D"
 
     filters: Annotated[Count, Field(description="Number of kernels, the channels of the output.", examples=[32])]
     groups: Annotated[Count, Field(description="Parts into which the channels are divided.")] = 1
@@ -151,9 +146,6 @@ class Conv2D(_Convolution):
 class DepthwiseConv2D(_Depthwise):
     """One kernel (or `depth_multiplier` kernels) for each channel on its own."""
 
-    kind: ClassVar[str] = "depthwise_conv2d"
-    keras_class: ClassVar[str] = "DepthwiseConv2D"
-
     depth_multiplier: Multiplier = 1
     depthwise_initializer: Initializer = "glorot_uniform"
     bias_initializer: BiasInitializer = "zeros"
@@ -175,9 +167,6 @@ class DepthwiseConv2D(_Depthwise):
 
 class SeparableConv2D(_Depthwise):
     """A depthwise convolution followed by a 1x1 convolution."""
-
-    kind: ClassVar[str] = "separable_conv2d"
-    keras_class: ClassVar[str] = "SeparableConv2D"
 
     filters: Annotated[Count, Field(description="Channels of the output.", examples=[32])]
     depth_multiplier: Multiplier = 1

@@ -1,11 +1,11 @@
 """Pooling: windows of rows and columns, or all of them, to one value."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from cnnctl.layers.base import BaseLayer, Family
+from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.flow import State, Step
 from cnnctl.layers.notation import Shape, format_pair, format_shape
 from cnnctl.layers.window import Window
@@ -29,8 +29,7 @@ class _PoolSizeIfNone:
 
 
 class _Pooling(BaseLayer):
-    kind: ClassVar[str] = ""
-    family: ClassVar[Family] = "pooling"
+    family = "pooling"
 
     pool_size: Annotated[Pair, Field(description="Height and width of the window, in pixels.", examples=[2])]
     strides: Annotated[
@@ -64,31 +63,25 @@ class _Pooling(BaseLayer):
 class MaxPooling2D(_Pooling):
     """The largest value of each window."""
 
-    kind: ClassVar[str] = "max_pooling2d"
-    keras_class: ClassVar[str] = "MaxPooling2D"
-    takes_maximum: ClassVar[bool] = True
-    is_transparent: ClassVar[bool] = True
+    takes_maximum = True
+    is_transparent = True
 
 
 class AveragePooling2D(_Pooling):
     """The mean of each window (of its pixels inside the image)."""
 
-    kind: ClassVar[str] = "average_pooling2d"
-    keras_class: ClassVar[str] = "AveragePooling2D"
-    is_transparent: ClassVar[bool] = True
-    is_linear: ClassVar[bool] = True
+    is_transparent = True
+    is_linear = True
 
 
 class L2Pooling2D(_Pooling):
     """The square root of the sum of squares of each window."""
 
-    kind: ClassVar[str] = "l2_pooling2d"
-    keras_class: ClassVar[str] = "cnnctl>L2Pooling2D"
+    keras_class = "cnnctl>L2Pooling2D"
 
 
 class _GlobalPooling(BaseLayer):
-    kind: ClassVar[str] = ""
-    family: ClassVar[Family] = "pooling"
+    family = "pooling"
 
     def apply(self, state: State) -> Step:
         return Step(State((self.need_image(state.shape)[2],), None))
@@ -100,15 +93,11 @@ class _GlobalPooling(BaseLayer):
 class GlobalAveragePooling2D(_GlobalPooling):
     """The mean of each channel."""
 
-    kind: ClassVar[str] = "global_average_pooling2d"
-    keras_class: ClassVar[str] = "GlobalAveragePooling2D"
-    is_linear: ClassVar[bool] = True
+    is_linear = True
 
 
 class GlobalMaxPooling2D(_GlobalPooling):
     """The largest value of each channel."""
 
-    kind: ClassVar[str] = "global_max_pooling2d"
-    keras_class: ClassVar[str] = "GlobalMaxPooling2D"
-    takes_maximum: ClassVar[bool] = True
-    is_transparent: ClassVar[bool] = True
+    takes_maximum = True
+    is_transparent = True
