@@ -12,8 +12,8 @@ from cnnctl.config import Config
 from cnnctl.errors import RunError
 from cnnctl.layers import AnyLayer, Dense, RealLayer, Repeat
 from cnnctl.layers.dense import need_vector
-from cnnctl.layers.flow import ImpossibleLayerError, State, Step
 from cnnctl.layers.notation import NO_SIDES, Shape
+from cnnctl.layers.window import ImpossibleLayerError, State, Step
 from cnnctl.settings import Sides
 
 LayerPath = tuple[str | int, ...]

@@ -8,7 +8,7 @@ from cnnctl.config.json_schema import json_schema
 from cnnctl.config.problems import show
 from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings
 from cnnctl.config.training import EarlyStopping, TrainSettings
-from cnnctl.layers import ActivationName, BiasInitializerName, InitializerName, Regularizer
+from cnnctl.layers.base import ActivationName, BiasInitializerName, InitializerName, Regularizer
 from cnnctl.settings import MAX_SIDE, Named, Settings, needs_settings
 
 _HEAD = """# The config, key by key

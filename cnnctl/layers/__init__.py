@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict
 
-from cnnctl.layers.activation import ActivationLayer, ActivationName, LeakyReLU
+from cnnctl.layers.activation import ActivationLayer, LeakyReLU
+from cnnctl.layers.base import Regularizer
 from cnnctl.layers.convolution import Conv2D, DepthwiseConv2D, SeparableConv2D
 from cnnctl.layers.dense import Dense
 from cnnctl.layers.normalization import BatchNormalization, LayerNormalization
@@ -21,17 +22,14 @@ from cnnctl.layers.pooling import (
 )
 from cnnctl.layers.regularization import Dropout, SpatialDropout2D
 from cnnctl.layers.reshaping import Flatten, ZeroPadding2D
-from cnnctl.layers.weights import BiasInitializerName, InitializerName, Regularizer
 from cnnctl.settings import ByName, Named
 
 __all__ = [
     "LAYERS",
     "ActivationLayer",
-    "ActivationName",
     "AnyLayer",
     "AveragePooling2D",
     "BatchNormalization",
-    "BiasInitializerName",
     "Conv2D",
     "Dense",
     "DepthwiseConv2D",
@@ -39,7 +37,6 @@ __all__ = [
     "Flatten",
     "GlobalAveragePooling2D",
     "GlobalMaxPooling2D",
-    "InitializerName",
     "L2Pooling2D",
     "Layer",
     "LayerNormalization",

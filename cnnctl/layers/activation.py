@@ -1,13 +1,10 @@
 """Activations as layers of their own."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from cnnctl.layers.base import BaseLayer
-
-ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
-Activation = Annotated[ActivationName, Field(description="Function of each output value.", examples=["relu"])]
+from cnnctl.layers.base import Activation, BaseLayer
 
 
 class ActivationLayer(BaseLayer):

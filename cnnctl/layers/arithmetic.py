@@ -57,11 +57,6 @@ def grow_receptive_field(field: int, jump: int, kernel: int, stride: int, dilati
     return field + (effective_size(kernel, dilation) - 1) * jump, jump * stride
 
 
-def convolution_parameters(kernel: tuple[int, int], channels: int, filters: int, groups: int, use_bias: bool) -> int:
-    """Weights of a convolution: `Fh Fw (C / groups) K`, and K biases."""
-    return kernel[0] * kernel[1] * (channels // groups) * filters + (filters if use_bias else 0)
-
-
 def dense_parameters(inputs: int, units: int, use_bias: bool) -> int:
     """Weights of a dense layer: `inputs units`, and one bias a unit."""
     return inputs * units + (units if use_bias else 0)

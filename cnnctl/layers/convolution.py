@@ -1,17 +1,14 @@
 """Convolutions."""
 
+import math
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from cnnctl.layers import arithmetic
-from cnnctl.layers.activation import Activation
-from cnnctl.layers.base import BaseLayer, ending, parameters
-from cnnctl.layers.flow import ImpossibleLayerError, State, Step
+from cnnctl.layers.base import Activation, BaseLayer, Bias, BiasInitializer, Initializer, Penalty, ending, parameters
 from cnnctl.layers.notation import Shape, format_pair, format_shape
-from cnnctl.layers.weights import Bias, BiasInitializer, Initializer, Penalty
-from cnnctl.layers.window import Window
+from cnnctl.layers.window import ImpossibleLayerError, State, Step, Window
 from cnnctl.settings import Count, Padding, Pair
 
 Multiplier = Annotated[Count, Field(description="Kernels for each channel.")]
@@ -46,12 +43,8 @@ class _Convolution(BaseLayer):
         """Channels of its output for those of its input."""
         raise NotImplementedError
 
-    def kernel_weights(self, channels: int) -> int:
-        """Weights of its kernels, without the biases."""
-        raise NotImplementedError
-
-    def kernel_product(self, channels: int) -> str:
-        """How `kernel_weights` comes about, with the numbers put in."""
+    def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
+        """The factors of the weights of each of its kernels, without the biases."""
         raise NotImplementedError
 
     @property
@@ -64,23 +57,18 @@ class _Convolution(BaseLayer):
 
     def apply(self, state: State) -> Step:
         channels = self.need_image(state.shape)[2]
-        self.check_channels(channels)
         after, lost = self.window.slide(state)
 
-        filters, weights = self.output_channels(channels), self.kernel_weights(channels)
+        filters, weights = self.output_channels(channels), sum(map(math.prod, self.kernel_products(channels)))
         height, width, _ = after.shape
         made = State((height, width, filters), after.field, after.jump)
         biases = filters if self.use_bias else 0
         return Step(made, weights + biases, multiply_adds=height * width * weights, lost=lost)
 
-    def check_channels(self, channels: int) -> None:
-        """Raises:
-        ImpossibleLayerError: they do not go with its settings.
-        """
-
     def formulas(self, shape: Shape) -> list[str]:
         step, bias = self.apply(State(shape)), self.output_channels(shape[2]) if self.use_bias else 0
-        return [*self.window.formulas(shape), parameters(self.kernel_product(shape[2]), step, bias)]
+        products = " + ".join(" * ".join(map(str, factors)) for factors in self.kernel_products(shape[2]))
+        return [*self.window.formulas(shape), parameters(products, step, bias)]
 
     def kernel_text(self) -> str:
         """The kernels in a few words."""
@@ -118,16 +106,13 @@ class Conv2D(_Convolution):
     def output_channels(self, channels: int) -> int:
         return self.filters
 
-    def kernel_weights(self, channels: int) -> int:
-        return arithmetic.convolution_parameters(self.kernel_size, channels, self.filters, self.groups, use_bias=False)
+    def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
+        return [(*self.kernel_size, channels // self.groups, self.filters)]
 
-    def kernel_product(self, channels: int) -> str:
-        return f"{self.kernel_size[0]} * {self.kernel_size[1]} * {channels // self.groups} * {self.filters}"
-
-    def check_channels(self, channels: int) -> None:
-        groups, filters = self.groups, self.filters
+    def apply(self, state: State) -> Step:
+        channels, groups, filters = self.need_image(state.shape)[2], self.groups, self.filters
         if channels % groups == filters % groups == 0:
-            return
+            return super().apply(state)
         most = max(n for n in range(1, groups + 1) if channels % n == 0 and filters % n == 0)
         raise ImpossibleLayerError(
             "groups must divide the channels of the input and the filters",
@@ -154,11 +139,8 @@ class DepthwiseConv2D(_Depthwise):
     def output_channels(self, channels: int) -> int:
         return channels * self.depth_multiplier
 
-    def kernel_weights(self, channels: int) -> int:
-        return self.kernel_size[0] * self.kernel_size[1] * channels * self.depth_multiplier
-
-    def kernel_product(self, channels: int) -> str:
-        return f"{self.kernel_size[0]} * {self.kernel_size[1]} * {channels} * {self.depth_multiplier}"
+    def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
+        return [(*self.kernel_size, channels, self.depth_multiplier)]
 
     def kernel_text(self) -> str:
         times = f", depth multiplier {self.depth_multiplier}" if self.depth_multiplier > 1 else ""
@@ -179,13 +161,9 @@ class SeparableConv2D(_Depthwise):
     def output_channels(self, channels: int) -> int:
         return self.filters
 
-    def kernel_weights(self, channels: int) -> int:
-        middle = channels * self.depth_multiplier
-        return self.kernel_size[0] * self.kernel_size[1] * middle + middle * self.filters
-
-    def kernel_product(self, channels: int) -> str:
-        (height, width), times = self.kernel_size, self.depth_multiplier
-        return f"{height} * {width} * {channels} * {times} + {channels * times} * {self.filters}"
+    def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
+        times = self.depth_multiplier
+        return [(*self.kernel_size, channels, times), (channels * times, self.filters)]
 
     def kernel_text(self) -> str:
         return f"{self.filters} filters {format_shape(self.kernel_size)}"

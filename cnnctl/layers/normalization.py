@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from cnnctl.layers.base import BaseLayer, parameters
-from cnnctl.layers.flow import State, Step
 from cnnctl.layers.notation import Shape
+from cnnctl.layers.window import State, Step
 from cnnctl.settings import Positive
 
 Epsilon = Annotated[Positive, Field(description="Keeps the division finite.")]

@@ -6,9 +6,8 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Validati
 from pydantic_core import CoreSchema, core_schema
 
 from cnnctl.layers.base import BaseLayer
-from cnnctl.layers.flow import State, Step
 from cnnctl.layers.notation import Shape, format_pair, format_shape
-from cnnctl.layers.window import Window
+from cnnctl.layers.window import State, Step, Window
 from cnnctl.settings import OrNone, Pair, PoolPadding
 
 Padded = Annotated[PoolPadding, Field(description="valid (whole windows only) or same (input / strides, rounded up).")]

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cnnctl.layers.base import BaseLayer
-from cnnctl.layers.flow import State, Step
+from cnnctl.layers.window import State, Step
 from cnnctl.settings import Share
 
 

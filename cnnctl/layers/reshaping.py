@@ -6,9 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from cnnctl.layers.base import BaseLayer
-from cnnctl.layers.flow import State, Step
 from cnnctl.layers.notation import Shape, format_padding
-from cnnctl.layers.window import Span
+from cnnctl.layers.window import Span, State, Step
 from cnnctl.settings import ZeroPadding
 
 

@@ -2,7 +2,8 @@ import itertools
 
 import pytest
 
-from cnnctl.layers import arithmetic
+from cnnctl.layers import Conv2D, arithmetic
+from cnnctl.layers.window import State
 
 
 def windows(size: int, kernel: int, stride: int, dilation: int = 1) -> list[list[int]]:
@@ -88,7 +89,7 @@ def test_the_receptive_field_is_what_the_first_output_value_touches(layers):
 
 
 def test_parameters_by_hand():
-    assert arithmetic.convolution_parameters((5, 5), 3, 10, 1, True) == 760
-    assert arithmetic.convolution_parameters((3, 1), 4, 6, 2, False) == 36
+    assert Conv2D(filters=10, kernel_size=(5, 5)).apply(State((8, 8, 3))).trainable == 760
+    assert Conv2D(filters=6, kernel_size=(3, 1), groups=2, use_bias=False).apply(State((8, 8, 4))).trainable == 36
     assert arithmetic.dense_parameters(219_040, 1, True) == 219_041
     assert arithmetic.dense_parameters(7, 3, False) == 21
