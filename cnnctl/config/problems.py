@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cnnctl.config.schema import CHOICES, SECTIONS
-from cnnctl.config.source import Document, ValuePath, format_path, reads_as_text, type_name
+from cnnctl.config.source import Document, ValuePath, format_path, reads_as_text
 from cnnctl.errors import Problem
 from cnnctl.settings import Settings
 
@@ -206,8 +206,3 @@ def _example(path: ValuePath) -> Any:
         return "..."
     required = {name: field for name, field in inner.model_fields.items() if field.is_required()}
     return {name: field.examples[0] if field.examples else "..." for name, field in required.items()}
-
-
-def describe_type(value: Any) -> str:
-    """What a YAML value is, in words."""
-    return "nothing" if value is None else type_name[type(value)]
