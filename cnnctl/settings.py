@@ -129,16 +129,17 @@ def _pair(value: Any) -> tuple[int, int]:
     raise expected("a whole number of at least 1, or two of them: [height, width]")
 
 
+def _list_of(items: dict[str, Any], count: int) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": count, "maxItems": count}
+
+
 _WHOLE = {"type": "integer", "minimum": 1, "maximum": MAX_SIDE}
 _FROM_ZERO = {"type": "integer", "minimum": 0, "maximum": MAX_SIDE}
-_TWO = {"type": "array", "items": _FROM_ZERO, "minItems": 2, "maxItems": 2}
-_SIDES = {"type": "array", "items": _TWO, "minItems": 2, "maxItems": 2}
+_SIDES = _list_of(_list_of(_FROM_ZERO, 2), 2)
+COLOUR_SCHEMA = _list_of({"type": "integer", "minimum": 0, "maximum": 255}, 3)
 
-Pair = Annotated[
-    tuple[int, int],
-    BeforeValidator(_pair),
-    WithJsonSchema({"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]}),
-]
+Colour = Annotated[tuple[int, int, int], BeforeValidator(colour), WithJsonSchema(COLOUR_SCHEMA)]
+Pair = Annotated[tuple[int, int], BeforeValidator(_pair), WithJsonSchema({"anyOf": [_WHOLE, _list_of(_WHOLE, 2)]})]
 """An integer or [height, width]; normal form (height, width), each from 1."""
 
 Sides = tuple[tuple[int, int], tuple[int, int]]
@@ -254,10 +255,14 @@ class Range:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         number = {"type": "number", "minimum": self._least, "maximum": self._most}
         bound = {"type": "number", "minimum": self.lowest, "maximum": self.highest}
-        return {"anyOf": [number, {"type": "array", "items": bound, "minItems": 2, "maxItems": 2}]}
+        return {"anyOf": [number, _list_of(bound, 2)]}
 
 
 Count = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 FromZero = Annotated[int, Field(ge=0, le=MAX_SIDE)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+Epsilon = Annotated[Positive, Field(description="Keeps the division finite.")]
+Signed = Annotated[tuple[float, float], Range(-1, 1)]
+Unsigned = Annotated[tuple[float, float], Range(0, 1)]

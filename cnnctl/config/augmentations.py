@@ -7,16 +7,29 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from cnnctl.settings import ByName, Count, Named, OrNone, Positive, Range, colour, expected
+from cnnctl.settings import (
+    COLOUR_SCHEMA,
+    ByName,
+    Count,
+    Named,
+    OrNone,
+    Positive,
+    Range,
+    Signed,
+    Unsigned,
+    colour,
+    expected,
+)
 
-Interpolation = Literal["bilinear", "nearest"]
+Interpolation = Annotated[Literal["bilinear", "nearest"], Field(description="How pixels between pixels are found.")]
 FillMode = Literal["reflect", "constant", "wrap", "nearest"]
+Zoom = Annotated[tuple[float, float], Range(-0.99, 10)]
 
 
 class _Warp(Named):
     fill_mode: Annotated[FillMode, Field(description="What lies outside the image.")] = "reflect"
     fill_value: Annotated[float, Field(ge=0, le=255, description="Pixel value outside, with fill_mode constant.")] = 0.0
-    interpolation: Annotated[Interpolation, Field(description="How pixels between pixels are found.")] = "bilinear"
+    interpolation: Interpolation = "bilinear"
 
 
 class RandomFlip(Named):
@@ -31,30 +44,22 @@ class RandomFlip(Named):
 class RandomRotation(_Warp):
     """Turns each image about its centre."""
 
-    factor: Annotated[
-        tuple[float, float],
-        Range(-1, 1),
-        Field(description="Share of a full turn; 0.1 is from -36 to 36 degrees.", examples=[0.1]),
-    ]
+    factor: Annotated[Signed, Field(description="Share of a full turn; 0.1 is from -36 to 36 degrees.", examples=[0.1])]
 
 
 class RandomTranslation(_Warp):
     """Shifts each image; positive is down and to the right."""
 
-    height_factor: Annotated[
-        tuple[float, float], Range(-1, 1), Field(description="Share of the height.", examples=[0.1])
-    ]
-    width_factor: Annotated[tuple[float, float], Range(-1, 1), Field(description="Share of the width.", examples=[0.1])]
+    height_factor: Annotated[Signed, Field(description="Share of the height.", examples=[0.1])]
+    width_factor: Annotated[Signed, Field(description="Share of the width.", examples=[0.1])]
 
 
 class RandomZoom(_Warp):
     """Zooms each image about its centre; positive zooms out, negative zooms in."""
 
-    height_factor: Annotated[
-        tuple[float, float], Range(-0.99, 10), Field(description="Share of the height.", examples=[0.1])
-    ]
+    height_factor: Annotated[Zoom, Field(description="Share of the height.", examples=[0.1])]
     width_factor: Annotated[
-        Annotated[tuple[float, float], Range(-0.99, 10)] | None,
+        Zoom | None,
         OrNone,
         Field(description="Share of the width; keeps the proportions when left out.", examples=[0.1]),
     ] = None
@@ -70,19 +75,14 @@ class RandomCrop(Named):
 class RandomBrightness(Named):
     """Adds the same number to every pixel of an image."""
 
-    factor: Annotated[
-        tuple[float, float],
-        Range(-1, 1),
-        Field(description="Share of 255; 0.2 is from -51 to 51 pixel values.", examples=[0.2]),
-    ]
+    factor: Annotated[Signed, Field(description="Share of 255; 0.2 is from -51 to 51 pixel values.", examples=[0.2])]
 
 
 class RandomContrast(Named):
     """Moves the pixels of each channel away from their mean, or towards it."""
 
     factor: Annotated[
-        tuple[float, float],
-        Range(0, 1),
+        Unsigned,
         Field(
             description="[lower, upper]: distances to the mean times 1 - lower to 1 + upper; f is [0, f].",
             examples=[0.2],
@@ -104,13 +104,11 @@ class RandomErasing(Named):
     """Covers a rectangle of each image with noise or a colour."""
 
     factor: Annotated[
-        tuple[float, float],
-        Range(0, 1),
+        Unsigned,
         Field(description="Chance of an image to be covered, drawn from this range; f is [0, f]."),
     ] = (0.0, 1.0)
     scale: Annotated[
-        tuple[float, float],
-        Range(0, 1),
+        Unsigned,
         Field(description="Each side of the rectangle, squared, as a share of the image's side; f is [0, f]."),
     ] = (0.02, 0.33)
     fill_value: Annotated[
@@ -121,12 +119,7 @@ class RandomErasing(Named):
                 "anyOf": [
                     {"enum": ["none", None]},
                     {"type": "number", "minimum": 0, "maximum": 255},
-                    {
-                        "type": "array",
-                        "items": {"type": "integer", "minimum": 0, "maximum": 255},
-                        "minItems": 3,
-                        "maxItems": 3,
-                    },
+                    COLOUR_SCHEMA,
                 ]
             }
         ),
@@ -140,10 +133,8 @@ class RandAugment(Named):
     """
 
     num_ops: Annotated[Count, Field(le=100, description="Operations on each image, one after the other.")] = 2
-    factor: Annotated[
-        tuple[float, float], Range(0, 1), Field(description="Strength of the operations; f is [0, f].")
-    ] = (0.0, 0.5)
-    interpolation: Annotated[Interpolation, Field(description="How pixels between pixels are found.")] = "bilinear"
+    factor: Annotated[Unsigned, Field(description="Strength of the operations; f is [0, f].")] = (0.0, 0.5)
+    interpolation: Interpolation = "bilinear"
 
 
 class MixUp(Named):
@@ -162,8 +153,7 @@ class CutMix(Named):
     """
 
     factor: Annotated[
-        tuple[float, float],
-        Range(0, 1),
+        Unsigned,
         Field(description="Alpha of Beta(alpha, alpha), drawn from this range; f is [0, f]. Small values mix little."),
     ] = (0.0, 1.0)
 
@@ -176,6 +166,4 @@ MixingStep = MixUp | CutMix
 """Steps that mix two images and their labels."""
 AugmentationStep = AffineStep | PixelStep | MixingStep
 Augmentation = Annotated[AugmentationStep, ByName("augmentation")]
-AUGMENTATIONS: dict[str, type[Named]] = {
-    step.kind: step for union in (AffineStep, PixelStep, MixingStep) for step in union.__args__
-}
+AUGMENTATIONS: dict[str, type[Named]] = {step.kind: step for step in AugmentationStep.__args__}

@@ -6,13 +6,19 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cnnctl.settings import ByName, Count, FromZero, Named, OrNone, Positive, Settings, Share, expected
+from cnnctl.settings import ByName, Count, Epsilon, FromZero, Named, OrNone, Positive, Settings, Share, Text, expected
 
 Clip = Annotated[Positive | None, OrNone]
+LearningRate = Annotated[Positive, Field(description="Size of a step; the schedule scales it.")]
+Momentum = Annotated[Share, Field(description="Share of the last step that is added to the next.")]
+Monitor = Annotated[
+    Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="The figure that is watched.")
+]
+Patience = Annotated[FromZero, Field(description="Epochs without progress that are waited for.")]
 
 
 class _Optimizer(Named):
-    learning_rate: Annotated[Positive, Field(description="Size of a step; the schedule scales it.")] = 0.001
+    learning_rate: LearningRate = 0.001
     weight_decay: Annotated[
         Annotated[float, Field(ge=0)] | None,
         OrNone,
@@ -35,7 +41,7 @@ class Adam(_Optimizer):
 
     beta_1: Annotated[Share, Field(description="Memory of the mean of the gradient.")] = 0.9
     beta_2: Annotated[Share, Field(description="Memory of the mean of its square.")] = 0.999
-    epsilon: Annotated[Positive, Field(description="Keeps the division finite.")] = 1e-7
+    epsilon: Epsilon = 1e-7
     amsgrad: Annotated[bool, Field(description="Divide by the largest mean square so far.")] = False
 
 
@@ -52,8 +58,8 @@ class AdamW(Adam):
 class Sgd(_Optimizer):
     """Stochastic gradient descent, with momentum where it is above 0."""
 
-    learning_rate: Annotated[Positive, Field(description="Size of a step; the schedule scales it.")] = 0.01
-    momentum: Annotated[Share, Field(description="Share of the last step that is added to the next.")] = 0.0
+    learning_rate: LearningRate = 0.01
+    momentum: Momentum = 0.0
     nesterov: Annotated[bool, Field(description="Look ahead by the momentum first.")] = False
 
 
@@ -63,8 +69,8 @@ class RMSprop(_Optimizer):
     kind = "rmsprop"
 
     rho: Annotated[Share, Field(description="Memory of the mean square of the gradient.")] = 0.9
-    momentum: Annotated[Share, Field(description="Share of the last step that is added to the next.")] = 0.0
-    epsilon: Annotated[Positive, Field(description="Keeps the division finite.")] = 1e-7
+    momentum: Momentum = 0.0
+    epsilon: Epsilon = 1e-7
     centered: Annotated[bool, Field(description="Divide by the deviation instead of the mean square.")] = False
 
 
@@ -105,10 +111,8 @@ class ReduceOnPlateau(Named):
     """Smaller by `factor` when `monitor` has not got better for `patience` epochs."""
 
     factor: Annotated[float, Field(gt=0, lt=1, description="What is left of the learning rate.")] = 0.1
-    patience: Annotated[FromZero, Field(description="Epochs without progress that are waited for.")] = 10
-    monitor: Annotated[
-        Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="The figure that is watched.")
-    ] = "val_loss"
+    patience: Patience = 10
+    monitor: Monitor = "val_loss"
 
 
 Schedule = Constant | Cosine | OneCycle | Exponential | ReduceOnPlateau
@@ -119,10 +123,8 @@ Logger = Literal["tensorboard", "mlflow"]
 class EarlyStopping(Settings):
     """Ends the training when `monitor` has not got better by `min_delta` for `patience` epochs."""
 
-    monitor: Annotated[
-        Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="The figure that is watched.")
-    ] = "val_loss"
-    patience: Annotated[FromZero, Field(description="Epochs without progress that are waited for.")] = 5
+    monitor: Monitor = "val_loss"
+    patience: Patience = 5
     min_delta: Annotated[float, Field(ge=0, description="The least change that counts as progress.")] = 0.0
 
 
@@ -131,11 +133,8 @@ def _class_weight(value: Any) -> Any:
         return None
     if value == "balanced":
         return value
-    if (
-        isinstance(value, dict)
-        and value
-        and all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in value.values())
-    ):
+    weights = value.values() if isinstance(value, dict) else ()
+    if weights and all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in weights):
         return {str(name): float(weight) for name, weight in value.items()}
     raise expected("none, balanced, or a weight of at least 0 for each class: {cat: 1, dog: 2.5}")
 
@@ -175,11 +174,7 @@ class TrainSettings(Settings):
             {
                 "anyOf": [
                     {"enum": ["none", "balanced", None]},
-                    {
-                        "type": "object",
-                        "additionalProperties": {"type": "number", "minimum": 0},
-                        "minProperties": 1,
-                    },
+                    {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}, "minProperties": 1},
                 ]
             }
         ),
@@ -194,8 +189,7 @@ class TrainSettings(Settings):
         Field(description="Whether and when to stop before the last epoch.", examples=[{"patience": 5}]),
     ] = None
     best: Annotated[
-        Literal["val_loss", "val_accuracy"],
-        Field(description="What decides which epoch's weights the run keeps."),
+        Literal["val_loss", "val_accuracy"], Field(description="What decides which epoch's weights the run keeps.")
     ] = "val_loss"
     ema: Annotated[
         Annotated[float, Field(gt=0, lt=1)] | None,
@@ -206,7 +200,7 @@ class TrainSettings(Settings):
         ),
     ] = None
     initial_weights: Annotated[
-        Annotated[str, Field(min_length=1)] | None,
+        Text | None,
         OrNone,
         Field(
             description="A run or a .keras file to go on from: all weights, or all but the output layer's when the "

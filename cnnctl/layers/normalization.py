@@ -7,9 +7,8 @@ from pydantic import Field
 from cnnctl.layers.base import BaseLayer, parameters
 from cnnctl.layers.notation import Shape
 from cnnctl.layers.window import State, Step
-from cnnctl.settings import Positive
+from cnnctl.settings import Epsilon
 
-Epsilon = Annotated[Positive, Field(description="Keeps the division finite.")]
 Center = Annotated[bool, Field(description="Whether a learnt number is added.")]
 Scale = Annotated[bool, Field(description="Whether a learnt factor is applied.")]
 
