@@ -6,7 +6,7 @@ that what an editor accepts and what cnnctl accepts is the same.
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -55,7 +55,7 @@ class ByName:
     what: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        members = _members(source)
+        members: tuple[type[Named], ...] = get_args(source)
         choices = {member.kind: self._choice(member, handler) for member in members}
         return core_schema.tagged_union_schema(choices, discriminator=_name_of, metadata={"members": members})
 
@@ -75,7 +75,7 @@ class ByName:
         while "choices" not in union:  # a validator of the field lies around it
             union = union["schema"]
         choices: dict[str, CoreSchema] = union["choices"]
-        members: list[type[Named]] = union["metadata"]["members"]
+        members: tuple[type[Named], ...] = union["metadata"]["members"]
         bare = [member.kind for member in members if not needs_settings(member)]
         wrapped = []
         for name, choice in choices.items():
@@ -86,12 +86,6 @@ class ByName:
             wrapped.append({**entry, "required": [name], "additionalProperties": False})
         plain = [{"enum": bare}] if bare else []
         return {"title": self.what, "anyOf": [*plain, *wrapped]}
-
-
-def _members(source: Any) -> list[type[Named]]:
-    if get_origin(source) is Union or type(source).__name__ == "UnionType":
-        return list(get_args(source))
-    return [source]
 
 
 def _name_of(value: Any) -> str | None:
