@@ -4,6 +4,7 @@ Message grammar: `message` says what was expected or what failed, naming the fil
 mend, in a sentence of its own. Anything that is not a `CnnctlError` is our own bug and keeps its traceback.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -36,10 +37,7 @@ class CnnctlError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        lines = [f"error: {self.message}"]
-        if self.hint:
-            lines.append(f"hint: {self.hint}")
-        return "\n".join(lines)
+        return f"error: {self.message}" + (f"\nhint: {self.hint}" if self.hint else "")
 
 
 class UsageError(CnnctlError):
@@ -136,19 +134,14 @@ class Problem:
 
     def __str__(self) -> str:
         head = f"{self.path}: {self.message}" if self.path else self.message
-        lines = []
-        if self.position is None:
-            lines.append(f"error: {head}")
-        else:
-            number = f"{self.position.line:>5}"
-            lines.append(f"{self.position}: {head}")
-            lines.append(f"{number} | {self.position.text}")
-            lines.append(f"{' ' * len(number)} | {_caret_indent(self.position)}^")
-        if self.received is not None:
-            lines.append(f"received: {self.received}")
-        if self.hint is not None:
-            lines.append(f"hint: {self.hint}")
-        return "\n".join(lines)
+        lines = [f"error: {head}"]
+        if self.position is not None:
+            number, text = f"{self.position.line:>5}", self.position.text
+            indent = re.sub(r"[^\t]", " ", text[: self.position.column - 1])  # tabs stay, so that the caret is in place
+            lines = [f"{self.position}: {head}", f"{number} | {text}", f"{' ' * len(number)} | {indent}^"]
+
+        found = {"received": self.received, "hint": self.hint}
+        return "\n".join([*lines, *(f"{word}: {text}" for word, text in found.items() if text is not None)])
 
 
 @dataclass(frozen=True)
@@ -159,11 +152,6 @@ class Notice:
     hint: str
     position: Position | None = None
     path: str = ""
-
-
-def _caret_indent(position: Position) -> str:
-    """Blanks as wide as the text before the column; tabs stay tabs so that the caret stays under its character."""
-    return "".join("\t" if char == "\t" else " " for char in position.text[: position.column - 1])
 
 
 class ConfigError(CnnctlError):

@@ -4,8 +4,9 @@ Each accepts the short forms that a person writes and yields one normal form, an
 that what an editor accepts and what cnnctl accepts is the same.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -28,14 +29,15 @@ class Settings(BaseModel):
 
 
 class Named(Settings):
-    """Settings that are chosen by a name: a layer, an optimizer, an augmentation. `kind` is that name."""
+    """Settings that are chosen by a name: a layer, an optimizer, an augmentation."""
 
     kind: ClassVar[str]
+    """That name: the class's in snake case, as Keras makes it, where the class does not say another."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not hasattr(cls, "kind"):
-            raise TypeError(f"{cls.__name__} needs a kind")
+        if "kind" not in vars(cls):
+            cls.kind = re.sub(r"(?<=.)(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
 
 def needs_settings(settings: type[Settings]) -> bool:
@@ -62,7 +64,7 @@ class ByName:
     what: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        members = _members(source)
+        members: tuple[type[Named], ...] = get_args(source)
         choices = {member.kind: self._choice(member, handler) for member in members}
         return core_schema.tagged_union_schema(choices, discriminator=_name_of, metadata={"members": members})
 
@@ -82,7 +84,7 @@ class ByName:
         while "choices" not in union:  # a validator of the field lies around it
             union = union["schema"]
         choices: dict[str, CoreSchema] = union["choices"]
-        members: list[type[Named]] = union["metadata"]["members"]
+        members: tuple[type[Named], ...] = union["metadata"]["members"]
         bare = [member.kind for member in members if not needs_settings(member)]
         wrapped = []
         for name, choice in choices.items():
@@ -93,12 +95,6 @@ class ByName:
             wrapped.append({**entry, "required": [name], "additionalProperties": False})
         plain = [{"enum": bare}] if bare else []
         return {"title": self.what, "anyOf": [*plain, *wrapped]}
-
-
-def _members(source: Any) -> list[type[Named]]:
-    if get_origin(source) is Union or type(source).__name__ == "UnionType":
-        return list(get_args(source))
-    return [source]
 
 
 def _name_of(value: Any) -> str | None:
@@ -136,16 +132,17 @@ def _pair(value: Any) -> tuple[int, int]:
     raise expected("a whole number of at least 1, or two of them: [height, width]")
 
 
+def _list_of(items: dict[str, Any], count: int) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": count, "maxItems": count}
+
+
 _WHOLE = {"type": "integer", "minimum": 1, "maximum": MAX_SIDE}
 _FROM_ZERO = {"type": "integer", "minimum": 0, "maximum": MAX_SIDE}
-_TWO = {"type": "array", "items": _FROM_ZERO, "minItems": 2, "maxItems": 2}
-_SIDES = {"type": "array", "items": _TWO, "minItems": 2, "maxItems": 2}
+_SIDES = _list_of(_list_of(_FROM_ZERO, 2), 2)
+COLOUR_SCHEMA = _list_of({"type": "integer", "minimum": 0, "maximum": 255}, 3)
 
-Pair = Annotated[
-    tuple[int, int],
-    BeforeValidator(_pair),
-    WithJsonSchema({"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]}),
-]
+Colour = Annotated[tuple[int, int, int], BeforeValidator(colour), WithJsonSchema(COLOUR_SCHEMA)]
+Pair = Annotated[tuple[int, int], BeforeValidator(_pair), WithJsonSchema({"anyOf": [_WHOLE, _list_of(_WHOLE, 2)]})]
 """An integer or [height, width]; normal form (height, width), each from 1."""
 
 Sides = tuple[tuple[int, int], tuple[int, int]]
@@ -261,10 +258,14 @@ class Range:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         number = {"type": "number", "minimum": self._least, "maximum": self._most}
         bound = {"type": "number", "minimum": self.lowest, "maximum": self.highest}
-        return {"anyOf": [number, {"type": "array", "items": bound, "minItems": 2, "maxItems": 2}]}
+        return {"anyOf": [number, _list_of(bound, 2)]}
 
 
 Count = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 FromZero = Annotated[int, Field(ge=0, le=MAX_SIDE)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1)]
+Epsilon = Annotated[Positive, Field(description="Keeps the division finite.")]
+Signed = Annotated[tuple[float, float], Range(-1, 1)]
+Unsigned = Annotated[tuple[float, float], Range(0, 1)]

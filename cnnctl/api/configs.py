@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.config import Config
-from cnnctl.config.values import load_values
+from cnnctl.config.load import load_values
 
 Source = Config | Mapping[str, Any] | str | Path
 """A config: the path of its YAML file, the same as a mapping, or what `load_config` made of it."""

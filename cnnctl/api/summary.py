@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnctl.api.configs import Source
 from cnnctl.architecture import LayerPlan
-from cnnctl.config.values import load_values
+from cnnctl.config.load import load_values
 from cnnctl.errors import UsageError
 from cnnctl.network_source import CONFIG_SUFFIXES, Subject, find_subject, subject_of
 

@@ -10,7 +10,7 @@ from typing import Any
 from cnnctl.api.configs import Source
 from cnnctl.api.runs import TrainedRun
 from cnnctl.api.watching import watching
-from cnnctl.config.values import load_values
+from cnnctl.config.load import load_values
 from cnnctl.errors import BusyError, UsageError
 from cnnctl.models.backend import settings_kept
 from cnnctl.system.interrupts import caught_in_a_guest

@@ -4,6 +4,7 @@ Shapes are without the batch dimension: (height, width, channels) or (features,)
 own (tests/architecture/test_against_keras.py); models/build.py asserts it again on each network it builds.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from cnnctl.config import Config
 from cnnctl.errors import RunError
 from cnnctl.layers import AnyLayer, Dense, RealLayer, Repeat
 from cnnctl.layers.dense import need_vector
-from cnnctl.layers.flow import ImpossibleLayerError, State, Step
 from cnnctl.layers.notation import NO_SIDES, Shape
+from cnnctl.layers.window import ImpossibleLayerError, State, Step
 from cnnctl.settings import Sides
 
 LayerPath = tuple[str | int, ...]
@@ -199,21 +200,10 @@ def make_plan(
             broken.add(path)
             continue
         named[layer.kind] += 1
-        rows.append(
-            LayerPlan(
-                name,
-                layer,
-                path,
-                state.shape,
-                step.state.shape,
-                step.trainable,
-                step.fixed,
-                step.multiply_adds,
-                step.state.field,
-                step.lost,
-            )
-        )
-        state = step.state
+        counts = (step.trainable, step.fixed, step.multiply_adds)
+        after = step.state
+        rows.append(LayerPlan(name, layer, path, state.shape, after.shape, *counts, after.field, step.lost))
+        state = after
     return Plan(input_shape, tuple(rows), tuple(problems))
 
 
@@ -230,22 +220,13 @@ def _with_least_size(
     """The hint, with the smallest images that would do when it is the size that is at fault."""
     if "{least}" not in impossible.hint:
         return impossible.hint
-    sides = []
-    for axis in (0, 1):
-        shape = [8192, 8192]
-        fits = False
-        low, high = input_shape[axis], 8192
-        while low <= high:
-            middle = (low + high) // 2
-            shape[axis] = middle
-            if _fits(layers, (shape[0], shape[1], input_shape[2])):
-                fits, high = True, middle - 1
-            else:
-                low = middle + 1
-        if not fits:
-            return impossible.hint.replace(", or make the images at least {least}", "")
-        sides.append(low)
-    return impossible.hint.replace("{least}", f"{sides[0]}x{sides[1]}")
+    most, channels = 8192, input_shape[2]
+    heights, widths = (range(side, most + 1) for side in input_shape[:2])
+    above = bisect_left(heights, True, key=lambda height: _fits(layers, (height, most, channels)))
+    left = bisect_left(widths, True, key=lambda width: _fits(layers, (most, width, channels)))
+    if above == len(heights) or left == len(widths):
+        return impossible.hint.replace(", or make the images at least {least}", "")
+    return impossible.hint.replace("{least}", f"{heights[above]}x{widths[left]}")
 
 
 def _fits(layers: Sequence[RealLayer], input_shape: Shape) -> bool:

@@ -17,15 +17,8 @@ class PlanWarning:
 
 def find_warnings(plan: Plan) -> list[PlanWarning]:
     """All warnings about a possible network, in the order of its layers."""
-    found: dict[tuple[LayerPath, str], PlanWarning] = {}
-    for warning in (
-        *_no_activation(plan),
-        *_lost_pixels(plan),
-        *_heavy_dense(plan),
-        *_small_receptive_field(plan),
-    ):
-        found.setdefault((warning.path, warning.message), warning)
-    return list(found.values())
+    found = (*_no_activation(plan), *_lost_pixels(plan), *_heavy_dense(plan), *_small_receptive_field(plan))
+    return list(dict.fromkeys(found))  # a repeat gives the same ones again
 
 
 def _no_activation(plan: Plan) -> list[PlanWarning]:
@@ -53,9 +46,8 @@ def _lost_pixels(plan: Plan) -> list[PlanWarning]:
         rows, columns = row.lost
         if rows or columns:
             parts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((rows, "row"), (columns, "column")) if n]
-            message = (
-                f"{row.name} never looks at the last {' and '.join(parts)} of its {format_shape(row.input_shape)} input"
-            )
+            size, last = format_shape(row.input_shape), " and ".join(parts)
+            message = f"{row.name} never looks at the last {last} of its {size} input"
             found.append(PlanWarning(row.path, message, "padding: same, or another image size, loses nothing"))
     return found
 

@@ -15,11 +15,9 @@ def schema_cli(
     ] = False,
 ) -> None:
     """Print the JSON Schema of a config, for editors and other programs."""
+    from cnnctl.config.reference import json_schema, markdown
+
     if as_markdown:
-        from cnnctl.config.reference import markdown
-
         print(markdown(), end="")
-        return
-    from cnnctl.config.json_schema import json_schema
-
-    print_json(json_schema())
+    else:
+        print_json(json_schema())

@@ -3,28 +3,37 @@
 This is the vocabulary alone; the pixels are in data/augment/.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from cnnctl.settings import ByName, Count, Named, OrNone, Positive, Range, colour, expected
+from cnnctl.settings import (
+    COLOUR_SCHEMA,
+    ByName,
+    Count,
+    Named,
+    OrNone,
+    Positive,
+    Range,
+    Signed,
+    Unsigned,
+    colour,
+    expected,
+)
 
-Interpolation = Literal["bilinear", "nearest"]
+Interpolation = Annotated[Literal["bilinear", "nearest"], Field(description="How pixels between pixels are found.")]
 FillMode = Literal["reflect", "constant", "wrap", "nearest"]
+Zoom = Annotated[tuple[float, float], Range(-0.99, 10)]
 
 
 class _Warp(Named):
-    kind: ClassVar[str] = ""
-
     fill_mode: Annotated[FillMode, Field(description="What lies outside the image.")] = "reflect"
     fill_value: Annotated[float, Field(ge=0, le=255, description="Pixel value outside, with fill_mode constant.")] = 0.0
-    interpolation: Annotated[Interpolation, Field(description="How pixels between pixels are found.")] = "bilinear"
+    interpolation: Interpolation = "bilinear"
 
 
 class RandomFlip(Named):
     """Mirrors each image with a chance of one half."""
-
-    kind: ClassVar[str] = "random_flip"
 
     mode: Annotated[
         Literal["horizontal", "vertical", "horizontal_and_vertical"],
@@ -35,36 +44,22 @@ class RandomFlip(Named):
 class RandomRotation(_Warp):
     """Turns each image about its centre."""
 
-    kind: ClassVar[str] = "random_rotation"
-
-    factor: Annotated[
-        tuple[float, float],
-        Range(-1, 1),
-        Field(description="Share of a full turn; 0.1 is from -36 to 36 degrees.", examples=[0.1]),
-    ]
+    factor: Annotated[Signed, Field(description="Share of a full turn; 0.1 is from -36 to 36 degrees.", examples=[0.1])]
 
 
 class RandomTranslation(_Warp):
     """Shifts each image; positive is down and to the right."""
 
-    kind: ClassVar[str] = "random_translation"
-
-    height_factor: Annotated[
-        tuple[float, float], Range(-1, 1), Field(description="Share of the height.", examples=[0.1])
-    ]
-    width_factor: Annotated[tuple[float, float], Range(-1, 1), Field(description="Share of the width.", examples=[0.1])]
+    height_factor: Annotated[Signed, Field(description="Share of the height.", examples=[0.1])]
+    width_factor: Annotated[Signed, Field(description="Share of the width.", examples=[0.1])]
 
 
 class RandomZoom(_Warp):
     """Zooms each image about its centre; positive zooms out, negative zooms in."""
 
-    kind: ClassVar[str] = "random_zoom"
-
-    height_factor: Annotated[
-        tuple[float, float], Range(-0.99, 10), Field(description="Share of the height.", examples=[0.1])
-    ]
+    height_factor: Annotated[Zoom, Field(description="Share of the height.", examples=[0.1])]
     width_factor: Annotated[
-        Annotated[tuple[float, float], Range(-0.99, 10)] | None,
+        Zoom | None,
         OrNone,
         Field(description="Share of the width; keeps the proportions when left out.", examples=[0.1]),
     ] = None
@@ -73,8 +68,6 @@ class RandomZoom(_Warp):
 class RandomCrop(Named):
     """Cuts a window of this size out of each image, anywhere, and enlarges it to the size of the image again."""
 
-    kind: ClassVar[str] = "random_crop"
-
     height: Annotated[Count, Field(description="Rows of the window, in pixels.", examples=[28])]
     width: Annotated[Count, Field(description="Columns of the window, in pixels.", examples=[28])]
 
@@ -82,23 +75,14 @@ class RandomCrop(Named):
 class RandomBrightness(Named):
     """Adds the same number to every pixel of an image."""
 
-    kind: ClassVar[str] = "random_brightness"
-
-    factor: Annotated[
-        tuple[float, float],
-        Range(-1, 1),
-        Field(description="Share of 255; 0.2 is from -51 to 51 pixel values.", examples=[0.2]),
-    ]
+    factor: Annotated[Signed, Field(description="Share of 255; 0.2 is from -51 to 51 pixel values.", examples=[0.2])]
 
 
 class RandomContrast(Named):
     """Moves the pixels of each channel away from their mean, or towards it."""
 
-    kind: ClassVar[str] = "random_contrast"
-
     factor: Annotated[
-        tuple[float, float],
-        Range(0, 1),
+        Unsigned,
         Field(
             description="[lower, upper]: distances to the mean times 1 - lower to 1 + upper; f is [0, f].",
             examples=[0.2],
@@ -119,16 +103,12 @@ def _fill_value(value: object) -> object:
 class RandomErasing(Named):
     """Covers a rectangle of each image with noise or a colour."""
 
-    kind: ClassVar[str] = "random_erasing"
-
     factor: Annotated[
-        tuple[float, float],
-        Range(0, 1),
+        Unsigned,
         Field(description="Chance of an image to be covered, drawn from this range; f is [0, f]."),
     ] = (0.0, 1.0)
     scale: Annotated[
-        tuple[float, float],
-        Range(0, 1),
+        Unsigned,
         Field(description="Each side of the rectangle, squared, as a share of the image's side; f is [0, f]."),
     ] = (0.02, 0.33)
     fill_value: Annotated[
@@ -139,12 +119,7 @@ class RandomErasing(Named):
                 "anyOf": [
                     {"enum": ["none", None]},
                     {"type": "number", "minimum": 0, "maximum": 255},
-                    {
-                        "type": "array",
-                        "items": {"type": "integer", "minimum": 0, "maximum": 255},
-                        "minItems": 3,
-                        "maxItems": 3,
-                    },
+                    COLOUR_SCHEMA,
                 ]
             }
         ),
@@ -157,21 +132,15 @@ class RandAugment(Named):
     solarize, automatic contrast and equalize (Cubuk et al. 2019, https://arxiv.org/abs/1909.13719).
     """
 
-    kind: ClassVar[str] = "rand_augment"
-
     num_ops: Annotated[Count, Field(le=100, description="Operations on each image, one after the other.")] = 2
-    factor: Annotated[
-        tuple[float, float], Range(0, 1), Field(description="Strength of the operations; f is [0, f].")
-    ] = (0.0, 0.5)
-    interpolation: Annotated[Interpolation, Field(description="How pixels between pixels are found.")] = "bilinear"
+    factor: Annotated[Unsigned, Field(description="Strength of the operations; f is [0, f].")] = (0.0, 0.5)
+    interpolation: Interpolation = "bilinear"
 
 
 class MixUp(Named):
     """Blends each image and its label with another training image (Zhang et al. 2017,
     https://arxiv.org/abs/1710.09412).
     """
-
-    kind: ClassVar[str] = "mix_up"
 
     alpha: Annotated[
         Positive, Field(le=1000, description="Shares are drawn from Beta(alpha, alpha); small values mix little.")
@@ -183,11 +152,8 @@ class CutMix(Named):
     https://arxiv.org/abs/1905.04899).
     """
 
-    kind: ClassVar[str] = "cut_mix"
-
     factor: Annotated[
-        tuple[float, float],
-        Range(0, 1),
+        Unsigned,
         Field(description="Alpha of Beta(alpha, alpha), drawn from this range; f is [0, f]. Small values mix little."),
     ] = (0.0, 1.0)
 
@@ -200,6 +166,4 @@ MixingStep = MixUp | CutMix
 """Steps that mix two images and their labels."""
 AugmentationStep = AffineStep | PixelStep | MixingStep
 Augmentation = Annotated[AugmentationStep, ByName("augmentation")]
-AUGMENTATIONS: dict[str, type[Named]] = {
-    step.kind: step for union in (AffineStep, PixelStep, MixingStep) for step in union.__args__
-}
+AUGMENTATIONS: dict[str, type[Named]] = {step.kind: step for step in AugmentationStep.__args__}

@@ -1,23 +1,28 @@
-"""A file and its `--set` overrides -> a frozen `Config` whose paths are absolute."""
+"""A file, or values of Python code, and what overrides them -> a frozen `Config` whose paths are absolute."""
 
+import contextlib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from cnnctl.config import source
+from cnnctl.config.dump import to_plain
 from cnnctl.config.problems import explain
 from cnnctl.config.schema import Config, DataSettings, Source
-from cnnctl.config.source import Document, ValuePath
-from cnnctl.config.training import TrainSettings
+from cnnctl.config.source import MAX_DEPTH, Document, ValuePath
 from cnnctl.errors import ConfigError, Problem
 from cnnctl.layers import AnyLayer, Layer
 
 BUILT_IN_DATA = ("digits",)
 """Names that `data.train` takes instead of a path; write ./digits for a folder of that name."""
+_NAME = Path("config.yaml")
+"""The file that a mapping is taken to come from: it names the run, and its paths are relative to the current folder."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,48 @@ def parse_config(path: Path, assignments: Sequence[str] = ()) -> Loaded:
     return bind(document, path)
 
 
+def load_values(values: Mapping[str, Any] | Config | str | Path, overrides: Mapping[str, Any] | None = None) -> Loaded:
+    """A config from a file, from nested mappings and lists, or as it is, with some of its values replaced.
+
+    Args:
+        values: A YAML file, the same as a mapping, or a config; paths of a mapping are relative to the current folder.
+        overrides: Values by dotted paths such as `train.epochs` or `model[0].conv2d.filters`; paths among them are
+            relative to the current folder.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ConfigError: it is no YAML, or holds values that YAML has not.
+    """
+    if isinstance(values, str | Path):
+        path = Path(values)
+        document = source.read(path)
+    else:
+        path = _NAME if isinstance(values, Mapping) else Path(f"{values.name or _NAME.stem}.yaml")
+        document = Document(_yaml(to_plain(values) if isinstance(values, Config) else values), {})
+    given = [f"{key}={json.dumps(_yaml(value), ensure_ascii=False)}" for key, value in (overrides or {}).items()]
+    return bind(source.override(document, given, "overrides"), path)
+
+
+def _yaml(value: Any, depth: int = 0) -> Any:
+    """A value as YAML would have given it: dicts with text for keys, lists, text and plain numbers."""
+    if depth > MAX_DEPTH:
+        raise ConfigError([Problem(f"expected at most {MAX_DEPTH} levels of nesting")])
+    if isinstance(value, Mapping):
+        return {str(key): _yaml(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_yaml(item, depth + 1) for item in value]
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    message = "expected text, numbers, true or false, lists and mappings"
+    raise ConfigError([Problem(message, received=f"a value of type {type(value).__name__}")])
+
+
 def bind(document: Document, path: Path) -> Loaded:
     """Type, default and normalise a parsed document that stands (or would stand) at `path`."""
     problems: list[Problem] = []
@@ -92,32 +139,26 @@ def bind(document: Document, path: Path) -> Loaded:
     if config is not None:
         data, layers = config.data, config.model
     else:
-        data = _section(DataSettings, document.data.get("data"))
+        with contextlib.suppress(ValidationError):
+            data = DataSettings.model_validate(document.data.get("data"))
         layers = _leading_layers(document.data.get("model"))
     data = data and _absolute(data, document, path)
     if config is not None and data is not None:
+        train = config.train
+        if train.initial_weights is not None:
+            start = _resolve(train.initial_weights, ("train", "initial_weights"), document, path)
+            train = train.model_copy(update={"initial_weights": start})
         name = config.name or _safe_name(path.stem)
-        config = config.model_copy(
-            update={"data": data, "name": name, "train": _absolute_start(config, document, path)}
-        )
+        config = config.model_copy(update={"data": data, "name": name, "train": train})
     return Loaded(path, document, tuple(problems), config, data, layers)
-
-
-def _section(section: type[DataSettings], value: Any) -> DataSettings | None:
-    try:
-        return section.model_validate(value)
-    except ValidationError:
-        return None
 
 
 def _leading_layers(items: Any) -> tuple[AnyLayer, ...]:
     adapter: TypeAdapter[AnyLayer] = TypeAdapter(Layer)
     layers: list[AnyLayer] = []
-    for item in items if isinstance(items, list) else []:
-        try:
+    with contextlib.suppress(ValidationError):
+        for item in items if isinstance(items, list) else []:
             layers.append(adapter.validate_python(item))
-        except ValidationError:
-            break
     return tuple(layers)
 
 
@@ -131,15 +172,6 @@ def _resolve(text: str, key: ValuePath, document: Document, path: Path) -> str:
     """An absolute path: relative to the config's folder, or for `--set` to the current one."""
     base = Path.cwd() if any(key[: len(done)] == done for done in document.overridden) else path.parent
     return str((base / os.path.expanduser(text)).absolute())  # noqa: PTH111 - leaves an unknown ~user as it is
-
-
-def _absolute_start(config: Config, document: Document, path: Path) -> TrainSettings:
-    """The train section with an absolute path to the initial weights."""
-    text = config.train.initial_weights
-    if text is None:
-        return config.train
-    key = ("train", "initial_weights")
-    return config.train.model_copy(update={"initial_weights": _resolve(text, key, document, path)})
 
 
 def _absolute(data: DataSettings, document: Document, path: Path) -> DataSettings:

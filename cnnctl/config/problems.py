@@ -2,19 +2,25 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cnnctl.config.schema import CHOICES, SECTIONS
-from cnnctl.config.source import Document, ValuePath, format_path, reads_as_text, type_name
+from cnnctl.config.source import Document, ValuePath, format_path, reads_as_text
 from cnnctl.errors import Problem
 from cnnctl.settings import Settings
 
 _EMPTY = "expected at least one item"
 _MISSING = "a required key is missing"
+_EXAMPLES = {
+    "augmentation": "- random_flip: {mode: horizontal}",
+    "optimizer": "optimizer: {sgd: {learning_rate: 0.01}}",
+    "schedule": "schedule: {cosine: {warmup_epochs: 1}}",
+    "layer": "- conv2d: {filters: 32, kernel_size: 3}",
+}
 _BOUNDS = {
     "greater_than_equal": ("ge", "of at least"),
     "greater_than": ("gt", "above"),
@@ -66,24 +72,25 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             hint = f"add it: {path[-1]}: {show(_example(path))}"
         case "extra_forbidden":
             message, received = "there is no such key", None
-            hint = suggest(str(path[-1]), _keys(path[:-1]), "the keys here are")
+            section = _section(path[:-1])
+            hint = suggest(str(path[-1]), section.model_fields if section else (), "the keys here are")
         case "union_tag_invalid":
             tag = str(context["tag"])
             message, received = f"there is no {_what(path)} called {tag}", None
             position = document.position((*path, tag))
-            hint = suggest(tag, _choices(path), f"{_what(path)}s are")
+            hint = suggest(tag, CHOICES[_what(path)], f"{_what(path)}s are")
         case "union_tag_not_found":
             message = f"expected the name of one {_what(path)}, alone or with its settings"
-            hint = "for example: " + _example_choice(path)
+            hint = f"for example: {_EXAMPLES[_what(path)]}"
         case "literal_error":
-            options = _literals(context)
-            message = f"expected {_either(options)}"
+            options = [part.strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
+            message = f"expected {either(options)}"
             hint = suggest(str(value), options, None)
         case "int_type" | "int_parsing" | "int_from_float":
             message = "expected a whole number"
         case "float_type" | "float_parsing" | "finite_number":
             message = "expected a number"
-            if isinstance(value, str) and _is_number_with_comma(value):
+            if isinstance(value, str) and value.replace(",", "", 1).isdigit():
                 hint = f"write a decimal point: {value.replace(',', '.')}"
         case "bool_type":
             message = "expected true or false"
@@ -106,7 +113,8 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             hint = f"for example {path[-1]}: {show(example)}" if example else None
         case kind if kind in _BOUNDS:
             key, word = _BOUNDS[kind]
-            message = f"expected a number {word} {_number(context[key])}"
+            bound = context[key]
+            message = f"expected a number {word} {bound:{',' if isinstance(bound, int) else 'g'}}"
         case "too_long":
             message = f"expected at most {context['max_length']} items"
         case _:
@@ -115,20 +123,10 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
     return Problem(message, format_path(path), position, received, hint)
 
 
-def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-
-
-def _is_number_with_comma(text: str) -> bool:
-    return text.replace(",", "", 1).isdigit()
-
-
-def _literals(context: Mapping[str, Any]) -> list[str]:
-    return [part.strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
-
-
-def _either(options: list[str]) -> str:
-    return options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
+def either(options: Sequence[str]) -> str:
+    """`a, b or c`."""
+    *most, last = options
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _name(path: ValuePath) -> str:
@@ -145,10 +143,8 @@ def show(value: Any) -> str:
         text = "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
     elif isinstance(value, list | tuple):
         text = "[" + ", ".join(show(item) for item in value) + "]"
-    elif isinstance(value, bool) or value is None:
-        text = json.dumps(value)
     else:
-        text = str(value)
+        text = json.dumps(value) if isinstance(value, bool) or value is None else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -171,28 +167,10 @@ def _section(path: ValuePath) -> type[Settings] | None:
     return SECTIONS.get(path[-1]) if isinstance(path[-1], str) else None
 
 
-def _keys(path: ValuePath) -> list[str]:
-    section = _section(path)
-    return [] if section is None else list(section.model_fields)
-
-
 def _what(path: ValuePath) -> str:
     names = [part for part in path if isinstance(part, str)]
     last = names[-1] if names else ""
     return {"augment": "augmentation"}.get(last, last if last in CHOICES else "layer")
-
-
-def _choices(path: ValuePath) -> list[str]:
-    return list(CHOICES[_what(path)])
-
-
-def _example_choice(path: ValuePath) -> str:
-    return {
-        "augmentation": "- random_flip: {mode: horizontal}",
-        "optimizer": "optimizer: {sgd: {learning_rate: 0.01}}",
-        "schedule": "schedule: {cosine: {warmup_epochs: 1}}",
-        "layer": "- conv2d: {filters: 32, kernel_size: 3}",
-    }[_what(path)]
 
 
 def _example(path: ValuePath) -> Any:
@@ -206,8 +184,3 @@ def _example(path: ValuePath) -> Any:
         return "..."
     required = {name: field for name, field in inner.model_fields.items() if field.is_required()}
     return {name: field.examples[0] if field.examples else "..." for name, field in required.items()}
-
-
-def describe_type(value: Any) -> str:
-    """What a YAML value is, in words."""
-    return "nothing" if value is None else type_name[type(value)]

@@ -1,14 +1,13 @@
-"""The config's reference as Markdown: every key with its type, default, meaning and an example, from the schema."""
+"""The config described: as a JSON Schema, and as Markdown with each key's type, default, meaning and an example."""
 
 from collections.abc import Iterator
 from typing import Any, get_args
 
 from cnnctl.config.dump import to_plain
-from cnnctl.config.json_schema import json_schema
-from cnnctl.config.problems import show
+from cnnctl.config.problems import either, show
 from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings
 from cnnctl.config.training import EarlyStopping, TrainSettings
-from cnnctl.layers import ActivationName, BiasInitializerName, InitializerName, Regularizer
+from cnnctl.layers.base import ActivationName, BiasInitializerName, InitializerName, Regularizer
 from cnnctl.settings import MAX_SIDE, Named, Settings, needs_settings
 
 _HEAD = """# The config, key by key
@@ -47,6 +46,16 @@ _NAMES: dict[tuple[str, ...], str] = {
     get_args(BiasInitializerName): "[an initializer](#initializers) but `orthogonal`",
 }
 _COLUMNS = "| key | type | default | meaning | example |\n| --- | --- | --- | --- | --- |"
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema, draft 2020-12, of the YAML text of a config."""
+    schema = Config.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "cnnctl config",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }
 
 
 def markdown() -> str:
@@ -114,8 +123,7 @@ def _shown(value: Any) -> str:
 
 def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     """What a value may be, in words."""
-    kinds = list(dict.fromkeys(_kinds(schema, definitions)))
-    return ", ".join(kinds[:-1]) + " or " + kinds[-1] if len(kinds) > 1 else kinds[0]
+    return either(list(dict.fromkeys(_kinds(schema, definitions))))
 
 
 def _kinds(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
@@ -148,11 +156,6 @@ def _list(schema: dict[str, Any]) -> str:
 
 def _scalar(schema: dict[str, Any]) -> str:
     words = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text"}
-    bounds = (
-        ("minimum", "from"),
-        ("exclusiveMinimum", "above"),
-        ("maximum", "to"),
-        ("exclusiveMaximum", "below"),
-    )
-    known = [f"{text} {schema[key]:g}" for key, text in bounds if key in schema and schema[key] < MAX_SIDE]
+    bounds = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+    known = [f"{text} {schema[key]:g}" for key, text in bounds.items() if key in schema and schema[key] < MAX_SIDE]
     return " ".join([words[schema["type"]], *known])

@@ -11,9 +11,15 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
 from cnnctl.config.training import EarlyStopping, Optimizer, Schedule, TrainSettings
 from cnnctl.layers import LAYERS, Layer, Regularizer
-from cnnctl.settings import Count, Named, OrNone, Settings, colour, expected, is_whole
+from cnnctl.settings import Colour, Count, Named, OrNone, Settings, Text, expected, is_whole
 
 MAX_IMAGE_SIDE = 8192
+
+
+def _channels(value: Any) -> int:
+    if not is_whole(value, 1) or value not in (1, 3):
+        raise expected("1 or 3")  # true and 3.0 are equal to a literal, so that Literal alone lets them pass
+    return int(value)
 
 
 class ImageSettings(Settings):
@@ -21,9 +27,7 @@ class ImageSettings(Settings):
 
     height: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Rows of pixels.")] = 64
     width: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Columns of pixels.")] = 64
-    channels: Annotated[
-        Literal[1, 3], BeforeValidator(lambda value: _channels(value)), Field(description="3 is RGB, 1 is grey.")
-    ] = 3
+    channels: Annotated[Literal[1, 3], BeforeValidator(_channels), Field(description="3 is RGB, 1 is grey.")] = 3
     fit: Annotated[
         Literal["stretch", "crop", "pad"],
         Field(description="stretch to the size, crop the centre to its shape, or pad to its shape."),
@@ -33,17 +37,7 @@ class ImageSettings(Settings):
         Field(description="Inside the network: x/255, x/127.5 - 1, or (x - mean) / deviation of the training images."),
     ] = "unit"
     background: Annotated[
-        tuple[int, int, int],
-        BeforeValidator(colour),
-        WithJsonSchema(
-            {
-                "type": "array",
-                "items": {"type": "integer", "minimum": 0, "maximum": 255},
-                "minItems": 3,
-                "maxItems": 3,
-            }
-        ),
-        Field(description="Colour under transparency and padding: [red, green, blue] of 0 to 255."),
+        Colour, Field(description="Colour under transparency and padding: [red, green, blue] of 0 to 255.")
     ] = (0, 0, 0)
     max_megapixels: Annotated[
         Count, Field(le=1000, description="Image files of more pixels are refused, before they are decoded.")
@@ -62,11 +56,7 @@ class ImageSettings(Settings):
             raise PydanticCustomError(
                 "size", "expected size to be a whole number from 1 to {most}", {"most": MAX_IMAGE_SIDE}
             )
-        return {
-            **{key: other for key, other in value.items() if key != "size"},
-            "height": size,
-            "width": size,
-        }
+        return {**{key: other for key, other in value.items() if key != "size"}, "height": size, "width": size}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
@@ -82,24 +72,18 @@ class ImageSettings(Settings):
         return built
 
 
-def _channels(value: Any) -> int:
-    if not is_whole(value, 1) or value not in (1, 3):
-        raise expected("1 or 3")  # true and 3.0 are equal to a literal, so that Literal alone lets them pass
-    return int(value)
-
-
 class CsvColumns(Settings):
     """The columns of a CSV of images, and where its file names begin."""
 
-    path: Annotated[str, Field(description="Column of the file names.", min_length=1)] = "path"
-    label: Annotated[str, Field(description="Column of the class names.", min_length=1)] = "label"
+    path: Annotated[Text, Field(description="Column of the file names.")] = "path"
+    label: Annotated[Text, Field(description="Column of the class names.")] = "label"
     group: Annotated[
-        Annotated[str, Field(min_length=1)] | None,
+        Text | None,
         OrNone,
         Field(description="Column whose equal values stay in one split.", examples=["patient"]),
     ] = None
     folder: Annotated[
-        Annotated[str, Field(min_length=1)] | None,
+        Text | None,
         OrNone,
         Field(description="Where the file names are looked up; the CSV's folder when left out.", examples=["images"]),
     ] = None
@@ -135,13 +119,7 @@ ShareOrSource = Annotated[
     Share | Source | None,
     PlainValidator(_share_or_source),
     WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-                {"type": "string"},
-                {"type": "null"},
-            ]
-        }
+        {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, {"type": "string"}, {"type": "null"}]}
     ),
 ]
 
@@ -149,20 +127,13 @@ ShareOrSource = Annotated[
 class DataSettings(Settings):
     """Where the images are, how they are split and what they are made to be."""
 
-    train: Annotated[
-        str,
-        Field(min_length=1, description="Class folders, a CSV, or the built-in `digits`.", examples=["photos"]),
-    ]
+    train: Annotated[Text, Field(description="Class folders, a CSV, or the built-in `digits`.", examples=["photos"])]
     validation: Annotated[ShareOrSource, Field(description="Share of all images, or a path. 0: none.")] = Share(0.2)
     test: Annotated[ShareOrSource, Field(description="Share of all images, a path, or none.", examples=[0.15])] = None
     csv: CsvColumns = CsvColumns()
     image: ImageSettings = ImageSettings()
     cache: Annotated[
-        str,
-        Field(
-            min_length=1,
-            description="Where decoded images are kept: auto (the user's cache folder), off, or a folder.",
-        ),
+        Text, Field(description="Where decoded images are kept: auto (the user's cache folder), off, or a folder.")
     ] = "auto"
     on_bad_image: Annotated[
         Literal["error", "skip"], Field(description="What an image that cannot be decoded does.")

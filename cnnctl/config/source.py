@@ -5,7 +5,7 @@ number. Beyond that: keys are always text, an integer with leading zeros is refu
 are tags, merge keys, duplicate keys, several documents, and files that are large or deep beyond any config.
 """
 
-import math
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,14 +16,7 @@ import yaml
 
 from cnnctl.errors import ConfigError, Position, Problem, UsageError
 
-type_name = {
-    dict: "a mapping",
-    list: "a list",
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-}
+_TYPE_NAMES = {list: "a list", int: "a whole number", float: "a number", bool: "true or false"}
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
@@ -31,15 +24,15 @@ MAX_VALUES = 20_000
 
 ValuePath = tuple[str | int, ...]
 
-_NULL = frozenset(("", "~", "null", "Null", "NULL"))
-_TRUE = frozenset(("true", "True", "TRUE"))
-_FALSE = frozenset(("false", "False", "FALSE"))
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 _INT = re.compile(r"[-+]?[0-9]+")
-_OCTAL = re.compile(r"0o[0-7]+")
-_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_OCTAL_OR_HEX = re.compile(r"0o[0-7]{1,30}|0x[0-9a-fA-F]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INF = re.compile(r"[-+]?\.(inf|Inf|INF)")
-_NAN = frozenset((".nan", ".NaN", ".NAN"))
+_INF_OR_NAN = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 
 
@@ -66,7 +59,7 @@ class Document:
         return None
 
 
-class _RefusedScalarError(Exception):
+class _RefusedScalarError(ValueError):
     """A scalar that is not guessed at; `str()` is the message, `hint` the mend."""
 
     def __init__(self, message: str, hint: str) -> None:
@@ -82,27 +75,8 @@ def resolve_scalar(text: str) -> str | int | float | bool | None:
 
     Example: `resolve_scalar("no") == "no"`, `resolve_scalar("1e-3") == 0.001`.
     """
-    try:
-        return _resolve(text)
-    except _RefusedScalarError as refused:
-        raise ValueError(str(refused)) from None
-
-
-def reads_as_text(text: str) -> bool:
-    """Whether `text` needs no quotes to be read as that very text."""
-    try:
-        return resolve_scalar(text) == text
-    except ValueError:
-        return False
-
-
-def _resolve(text: str) -> str | int | float | bool | None:
-    if text in _NULL:
-        return None
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
+    if text in _WORDS:
+        return _WORDS[text]
     if _INT.fullmatch(text):
         digits = text.lstrip("+-")
         if len(digits) > 1 and digits.startswith("0"):
@@ -113,17 +87,21 @@ def _resolve(text: str) -> str | int | float | bool | None:
         if len(digits) > 30:
             raise _RefusedScalarError("a whole number has at most 30 digits", "put it in quotes if it is text")
         return int(text)
-    if _OCTAL.fullmatch(text) and len(text) <= 32:
-        return int(text[2:], 8)
-    if _HEX.fullmatch(text) and len(text) <= 32:
-        return int(text[2:], 16)
+    if _OCTAL_OR_HEX.fullmatch(text):
+        return int(text, base=0)
     if _FLOAT.fullmatch(text):
         return float(text)
-    if _INF.fullmatch(text):
-        return -math.inf if text.startswith("-") else math.inf
-    if text in _NAN:
-        return math.nan
+    if _INF_OR_NAN.fullmatch(text):
+        return float(text.replace(".", ""))
     return text
+
+
+def reads_as_text(text: str) -> bool:
+    """Whether `text` needs no quotes to be read as that very text."""
+    try:
+        return resolve_scalar(text) == text
+    except ValueError:
+        return False
 
 
 @dataclass
@@ -147,6 +125,13 @@ class _Composer:
     open_anchors: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
+    def root(self) -> _Node | None:
+        """The first document; None where there is none."""
+        next(self.events)  # the start of the stream
+        if isinstance(next(self.events), yaml.StreamEndEvent):
+            return None
+        return self.node(next(self.events), 0)
+
     def at(self, mark: Any) -> Position:
         return _position(self.origin, self.lines, mark.line, mark.column)
 
@@ -163,12 +148,8 @@ class _Composer:
         if not isinstance(event, yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent):
             raise TypeError(f"unexpected YAML event {event!r}")
         if event.tag not in (None, "!"):
-            self.refuse(
-                position,
-                "tags are not used in a config",
-                received=f"tag {event.tag}",
-                hint="write the value without the tag; put it in quotes if it is text",
-            )
+            hint = "write the value without the tag; put it in quotes if it is text"
+            self.refuse(position, "tags are not used in a config", hint, f"tag {event.tag}")
         anchor = event.anchor
         node = _Node(position)
         if anchor is not None:
@@ -187,11 +168,11 @@ class _Composer:
     def _alias(self, anchor: str, position: Position) -> _Node:
         if anchor in self.open_anchors:
             self.refuse(position, f"the alias *{anchor} stands inside the value it names", hint="write the value out")
-            return _Node(position)
-        if anchor not in self.anchors:
+        elif anchor not in self.anchors:
             self.refuse(position, f"the alias *{anchor} has no anchor &{anchor} before it")
-            return _Node(position)
-        return self.anchors[anchor]
+        else:
+            return self.anchors[anchor]
+        return _Node(position)
 
     def _scalar(self, event: yaml.ScalarEvent, position: Position) -> Any:
         if "\0" in event.value:
@@ -199,7 +180,7 @@ class _Composer:
         if event.style:
             return event.value
         try:
-            return _resolve(event.value)
+            return resolve_scalar(event.value)
         except _RefusedScalarError as refused:
             self.refuse(position, str(refused), received=event.value[:60], hint=refused.hint)
             return event.value
@@ -216,11 +197,7 @@ class _Composer:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             position = self.at(event.start_mark)
             if not isinstance(event, yaml.ScalarEvent):
-                self.refuse(
-                    position,
-                    "a key must be plain text",
-                    hint="remove the brackets or the alias before the ':'",
-                )
+                self.refuse(position, "a key must be plain text", "remove the brackets or the alias before the ':'")
                 self.node(event, depth + 1)
                 self.node(next(self.events), depth + 1)
                 continue
@@ -229,18 +206,11 @@ class _Composer:
                 self.refuse(position, "tags are not used in a config", received=f"tag {event.tag}")
             value = self.node(next(self.events), depth + 1)
             if key == "<<" and not event.style:
-                self.refuse(
-                    position,
-                    "merge keys are not used in a config",
-                    hint="write the keys out, or use an alias for a whole value",
-                )
+                hint = "write the keys out, or use an alias for a whole value"
+                self.refuse(position, "merge keys are not used in a config", hint)
             elif key in seen:
-                self.refuse(
-                    position,
-                    f"the key `{key}` stands twice in this mapping",
-                    received=f"first on line {seen[key].line}",
-                    hint="remove one of the two",
-                )
+                first = f"first on line {seen[key].line}"
+                self.refuse(position, f"the key `{key}` stands twice in this mapping", "remove one of the two", first)
             else:
                 seen[key] = position
                 yield key, position, value
@@ -256,12 +226,10 @@ def parse(text: str, origin: str) -> Document:
     Raises:
         ConfigError: naming every problem that can be found in one pass, each with line and column.
     """
-    root, problems = _compose(text, origin)
-    if root is not None and not root.is_mapping and not problems:
+    root = _compose(text, origin)
+    if not root.is_mapping:
         hint = "a config begins like this: data: {train: photos}"
-        problems = [Problem("expected keys such as `data`, `model` and `train`", position=root.mark, hint=hint)]
-    if problems or root is None:
-        raise ConfigError(problems)
+        raise _error("expected keys such as `data`, `model` and `train`", root.mark, hint=hint)
     positions: dict[ValuePath, Position] = {(): root.mark}
     return Document(_expand(root, positions, origin), positions)
 
@@ -270,48 +238,37 @@ def parse_value(text: str, origin: str) -> Any:
     """The value of a single YAML text, as after the `=` of `--set`; nothing is null, as after a key."""
     if not text.strip():
         return None
-    root, problems = _compose(text, origin)
-    if problems or root is None:
-        raise ConfigError(problems)
-    return _expand(root, {}, origin)
+    return _expand(_compose(text, origin), {}, origin)
 
 
-def _compose(text: str, origin: str) -> tuple[_Node | None, list[Problem]]:
-    lines = text.splitlines() or [""]
+def _error(message: str, position: Position, received: str | None = None, hint: str | None = None) -> ConfigError:
+    return ConfigError([Problem(message, "", position, received, hint)])
+
+
+def _compose(text: str, origin: str) -> _Node:
+    """The one document of a text, or all that is wrong with it."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        return None, [_too_large(origin)]
+        raise _too_large(origin)
     if unprintable := _UNPRINTABLE.search(text):
-        before = (text[: unprintable.start()] + "x").splitlines()
-        shown = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text).splitlines()
-        position = _position(origin, shown, len(before) - 1, len(before[-1]) - 1)
-        return None, [Problem("a config is UTF-8 text without control characters", position=position)]
-    composer = _Composer(origin, lines, iter(()))
+        shown = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+        position = _position_after(text[: unprintable.start()], origin, shown)
+        raise _error("a config is UTF-8 text without control characters", position)
+    lines = text.splitlines() or [""]
+    composer = _Composer(origin, lines, _events(text))
     try:
-        composer.events = _events(text)
-        next(composer.events)  # the start of the stream
-        first = next(composer.events)
-        if isinstance(first, yaml.StreamEndEvent):
-            return None, [
-                Problem(
-                    "the file is empty",
-                    position=Position(origin, 1, 1, ""),
-                    hint="`cnnctl schema` describes a config",
-                )
-            ]
-        root = composer.node(next(composer.events), 0)
+        root = composer.root()
+        if root is None:
+            raise _error("the file is empty", Position(origin, 1, 1, ""), hint="`cnnctl schema` describes a config")
         next(composer.events)  # the end of the document
         if not isinstance(after := next(composer.events), yaml.StreamEndEvent):
-            composer.refuse(
-                composer.at(after.start_mark),
-                "expected one YAML document",
-                hint="remove the `---` and what follows it",
-            )
+            hint = "remove the `---` and what follows it"
+            composer.refuse(composer.at(after.start_mark), "expected one YAML document", hint)
     except yaml.MarkedYAMLError as error:
-        too_deep = _too_deep(text, error, origin, lines)
-        return None, too_deep or [*composer.problems, _syntax_problem(error, origin, lines)]
-    except ConfigError as error:
-        return None, list(error.problems)
-    return root, composer.problems
+        _refuse_depth_before(error, text, origin, lines)
+        raise ConfigError([*composer.problems, _syntax_problem(error, origin, lines)]) from None
+    if composer.problems:
+        raise ConfigError(composer.problems)
+    return root
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
@@ -319,27 +276,15 @@ def _events(text: str) -> Iterator[yaml.Event]:
     return events
 
 
-def _too_deep(text: str, error: yaml.MarkedYAMLError, origin: str, lines: list[str]) -> list[Problem]:
-    """The problems up to the one level too many, where the text before the parser's error has it.
+def _refuse_depth_before(error: yaml.MarkedYAMLError, text: str, origin: str, lines: list[str]) -> None:
+    """Refuse the one level too many, where the text before the parser's error has it.
 
     PyYAML looks for the ':' of a key up to 1,024 characters ahead, and what it refuses there (since 6.0.4 its own
     limit of nesting, too) hides the events before. They come when the text ends where the error stands.
     """
-    mark = error.problem_mark
-    if mark is None:
-        return []
-    composer = _Composer(origin, lines, iter(()))
-    try:
-        composer.events = _events(text[: mark.index])
-        for event in composer.events:
-            if isinstance(event, yaml.DocumentStartEvent):
-                composer.node(next(composer.events), 0)
-                break
-    except yaml.MarkedYAMLError:
-        return []
-    except ConfigError as refused:
-        return list(refused.problems)
-    return []
+    if error.problem_mark is not None:
+        with contextlib.suppress(yaml.MarkedYAMLError):
+            _Composer(origin, lines, _events(text[: error.problem_mark.index])).root()
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) -> Problem:
@@ -365,7 +310,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) 
     )
 
 
-def _expand(node: _Node, positions: dict[ValuePath, Position], origin: str) -> Any:
+def _expand(root: _Node, positions: dict[ValuePath, Position], origin: str) -> Any:
     """Follow the aliases, recording positions; the number of values is bounded, so an alias bomb ends early."""
     budget = MAX_VALUES
 
@@ -373,15 +318,8 @@ def _expand(node: _Node, positions: dict[ValuePath, Position], origin: str) -> A
         nonlocal budget
         budget -= 1
         if budget < 0 or len(path) > MAX_DEPTH:
-            where = positions.get(()) or Position(origin, 1, 1, "")
-            raise ConfigError(
-                [
-                    Problem(
-                        f"expected at most {MAX_VALUES:,} values and {MAX_DEPTH} levels once aliases are followed",
-                        position=where,
-                    )
-                ]
-            )
+            message = f"expected at most {MAX_VALUES:,} values and {MAX_DEPTH} levels once aliases are followed"
+            raise _error(message, positions.get(()) or Position(origin, 1, 1, ""))
         if node.children is None:
             return node.value
         values = []
@@ -390,7 +328,7 @@ def _expand(node: _Node, positions: dict[ValuePath, Position], origin: str) -> A
             values.append((key, expand(child, (*path, key))))
         return dict(values) if node.is_mapping else [value for _, value in values]
 
-    return expand(node, ())
+    return expand(root, ())
 
 
 def _position(origin: str, lines: list[str], line: int, column: int) -> Position:
@@ -400,8 +338,14 @@ def _position(origin: str, lines: list[str], line: int, column: int) -> Position
     return Position(origin, line + 1, column + 1, lines[line])
 
 
-def _too_large(origin: str) -> Problem:
-    return Problem(f"expected a config of at most {MAX_BYTES:,} bytes", position=Position(origin, 1, 1, ""))
+def _position_after(before: str, origin: str, text: str) -> Position:
+    """The position of the character after the beginning of a text."""
+    lines = (before + "x").splitlines()
+    return _position(origin, text.splitlines(), len(lines) - 1, len(lines[-1]) - 1)
+
+
+def _too_large(origin: str) -> ConfigError:
+    return _error(f"expected a config of at most {MAX_BYTES:,} bytes", Position(origin, 1, 1, ""))
 
 
 def read(path: Path) -> Document:
@@ -421,16 +365,13 @@ def read(path: Path) -> Document:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     if len(raw) > MAX_BYTES:
-        raise ConfigError([_too_large(str(path))])
+        raise _too_large(str(path))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = (error.object[: error.start].decode() + "x").splitlines()
-        lines = error.object.decode(errors="replace").splitlines()
-        position = _position(str(path), lines, len(before) - 1, len(before[-1]) - 1)
-        raise ConfigError(
-            [Problem("a config is UTF-8 text", position=position, hint="save the file as UTF-8")]
-        ) from None
+        raw = error.object  # without a byte order mark
+        position = _position_after(raw[: error.start].decode(), str(path), raw.decode(errors="replace"))
+        raise _error("a config is UTF-8 text", position, hint="save the file as UTF-8") from None
     return parse(text, str(path))
 
 
@@ -461,7 +402,7 @@ def override(document: Document, assignments: list[str], origin: str = "--set") 
         start = Position(origin, 1, 1, _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", assignment))
         path = _parse_path(key.strip())
         if not equals or path is None:
-            raise ConfigError([Problem("expected KEY=VALUE", position=start, hint="for example train.epochs=3")])
+            raise _error("expected KEY=VALUE", start, hint="for example train.epochs=3")
         value = parse_value(text, origin)
         data = _assign(data, path, value, start)
         for old in [old for old in positions if old[: len(path)] == path]:
@@ -492,25 +433,16 @@ def _assign(container: Any, path: ValuePath, value: Any, position: Position) -> 
     if isinstance(head, int):
         if not isinstance(container, list) or head >= len(container):
             length = len(container) if isinstance(container, list) else 0
-            raise ConfigError(
-                [
-                    Problem(
-                        f"there is no item [{head}] to set",
-                        position=position,
-                        received=f"a list of {length} items",
-                    )
-                ]
-            )
+            raise _error(f"there is no item [{head}] to set", position, f"a list of {length} items")
         items = list(container)
         if isinstance(items[head], str) and rest and rest[0] != items[head]:
-            message = f"item [{head}] is no `{rest[0]}`"
-            raise ConfigError([Problem(message, position=position, received=items[head])])
+            raise _error(f"item [{head}] is no `{rest[0]}`", position, items[head])
         items[head] = _assign(items[head], rest, value, position)
         return items
     if container is None or isinstance(container, str):
         container = {}  # `- flatten` and `optimizer: adam` are short for a mapping without settings
     if not isinstance(container, dict):
-        raise ConfigError([Problem(f"`{head}` cannot be set inside {type_name[type(container)]}", position=position)])
+        raise _error(f"`{head}` cannot be set inside {_TYPE_NAMES[type(container)]}", position)
     return {**container, head: _assign(container.get(head), rest, value, position)}
 
 

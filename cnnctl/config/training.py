@@ -6,16 +6,21 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cnnctl.settings import ByName, Count, FromZero, Named, OrNone, Positive, Settings, Share, expected
+from cnnctl.settings import ByName, Count, Epsilon, FromZero, Named, OrNone, Positive, Settings, Share, Text, expected
 
 Clip = Annotated[Positive | None, OrNone]
+LearningRate = Annotated[Positive, Field(description="Size of a step; the schedule scales it.")]
+Momentum = Annotated[Share, Field(description="Share of the last step that is added to the next.")]
+Monitor = Annotated[
+    Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="The figure that is watched.")
+]
+Patience = Annotated[FromZero, Field(description="Epochs without progress that are waited for.")]
 
 
 class _Optimizer(Named):
-    kind: ClassVar[str] = ""
     keras_class: ClassVar[str] = ""
 
-    learning_rate: Annotated[Positive, Field(description="Size of a step; the schedule scales it.")] = 0.001
+    learning_rate: LearningRate = 0.001
     weight_decay: Annotated[
         Annotated[float, Field(ge=0)] | None,
         OrNone,
@@ -40,20 +45,19 @@ class _Optimizer(Named):
 class Adam(_Optimizer):
     """Adam (Kingma and Ba 2014, https://arxiv.org/abs/1412.6980)."""
 
-    kind: ClassVar[str] = "adam"
-    keras_class: ClassVar[str] = "Adam"
+    keras_class = "Adam"
 
     beta_1: Annotated[Share, Field(description="Memory of the mean of the gradient.")] = 0.9
     beta_2: Annotated[Share, Field(description="Memory of the mean of its square.")] = 0.999
-    epsilon: Annotated[Positive, Field(description="Keeps the division finite.")] = 1e-7
+    epsilon: Epsilon = 1e-7
     amsgrad: Annotated[bool, Field(description="Divide by the largest mean square so far.")] = False
 
 
 class AdamW(Adam):
     """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101)."""
 
-    kind: ClassVar[str] = "adamw"
-    keras_class: ClassVar[str] = "AdamW"
+    kind = "adamw"
+    keras_class = "AdamW"
 
     weight_decay: Annotated[
         float, Field(ge=0, description="Share of each weight, times the learning rate, that a step takes away.")
@@ -63,23 +67,22 @@ class AdamW(Adam):
 class Sgd(_Optimizer):
     """Stochastic gradient descent, with momentum where it is above 0."""
 
-    kind: ClassVar[str] = "sgd"
-    keras_class: ClassVar[str] = "SGD"
+    keras_class = "SGD"
 
-    learning_rate: Annotated[Positive, Field(description="Size of a step; the schedule scales it.")] = 0.01
-    momentum: Annotated[Share, Field(description="Share of the last step that is added to the next.")] = 0.0
+    learning_rate: LearningRate = 0.01
+    momentum: Momentum = 0.0
     nesterov: Annotated[bool, Field(description="Look ahead by the momentum first.")] = False
 
 
 class RMSprop(_Optimizer):
     """Divides the gradient by a running mean of its size (Tieleman and Hinton 2012)."""
 
-    kind: ClassVar[str] = "rmsprop"
-    keras_class: ClassVar[str] = "RMSprop"
+    kind = "rmsprop"
+    keras_class = "RMSprop"
 
     rho: Annotated[Share, Field(description="Memory of the mean square of the gradient.")] = 0.9
-    momentum: Annotated[Share, Field(description="Share of the last step that is added to the next.")] = 0.0
-    epsilon: Annotated[Positive, Field(description="Keeps the division finite.")] = 1e-7
+    momentum: Momentum = 0.0
+    epsilon: Epsilon = 1e-7
     centered: Annotated[bool, Field(description="Divide by the deviation instead of the mean square.")] = False
 
 
@@ -89,15 +92,11 @@ Optimizer = Adam | AdamW | Sgd | RMSprop
 class Constant(Named):
     """The optimizer's learning rate throughout."""
 
-    kind: ClassVar[str] = "constant"
-
 
 class Cosine(Named):
     """Up in a straight line, then down to 0 along half a cosine (Loshchilov and Hutter 2016,
     https://arxiv.org/abs/1608.03983).
     """
-
-    kind: ClassVar[str] = "cosine"
 
     warmup_epochs: Annotated[
         float, Field(ge=0, description="Epochs on the way up; 0.5 is half an epoch.", examples=[1])
@@ -109,15 +108,11 @@ class OneCycle(Named):
     https://arxiv.org/abs/1708.07120).
     """
 
-    kind: ClassVar[str] = "one_cycle"
-
     warmup_fraction: Annotated[float, Field(gt=0, lt=1, description="Share of the steps on the way up.")] = 0.3
 
 
 class Exponential(Named):
     """Smaller by the same factor in each epoch, a little with each step."""
-
-    kind: ClassVar[str] = "exponential"
 
     decay_per_epoch: Annotated[
         float, Field(gt=0, le=1, description="What is left of the learning rate after an epoch.", examples=[0.9])
@@ -127,13 +122,9 @@ class Exponential(Named):
 class ReduceOnPlateau(Named):
     """Smaller by `factor` when `monitor` has not got better for `patience` epochs."""
 
-    kind: ClassVar[str] = "reduce_on_plateau"
-
     factor: Annotated[float, Field(gt=0, lt=1, description="What is left of the learning rate.")] = 0.1
-    patience: Annotated[FromZero, Field(description="Epochs without progress that are waited for.")] = 10
-    monitor: Annotated[
-        Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="The figure that is watched.")
-    ] = "val_loss"
+    patience: Patience = 10
+    monitor: Monitor = "val_loss"
 
 
 Schedule = Constant | Cosine | OneCycle | Exponential | ReduceOnPlateau
@@ -144,10 +135,8 @@ Logger = Literal["tensorboard", "mlflow"]
 class EarlyStopping(Settings):
     """Ends the training when `monitor` has not got better by `min_delta` for `patience` epochs."""
 
-    monitor: Annotated[
-        Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="The figure that is watched.")
-    ] = "val_loss"
-    patience: Annotated[FromZero, Field(description="Epochs without progress that are waited for.")] = 5
+    monitor: Monitor = "val_loss"
+    patience: Patience = 5
     min_delta: Annotated[float, Field(ge=0, description="The least change that counts as progress.")] = 0.0
 
 
@@ -156,11 +145,8 @@ def _class_weight(value: Any) -> Any:
         return None
     if value == "balanced":
         return value
-    if (
-        isinstance(value, dict)
-        and value
-        and all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in value.values())
-    ):
+    weights = value.values() if isinstance(value, dict) else ()
+    if weights and all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in weights):
         return {str(name): float(weight) for name, weight in value.items()}
     raise expected("none, balanced, or a weight of at least 0 for each class: {cat: 1, dog: 2.5}")
 
@@ -200,11 +186,7 @@ class TrainSettings(Settings):
             {
                 "anyOf": [
                     {"enum": ["none", "balanced", None]},
-                    {
-                        "type": "object",
-                        "additionalProperties": {"type": "number", "minimum": 0},
-                        "minProperties": 1,
-                    },
+                    {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}, "minProperties": 1},
                 ]
             }
         ),
@@ -219,8 +201,7 @@ class TrainSettings(Settings):
         Field(description="Whether and when to stop before the last epoch.", examples=[{"patience": 5}]),
     ] = None
     best: Annotated[
-        Literal["val_loss", "val_accuracy"],
-        Field(description="What decides which epoch's weights the run keeps."),
+        Literal["val_loss", "val_accuracy"], Field(description="What decides which epoch's weights the run keeps.")
     ] = "val_loss"
     ema: Annotated[
         Annotated[float, Field(gt=0, lt=1)] | None,
@@ -231,7 +212,7 @@ class TrainSettings(Settings):
         ),
     ] = None
     initial_weights: Annotated[
-        Annotated[str, Field(min_length=1)] | None,
+        Text | None,
         OrNone,
         Field(
             description="A run or a .keras file to go on from: all weights, or all but the output layer's when the "

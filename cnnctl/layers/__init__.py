@@ -4,11 +4,12 @@
 to `pool_size`. Everything that is known about a kind is in its class; Keras is never imported here.
 """
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, Strict
 
-from cnnctl.layers.activation import ActivationLayer, ActivationName, LeakyReLU
+from cnnctl.layers.activation import ActivationLayer, LeakyReLU
+from cnnctl.layers.base import Regularizer
 from cnnctl.layers.convolution import Conv2D, DepthwiseConv2D, SeparableConv2D
 from cnnctl.layers.dense import Dense
 from cnnctl.layers.normalization import BatchNormalization, LayerNormalization
@@ -21,17 +22,14 @@ from cnnctl.layers.pooling import (
 )
 from cnnctl.layers.regularization import Dropout, SpatialDropout2D
 from cnnctl.layers.reshaping import Flatten, ZeroPadding2D
-from cnnctl.layers.weights import BiasInitializerName, InitializerName, Regularizer
 from cnnctl.settings import ByName, Named
 
 __all__ = [
     "LAYERS",
     "ActivationLayer",
-    "ActivationName",
     "AnyLayer",
     "AveragePooling2D",
     "BatchNormalization",
-    "BiasInitializerName",
     "Conv2D",
     "Dense",
     "DepthwiseConv2D",
@@ -39,7 +37,6 @@ __all__ = [
     "Flatten",
     "GlobalAveragePooling2D",
     "GlobalMaxPooling2D",
-    "InitializerName",
     "L2Pooling2D",
     "Layer",
     "LayerNormalization",
@@ -77,8 +74,6 @@ RealLayer = (
 
 class Repeat(Named):
     """The same layers several times over, each time with weights of their own."""
-
-    kind: ClassVar[str] = "repeat"
 
     times: Annotated[int, Field(ge=1, le=1000, description="How often.", examples=[2])]
     layers: Annotated[

@@ -1,21 +1,17 @@
 """Activations as layers of their own."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from cnnctl.layers.base import BaseLayer
-
-ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
-Activation = Annotated[ActivationName, Field(description="Function of each output value.", examples=["relu"])]
+from cnnctl.layers.base import Activation, BaseLayer
 
 
 class ActivationLayer(BaseLayer):
     """An activation as a layer of its own."""
 
-    kind: ClassVar[str] = "activation"
-    keras_class: ClassVar[str] = "Activation"
-
+    kind = "activation"
+    keras_class = "Activation"
     activation: Activation
 
     def settings_text(self) -> str:
@@ -28,9 +24,7 @@ class ActivationLayer(BaseLayer):
 class LeakyReLU(BaseLayer):
     """x where positive, negative_slope * x elsewhere."""
 
-    kind: ClassVar[str] = "leaky_relu"
-    keras_class: ClassVar[str] = "LeakyReLU"
-
+    kind = "leaky_relu"
     negative_slope: Annotated[float, Field(ge=0, description="Factor of negative values.")] = 0.3
 
     @property

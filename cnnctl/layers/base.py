@@ -1,18 +1,54 @@
-"""What every kind of layer says about itself: its settings, its Keras class, what it makes of a shape, its traits.
+"""What every kind of layer says about itself: its Keras class, what it makes of a shape, its traits; shared settings.
 
 Nothing else knows the kinds: architecture/, models/ and pictures/ ask each layer. A new kind is one class in a module
 of this package, and its name in the list of `layers/__init__.py`.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from cnnctl.layers.flow import ImpossibleLayerError, State, Step
 from cnnctl.layers.notation import Shape, format_shape
-from cnnctl.layers.window import Span, Window
-from cnnctl.settings import Named
+from cnnctl.layers.window import ImpossibleLayerError, Span, State, Step, Window
+from cnnctl.settings import Named, Settings, Words
+
+ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
+Activation = Annotated[ActivationName, Field(description="Function of each output value.", examples=["relu"])]
+BiasInitializerName = Literal[
+    "zeros",
+    "ones",
+    "random_uniform",
+    "random_normal",
+    "truncated_normal",
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+]
+InitializerName = Literal[BiasInitializerName, "orthogonal"]
+Initializer = Annotated[InitializerName, Field(description="What the weights begin as.", examples=["he_normal"])]
+BiasInitializer = Annotated[BiasInitializerName, Field(description="What the biases begin as.", examples=["ones"])]
+Bias = Annotated[bool, Field(description="Whether a number is added to each channel or unit.")]
+
+
+class Regularizer(Settings):
+    """A penalty on the weights that is added to the loss: l1 * sum(|w|) + l2 * sum(w^2)."""
+
+    l1: Annotated[float, Field(ge=0, description="Factor of the sum of absolute weights.")] = 0.0
+    l2: Annotated[float, Field(ge=0, description="Factor of the sum of squared weights.")] = 0.0
+
+
+Penalty = Annotated[
+    Regularizer | None,
+    Words((("none", None), ("l1", {"l1": 0.01}), ("l2", {"l2": 0.01}), ("l1_l2", {"l1": 0.01, "l2": 0.01}))),
+    Field(
+        description="Penalty on the kernel in the loss, {l1: 0.001, l2: 0.001}; a bare name is Keras' 0.01.",
+        examples=[{"l2": 0.0001}],
+    ),
+]
 
 _LEARNED = ("_initializer", "_regularizer")
 """Endings of settings that say nothing of what a trained layer computes."""
@@ -23,9 +59,8 @@ _NEVER_FALLS = frozenset(("relu", "leaky_relu", "elu", "tanh", "sigmoid"))
 class BaseLayer(Named):
     """Base of all layers that compute. The defaults are those of a layer that leaves shapes as they are."""
 
-    kind: ClassVar[str] = ""
     keras_class: ClassVar[str]
-    """The name that Keras knows it by; `cnnctl>L2Pooling2D` for a class of our own, as it is registered."""
+    """The name that Keras knows it by, most often its own; `cnnctl>...` for a class of ours, as it is registered."""
     family: ClassVar[str]
     """The module that it stands in: convolution, pooling and so on."""
 
@@ -47,6 +82,8 @@ class BaseLayer(Named):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.family = cls.__module__.rpartition(".")[2]
+        if "keras_class" not in vars(cls):
+            cls.keras_class = cls.__name__
 
     @property
     def has_kernels(self) -> bool:

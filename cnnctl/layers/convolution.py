@@ -1,24 +1,21 @@
 """Convolutions."""
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from cnnctl.layers.activation import Activation
-from cnnctl.layers.base import BaseLayer, ending, parameters
-from cnnctl.layers.flow import ImpossibleLayerError, State, Step
+from cnnctl.layers.base import Activation, BaseLayer, Bias, BiasInitializer, Initializer, Penalty, ending, parameters
 from cnnctl.layers.notation import Shape, format_pair, format_shape
-from cnnctl.layers.weights import Bias, BiasInitializer, Initializer, Penalty
-from cnnctl.layers.window import Window
+from cnnctl.layers.window import ImpossibleLayerError, State, Step, Window
 from cnnctl.settings import Count, Padding, Pair
 
 Multiplier = Annotated[Count, Field(description="Kernels for each channel.")]
 
 
 class _Convolution(BaseLayer):
-    learns: ClassVar[bool] = True
+    learns = True
 
     kernel_size: Annotated[Pair, Field(description="Height and width of the kernel, in pixels.", examples=[3])]
     strides: Annotated[Pair, Field(description="Step of the kernel, in pixels.", examples=[2])] = (1, 1)
@@ -45,8 +42,8 @@ class _Convolution(BaseLayer):
         """Channels of its output for those of its input."""
         raise NotImplementedError
 
-    def kernel_shapes(self, channels: int) -> tuple[tuple[int, ...], ...]:
-        """The shape of each kernel of weights, for the channels of its input."""
+    def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
+        """The factors of the weights of each of its kernels, without the biases."""
         raise NotImplementedError
 
     @property
@@ -61,16 +58,16 @@ class _Convolution(BaseLayer):
         channels = self.need_image(state.shape)[2]
         after, lost = self.window.slide(state)
 
-        filters, weights = self.output_channels(channels), sum(map(math.prod, self.kernel_shapes(channels)))
+        filters, weights = self.output_channels(channels), sum(map(math.prod, self.kernel_products(channels)))
         height, width, _ = after.shape
         made = State((height, width, filters), after.field, after.jump)
         biases = filters if self.use_bias else 0
         return Step(made, weights + biases, multiply_adds=height * width * weights, lost=lost)
 
     def formulas(self, shape: Shape) -> list[str]:
-        product = " + ".join(" * ".join(map(str, sides)) for sides in self.kernel_shapes(shape[2]))
-        bias = self.output_channels(shape[2]) if self.use_bias else 0
-        return [*self.window.formulas(shape), parameters(product, self.apply(State(shape)), bias)]
+        step, bias = self.apply(State(shape)), self.output_channels(shape[2]) if self.use_bias else 0
+        products = " + ".join(" * ".join(map(str, factors)) for factors in self.kernel_products(shape[2]))
+        return [*self.window.formulas(shape), parameters(products, step, bias)]
 
     def kernel_text(self) -> str:
         """The kernels in a few words."""
@@ -86,7 +83,7 @@ class _Convolution(BaseLayer):
 
 
 class _Depthwise(_Convolution):
-    is_depthwise: ClassVar[bool] = True
+    is_depthwise = True
 
     @field_validator("strides")
     @classmethod
@@ -99,9 +96,6 @@ class _Depthwise(_Convolution):
 class Conv2D(_Convolution):
     """2D convolution (cross-correlation) over all channels."""
 
-    kind: ClassVar[str] = "conv2d"
-    keras_class: ClassVar[str] = "Conv2D"
-
     filters: Annotated[Count, Field(description="Number of kernels, the channels of the output.", examples=[32])]
     groups: Annotated[Count, Field(description="Parts into which the channels are divided.")] = 1
     kernel_initializer: Initializer = "glorot_uniform"
@@ -111,8 +105,8 @@ class Conv2D(_Convolution):
     def output_channels(self, channels: int) -> int:
         return self.filters
 
-    def kernel_shapes(self, channels: int) -> tuple[tuple[int, ...], ...]:
-        return ((*self.kernel_size, channels // self.groups, self.filters),)
+    def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
+        return [(*self.kernel_size, channels // self.groups, self.filters)]
 
     def apply(self, state: State) -> Step:
         channels, groups, filters = self.need_image(state.shape)[2], self.groups, self.filters
@@ -136,9 +130,6 @@ class Conv2D(_Convolution):
 class DepthwiseConv2D(_Depthwise):
     """One kernel (or `depth_multiplier` kernels) for each channel on its own."""
 
-    kind: ClassVar[str] = "depthwise_conv2d"
-    keras_class: ClassVar[str] = "DepthwiseConv2D"
-
     depth_multiplier: Multiplier = 1
     depthwise_initializer: Initializer = "glorot_uniform"
     bias_initializer: BiasInitializer = "zeros"
@@ -147,8 +138,8 @@ class DepthwiseConv2D(_Depthwise):
     def output_channels(self, channels: int) -> int:
         return channels * self.depth_multiplier
 
-    def kernel_shapes(self, channels: int) -> tuple[tuple[int, ...], ...]:
-        return ((*self.kernel_size, channels, self.depth_multiplier),)
+    def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
+        return [(*self.kernel_size, channels, self.depth_multiplier)]
 
     def kernel_text(self) -> str:
         times = f", depth multiplier {self.depth_multiplier}" if self.depth_multiplier > 1 else ""
@@ -157,9 +148,6 @@ class DepthwiseConv2D(_Depthwise):
 
 class SeparableConv2D(_Depthwise):
     """A depthwise convolution followed by a 1x1 convolution."""
-
-    kind: ClassVar[str] = "separable_conv2d"
-    keras_class: ClassVar[str] = "SeparableConv2D"
 
     filters: Annotated[Count, Field(description="Channels of the output.", examples=[32])]
     depth_multiplier: Multiplier = 1
@@ -172,9 +160,9 @@ class SeparableConv2D(_Depthwise):
     def output_channels(self, channels: int) -> int:
         return self.filters
 
-    def kernel_shapes(self, channels: int) -> tuple[tuple[int, ...], ...]:
+    def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
         times = self.depth_multiplier
-        return ((*self.kernel_size, channels, times), (channels * times, self.filters))
+        return [(*self.kernel_size, channels, times), (channels * times, self.filters)]
 
     def kernel_text(self) -> str:
         return f"{self.filters} filters {format_shape(self.kernel_size)}"

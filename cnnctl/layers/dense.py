@@ -1,24 +1,20 @@
 """Fully connected layers."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
 from cnnctl.layers import arithmetic
-from cnnctl.layers.activation import Activation
-from cnnctl.layers.base import BaseLayer, ending, parameters
-from cnnctl.layers.flow import ImpossibleLayerError, State, Step
+from cnnctl.layers.base import Activation, BaseLayer, Bias, BiasInitializer, Initializer, Penalty, ending, parameters
 from cnnctl.layers.notation import Shape, format_shape
-from cnnctl.layers.weights import Bias, BiasInitializer, Initializer, Penalty
+from cnnctl.layers.window import ImpossibleLayerError, State, Step
 from cnnctl.settings import Count
 
 
 class Dense(BaseLayer):
     """A fully connected layer."""
 
-    kind: ClassVar[str] = "dense"
-    keras_class: ClassVar[str] = "Dense"
-    learns: ClassVar[bool] = True
+    learns = True
 
     units: Annotated[Count, Field(description="Number of neurons.", examples=[128])]
     activation: Activation = "linear"

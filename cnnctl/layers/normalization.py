@@ -1,15 +1,14 @@
 """Normalization: values to mean 0 and deviation 1, then scaled and shifted."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
 from cnnctl.layers.base import BaseLayer, parameters
-from cnnctl.layers.flow import State, Step
 from cnnctl.layers.notation import Shape
-from cnnctl.settings import Positive
+from cnnctl.layers.window import State, Step
+from cnnctl.settings import Epsilon
 
-Epsilon = Annotated[Positive, Field(description="Keeps the division finite.")]
 Center = Annotated[bool, Field(description="Whether a learnt number is added.")]
 Scale = Annotated[bool, Field(description="Whether a learnt factor is applied.")]
 
@@ -17,10 +16,8 @@ Scale = Annotated[bool, Field(description="Whether a learnt factor is applied.")
 class BatchNormalization(BaseLayer):
     """Each channel to mean 0 and deviation 1 over the batch, then scaled and shifted."""
 
-    kind: ClassVar[str] = "batch_normalization"
-    keras_class: ClassVar[str] = "BatchNormalization"
-    is_transparent: ClassVar[bool] = True
-    is_linear: ClassVar[bool] = True
+    is_transparent = True
+    is_linear = True
 
     momentum: Annotated[float, Field(ge=0, lt=1, description="Memory of the running mean and variance.")] = 0.99
     epsilon: Epsilon = 0.001
@@ -40,9 +37,7 @@ class BatchNormalization(BaseLayer):
 class LayerNormalization(BaseLayer):
     """The channels of each position to mean 0 and deviation 1, then scaled and shifted."""
 
-    kind: ClassVar[str] = "layer_normalization"
-    keras_class: ClassVar[str] = "LayerNormalization"
-    is_transparent: ClassVar[bool] = True
+    is_transparent = True
 
     epsilon: Epsilon = 0.001
     center: Center = True

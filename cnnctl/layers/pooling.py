@@ -1,14 +1,13 @@
 """Pooling: windows of rows and columns, or all of them, to one value."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from cnnctl.layers.base import BaseLayer
-from cnnctl.layers.flow import State, Step
 from cnnctl.layers.notation import Shape, format_pair, format_shape
-from cnnctl.layers.window import Window
+from cnnctl.layers.window import State, Step, Window
 from cnnctl.settings import OrNone, Pair, PoolPadding
 
 Padded = Annotated[PoolPadding, Field(description="valid (whole windows only) or same (input / strides, rounded up).")]
@@ -61,26 +60,21 @@ class _Pooling(BaseLayer):
 class MaxPooling2D(_Pooling):
     """The largest value of each window."""
 
-    kind: ClassVar[str] = "max_pooling2d"
-    keras_class: ClassVar[str] = "MaxPooling2D"
-    takes_maximum: ClassVar[bool] = True
-    is_transparent: ClassVar[bool] = True
+    takes_maximum = True
+    is_transparent = True
 
 
 class AveragePooling2D(_Pooling):
     """The mean of each window (of its pixels inside the image)."""
 
-    kind: ClassVar[str] = "average_pooling2d"
-    keras_class: ClassVar[str] = "AveragePooling2D"
-    is_transparent: ClassVar[bool] = True
-    is_linear: ClassVar[bool] = True
+    is_transparent = True
+    is_linear = True
 
 
 class L2Pooling2D(_Pooling):
     """The square root of the sum of squares of each window."""
 
-    kind: ClassVar[str] = "l2_pooling2d"
-    keras_class: ClassVar[str] = "cnnctl>L2Pooling2D"
+    keras_class = "cnnctl>L2Pooling2D"
 
 
 class _GlobalPooling(BaseLayer):
@@ -94,15 +88,11 @@ class _GlobalPooling(BaseLayer):
 class GlobalAveragePooling2D(_GlobalPooling):
     """The mean of each channel."""
 
-    kind: ClassVar[str] = "global_average_pooling2d"
-    keras_class: ClassVar[str] = "GlobalAveragePooling2D"
-    is_linear: ClassVar[bool] = True
+    is_linear = True
 
 
 class GlobalMaxPooling2D(_GlobalPooling):
     """The largest value of each channel."""
 
-    kind: ClassVar[str] = "global_max_pooling2d"
-    keras_class: ClassVar[str] = "GlobalMaxPooling2D"
-    takes_maximum: ClassVar[bool] = True
-    is_transparent: ClassVar[bool] = True
+    takes_maximum = True
+    is_transparent = True

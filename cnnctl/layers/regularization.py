@@ -1,18 +1,18 @@
 """Regularization: random changes of the values while training."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
 from cnnctl.layers.base import BaseLayer
-from cnnctl.layers.flow import State, Step
+from cnnctl.layers.window import State, Step
 from cnnctl.settings import Share
 
 
 class _Dropout(BaseLayer):
-    acts_in_training_only: ClassVar[bool] = True
-    is_transparent: ClassVar[bool] = True
-    is_linear: ClassVar[bool] = True
+    acts_in_training_only = True
+    is_transparent = True
+    is_linear = True
 
     rate: Annotated[Share, Field(description="Share of the values that is dropped.", examples=[0.5])]
 
@@ -26,15 +26,9 @@ class _Dropout(BaseLayer):
 class Dropout(_Dropout):
     """Sets a share of the values to zero while training, scaling the others up."""
 
-    kind: ClassVar[str] = "dropout"
-    keras_class: ClassVar[str] = "Dropout"
-
 
 class SpatialDropout2D(_Dropout):
     """Drops whole channels while training."""
-
-    kind: ClassVar[str] = "spatial_dropout2d"
-    keras_class: ClassVar[str] = "SpatialDropout2D"
 
     rate: Annotated[Share, Field(description="Share of the channels that is dropped.", examples=[0.2])]
 

@@ -1,24 +1,21 @@
 """Reshaping: the same values in another shape, or with zeros around them."""
 
 import math
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
 from cnnctl.layers.base import BaseLayer
-from cnnctl.layers.flow import State, Step
 from cnnctl.layers.notation import Shape, format_padding
-from cnnctl.layers.window import Span
+from cnnctl.layers.window import Span, State, Step
 from cnnctl.settings import ZeroPadding
 
 
 class ZeroPadding2D(BaseLayer):
     """Rows and columns of zeros around the image."""
 
-    kind: ClassVar[str] = "zero_padding2d"
-    keras_class: ClassVar[str] = "ZeroPadding2D"
-    is_transparent: ClassVar[bool] = True
-    is_linear: ClassVar[bool] = True
+    is_transparent = True
+    is_linear = True
 
     padding: Annotated[
         ZeroPadding, Field(description="Rows and columns of zeros: n, or [[top, bottom], [left, right]].", examples=[1])
@@ -44,11 +41,9 @@ class ZeroPadding2D(BaseLayer):
 class Flatten(BaseLayer):
     """Rows, columns and channels to one vector."""
 
-    kind: ClassVar[str] = "flatten"
-    keras_class: ClassVar[str] = "Flatten"
-    flattens: ClassVar[bool] = True
-    is_transparent: ClassVar[bool] = True
-    is_linear: ClassVar[bool] = True
+    flattens = True
+    is_transparent = True
+    is_linear = True
 
     def apply(self, state: State) -> Step:
         return Step(State((math.prod(state.shape),), None))

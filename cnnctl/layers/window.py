@@ -1,14 +1,49 @@
-"""Windows that slide over rows and columns: the kernels of convolutions, the windows of pooling."""
+"""What flows between layers, and the windows that slide over its rows and columns: kernels, and those of pooling."""
 
 from dataclasses import dataclass
 
 from cnnctl.layers import arithmetic
-from cnnctl.layers.flow import ImpossibleLayerError, State
-from cnnctl.layers.notation import NO_SIDES, format_padding, format_pair, format_shape, substitute
+from cnnctl.layers.notation import NO_SIDES, Shape, format_padding, format_pair, format_shape, substitute
 from cnnctl.settings import Sides
 
 Span = tuple[int, int]
 """The first row (or column) and the one after the last."""
+
+
+class ImpossibleLayerError(Exception):
+    """Raised where a layer does not fit its input: message, the arithmetic, the mend, and the key to blame."""
+
+    def __init__(self, message: str, received: str, hint: str, key: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.received, self.hint, self.key = message, received, hint, key
+
+
+@dataclass(frozen=True)
+class State:
+    """What flows between layers: the shape, and the receptive field and jump of each axis (None: the whole image)."""
+
+    shape: Shape
+    field: tuple[int, int] | None = (1, 1)
+    jump: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a layer makes of a state.
+
+    Attributes:
+        state: What flows out of it.
+        trainable: Weights that training changes.
+        fixed: Weights that it does not (moving averages).
+        multiply_adds: Multiplications with addition for one image; convolutions and dense layers alone count.
+        lost: (rows, columns) of its input that no window reaches.
+    """
+
+    state: State
+    trainable: int = 0
+    fixed: int = 0
+    multiply_adds: int = 0
+    lost: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -54,12 +89,8 @@ class Window:
         lost = (self._lost(0, state.shape[0]), self._lost(1, state.shape[1]))
         if state.field is None:
             return State((*shape, state.shape[2]), None, state.jump), lost
-        (field, jump), (wide_field, wide_jump) = (
-            arithmetic.grow_receptive_field(
-                state.field[axis], state.jump[axis], self.size[axis], self.strides[axis], self.dilation[axis]
-            )
-            for axis in (0, 1)
-        )
+        grown = zip(state.field, state.jump, self.size, self.strides, self.dilation, strict=True)
+        (field, jump), (wide_field, wide_jump) = (arithmetic.grow_receptive_field(*axis) for axis in grown)
         return State((*shape, state.shape[2]), (field, wide_field), (jump, wide_jump)), lost
 
     def formulas(self, shape: tuple[int, ...]) -> list[str]:
@@ -68,7 +99,7 @@ class Window:
         for axis, name in enumerate(("height", "width")):
             size, stride = shape[axis], self.strides[axis]
             same = f"ceil({size} / {stride}) = {arithmetic.same_size(size, stride)}"
-            lines.append(f"{name}: {same if self.padding == 'same' else self._substituted(axis, size)}")
+            lines.append(f"{name}: {same if self.padding == 'same' else substitute(size, *self._numbers(axis))}")
         return lines
 
     def before(self, axis: int, span: Span, size: int) -> Span:
@@ -81,27 +112,24 @@ class Window:
     def _output_size(self, axis: int, size: int) -> int:
         if self.padding == "same":
             return arithmetic.same_size(size, self.strides[axis])
-        return arithmetic.output_size(
-            size, self.size[axis], self.strides[axis], sum(self.zeros[axis]), self.dilation[axis]
-        )
+        return arithmetic.output_size(size, *self._numbers(axis))
 
     def _lost(self, axis: int, size: int) -> int:
         """Rows of the input, not of the zeros after it, that no window reaches."""
         if self.padding == "same":
             return 0
-        zeros = self.zeros[axis]
-        unused = arithmetic.unused_pixels(size, self.size[axis], self.strides[axis], sum(zeros), self.dilation[axis])
-        return max(0, unused - zeros[1])
+        return max(0, arithmetic.unused_pixels(size, *self._numbers(axis)) - self.zeros[axis][1])
 
-    def _substituted(self, axis: int, size: int) -> str:
-        return substitute(size, self.size[axis], self.strides[axis], sum(self.zeros[axis]), self.dilation[axis])
+    def _numbers(self, axis: int) -> tuple[int, int, int, int]:
+        """The kernel, stride, zeros of both sides and dilation along an axis."""
+        return self.size[axis], self.strides[axis], sum(self.zeros[axis]), self.dilation[axis]
 
     def _empty(self, state: State, axis: int) -> ImpossibleLayerError:
         (height, width), (down, right) = self.size, self.strides
         return ImpossibleLayerError(
             "the output would be empty",
             f"input {format_shape(state.shape[:2])}, {self.key} {height}x{width}, strides {down}x{right}, "
-            f"{format_padding(self.padding)}: {self._substituted(axis, state.shape[axis])}",
+            f"{format_padding(self.padding)}: {substitute(state.shape[axis], *self._numbers(axis))}",
             f"remove this {self.layer}, use padding: same, or make the images at least {{least}}",
             self.key,
         )

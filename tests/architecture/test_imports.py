@@ -8,7 +8,7 @@ MODULES = (
     "cnnctl.errors",
     "cnnctl.config",
     "cnnctl.config.dump",
-    "cnnctl.config.json_schema",
+    "cnnctl.config.reference",
     "cnnctl.architecture",
     "cnnctl.architecture.plan",
     "cnnctl.layers",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnctl.config import load
-from cnnctl.config.json_schema import json_schema
+from cnnctl.config.reference import json_schema
 from cnnctl.data.decoder.images import opencv
 from tests.cli.command import succeed
 from tests.conftest import CONFIGS

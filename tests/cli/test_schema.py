@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from cnnctl.config.json_schema import json_schema
+from cnnctl.config.reference import json_schema
 from tests.cli.command import succeed
 from tests.conftest import CONFIGS
 

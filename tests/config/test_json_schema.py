@@ -2,7 +2,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cnnctl.config import source
-from cnnctl.config.json_schema import json_schema
+from cnnctl.config.reference import json_schema
 from tests.config.build import EVERY_LAYER, FULL, SMALLEST, layer_item, problems, with_model
 
 VALIDATOR = Draft202012Validator(json_schema())

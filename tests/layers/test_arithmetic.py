@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from cnnctl.layers import Conv2D, arithmetic
-from cnnctl.layers.flow import State
+from cnnctl.layers.window import State
 
 
 def windows(size: int, kernel: int, stride: int, dilation: int = 1) -> list[list[int]]:
@@ -89,7 +89,7 @@ def test_the_receptive_field_is_what_the_first_output_value_touches(layers):
 
 
 def test_parameters_by_hand():
-    assert Conv2D(filters=10, kernel_size=5).apply(State((9, 9, 3))).trainable == 760
-    assert Conv2D(filters=6, kernel_size=(3, 1), groups=2, use_bias=False).apply(State((9, 9, 4))).trainable == 36
+    assert Conv2D(filters=10, kernel_size=(5, 5)).apply(State((8, 8, 3))).trainable == 760
+    assert Conv2D(filters=6, kernel_size=(3, 1), groups=2, use_bias=False).apply(State((8, 8, 4))).trainable == 36
     assert arithmetic.dense_parameters(219_040, 1, True) == 219_041
     assert arithmetic.dense_parameters(7, 3, False) == 21

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from cnnctl import layers as kinds
 from cnnctl.layers import LAYERS, RealLayer
 from cnnctl.layers.base import BaseLayer
-from cnnctl.layers.flow import State
+from cnnctl.layers.window import State
 from tests.config.build import EVERY_LAYER, layer_item, layers
 
 KINDS = [kind for kind in LAYERS if kind != "repeat"]
