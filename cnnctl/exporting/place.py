@@ -86,21 +86,6 @@ def _temporaries_in(folder: str) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-@contextmanager
-def saved_by_tensorflow() -> Iterator[None]:
-    """A block in which TensorFlow writes files; TensorFlow must have been imported.
-
-    Raises:
-        OSError: instead of TensorFlow's own errors.
-    """
-    import tensorflow as tf
-
-    try:
-        yield
-    except tf.errors.OpError as error:
-        raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from error
-
-
 def publish(made: Path, path: Path, description: dict[str, object]) -> None:
     """Bring what was staged to its place: the description first, so that no exported file is ever without one.
 
