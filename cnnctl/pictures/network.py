@@ -162,15 +162,8 @@ def _draw_row(axes: Any, row: Sequence[_Volume], top: float, goes_on: bool) -> N
 def _arrow(axes: Any, start: float, end: float, height: float) -> None:
     if end - start < 0.05:
         return
-    style_of = {
-        "arrowstyle": "-|>",
-        "color": style.GREY,
-        "linewidth": 0.6,
-        "mutation_scale": 6,
-        "shrinkA": 0,
-        "shrinkB": 0,
-    }
-    axes.annotate("", (end, height), (start, height), arrowprops=style_of)
+    look = {"arrowstyle": "-|>", "color": style.GREY, "linewidth": 0.6, "mutation_scale": 6, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", (end, height), (start, height), arrowprops=look)
 
 
 def _draw_box(axes: Any, one: _Volume, left: float, bottom: float) -> None:
@@ -180,20 +173,9 @@ def _draw_box(axes: Any, one: _Volume, left: float, bottom: float) -> None:
     front: list[Point] = [(left, bottom), (right, bottom), (right, upper), (left, upper)]
     _face(axes, front, one.colour, 0.55)
     if slant:
-        over: list[Point] = [
-            (left, upper),
-            (right, upper),
-            (right + slant, upper + slant),
-            (left + slant, upper + slant),
-        ]
-        side: list[Point] = [
-            (right, bottom),
-            (right + slant, bottom + slant),
-            (right + slant, upper + slant),
-            (right, upper),
-        ]
-        _face(axes, over, one.colour, 0.35)
-        _face(axes, side, one.colour, 0.2)
+        back = [(x + slant, y + slant) for x, y in front]
+        _face(axes, [front[3], front[2], back[2], back[3]], one.colour, 0.35)
+        _face(axes, [front[1], back[1], back[2], front[2]], one.colour, 0.2)
 
 
 def _face(axes: Any, corners: Sequence[Point], colour: str, strength: float) -> None:
