@@ -57,10 +57,6 @@ class Network:
             if layer.name in wanted:
                 yield wanted[layer.name], np.asarray(values, np.float32)[0]
 
-    def values(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> list[Values]:
-        """What layers put out for an image; see `walk`."""
-        return [values for _, values in self.walk(image, rows)]
-
     def _keras_name(self, row: LayerPlan) -> str:
         return "probabilities" if row is self.plan.layers[-1] else row.name
 
