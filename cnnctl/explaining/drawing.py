@@ -49,12 +49,7 @@ def probabilities_figure(names: Sequence[str], probabilities: NDArray[np.float32
 
 
 def maps_figure(maps: FeatureMaps, title: str) -> Any:
-    """The feature maps of a layer in one grid with one scale of colours.
-
-    Args:
-        maps: The layer's.
-        title: Of which image and run.
-    """
+    """The feature maps of a layer in one grid with one scale of colours; the title says of which image and run."""
     high, wide, channels = maps.row.output_shape
     facts = f"{channels:,} map{'s' if channels > 1 else ''} of {high}x{wide}"
     facts += f", of which the first {MOST_MAPS} are shown" if channels > MOST_MAPS else ""

@@ -37,13 +37,7 @@ class Section:
 
 
 def make_sections(found: Explanation, network: Network, run: str) -> list[Section]:
-    """The pictures of an explanation, in the page's order.
-
-    Args:
-        found: What was found.
-        network: The network.
-        run: The run's name, for titles.
-    """
+    """The pictures of an explanation, in the page's order; the run's name is for titles."""
     title = f"{Path(found.path).name}, {run}"
     with style.drawing():
         picture = enlarged(found.image)

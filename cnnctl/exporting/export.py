@@ -92,11 +92,6 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
     model.onnx than its limits allow (an unquantized ONNX file is that model, and is compared with model.keras),
     nothing is left of it.
 
-    Args:
-        run: A complete run.
-        wish: What is asked for.
-        watcher: Hears of it.
-
     Raises:
         RunError: the run has no usable model, or the exported one is not the same.
         UsageError: something is there already.
@@ -153,9 +148,7 @@ def _keras_probabilities(model: Any) -> Predict:
 
 
 def _insist(parity: Parity, wish: ExportRequest) -> None:
-    """Raises:
-    RunError: the file is not the same model.
-    """
+    """Refuse a file that is not the same model."""
     fault = parity.fault()
     if fault is None:
         return

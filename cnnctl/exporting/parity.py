@@ -186,11 +186,6 @@ def limits_for(quantization: str | None, images: int, max_drop: float) -> Limits
     On few images an honest int8 model can lose more by chance than in truth. So its limits are the largest counts that
     a true loss of `max_drop` points, and a true share of different answers of twice that, would not exceed in 95 of
     100 draws of as many images: 1 point is 1.17 on 10,000 images and 2.4 on 168.
-
-    Args:
-        quantization: `float16`, `int8` or None.
-        images: How many it is evaluated on.
-        max_drop: Percentage points of accuracy that int8 may cost.
     """
     if quantization == INT8:
         from scipy.stats import binom

@@ -93,6 +93,8 @@ def publish(made: Path, path: Path, description: dict[str, object]) -> None:
         OSError, DiskError: it cannot be written; then nothing is left.
     """
     beside = description_of(path)
+    for child in made.rglob("*") if made.is_dir() else ():
+        _flush(child)
     _flush(made)
     files.write_json(beside, description)
     try:
@@ -101,7 +103,7 @@ def publish(made: Path, path: Path, description: dict[str, object]) -> None:
         beside.unlink(missing_ok=True)
         raise
     with suppress(OSError):  # it is there; only its name may be lost with the power
-        _flush_one(path.parent)
+        _flush(path.parent)
 
 
 def size_of(path: Path) -> int:
@@ -112,13 +114,7 @@ def size_of(path: Path) -> int:
 
 
 def _flush(path: Path) -> None:
-    """Bring a file, or a folder with all that is in it, to the disk."""
-    for child in path.rglob("*") if path.is_dir() else ():
-        _flush_one(child)
-    _flush_one(path)
-
-
-def _flush_one(path: Path) -> None:
+    """Bring a file, or a folder's names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

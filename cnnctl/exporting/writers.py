@@ -165,12 +165,7 @@ def _add_metadata(path: Path, text: str) -> None:
 
 
 def write_savedmodel(model: Any, folder: Path, text: str) -> None:
-    """A SavedModel folder, in which assets.extra/cnnctl.json says what the model takes and answers.
-
-    Args:
-        model: A float32 keras.Sequential on TensorFlow, with its pixels' scaling inside.
-        folder: Where it goes.
-        text: Its metadata.
+    """A SavedModel folder of a model as `write_litert` takes it, with its metadata in assets.extra/cnnctl.json.
 
     Raises:
         OSError: it cannot be written.

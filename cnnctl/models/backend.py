@@ -100,9 +100,7 @@ def _mend(backend: str) -> str:
 
 
 def _insist_on_backend(backend: str) -> None:
-    """Raises:
-    MachineError: this process has imported Keras on another one, which stays its backend.
-    """
+    """Refuse a backend where this process has imported Keras on another one, which stays."""
     keras = sys.modules.get("keras")
     running = keras.backend.backend() if keras is not None else backend
     if running != backend:
@@ -146,11 +144,7 @@ def _determinism() -> Any:
 
 
 def import_keras_on_the_processor(backend: str) -> None:
-    """`import_keras` for a computation that is no training: a GPU, which others may use, is left alone.
-
-    Raises:
-        MachineError: as `import_keras`.
-    """
+    """`import_keras` for a computation that is no training: a GPU, which others may use, is left alone."""
     if backend == JAX:
         os.environ["JAX_PLATFORMS"] = "cpu"
     import_keras(backend)

@@ -68,9 +68,7 @@ def load_model(path: Path, plan: Plan, scaling: Scaling) -> Any:
 
 
 def _insist_on_sizes(path: Path, plan: Plan) -> None:
-    """Raises:
-    RunError: unpacked, the archive or an array in it is larger or smaller than the network's weights can be.
-    """
+    """Refuse an archive that, unpacked, is larger or smaller than the weights can be, or claims arrays that are."""
     import h5py
 
     with zipfile.ZipFile(path) as archive:

@@ -39,14 +39,11 @@ class Network:
     classes: tuple[str, ...]
 
     def walk(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> Iterator[tuple[LayerPlan, Values]]:
-        """What layers put out for an image, one after the other, so that no two need to be kept.
+        """Rows of the plan with what they put out for an image, one after the other, so that no two need to be kept.
 
         Args:
             image: uint8 (height, width, channels).
-            rows: Rows of the plan.
-
-        Yields:
-            Each of them with an array of its output shape.
+            rows: Which ones.
         """
         import keras
 

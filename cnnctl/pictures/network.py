@@ -47,12 +47,7 @@ class _Volume:
 
 
 def network_figure(plan: Plan, title: str) -> Any:
-    """The network as volumes.
-
-    Args:
-        plan: Without problems. Of more than MOST_VOLUMES volumes the middle ones are left out.
-        title: Whose network.
-    """
+    """The network of a plan without problems; of more than MOST_VOLUMES volumes the middle ones are left out."""
     volumes = _volumes(plan)
     facts = f"{plan.total_params:,} parameters; {plan.multiply_adds:,} multiply-adds an image"
     scale = _scale(volumes)

@@ -138,13 +138,7 @@ def _with_cut(whole: Image, spec: ImageSpec) -> tuple[Image, float]:
 
 
 def preview_figure(config: Config, samples: Sequence[Sample], title: str) -> Any:
-    """A row for each image: the file, what the network gets, and a variation for each epoch.
-
-    Args:
-        config: Whose images.
-        samples: Of `make_samples`.
-        title: Which config.
-    """
+    """A row for each image: the file, what the network gets, and a variation for each epoch."""
     spec = image_spec(config.data.image)
     columns = max([2, *(len(one.pictures) for one in samples)])
     step = _CELL + _CAPTION + _GAP
