@@ -70,20 +70,14 @@ def staged(path: Path) -> Iterator[Path]:
     try:
         with files.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with files.aside_folder(path.parent) as folder, _temporaries_in(folder):
-                yield Path(folder) / path.name
+            with files.aside_folder(path.parent) as folder:
+                before, tempfile.tempdir = tempfile.tempdir, folder
+                try:
+                    yield Path(folder) / path.name
+                finally:
+                    tempfile.tempdir = before
     except DiskError as error:
         raise DiskError(error.message, f"free some space, or {_HINT}") from None
-
-
-@contextmanager
-def _temporaries_in(folder: str) -> Iterator[None]:
-    before = tempfile.tempdir
-    tempfile.tempdir = folder
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
 
 
 def publish(made: Path, path: Path, description: dict[str, object]) -> None:

@@ -34,25 +34,30 @@ def write_onnx(
         calibration: Batches of training images, for int8.
         text: Its metadata.
     """
-    if quantization == FLOAT16:
-        _write_float16(source, path, text)
-    elif quantization == INT8:
-        _write_int8(source, path, calibration, text)
-    else:
+    if quantization is None:
         path.write_bytes(source.read_bytes())
+        return
+    import onnx
+
+    model = _float16(source) if quantization == FLOAT16 else _int8(source, path, calibration)
+    del model.metadata_props[:]  # the tools leave notes to themselves there
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, text
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
 
 
-def _write_float16(source: Path, path: Path, text: str) -> None:
+def _float16(source: Path) -> Any:
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
     model = convert_float_to_float16(onnx.load_model_from_string(source.read_bytes()), keep_io_types=True)
     OnnxModel.graph_topological_sort(model.graph)  # the converter appends its casts at the end
-    _finish(model, path, text)
+    return model
 
 
-def _write_int8(source: Path, path: Path, calibration: Iterator[NDArray[np.uint8]], text: str) -> None:
+def _int8(source: Path, path: Path, calibration: Iterator[NDArray[np.uint8]]) -> Any:
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quant_pre_process, quantize_static
 
@@ -73,18 +78,7 @@ def _write_int8(source: Path, path: Path, calibration: Iterator[NDArray[np.uint8
         extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},  # what softmax gets keeps its digits
     )
     prepared.unlink()
-    _finish(onnx.load_model_from_string(path.read_bytes()), path, text)
-
-
-def _finish(model: Any, path: Path, text: str) -> None:
-    """Write it with our metadata alone: the tools leave notes to themselves there."""
-    import onnx
-
-    del model.metadata_props[:]
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, text
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
+    return onnx.load_model_from_string(path.read_bytes())
 
 
 def write_litert(

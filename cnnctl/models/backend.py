@@ -117,8 +117,8 @@ def settings_kept() -> Iterator[None]:
     keras = sys.modules.get("keras")
     policy = keras.config.dtype_policy() if keras is not None else "float32"
     is_talking = keras is None or keras.config.is_interactive_logging_enabled()
-    kept = ("image_data_format", "floatx", "epsilon") if keras is not None else ()
-    before = {name: getattr(keras.config, name)() for name in kept}
+    kept = ("image_data_format", "floatx", "epsilon")
+    before = {name: getattr(keras.config, name)() for name in kept} if keras is not None else {}
     was_deterministic = TENSORFLOW in sys.modules and _determinism().is_op_determinism_enabled()
     were_logged = warnings.showwarning.__module__ == logging.__name__
     with warnings.catch_warnings():

@@ -80,8 +80,11 @@ def _volumes(plan: Plan) -> list[_Volume]:
     for row in plan.layers:
         colour, text = _COLOURS.get(row.layer.family), row.layer.picture_text()
         words = [text] if text else []
-        if colour is None:
-            _append(found[-1], " ".join((row.kind, *words)))
+        if colour is None:  # it acts upon the volume before it, which names the first of many
+            lines = found[-1].lines
+            if len(lines) <= _MOST_LINES:
+                line = " ".join((row.kind, *words)) if len(lines) < _MOST_LINES else "… and more"
+                lines.append((line, style.GREY))
             continue
         shape = format_shape(row.output_shape)
         lines = [(row.kind, colour), *((word, "black") for word in words), (shape, "black")]
@@ -98,14 +101,6 @@ def _volumes(plan: Plan) -> list[_Volume]:
         else:
             one.box = (_BAR, max(_BAR, _SIDE * one.shape[0] / units), 0.0)
     return found
-
-
-def _append(volume: _Volume, line: str) -> None:
-    """A layer that acts upon a volume, under it; of many only the first ones."""
-    if len(volume.lines) < _MOST_LINES:
-        volume.lines.append((line, style.GREY))
-    elif len(volume.lines) == _MOST_LINES:
-        volume.lines.append(("… and more", style.GREY))
 
 
 def _scale(volumes: Sequence[_Volume]) -> str:
