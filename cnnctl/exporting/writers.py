@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -134,13 +135,11 @@ def _samples(batches: Iterator[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.f
 
     The first one gets a black and a white pixel: then the pixels' scale is exactly 1, and uint8 means itself.
     """
-    is_first = True
-    for batch in batches:
-        for image in batch.astype(np.float32):
-            if is_first:
-                image[0, 0], image[-1, -1] = 0, 255
-                is_first = False
-            yield [image[None]]
+    for number, image in enumerate(chain.from_iterable(batches)):
+        sample = image.astype(np.float32)
+        if number == 0:
+            sample[0, 0], sample[-1, -1] = 0, 255
+        yield [sample[None]]
 
 
 def _add_metadata(path: Path, text: str) -> None:
