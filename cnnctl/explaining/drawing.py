@@ -10,7 +10,7 @@ from cnnctl.data.decoder.images import Image, opencv
 from cnnctl.layers.window import Span
 from cnnctl.models.of_run import MOST_MAPS, FeatureMaps, Values
 from cnnctl.pictures import style
-from cnnctl.pictures.canvas import Canvas
+from cnnctl.pictures.canvas import Canvas, faded_around, resized, scaled_span
 
 MOST_BARS = 10
 _SMALLEST, _LARGEST = 0.5, 1.3
@@ -18,6 +18,8 @@ _ACROSS = 9.0
 """Inches of a grid."""
 _GAP, _NUMBER, _NUMBER_FONT = 0.08, 0.15, 6.5
 _PICTURE = 3.0
+_PALE = 0.65
+"""How much of white lies over what a unit cannot see."""
 _SHARE = 99.5
 """Per cent of the values that lie inside the colours: single extremes would darken all the others."""
 _POSITIVE, _SIGNED, _HEAT = "cividis", "RdBu_r", "inferno"
@@ -47,12 +49,7 @@ def probabilities_figure(names: Sequence[str], probabilities: NDArray[np.float32
 
 
 def maps_figure(maps: FeatureMaps, title: str) -> Any:
-    """The feature maps of a layer in one grid with one scale of colours.
-
-    Args:
-        maps: The layer's.
-        title: Of which image and run.
-    """
+    """The feature maps of a layer in one grid with one scale of colours; the title says of which image and run."""
     height, width, channels = maps.row.output_shape
     facts = f"{channels:,} map{'s' if channels > 1 else ''} of {height}x{width}"
     facts += f", of which the first {MOST_MAPS} are shown" if channels > MOST_MAPS else ""
@@ -96,7 +93,7 @@ def cam_figure(picture: Image, maps: Sequence[tuple[str, Values]], features: str
 
 
 def under_heat(picture: Image, values: Values) -> Image:
-    """A picture in grey under a class activation map, bright where the map is high: RGB of the same size."""
+    """A picture in grey under a class activation map, bright where the map is height: RGB of the same size."""
     import matplotlib as mpl
 
     cv2 = opencv()
@@ -123,25 +120,19 @@ def field_figure(
         unit: Which one.
         title: Of which image and run.
     """
-    cv2 = opencv()
     height, width, _ = picture.shape
     (top, bottom), (left, right) = window
     facts = f"its receptive field has {field[0]}x{field[1]} pixels"
-    pale = (picture * 0.35 + 255 * 0.65).astype(np.uint8)
     if top == bottom or left == right:
+        pale = faded_around(picture, slice(0), slice(0), _PALE)
         return _row(f"The receptive field of {unit}", title, f"{facts}, all of them padding", [(pale, "nothing of it")])
     if (bottom - top, right - left) != field:
         facts += f", of which {bottom - top}x{right - left} lie in the picture; the rest is padding"
-    down, across = height / size[0], width / size[1]
-    rows = round(top * down), max(round(top * down) + 1, round(bottom * down))
-    columns = round(left * across), max(round(left * across) + 1, round(right * across))
-    inside = slice(*rows), slice(*columns)
-    part = picture[inside]
-    pale[inside] = part
-    framed = cv2.rectangle(pale, (columns[0], rows[0]), (columns[1] - 1, rows[1] - 1), (213, 94, 0), 3)
-    scale = max(height, width) / max(part.shape[:2])
-    larger = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-    alone = cv2.resize(part, larger, interpolation=cv2.INTER_NEAREST)
+    rows, columns = scaled_span(top, bottom, height / size[0]), scaled_span(left, right, width / size[1])
+    pale = faded_around(picture, rows, columns, _PALE)
+    corners = (columns.start, rows.start), (columns.stop - 1, rows.stop - 1)
+    framed = opencv().rectangle(pale, *corners, (213, 94, 0), 3)
+    alone = resized(picture[rows, columns], max(height, width))
     words = [(framed, f"rows {top} to {bottom - 1}, columns {left} to {right - 1}"), (alone, "what it sees")]
     return _row(f"The receptive field of {unit}", title, facts, words)
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnctl.architecture import LayerPlan
-from cnnctl.data.decoder.images import Image, opencv
+from cnnctl.data.decoder.images import Image
 from cnnctl.explaining import drawing
 from cnnctl.explaining.activation_maps import GRAD_CAM, HIRES_CAM
 from cnnctl.explaining.explain import Explanation, Unit
 from cnnctl.layers.notation import format_shape
 from cnnctl.models.of_run import MOST_LAYERS, FeatureMaps, Network, first_convolution, kernels
 from cnnctl.pictures import style
+from cnnctl.pictures.canvas import resized
 from cnnctl.pictures.page import render
 
 _METHODS = {GRAD_CAM: "Grad-CAM", HIRES_CAM: "HiResCAM"}
@@ -36,13 +37,7 @@ class Section:
 
 
 def make_sections(found: Explanation, network: Network, run: str) -> list[Section]:
-    """The pictures of an explanation, in the page's order.
-
-    Args:
-        found: What was found.
-        network: The network.
-        run: The run's name, for titles.
-    """
+    """The pictures of an explanation, in the page's order; the run's name is for titles."""
     title = f"{Path(found.path).name}, {run}"
     with style.drawing():
         picture = enlarged(found.image)
@@ -136,13 +131,7 @@ def _seen(maps: FeatureMaps) -> str:
 
 def enlarged(image: Image) -> Image:
     """What the network gets as RGB, its pixels as squares, with a longer side of `drawing.picture_pixels()`."""
-    cv2 = opencv()
-    height, width, channels = image.shape
-    scale = drawing.picture_pixels() / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    pixels = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
-    shown: Image = cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) if channels == 1 else pixels
-    return shown
+    return resized(image, drawing.picture_pixels())
 
 
 def page(found: Explanation, sections: list[Section], network: Network, run: str) -> str:

@@ -1,13 +1,13 @@
 """A run as a file for another runtime, kept only if it proves to be the same model there."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnctl.errors import RunError, UsageError
-from cnnctl.exporting.description import describe
 from cnnctl.exporting.formats import (
     FLOAT16,
     INT8,
@@ -18,17 +18,23 @@ from cnnctl.exporting.formats import (
     choose_format,
     insist_on_tools,
 )
-from cnnctl.exporting.images import calibration_paths, decoded, images_to_compare_on
-from cnnctl.exporting.litert_file import write_litert
-from cnnctl.exporting.onnx_file import write_onnx
-from cnnctl.exporting.parity import Parity, Predict, compare, limits_for
+from cnnctl.exporting.parity import (
+    Parity,
+    Predict,
+    calibration_paths,
+    compare,
+    decoded,
+    images_to_compare_on,
+    limits_for,
+)
 from cnnctl.exporting.place import default_path, publish, refuse_unfit, size_of, staged
-from cnnctl.exporting.runtimes import open_exported
-from cnnctl.exporting.savedmodel_folder import write_savedmodel
+from cnnctl.exporting.runtimes import Opened, open_exported
+from cnnctl.exporting.writers import write_litert, write_onnx, write_savedmodel
 from cnnctl.inference.model import Classifier, load_classifier, metadata
 from cnnctl.models.backend import TENSORFLOW, choose_backend, import_keras_on_the_processor, title
 from cnnctl.runs import Run
 from cnnctl.system.watcher import Watcher
+from cnnctl.version import __version__
 
 
 @dataclass(frozen=True)
@@ -86,11 +92,6 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
     model.onnx than its limits allow (an unquantized ONNX file is that model, and is compared with model.keras),
     nothing is left of it.
 
-    Args:
-        run: A complete run.
-        wish: What is asked for.
-        watcher: Hears of it.
-
     Raises:
         RunError: the run has no usable model, or the exported one is not the same.
         UsageError: something is there already.
@@ -102,11 +103,18 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
     path = wish.output or default_path(run.title, form, quantization)
     refuse_unfit(path, form)
     classifier = load_classifier(run)
-    spec, classes = classifier.spec, classifier.classes
-    labelled = images_to_compare_on(run, classes)
+    spec = classifier.spec
+    labelled = images_to_compare_on(run, classifier.classes)
     calibration = decoded(calibration_paths(run) if quantization == INT8 else [], spec)
-    text = metadata(spec, classes)
+    text = metadata(spec, classifier.classes)
     model = None if form == ONNX and quantization else _load(run, form, watcher)
+    reference: Predict = classifier.probabilities
+    name = run.onnx_model.name
+    if form == ONNX and model is not None:
+        reference, name = _keras_probabilities(model), run.keras_model.name
+    drop = MAX_ACCURACY_DROP if wish.max_drop is None else wish.max_drop
+    limits = limits_for(quantization, len(labelled.paths), drop)
+
     with staged(path) as made:
         watcher.busy(f"writing {form.title}")
         if form == ONNX:
@@ -116,23 +124,13 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
         else:
             write_litert(model, made, quantization, calibration, text)
         opened = open_exported(made, form)
-        name, reference = _reference(run, classifier, None if form != ONNX or quantization else model)
-        drop = MAX_ACCURACY_DROP if wish.max_drop is None else wish.max_drop
-        limits = limits_for(quantization, len(labelled.paths), drop)
-        parity = compare(
-            reference,
-            opened.predict,
-            labelled,
-            spec,
-            name,
-            limits,
-            lambda done, total: watcher.progress("comparing", done, total),
-        )
-        _insist(parity, form, quantization)
-        size = size_of(made)
-        content = describe(path.name, size, run.title, form, quantization, opened, spec, classes, parity)
+
+        progress = partial(watcher.progress, "comparing")
+        parity = compare(reference, opened.predict, labelled, spec, name, limits, progress)
+        _insist(parity, wish)
+        content = _describe(made, run, wish, classifier, opened, parity)
         publish(made, path, content)
-    return Exported(path, size, parity, content)
+    return Exported(path, content["bytes"], parity, content)
 
 
 def _load(run: Run, form: Format, watcher: Watcher) -> Any:
@@ -145,17 +143,12 @@ def _load(run: Run, form: Format, watcher: Watcher) -> Any:
     return load_network(run).model
 
 
-def _reference(run: Run, classifier: Classifier, model: Any | None) -> tuple[str, Predict]:
-    """What an exported file is compared with: model.onnx, which ships, or a Keras model."""
-    if model is None:
-        return run.onnx_model.name, classifier.probabilities
-    return run.keras_model.name, lambda images: np.asarray(model.predict_on_batch(images), np.float32)
+def _keras_probabilities(model: Any) -> Predict:
+    return lambda images: np.asarray(model.predict_on_batch(images), np.float32)
 
 
-def _insist(parity: Parity, form: Format, quantization: str | None) -> None:
-    """Raises:
-    RunError: the file is not the same model.
-    """
+def _insist(parity: Parity, wish: ExportRequest) -> None:
+    """Refuse a file that is not the same model."""
     fault = parity.fault()
     if fault is None:
         return
@@ -164,5 +157,46 @@ def _insist(parity: Parity, form: Format, quantization: str | None) -> None:
         FLOAT16: "leave --quantize out, or use int8, which measures the values between the layers",
         None: "this should not happen: evaluate the run, and please report its config",
     }
-    what = f"{quantization} {form.title}" if quantization else form.title
-    raise RunError(f"the {what} model is not kept: {fault}", hints[quantization])
+    what = " ".join(filter(None, (wish.quantization, wish.form.title)))
+    raise RunError(f"the {what} model is not kept: {fault}", hints[wish.quantization])
+
+
+def _describe(
+    made: Path, run: Run, wish: ExportRequest, classifier: Classifier, opened: Opened, parity: Parity
+) -> dict[str, Any]:
+    """The content of PATH.json: all that a stranger needs in order to use the file, and nothing of this machine."""
+    spec, classes = classifier.spec, classifier.classes
+    units = opened.output_shape[-1]
+    return {
+        "file": made.name,
+        "format": wish.form.name,
+        "quantization": wish.quantization,
+        "bytes": size_of(made),
+        "run": run.title,
+        "cnnctl": __version__,
+        "classes": list(classes),
+        "signature": opened.signature,
+        "input": {
+            "name": opened.input_name,
+            "dtype": "uint8",
+            "shape": list(opened.input_shape),
+            "height": spec.height,
+            "width": spec.width,
+            "channels": spec.channels,
+            "colours": "grey" if spec.channels == 1 else "RGB",
+            "values": "0 to 255; the model scales them itself",
+            "fit": spec.fit,
+            "background": list(spec.background),
+            "resizing": "area where the image is shrunk, bilinear where it is enlarged",
+        },
+        "output": {
+            "name": opened.output_name,
+            "dtype": "float32",
+            "shape": list(opened.output_shape),
+            "activation": "sigmoid" if units == 1 else "softmax",
+            "meaning": f"the probability of {classes[1]}; that of {classes[0]} is 1 minus it"
+            if units == 1
+            else "the probability of each class, in the order of classes",
+        },
+        "parity": parity.to_json(),
+    }

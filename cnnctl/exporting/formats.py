@@ -13,13 +13,7 @@ MAX_ACCURACY_DROP = 1.0
 
 @dataclass(frozen=True)
 class Tool:
-    """A package that makes or runs a format, and that cnnctl does without otherwise.
-
-    Attributes:
-        module: What is imported.
-        title: What it is called.
-        mend: What installs it.
-    """
+    """A package that makes or runs a format, and that cnnctl does without otherwise; `mend` installs it."""
 
     module: str
     title: str

@@ -1,19 +1,24 @@
 """Whether an exported file is still the run's model: the two answer the same images."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.decoder.images import ImageSpec
+from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.decoder.parallel import batches
+from cnnctl.data.labels import label_numbers
+from cnnctl.data.split import TEST, TRAIN, VALIDATION
+from cnnctl.errors import DataError, RunError
 from cnnctl.exporting.formats import FLOAT16, INT8
-from cnnctl.exporting.images import Labelled, decoded
 from cnnctl.formatting import percent
 from cnnctl.inference.model import expand
+from cnnctl.inference.stream import batch_size_for
 from cnnctl.models.save import LIMIT
+from cnnctl.runs import Run
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """uint8 (N, height, width, channels) -> float32 (N, classes), or (N, 1) of a sigmoid."""
@@ -21,7 +26,66 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 FLOAT16_LIMIT = 1e-2
 """Largest difference in probability that float16, with its three digits, may make."""
 
-_CHANCE = 0.05
+CALIBRATION_IMAGES = 256
+"""Training images that show a quantizer which values occur."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images that two models are compared on.
+
+    Attributes:
+        split: What they are called.
+        paths: Image files.
+        truth: int64 (images,), class numbers.
+    """
+
+    split: str
+    paths: tuple[str, ...]
+    truth: NDArray[np.int64]
+
+
+def images_to_compare_on(run: Run, classes: Sequence[str]) -> Labelled:
+    """The validation images of a run; its test images where it has none, else those it was trained on.
+
+    Raises:
+        RunError: it has none at all.
+        DataError: one is of a class that the run does not know.
+    """
+    for split in (VALIDATION, TEST, TRAIN):
+        paths, labels = run.read_split(split)
+        if paths:
+            return Labelled(split, tuple(paths), label_numbers(labels, classes, str(run.split)))
+    raise RunError(f"{run.split} names no images", "train it again")
+
+
+def calibration_paths(run: Run) -> list[str]:
+    """At most CALIBRATION_IMAGES training images, evenly from split.csv, so that every class is among them.
+
+    Raises:
+        RunError: the run has none.
+    """
+    paths, _ = run.read_split(TRAIN)
+    if not paths:
+        raise RunError(f"{run.split} names no training images", "train it again")
+    chosen = np.linspace(0, len(paths) - 1, min(len(paths), CALIBRATION_IMAGES)).round().astype(int)
+    return [paths[place] for place in chosen]
+
+
+def decoded(paths: Sequence[str], spec: ImageSpec) -> Iterator[NDArray[np.uint8]]:
+    """Batches of uint8 (N, height, width, channels), in the order given.
+
+    Raises:
+        DataError: an image is gone or damaged.
+    """
+    return batches(lambda path: _read(path, spec), paths, batch_size_for(spec))
+
+
+def _read(path: str, spec: ImageSpec) -> Image:
+    try:
+        return read_image(path, spec)
+    except ImageError as error:
+        raise DataError(f"{path}: {error.message}", error.hint) from None
 
 
 @dataclass(frozen=True)
@@ -97,13 +161,7 @@ class Parity:
         """The `parity` part of the description; shares are 0 to 1."""
         limits = self.limits
         return {
-            "reference": self.reference,
-            "split": self.split,
-            "images": self.images,
-            "largest_difference": self.largest_difference,
-            "equal_answers": self.equal_answers,
-            "reference_accuracy": self.reference_accuracy,
-            "accuracy": self.accuracy,
+            **{name: value for name, value in vars(self).items() if name != "limits"},
             "accuracy_change": self.accuracy_change,
             "limits": {
                 "largest_difference": limits.largest_difference,
@@ -124,29 +182,13 @@ def limits_for(quantization: str | None, images: int, max_drop: float) -> Limits
     On few images an honest int8 model can lose more by chance than in truth. So its limits are the largest counts that
     a true loss of `max_drop` points, and a true share of different answers of twice that, would not exceed in 95 of
     100 draws of as many images: 1 point is 1.17 on 10,000 images and 2.4 on 168.
-
-    Args:
-        quantization: `float16`, `int8` or None.
-        images: How many it is evaluated on.
-        max_drop: Percentage points of accuracy that int8 may cost.
     """
     if quantization == INT8:
-        share = max_drop / 100
-        return Limits(None, _most(images, share) / images, _most(images, min(1.0, 2 * share)) / images)
+        from scipy.stats import binom
+
+        wrong, different = binom.ppf(0.95, images, [max_drop / 100, min(1.0, 2 * max_drop / 100)]) / images
+        return Limits(None, float(wrong), float(different))
     return Limits(FLOAT16_LIMIT if quantization == FLOAT16 else LIMIT)
-
-
-def _most(images: int, share: float) -> int:
-    """The 95% quantile of the binomial distribution: how many of `images` a true share seldom exceeds."""
-    if share in (0, 1):
-        return round(share * images)
-    below = 0.0
-    for count in range(images + 1):
-        choices = math.lgamma(images + 1) - math.lgamma(count + 1) - math.lgamma(images - count + 1)
-        below += math.exp(choices + count * math.log(share) + (images - count) * math.log1p(-share))
-        if below >= 1 - _CHANCE:
-            return count
-    return images
 
 
 def compare(

@@ -70,35 +70,14 @@ def staged(path: Path) -> Iterator[Path]:
     try:
         with files.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with files.aside_folder(path.parent) as folder, _temporaries_in(folder):
-                yield Path(folder) / path.name
+            with files.aside_folder(path.parent) as folder:
+                before, tempfile.tempdir = tempfile.tempdir, folder
+                try:
+                    yield Path(folder) / path.name
+                finally:
+                    tempfile.tempdir = before
     except DiskError as error:
         raise DiskError(error.message, f"free some space, or {_HINT}") from None
-
-
-@contextmanager
-def _temporaries_in(folder: str) -> Iterator[None]:
-    before = tempfile.tempdir
-    tempfile.tempdir = folder
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-
-
-@contextmanager
-def saved_by_tensorflow() -> Iterator[None]:
-    """A block in which TensorFlow writes files; TensorFlow must have been imported.
-
-    Raises:
-        OSError: instead of TensorFlow's own errors.
-    """
-    import tensorflow as tf
-
-    try:
-        yield
-    except tf.errors.OpError as error:
-        raise OSError(error.message.rpartition("; ")[2].partition(" [Op:")[0]) from error
 
 
 def publish(made: Path, path: Path, description: dict[str, object]) -> None:
@@ -108,6 +87,8 @@ def publish(made: Path, path: Path, description: dict[str, object]) -> None:
         OSError, DiskError: it cannot be written; then nothing is left.
     """
     beside = description_of(path)
+    for child in made.rglob("*") if made.is_dir() else ():
+        _flush(child)
     _flush(made)
     files.write_json(beside, description)
     try:
@@ -116,7 +97,7 @@ def publish(made: Path, path: Path, description: dict[str, object]) -> None:
         beside.unlink(missing_ok=True)
         raise
     with suppress(OSError):  # it is there; only its name may be lost with the power
-        _flush_one(path.parent)
+        _flush(path.parent)
 
 
 def size_of(path: Path) -> int:
@@ -127,13 +108,7 @@ def size_of(path: Path) -> int:
 
 
 def _flush(path: Path) -> None:
-    """Bring a file, or a folder with all that is in it, to the disk."""
-    for child in path.rglob("*") if path.is_dir() else ():
-        _flush_one(child)
-    _flush_one(path)
-
-
-def _flush_one(path: Path) -> None:
+    """Bring a file, or a folder's names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

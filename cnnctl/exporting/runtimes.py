@@ -1,6 +1,5 @@
 """An exported file in its own runtime: what whoever gets it will run."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +41,7 @@ def open_exported(path: Path, form: Format) -> Opened:
         RunError: ONNX Runtime refuses it.
         AssertionError: it does not take uint8 pixels and give float32 probabilities: a bug of ours.
     """
-    opened = _OPENERS[form](path)
+    opened = {ONNX: _open_onnx, LITERT: _open_litert, SAVEDMODEL: _open_savedmodel}[form](path)
     assert len(opened.input_shape) == 4, opened
     assert len(opened.output_shape) == 2, opened
     return opened
@@ -98,13 +97,6 @@ def _open_savedmodel(path: Path) -> Opened:
         return np.asarray(function(**{input_name: tf.constant(images)})[output_name], np.float32)
 
     return Opened(predict, signature, input_name, _shape(given.shape), output_name, _shape(answered.shape))
-
-
-_OPENERS: dict[Format, Callable[[Path], Opened]] = {
-    ONNX: _open_onnx,
-    LITERT: _open_litert,
-    SAVEDMODEL: _open_savedmodel,
-}
 
 
 def _shape(sides: Any) -> tuple[int | None, ...]:

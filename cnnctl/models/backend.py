@@ -65,9 +65,8 @@ def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = Non
     """
     _insist_on_backend(backend)
     os.environ["KERAS_BACKEND"] = backend
-    if backend == TENSORFLOW:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    else:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if backend == JAX:
         _prepare_jax(settings, deterministic)
     opencv()  # Keras imports cv2 where it can: let it find the one with our limits
     logging.captureWarnings(True)
@@ -101,9 +100,7 @@ def _mend(backend: str) -> str:
 
 
 def _insist_on_backend(backend: str) -> None:
-    """Raises:
-    MachineError: this process has imported Keras on another one, which stays its backend.
-    """
+    """Refuse a backend where this process has imported Keras on another one, which stays."""
     keras = sys.modules.get("keras")
     running = keras.backend.backend() if keras is not None else backend
     if running != backend:
@@ -120,7 +117,8 @@ def settings_kept() -> Iterator[None]:
     keras = sys.modules.get("keras")
     policy = keras.config.dtype_policy() if keras is not None else "float32"
     is_talking = keras is None or keras.config.is_interactive_logging_enabled()
-    shape = (keras.config.image_data_format(), keras.config.floatx(), keras.config.epsilon()) if keras else None
+    kept = ("image_data_format", "floatx", "epsilon")
+    before = {name: getattr(keras.config, name)() for name in kept} if keras is not None else {}
     was_deterministic = TENSORFLOW in sys.modules and _determinism().is_op_determinism_enabled()
     were_logged = warnings.showwarning.__module__ == logging.__name__
     with warnings.catch_warnings():
@@ -136,10 +134,8 @@ def settings_kept() -> Iterator[None]:
                 keras.config.set_dtype_policy(policy)
                 if is_talking:
                     keras.config.enable_interactive_logging()
-            if keras is not None and shape is not None:
-                keras.config.set_image_data_format(shape[0])
-                keras.config.set_floatx(shape[1])
-                keras.config.set_epsilon(shape[2])
+                for name, value in before.items():
+                    getattr(keras.config, f"set_{name}")(value)
 
 
 def _determinism() -> Any:
@@ -148,11 +144,7 @@ def _determinism() -> Any:
 
 
 def import_keras_on_the_processor(backend: str) -> None:
-    """`import_keras` for a computation that is no training: a GPU, which others may use, is left alone.
-
-    Raises:
-        MachineError: as `import_keras`.
-    """
+    """`import_keras` for a computation that is no training: a GPU, which others may use, is left alone."""
     if backend == JAX:
         os.environ["JAX_PLATFORMS"] = "cpu"
     import_keras(backend)
@@ -163,7 +155,6 @@ def import_keras_on_the_processor(backend: str) -> None:
 def _prepare_jax(settings: TrainSettings | None, deterministic: bool) -> None:
     """What JAX reads from the environment when it is imported."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if settings is not None and settings.device == "cpu":
         os.environ["JAX_PLATFORMS"] = "cpu"
     if deterministic:

@@ -11,7 +11,7 @@ from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.layers import RealLayer
 from cnnctl.layers.notation import NO_SIDES
 from cnnctl.models.backend import TENSORFLOW
-from cnnctl.models.rewrite import pool_first, split_relus
+from cnnctl.models.rewrite import pool_first, relu_gradient, relu_values, split_relus
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,6 @@ class Scaling:
 
 UNIT = Scaling((1 / 255,), (0.0,))
 SYMMETRIC = Scaling((1 / 127.5,), (-1.0,))
-
-_FASTER = {"BatchNormalization": "cnnctl>FusedBatchNormalization"}
-"""Classes that compute the same on TensorFlow in less time, for the network that trains."""
 
 
 def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = None, trains: bool = False) -> Any:
@@ -50,7 +47,11 @@ def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = 
 
     keras.config.set_dtype_policy(policy)
     seeds = _Seeds(seed)
-    stack = [keras.layers.Input(plan.input_shape, dtype="uint8", name="image"), _rescaling(scaling)]
+    numbers = [list(one) if len(one) > 1 else one[0] for one in (scaling.scale, scaling.offset)]
+    stack = [
+        keras.layers.Input(plan.input_shape, dtype="uint8", name="image"),
+        keras.layers.Rescaling(*numbers, dtype="float32", name="scaling"),
+    ]
     rows = pool_first(plan.layers) if trains else plan.layers
     for row in rows:
         if row.zeros != NO_SIDES:
@@ -59,27 +60,13 @@ def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = 
         common = {"name": "probabilities", "dtype": "float32"} if is_output else {"name": row.name}
         stack.append(_layer(row.layer, common, seeds, trains))
     if trains and keras.backend.backend() == TENSORFLOW:
-        _split_relus(stack, rows)
+        layers = {layer.name: layer for layer in stack}
+        for convolution, activation in split_relus(rows).items():
+            layers[convolution].activation = relu_values
+            layers[activation].activation = relu_gradient
     model = keras.Sequential(stack)
     _assert_agrees(model, rows, plan)
     return model
-
-
-def _split_relus(stack: list[Any], rows: Sequence[LayerPlan]) -> None:
-    from cnnctl.models.relus import relu_gradient, relu_values
-
-    layers = {layer.name: layer for layer in stack}
-    for convolution, activation in split_relus(rows).items():
-        layers[convolution].activation = relu_values
-        layers[activation].activation = relu_gradient
-
-
-def _rescaling(scaling: Scaling) -> Any:
-    import keras
-
-    scale = list(scaling.scale) if len(scaling.scale) > 1 else scaling.scale[0]
-    offset = list(scaling.offset) if len(scaling.offset) > 1 else scaling.offset[0]
-    return keras.layers.Rescaling(scale, offset, dtype="float32", name="scaling")
 
 
 def _assert_agrees(model: Any, rows: Sequence[LayerPlan], plan: Plan) -> None:
@@ -122,18 +109,10 @@ def _layer(layer: RealLayer, common: dict[str, Any], seeds: _Seeds, trains: bool
             arguments[name] = keras.regularizers.L1L2(**value)
     if layer.acts_in_training_only:
         arguments["seed"] = seeds.next()
-    return _keras_class(layer.keras_class, trains)(**arguments, **common)
-
-
-def _keras_class(name: str, trains: bool) -> Any:
-    """Keras' class of a name, or our own: registered as `cnnctl>`, or a faster one for the network that trains."""
-    import keras
-
-    if trains and keras.backend.backend() == TENSORFLOW:
-        name = _FASTER.get(name, name)
-    package, _, own = name.rpartition(">")
-    if not package:
-        return getattr(keras.layers, name)
+    package, _, name = layer.keras_class.rpartition(">")  # our own classes are registered as `cnnctl>`
+    is_faster = trains and name == "BatchNormalization" and keras.backend.backend() == TENSORFLOW
+    if not package and not is_faster:
+        return getattr(keras.layers, name)(**arguments, **common)
     from cnnctl.models import layers
 
-    return getattr(layers, own)
+    return getattr(layers, "FusedBatchNormalization" if is_faster else name)(**arguments, **common)

@@ -35,10 +35,8 @@ class Device:
     deterministic: bool
 
 
-@dataclass(frozen=True)
-class _Gpu:
-    name: str
-    compute_capability: tuple[int, ...]
+_Gpu = tuple[str, tuple[int, ...]]
+"""Its name and its compute capability."""
 
 
 def choose_device(wanted: str, precision: str, deterministic: str | bool, backend: str = TENSORFLOW) -> Device:
@@ -55,8 +53,8 @@ def choose_device(wanted: str, precision: str, deterministic: str | bool, backen
     """
     gpu = _tensorflow_gpu(wanted) if backend == TENSORFLOW else _jax_gpu(wanted)
     if gpu is not None:
-        kind, name = "gpu", gpu.name
-        chosen, reason = gpu_precision(gpu.compute_capability)
+        kind, (name, capability) = "gpu", gpu
+        chosen, reason = gpu_precision(capability)
     else:
         kind, name = "cpu", f"{processor_name()}, {available_cores()} cores"
         chosen, reason = cpu_precision(processor_flags()) if backend == TENSORFLOW else _JAX_ON_A_CPU
@@ -87,7 +85,7 @@ def _tensorflow_gpu(wanted: str) -> _Gpu | None:
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
     details = tf.config.experimental.get_device_details(gpus[0])
-    return _Gpu(str(details.get("device_name", "GPU")), tuple(details.get("compute_capability", (0, 0))))
+    return str(details.get("device_name", "GPU")), tuple(details.get("compute_capability", (0, 0)))
 
 
 def _jax_gpu(wanted: str) -> _Gpu | None:
@@ -103,7 +101,7 @@ def _jax_gpu(wanted: str) -> _Gpu | None:
             raise _no_gpu(f"JAX {jax.__version__}", "pip install 'jax[cuda12]'") from None
         return None
     version = str(getattr(first, "compute_capability", "0.0"))
-    return _Gpu(first.device_kind, tuple(int(part) for part in version.split(".")))
+    return first.device_kind, tuple(int(part) for part in version.split("."))
 
 
 def cpu_precision(flags: frozenset[str]) -> tuple[str, str]:

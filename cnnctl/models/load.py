@@ -52,30 +52,23 @@ def load_model(path: Path, plan: Plan, scaling: Scaling) -> Any:
     Raises:
         RunError: the file cannot be read, or holds other weights than the network has.
     """
-    try:
-        _insist_on_sizes(path, plan)
-        return _load(path, plan, scaling)
-    except _UNREADABLE as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise RunError(f"{path} cannot be read: {reason[0]}") from None
-
-
-def _load(path: Path, plan: Plan, scaling: Scaling) -> Any:
     import keras
 
     policy = keras.config.dtype_policy()
     try:
+        _insist_on_sizes(path, plan)
         model = build_network(plan, scaling, "float32")
         model.load_weights(path)
         return model
+    except _UNREADABLE as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise RunError(f"{path} cannot be read: {reason[0]}") from None
     finally:
         keras.config.set_dtype_policy(policy)
 
 
 def _insist_on_sizes(path: Path, plan: Plan) -> None:
-    """Raises:
-    RunError: unpacked, the archive or an array in it is larger or smaller than the network's weights can be.
-    """
+    """Refuse an archive that, unpacked, is larger or smaller than the weights can be, or claims arrays that are."""
     import h5py
 
     with zipfile.ZipFile(path) as archive:

@@ -39,14 +39,11 @@ class Network:
     classes: tuple[str, ...]
 
     def walk(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> Iterator[tuple[LayerPlan, Values]]:
-        """What layers put out for an image, one after the other, so that no two need to be kept.
+        """Rows of the plan with what they put out for an image, one after the other, so that no two need to be kept.
 
         Args:
             image: uint8 (height, width, channels).
-            rows: Rows of the plan.
-
-        Yields:
-            Each of them with an array of its output shape.
+            rows: Which ones.
         """
         import keras
 
@@ -56,10 +53,6 @@ class Network:
             values = layer(values, training=False)
             if layer.name in wanted:
                 yield wanted[layer.name], np.asarray(values, np.float32)[0]
-
-    def values(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> list[Values]:
-        """What layers put out for an image; see `walk`."""
-        return [values for _, values in self.walk(image, rows)]
 
     def _keras_name(self, row: LayerPlan) -> str:
         return "probabilities" if row is self.plan.layers[-1] else row.name

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from cnnctl.architecture import LayerPlan
 from cnnctl.layers import ActivationLayer, Conv2D, RealLayer
@@ -33,8 +34,10 @@ def pool_first(rows: Sequence[LayerPlan]) -> tuple[LayerPlan, ...]:
 def split_relus(rows: Sequence[LayerPlan]) -> dict[str, str]:
     """The convolutions whose ReLU `pool_first` moved, with the name of its row.
 
-    Such a ReLU costs least where its values are computed by the convolution itself, before the pooling, and its
-    gradient where the values are few, after the pooling: see models/relus.py.
+    On TensorFlow such a ReLU costs least in two halves, `relu_values` before the pooling and `relu_gradient` after it.
+    A convolution that adds a bias and cuts at 0 is one kernel of oneDNN, so that the values cost nothing there; the
+    gradient is a pass of its own, over a quarter of the values after a 2x2 pooling. The halves are exact: the pooled
+    value of a window is above 0 where its largest value was, and only then does a gradient pass.
     """
     moved = {f"{row.name}_activation": row.name for row in rows if isinstance(row.layer, Conv2D)}
     relus = [row.name for row in rows if isinstance(row.layer, ActivationLayer) and row.layer.activation == "relu"]
@@ -45,3 +48,25 @@ def _after(pooling: LayerPlan, name: str, layer: RealLayer) -> LayerPlan:
     """The row of an activation that comes after a pooling."""
     shape = pooling.output_shape
     return LayerPlan(name, layer, pooling.path, shape, shape, 0, 0, 0, pooling.receptive_field)
+
+
+def relu_values(inputs: Any) -> Any:
+    """max(inputs, 0), with the gradient of the identity."""
+    import tensorflow as tf
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def cut(values: Any) -> Any:
+        return tf.nn.relu(values), lambda gradient: gradient
+
+    return cut(inputs)
+
+
+def relu_gradient(inputs: Any) -> Any:
+    """The inputs, none of them below 0, with the gradient of the ReLU."""
+    import tensorflow as tf
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def masked(values: Any) -> Any:
+        return tf.identity(values), lambda gradient: tf.raw_ops.ReluGrad(gradients=gradient, features=values)
+
+    return masked(inputs)

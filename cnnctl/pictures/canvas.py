@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.data.decoder.images import Image
+from cnnctl.data.decoder.images import Image, opencv
 from cnnctl.pictures import style
 
 
@@ -39,3 +39,27 @@ class Canvas:
         """The figure with its pictures."""
         self.figure.figimage(self._pixels, origin="upper", zorder=-1)
         return self.figure
+
+
+def resized(pixels: Image, longer: int, smooth: bool = False) -> Image:
+    """RGB with a longer side of so many pixels; where they are enlarged, each stays a square unless smoothed."""
+    cv2 = opencv()
+    high, wide = pixels.shape[:2]
+    scale = longer / max(high, wide)
+    size = max(1, round(wide * scale)), max(1, round(high * scale))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
+    made: Image = cv2.resize(pixels, size, interpolation=way)
+    return cv2.cvtColor(made, cv2.COLOR_GRAY2RGB) if made.ndim == 2 else made
+
+
+def scaled_span(start: int, stop: int, scale: float) -> slice:
+    """A span of pixels where the picture is larger or smaller: at least one pixel."""
+    first = round(start * scale)
+    return slice(first, max(first + 1, round(stop * scale)))
+
+
+def faded_around(picture: Image, rows: slice, columns: slice, white: float) -> Image:
+    """A picture with so much of white over all but a window."""
+    faded: Image = (picture * (1 - white) + 255 * white).astype(np.uint8)
+    faded[rows, columns] = picture[rows, columns]
+    return faded

@@ -47,12 +47,7 @@ class _Volume:
 
 
 def network_figure(plan: Plan, title: str) -> Any:
-    """The network as volumes.
-
-    Args:
-        plan: Without problems. Of more than MOST_VOLUMES volumes the middle ones are left out.
-        title: Whose network.
-    """
+    """The network of a plan without problems; of more than MOST_VOLUMES volumes the middle ones are left out."""
     volumes = _volumes(plan)
     facts = f"{plan.total_params:,} parameters; {plan.multiply_adds:,} multiply-adds an image"
     scale = _scale(volumes)
@@ -85,8 +80,11 @@ def _volumes(plan: Plan) -> list[_Volume]:
     for row in plan.layers:
         colour, text = _COLOURS.get(row.layer.family), row.layer.picture_text()
         words = [text] if text else []
-        if colour is None:
-            _append(found[-1], " ".join((row.kind, *words)))
+        if colour is None:  # it acts upon the volume before it, which names the first of many
+            lines = found[-1].lines
+            if len(lines) <= _MOST_LINES:
+                line = " ".join((row.kind, *words)) if len(lines) < _MOST_LINES else "… and more"
+                lines.append((line, style.GREY))
             continue
         shape = format_shape(row.output_shape)
         lines = [(row.kind, colour), *((word, "black") for word in words), (shape, "black")]
@@ -103,14 +101,6 @@ def _volumes(plan: Plan) -> list[_Volume]:
         else:
             one.box = (_BAR, max(_BAR, _SIDE * one.shape[0] / units), 0.0)
     return found
-
-
-def _append(volume: _Volume, line: str) -> None:
-    """A layer that acts upon a volume, under it; of many only the first ones."""
-    if len(volume.lines) < _MOST_LINES:
-        volume.lines.append((line, style.GREY))
-    elif len(volume.lines) == _MOST_LINES:
-        volume.lines.append(("… and more", style.GREY))
 
 
 def _scale(volumes: Sequence[_Volume]) -> str:
@@ -162,15 +152,8 @@ def _draw_row(axes: Any, row: Sequence[_Volume], top: float, goes_on: bool) -> N
 def _arrow(axes: Any, start: float, end: float, height: float) -> None:
     if end - start < 0.05:
         return
-    style_of = {
-        "arrowstyle": "-|>",
-        "color": style.GREY,
-        "linewidth": 0.6,
-        "mutation_scale": 6,
-        "shrinkA": 0,
-        "shrinkB": 0,
-    }
-    axes.annotate("", (end, height), (start, height), arrowprops=style_of)
+    look = {"arrowstyle": "-|>", "color": style.GREY, "linewidth": 0.6, "mutation_scale": 6, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", (end, height), (start, height), arrowprops=look)
 
 
 def _draw_box(axes: Any, one: _Volume, left: float, bottom: float) -> None:
@@ -180,20 +163,9 @@ def _draw_box(axes: Any, one: _Volume, left: float, bottom: float) -> None:
     front: list[Point] = [(left, bottom), (right, bottom), (right, upper), (left, upper)]
     _face(axes, front, one.colour, 0.55)
     if slant:
-        over: list[Point] = [
-            (left, upper),
-            (right, upper),
-            (right + slant, upper + slant),
-            (left + slant, upper + slant),
-        ]
-        side: list[Point] = [
-            (right, bottom),
-            (right + slant, bottom + slant),
-            (right + slant, upper + slant),
-            (right, upper),
-        ]
-        _face(axes, over, one.colour, 0.35)
-        _face(axes, side, one.colour, 0.2)
+        back = [(x + slant, y + slant) for x, y in front]
+        _face(axes, [front[3], front[2], back[2], back[3]], one.colour, 0.35)
+        _face(axes, [front[1], back[1], back[2], front[2]], one.colour, 0.2)
 
 
 def _face(axes: Any, corners: Sequence[Point], colour: str, strength: float) -> None:

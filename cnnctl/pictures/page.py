@@ -16,15 +16,7 @@ _KEPT = "\n\t\N{NO-BREAK SPACE}\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 
 
 def render(template: str, **values: Any) -> str:
-    """A page.
-
-    Args:
-        template: A file of templates/.
-        values: What it names. Texts are escaped.
-
-    Returns:
-        The whole HTML document.
-    """
+    """The HTML document that a file of templates/ makes of the values that it names; texts are escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

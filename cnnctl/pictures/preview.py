@@ -6,8 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cnnctl.config import Config
 from cnnctl.data.augment import augmenter
 from cnnctl.data.catalog import image_spec
@@ -19,12 +17,11 @@ from cnnctl.data.decoder.images import (
     decode,
     decode_whole,
     fit,
-    opencv,
     read_bytes,
 )
 from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.pictures import style
-from cnnctl.pictures.canvas import Canvas
+from cnnctl.pictures.canvas import Canvas, faded_around, resized, scaled_span
 
 _CELL, _GAP, _CAPTION = 1.3, 0.14, 0.2
 _PIXELS = round(_CELL * style.DPI)
@@ -80,11 +77,11 @@ def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], co
         path, label = paths[number], labels[number]
         try:
             whole = decode_whole(_read(path, spec), spec)
-            pictures, captions = [_drawn(fit(whole, spec), enlarged=True)], []
+            pictures, captions = [resized(fit(whole, spec), _PIXELS)], []
             for epoch in range(epochs if vary is not None else 0):
                 assert vary is not None
                 varied = vary(number, epoch)
-                pictures.append(_drawn(varied.image, enlarged=True))
+                pictures.append(resized(varied.image, _PIXELS))
                 captions.append(_shares([(labels[which], share) for which, share in varied.shares]))
         except ImageError as error:
             return Sample(path, label, None, (), (), error=error.message)
@@ -126,42 +123,20 @@ def _shares(parts: Sequence[tuple[str, float]]) -> str:
 def _with_cut(whole: Image, spec: ImageSpec) -> tuple[Image, float]:
     """The file's picture, small, what a crop cuts away made pale; and the share of its area that is left."""
     height, width = whole.shape[:2]
-    small = _drawn(whole, enlarged=False)
+    small = resized(whole, _PIXELS, smooth=True)
     if spec.fit != "crop":
         return small, 1.0
     top, left, crop_height, crop_width = crop_window(height, width, spec)
     kept = crop_height * crop_width / (height * width)
     if kept == 1.0:
         return small, kept
-    down, across = small.shape[0] / height, small.shape[1] / width
-    inside = np.zeros(small.shape[:2], bool)
-    rows = slice(round(top * down), max(round(top * down) + 1, round((top + crop_height) * down)))
-    columns = slice(round(left * across), max(round(left * across) + 1, round((left + crop_width) * across)))
-    inside[rows, columns] = True
-    pale = (small * (1 - _CUT) + 255 * _CUT).astype(np.uint8)
-    return np.where(inside[:, :, None], small, pale), kept
-
-
-def _drawn(pixels: Image, enlarged: bool) -> Image:
-    """RGB with a longer side of a cell: pixels stay squares where they are enlarged to show what the network has."""
-    cv2 = opencv()
-    height, width = pixels.shape[:2]
-    scale = _PIXELS / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST if enlarged else cv2.INTER_LINEAR
-    resized = cv2.resize(pixels, size, interpolation=way)
-    drawn: Image = cv2.cvtColor(resized, cv2.COLOR_GRAY2RGB) if resized.ndim == 2 else resized
-    return drawn
+    rows = scaled_span(top, top + crop_height, small.shape[0] / height)
+    columns = scaled_span(left, left + crop_width, small.shape[1] / width)
+    return faded_around(small, rows, columns, _CUT), kept
 
 
 def preview_figure(config: Config, samples: Sequence[Sample], title: str) -> Any:
-    """A row for each image: the file, what the network gets, and a variation for each epoch.
-
-    Args:
-        config: Whose images.
-        samples: Of `make_samples`.
-        title: Which config.
-    """
+    """A row for each image: the file, what the network gets, and a variation for each epoch."""
     spec = image_spec(config.data.image)
     columns = max([2, *(len(one.pictures) for one in samples)])
     step = _CELL + _CAPTION + _GAP

@@ -102,11 +102,7 @@ def panel(figure: Any, left: float, bottom: float, width: float, height: float) 
 def fitted(text: str, inches: float, size: float = TEXT, keep_end: bool = False) -> str:
     """Text on one line that is no wider than so many inches at a font size in points; … stands for what is left out.
 
-    Args:
-        text: Anything.
-        inches: The room.
-        size: In points.
-        keep_end: Leave out the middle instead of the end, as for file names.
+    With `keep_end` that is the middle instead of the end, as for file names.
     """
     line = one_line(text)[:1000]
     if width_of(line, size) <= inches:

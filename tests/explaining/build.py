@@ -1,7 +1,10 @@
 """Networks whose maps are known."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from cnnctl.architecture import LayerPlan
 from cnnctl.models.of_run import Network
 from tests.training.build import network as make_network
 
@@ -17,3 +20,8 @@ def network(*items: str, shape=(6, 8, 3), classes: int = 3, output: str = "softm
 def image(shape=(6, 8, 3), seed: int = 0) -> np.ndarray:
     """Random pixels."""
     return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
+
+
+def values_of(made: Network, pixels: np.ndarray, rows: Sequence[LayerPlan]) -> list[np.ndarray]:
+    """What layers put out for an image."""
+    return [values for _, values in made.walk(pixels, rows)]

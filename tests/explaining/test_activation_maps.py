@@ -5,14 +5,14 @@ import pytest
 
 from cnnctl.explaining.activation_maps import GRAD_CAM, HIRES_CAM, class_maps
 from cnnctl.models.of_run import features
-from tests.explaining.build import image, network
+from tests.explaining.build import image, network, values_of
 
 CONV = "conv2d: {filters: 4, kernel_size: 3, padding: same, activation: relu}"
 
 
 def features_of(made, pixels):
     row = features(made.plan)
-    return row, made.values(pixels, [row])[0].astype(np.float64)
+    return row, values_of(made, pixels, [row])[0].astype(np.float64)
 
 
 @pytest.mark.parametrize("method", [GRAD_CAM, HIRES_CAM])
@@ -58,7 +58,7 @@ def test_the_slope_is_that_of_the_score_through_everything_between(keras):
     row, _ = features_of(made, pixels)
     assert row.name == "batch_normalization"
     place = made.place(row)
-    (start,) = made.values(pixels, [row])
+    (start,) = values_of(made, pixels, [row])
     weights, bias = made.model.layers[-1].get_weights()
 
     def score(values, number):

@@ -13,7 +13,7 @@ from cnnctl.errors import EXIT_RUN, DiskError, RunError, UsageError
 from cnnctl.exporting import export as module
 from cnnctl.exporting.export import ExportRequest, export
 from cnnctl.exporting.formats import FLOAT16, INT8, LITERT, ONNX, SAVEDMODEL
-from cnnctl.exporting.images import CALIBRATION_IMAGES, calibration_paths
+from cnnctl.exporting.parity import CALIBRATION_IMAGES, calibration_paths
 from cnnctl.inference.model import load_classifier, metadata
 from cnnctl.runs import Run
 from cnnctl.system import files

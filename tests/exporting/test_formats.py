@@ -82,5 +82,5 @@ def test_importing_the_room_imports_no_runtime():
     done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     count, heavy = json.loads(done.stdout)
-    assert count >= 9
+    assert count == 6
     assert heavy == []

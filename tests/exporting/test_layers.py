@@ -5,10 +5,8 @@ import pytest
 
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.exporting.formats import FLOAT16, INT8, LITERT, ONNX, SAVEDMODEL
-from cnnctl.exporting.litert_file import write_litert
-from cnnctl.exporting.onnx_file import write_onnx
 from cnnctl.exporting.runtimes import open_exported
-from cnnctl.exporting.savedmodel_folder import write_savedmodel
+from cnnctl.exporting.writers import write_litert, write_onnx, write_savedmodel
 from cnnctl.inference.model import METADATA_KEY
 from cnnctl.models.save import save_onnx
 from cnnctl.runs import Run

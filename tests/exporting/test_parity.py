@@ -9,8 +9,7 @@ from scipy import stats
 
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import DataError
-from cnnctl.exporting.images import Labelled
-from cnnctl.exporting.parity import Limits, Parity, compare, limits_for
+from cnnctl.exporting.parity import Labelled, Limits, Parity, compare, limits_for
 from tests.inference.build import paint
 
 SPEC = ImageSpec(4, 4)

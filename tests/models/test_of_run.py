@@ -6,7 +6,7 @@ import pytest
 from cnnctl.architecture.receptive_field import receptive_window
 from cnnctl.models.of_run import features, first_convolution, kernels, load_network, seen_layers
 from cnnctl.runs import Run
-from tests.explaining.build import image, network
+from tests.explaining.build import image, network, values_of
 
 CONV = "conv2d: {filters: 2, kernel_size: 3, activation: relu}"
 BARE = "conv2d: {filters: 2, kernel_size: 3}"
@@ -22,7 +22,7 @@ def test_feature_maps_of_a_hand_made_network():
     pixels = image((6, 8, 1))
     scaled = pixels[:, :, 0] / 255.0
     edges = sum(scaled[row : row + 4, 2:] - scaled[row : row + 4, :-2] for row in range(3))
-    maps, pooled = made.values(pixels, seen_layers(made.plan))
+    maps, pooled = values_of(made, pixels, seen_layers(made.plan))
     assert np.allclose(maps[:, :, 0], scaled[1:-1, 1:-1], atol=1e-6)
     assert np.allclose(maps[:, :, 1], np.maximum(edges + 0.25, 0), atol=1e-5)
     assert np.allclose(pooled, maps.reshape(2, 2, 3, 2, 2).max(axis=(1, 3)))
@@ -74,7 +74,7 @@ def test_no_pixel_outside_its_window_moves_a_unit(keras):
     made = network(*items, shape=shape)
     last = made.plan.layers[2]
     before = np.zeros(shape, np.uint8)
-    (quiet,) = made.values(before, [last])
+    (quiet,) = values_of(made, before, [last])
     high, wide, _ = last.output_shape
     for row in range(high):
         for column in range(wide):
@@ -82,12 +82,12 @@ def test_no_pixel_outside_its_window_moves_a_unit(keras):
             inside = [slice(max(0, begin), min(side, end)) for (begin, end), side in zip(spans, shape, strict=False)]
             outside = np.full(shape, 255, np.uint8)
             outside[tuple(inside)] = 0
-            assert np.allclose(made.values(outside, [last])[0][row, column], quiet[row, column])
+            assert np.allclose(values_of(made, outside, [last])[0][row, column], quiet[row, column])
             for corner in ((0, 0), (0, -1), (-1, 0), (-1, -1)):
                 one = before.copy()
                 window = one[tuple(inside)]
                 window[corner] = 255
-                assert (np.abs(made.values(one, [last])[0][row, column] - quiet[row, column]) > 1e-7).all()
+                assert (np.abs(values_of(made, one, [last])[0][row, column] - quiet[row, column]) > 1e-7).all()
 
 
 def test_the_network_of_a_run(digits_run):
@@ -97,5 +97,5 @@ def test_the_network_of_a_run(digits_run):
     from cnnctl.inference.model import load_classifier
 
     shipped = load_classifier(Run(digits_run.run)).probabilities(pixels[None])[0]
-    (own,) = made.values(pixels, [made.plan.layers[-1]])
+    (own,) = values_of(made, pixels, [made.plan.layers[-1]])
     assert np.allclose(own, shipped, atol=1e-5)

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from cnnctl.models.onnx_fixes import mend_graph
+from cnnctl.models.save import mend_graph
 
 
 def model_of(nodes, shape, initializers=()):

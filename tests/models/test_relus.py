@@ -12,7 +12,7 @@ def test_the_halves_are_the_relu(keras, padding: str, dtype: str) -> None:
     """Windows above 0, below 0, with ties, with zeros as their largest value."""
     import tensorflow as tf
 
-    from cnnctl.models.relus import relu_gradient, relu_values
+    from cnnctl.models.rewrite import relu_gradient, relu_values
 
     values = np.random.default_rng(0).integers(-3, 2, (64, 7, 7, 5)).astype(np.float32)
     weights = np.random.default_rng(1).normal(size=(64, 4, 4, 5) if padding == "same" else (64, 3, 3, 5))
@@ -36,7 +36,7 @@ def test_the_halves_are_the_relu(keras, padding: str, dtype: str) -> None:
 
 
 def test_it_is_done_where_a_convolution_is_followed_by_a_pooling(keras) -> None:
-    from cnnctl.models.relus import relu_gradient, relu_values
+    from cnnctl.models.rewrite import relu_gradient, relu_values
 
     conv = "conv2d: {filters: 4, kernel_size: 3, activation: relu}"
     items = (conv, "max_pooling2d: {pool_size: 2}", conv, "flatten")
