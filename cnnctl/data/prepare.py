@@ -1,7 +1,7 @@
 """The images of a catalog, decoded and looked at: what a training is fed with, and what is wrong with it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,10 +76,6 @@ class Prepared:
             if one is not None
         }
 
-    def without_paths(self) -> "Prepared":
-        """The same images, their files forgotten."""
-        return replace(self, paths=())
-
 
 def prepare(
     data: DataSettings,
@@ -121,7 +117,7 @@ def prepare(
             if strict:
                 problems.append(Problem(one.message, hint=one.hint, exit_code=EXIT_DATA))
             else:
-                warnings.append(Notice(one.message, one.hint))
+                warnings.append(one)
 
     frame = catalog.frame
     number = {name: index for index, name in enumerate(catalog.classes)}

@@ -30,9 +30,9 @@ from cnnctl.config.augmentations import (
 )
 from cnnctl.data.augment import pixels
 from cnnctl.data.augment.affine import Border, random_matrix, random_window
-from cnnctl.data.augment.boxes import Box, random_box
 from cnnctl.data.augment.canvas import Canvas
 from cnnctl.data.augment.mixing import mix
+from cnnctl.data.augment.pixels import Box, random_box
 from cnnctl.data.augment.rand_augment import rand_augment
 from cnnctl.data.decoder.images import Image
 
