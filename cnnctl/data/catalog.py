@@ -43,6 +43,10 @@ class Catalog:
             if split in by_split.index.get_level_values(0)
         }
 
+    def lost_classes(self) -> list[str]:
+        """The classes that no training image has."""
+        return sorted(set(self.classes) - set(self.frame.label[self.frame.split == TRAIN]))
+
 
 def find_images(source: str, columns: CsvColumns) -> Listing:
     """The labelled images of one source: class folders, a CSV, or a built-in name.
@@ -100,13 +104,14 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
             parts.append(pd.DataFrame({"path": other.paths, "label": other.labels, "split": split}))
             left_out.update(other.left_out)
     frame = pd.concat(parts, ignore_index=True)
-    lost = sorted(set(classes) - set(frame.label[frame.split == TRAIN]))
+    catalog = Catalog(frame, classes, left_out)
+    lost = catalog.lost_classes()
     if lost:
         raise DataError(
             f"no training image is left for the class {lost[0]}: its groups all went to other splits",
             "use smaller shares for validation and test, or finer groups",
         )
-    return Catalog(frame, classes, left_out)
+    return catalog
 
 
 def _shared(splits: "NDArray[np.str_]") -> "NDArray[np.object_]":

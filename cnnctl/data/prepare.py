@@ -11,7 +11,7 @@ from cnnctl.data.cache.decoded import Decoded, decode_images
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.decoder.images import Image
 from cnnctl.data.leakage import suspicions
-from cnnctl.data.split import SPLITS, TRAIN
+from cnnctl.data.split import SPLITS
 from cnnctl.errors import EXIT_DATA, Notice, Problem
 
 _NAMED = 20
@@ -110,7 +110,8 @@ def prepare(
         else:
             warnings.append(Notice(message, hint))
             catalog = Catalog(catalog.frame.drop(index=list(decoded.failures)), catalog.classes, catalog.left_out)
-            problems += _lost_classes(catalog)
+            for name in catalog.lost_classes()[:1]:
+                problems.append(Problem(f"no training image is left for the class {name}", exit_code=EXIT_DATA))
 
     if seeks_leaks and not problems:
         for one in suspicions(catalog, decoded):
@@ -152,11 +153,3 @@ def _undecodable(data: DataSettings, catalog: Catalog, decoded: Decoded) -> tupl
     mend = "raise data.max_bad_images" if skips else "leave them out with data.on_bad_image: skip"
     message = f"{failed:,} of {total:,} images cannot be decoded{limit}:\n  {listing}"
     return message, f"remove or convert them, or {mend}", True
-
-
-def _lost_classes(catalog: Catalog) -> list[Problem]:
-    """The first class that has no training image any more."""
-    frame = catalog.frame
-    gone = sorted(set(catalog.classes) - set(frame.label[frame.split == TRAIN]))
-    message = f"no training image is left for the class {gone[0]}" if gone else ""
-    return [Problem(message, exit_code=EXIT_DATA)] if gone else []
