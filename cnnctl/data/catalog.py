@@ -76,11 +76,7 @@ def image_spec(settings: ImageSettings) -> ImageSpec:
 
 
 def make_catalog(data: DataSettings, seed: int) -> Catalog:
-    """Find, label and split all images of a config.
-
-    Args:
-        data: The data section, its paths absolute.
-        seed: Decides which images the fractions draw.
+    """Find, label and split all images of a config, whose paths are absolute; the seed draws the shares.
 
     Raises:
         DataError: whatever makes a training impossible: nothing found, one class only, a class that is empty or

@@ -46,12 +46,7 @@ class ResumedRun:
 
 
 def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> ResumedRun | None:
-    """The run at `output`, to resume; None where there is none yet.
-
-    Args:
-        output: The run directory.
-        config: What it is to be trained by; epochs may be more than they were.
-        tell: Called with a sentence for people.
+    """The run at `output`, to resume; None where there is none yet. The config may have more epochs.
 
     Raises:
         UsageError: something else lies there, or the config is another one.

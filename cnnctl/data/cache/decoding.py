@@ -48,11 +48,7 @@ _A_CORE, _MOST = 2, 32
 def decode_into(paths: Sequence[str], spec: ImageSpec, arrays: Arrays, progress: Progress) -> dict[int, str]:
     """Decode every image into its row; the reasons of those that fail.
 
-    Args:
-        paths: Image files.
-        spec: What they are made to be.
-        arrays: Where they go; processes are of use where all of them are mapped from files.
-        progress: Called from time to time.
+    Processes help where all arrays are mapped from files.
     """
     rows: Sequence[int] = range(len(paths))
     small = are_small(paths)
@@ -99,13 +95,7 @@ def _digest(data: bytes) -> NDArray[np.uint8]:
 
 
 def decode_by_processes(paths: Sequence[str], spec: ImageSpec, arrays: Arrays, progress: Progress) -> list[int]:
-    """Decode small images into their rows.
-
-    Args:
-        paths: Image files.
-        spec: What they are made to be.
-        arrays: Mapped from files.
-        progress: Called with (images done, images in all), where some were done.
+    """Decode small images into their rows of arrays that are mapped from files.
 
     Returns:
         The rows that are left to the caller: images that are damaged, large, or whose process died.
