@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
-from cnnctl.data import builtin, table
+from cnnctl.data import table
 from cnnctl.data.decoder.images import MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.data.listing import LINKS, Listing, list_class_folders
-from cnnctl.data.sources import is_table, table_columns
+from cnnctl.data.sources import digits_folder, is_table, table_columns
 from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified
 from cnnctl.errors import DataError
 
@@ -55,7 +55,7 @@ def find_images(source: str, columns: CsvColumns) -> Listing:
         DataError: nothing can be found there.
     """
     if source in BUILT_IN_DATA:
-        return list_class_folders(builtin.digits_folder())
+        return list_class_folders(digits_folder())
     path = Path(source)
     if is_table(path):
         return table.read_table(path, table_columns(columns))

@@ -88,9 +88,6 @@ def prepare(
     """Decode every image of a catalog and look at what they are.
 
     Args:
-        data: The config's.
-        catalog: The images, their classes and splits.
-        progress: Called with (images done, images in all).
         waiting: Called before waiting for another process that decodes the same images.
         strict: Whether the same image in two splits, images of one colour, and classes without test images are
             problems; else they are warnings.
