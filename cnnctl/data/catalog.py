@@ -64,15 +64,8 @@ def find_images(source: str, columns: CsvColumns) -> Listing:
 
 def image_spec(settings: ImageSettings) -> ImageSpec:
     """The config's image settings in the form of data/images.py."""
-    return ImageSpec(
-        settings.height,
-        settings.width,
-        settings.channels,
-        settings.fit,
-        settings.background,
-        settings.max_megapixels * MEGAPIXEL,
-        settings.max_megabytes * MEGABYTE,
-    )
+    limits = settings.max_megapixels * MEGAPIXEL, settings.max_megabytes * MEGABYTE
+    return ImageSpec(settings.height, settings.width, settings.channels, settings.fit, settings.background, *limits)
 
 
 def make_catalog(data: DataSettings, seed: int) -> Catalog:

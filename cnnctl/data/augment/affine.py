@@ -138,14 +138,8 @@ def warp(image: Image, matrix: Matrix, border: Border | None, height: int, width
         if not (across or down):
             return image
         return np.asarray(cv2.flip(image, -1 if across and down else int(across))).reshape(image.shape)
-    modes = {
-        "reflect": cv2.BORDER_REFLECT,
-        "constant": cv2.BORDER_CONSTANT,
-        "wrap": cv2.BORDER_WRAP,
-        "nearest": cv2.BORDER_REPLICATE,
-        "window": cv2.BORDER_REPLICATE,
-    }
+    modes = {"reflect": cv2.BORDER_REFLECT, "constant": cv2.BORDER_CONSTANT, "wrap": cv2.BORDER_WRAP}
     flags = (cv2.INTER_LINEAR if border.interpolation == "bilinear" else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
-    mode, value = modes[border.fill_mode], [border.fill_value] * 4
+    mode, value = modes.get(border.fill_mode, cv2.BORDER_REPLICATE), [border.fill_value] * 4
     warped = cv2.warpAffine(image, matrix[:2], (width, height), flags=flags, borderMode=mode, borderValue=value)
     return np.asarray(warped).reshape(height, width, image.shape[2])
