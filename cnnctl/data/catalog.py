@@ -113,12 +113,15 @@ def _shared(splits: "NDArray[np.str_]") -> "NDArray[np.object_]":
 
 
 def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSettings) -> None:
+    links = None
+    if listing.left_out[LINKS]:
+        links = "links that lead out of the folder are not followed: list such images in a CSV, which names each file"
     if not listing.paths:
-        hint = _links_hint(listing) or "images end in .jpg, .png, .webp, .bmp, .gif or .tif"
+        hint = links or "images end in .jpg, .png, .webp, .bmp, .gif or .tif"
         raise DataError(f"no image was found in {data.train}", hint)
     if listing.empty_classes:
         names = ", ".join(listing.empty_classes[:5])
-        hint = _links_hint(listing) or "fill the folder or remove it"
+        hint = links or "fill the folder or remove it"
         raise DataError(f"no image was found for the class {names} in {data.train}", hint)
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):  # how Python keeps bytes that are no UTF-8
@@ -138,12 +141,6 @@ def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSetting
             f"{len(small)} class(es) have too few images to split ({found}); each needs {needed}",
             "add images, remove the class, or give validation and test sets of their own",
         )
-
-
-def _links_hint(listing: Listing) -> str | None:
-    if not listing.left_out[LINKS]:
-        return None
-    return "links that lead out of the folder are not followed: list such images in a CSV, which names each file"
 
 
 def _check_known(listing: Listing, classes: tuple[str, ...], source: str) -> None:

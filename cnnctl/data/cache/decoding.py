@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -178,11 +179,9 @@ class _Worker:
             self._process.kill()
             self._process.wait()
             for stream in (self._process.stdin, self._process.stdout):
-                try:
+                with suppress(OSError):  # what it was not told any more
                     if stream is not None:
                         stream.close()
-                except OSError:  # what it was not told any more
-                    pass
             self._process = None
 
 
