@@ -103,7 +103,8 @@ def variations(make, batch_size, epoch, seed=3):
     """The varied images of an epoch by their number."""
     these, chosen = everything(augment=AUGMENT)
     vary = augmenter(chosen.augment, seed, these.image, len(these))
-    feed = make(these, batch_size, seed, vary, epoch)
+    feed = make(these, batch_size, seed, vary)
+    feed.begin_epoch(epoch)
     varied = np.concatenate([feed.batch(index)[0] for index in range(len(feed))])
     return varied[np.argsort(epoch_order(37, seed, epoch))]
 
