@@ -51,7 +51,7 @@ endef
 demo: install  ## train on the built-in digits, evaluate, predict one image
 	$(BIN)/cnnctl train configs/digits.yaml
 	$(BIN)/cnnctl evaluate
-	@$(BIN)/python -c 'import shutil; from cnnctl.data.builtin import digits_folder; \
+	@$(BIN)/python -c 'import shutil; from cnnctl.data.sources import digits_folder; \
 		shutil.copy(digits_folder() / "7" / "0007.png", "runs/digit.png")'
 	$(BIN)/cnnctl predict runs/digit.png
 	@echo

@@ -1,6 +1,6 @@
 """Everything that can be known of a config before training: `check` reports it, `train` insists on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from cnnctl.config import Config, Loaded
 from cnnctl.config.augmentations import RandomCrop
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.problems import suggest
-from cnnctl.config.schema import DataSettings, ImageSettings
+from cnnctl.config.schema import ImageSettings
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.data.listing import describe_parent
@@ -102,7 +102,11 @@ def _check_data(loaded: Loaded, findings: Findings) -> None:
     data = loaded.data
     if data is None:
         return
-    missing = _missing_sources(data, loaded)
+    missing = [  # every key, so that all are named at once
+        _data_problem(loaded, split, DataError(f"there is no folder or file {source}", describe_parent(Path(source))))
+        for split, source in data.sources.items()
+        if source not in BUILT_IN_DATA and not Path(source).exists()
+    ]
     findings.problems += missing
     if missing:
         return
@@ -110,16 +114,6 @@ def _check_data(loaded: Loaded, findings: Findings) -> None:
         findings.catalog = make_catalog(data, loaded.config.seed if loaded.config is not None else 0)
     except DataError as error:
         findings.problems.append(_data_problem(loaded, "train", error))
-
-
-def _missing_sources(data: DataSettings, loaded: Loaded) -> list[Problem]:
-    """Every key whose folder or file is not there, so that all are named at once."""
-    problems = []
-    for split, source in data.sources.items():
-        if source not in BUILT_IN_DATA and not Path(source).exists():
-            error = DataError(f"there is no folder or file {source}", describe_parent(Path(source)))
-            problems.append(_data_problem(loaded, split, error))
-    return problems
 
 
 def _data_problem(loaded: Loaded, key: str, error: DataError) -> Problem:
@@ -167,65 +161,53 @@ def _layer_position(loaded: Loaded, path: ValuePath) -> Position | None:
 
 
 def _check_agreement(loaded: Loaded, findings: Findings) -> None:
-    """What two sections say must go together."""
-    config, catalog = loaded.config, findings.catalog
-    if config is None:
+    if loaded.config is None:
         return
-    _check_monitors(loaded, config, findings)
-    _check_loss(loaded, config, findings)
-    _check_crops(loaded, config, findings)
-    _check_start(loaded, config, findings)
-    if catalog is None:
-        return
-    classes = catalog.classes
-    if config.output == "sigmoid" and len(classes) != 2:
-        message = f"output: sigmoid is for exactly two classes, and the data has {len(classes)}"
-        _add(loaded, findings, ("output",), message, "output=sigmoid", "remove this line: softmax is the default")
-    if isinstance(config.train.class_weight, dict):
-        for name in config.train.class_weight:
-            if name not in classes:
-                mend = suggest(name, classes, "the classes are")
-                _add(loaded, findings, ("train", "class_weight", name), "the data has no such class", name, mend)
+    classes = findings.catalog.classes if findings.catalog is not None else None
+    for path, message, received, hint in _disagreements(loaded.config, classes):
+        _add(loaded, findings, path, message, received, hint)
 
 
-def _check_monitors(loaded: Loaded, config: Config, findings: Findings) -> None:
-    """Nothing may watch validation figures where there are none."""
+def _disagreements(config: Config, classes: tuple[str, ...] | None) -> Iterator[tuple[ValuePath, str, str, str | None]]:
+    """What two sections say and does not go together: path, message, what was received, and the mend."""
+    train, image = config.train, config.data.image
+
     watching: list[tuple[ValuePath, str]] = []
-    if config.train.early_stopping is not None:
-        watching.append((("train", "early_stopping", "monitor"), config.train.early_stopping.monitor))
-    if isinstance(config.train.schedule, ReduceOnPlateau):
-        watching.append((("train", "schedule", "reduce_on_plateau", "monitor"), config.train.schedule.monitor))
+    if train.early_stopping is not None:
+        watching.append((("train", "early_stopping", "monitor"), train.early_stopping.monitor))
+    if isinstance(train.schedule, ReduceOnPlateau):
+        watching.append((("train", "schedule", "reduce_on_plateau", "monitor"), train.schedule.monitor))
     for path, monitor in watching:
         if monitor.startswith("val_") and not config.data.validation:
             hint = "give data.validation a share, or monitor loss"
-            _add(loaded, findings, path, "there are no validation images to monitor", f"monitor={monitor}", hint)
+            yield path, "there are no validation images to monitor", f"monitor={monitor}", hint
 
-
-def _check_loss(loaded: Loaded, config: Config, findings: Findings) -> None:
-    """A loss is for one kind of output."""
     wrong = {"softmax": "binary_crossentropy", "sigmoid": "categorical_crossentropy"}[config.output]
-    if config.train.loss == wrong:
+    if train.loss == wrong:
         message = f"{wrong} does not go with output: {config.output}"
-        hint = "remove this line: auto takes the loss of the output"
-        _add(loaded, findings, ("train", "loss"), message, f"loss={wrong}", hint)
+        yield ("train", "loss"), message, f"loss={wrong}", "remove this line: auto takes the loss of the output"
 
-
-def _check_crops(loaded: Loaded, config: Config, findings: Findings) -> None:
-    """A window that is larger than the image cuts nothing out."""
-    image = config.data.image
     for index, step in enumerate(config.augment):
         if isinstance(step, RandomCrop) and (step.height > image.height or step.width > image.width):
             received = f"height={step.height}, width={step.width}"
             message = f"the window is larger than the image of {image.height}x{image.width}"
-            _add(loaded, findings, ("augment", index), message, received, "make it smaller than data.image")
+            yield ("augment", index), message, received, "make it smaller than data.image"
 
-
-def _check_start(loaded: Loaded, config: Config, findings: Findings) -> None:
-    """The weights to begin with are where they are said to be."""
-    place = config.train.initial_weights
+    place = train.initial_weights
     error = missing_weights(Path(place)) if place is not None else None
     if error is not None:
-        _add(loaded, findings, ("train", "initial_weights"), error.message, f"initial_weights={place}", error.hint)
+        yield ("train", "initial_weights"), error.message, f"initial_weights={place}", error.hint
+
+    if classes is None:
+        return
+    if config.output == "sigmoid" and len(classes) != 2:
+        message = f"output: sigmoid is for exactly two classes, and the data has {len(classes)}"
+        yield ("output",), message, "output=sigmoid", "remove this line: softmax is the default"
+    if isinstance(train.class_weight, dict):
+        for name in train.class_weight:
+            if name not in classes:
+                mend = suggest(name, classes, "the classes are")
+                yield ("train", "class_weight", name), "the data has no such class", name, mend
 
 
 def _add(

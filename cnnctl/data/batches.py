@@ -5,12 +5,7 @@ from numpy.typing import NDArray
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order in which an epoch sees `count` images: a permutation, int64.
-
-    Args:
-        count: Number of training images.
-        seed: The config's.
-        epoch: From 0.
+    """The order in which an epoch (from 0) sees `count` images: a permutation, int64.
 
     Example: `epoch_order(3, seed=0, epoch=0)` is some order of 0, 1 and 2, the same at every call.
     """

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
-from cnnctl.data import builtin, table
+from cnnctl.data import table
 from cnnctl.data.decoder.images import MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.data.listing import LINKS, Listing, list_class_folders
-from cnnctl.data.sources import is_table, table_columns
+from cnnctl.data.sources import digits_folder, is_table, table_columns
 from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified
 from cnnctl.errors import DataError
 
@@ -43,6 +43,10 @@ class Catalog:
             if split in by_split.index.get_level_values(0)
         }
 
+    def lost_classes(self) -> list[str]:
+        """The classes that no training image has."""
+        return sorted(set(self.classes) - set(self.frame.label[self.frame.split == TRAIN]))
+
 
 def find_images(source: str, columns: CsvColumns) -> Listing:
     """The labelled images of one source: class folders, a CSV, or a built-in name.
@@ -51,7 +55,7 @@ def find_images(source: str, columns: CsvColumns) -> Listing:
         DataError: nothing can be found there.
     """
     if source in BUILT_IN_DATA:
-        return list_class_folders(builtin.digits_folder())
+        return list_class_folders(digits_folder())
     path = Path(source)
     if is_table(path):
         return table.read_table(path, table_columns(columns))
@@ -60,23 +64,12 @@ def find_images(source: str, columns: CsvColumns) -> Listing:
 
 def image_spec(settings: ImageSettings) -> ImageSpec:
     """The config's image settings in the form of data/images.py."""
-    return ImageSpec(
-        settings.height,
-        settings.width,
-        settings.channels,
-        settings.fit,
-        settings.background,
-        settings.max_megapixels * MEGAPIXEL,
-        settings.max_megabytes * MEGABYTE,
-    )
+    limits = settings.max_megapixels * MEGAPIXEL, settings.max_megabytes * MEGABYTE
+    return ImageSpec(settings.height, settings.width, settings.channels, settings.fit, settings.background, *limits)
 
 
 def make_catalog(data: DataSettings, seed: int) -> Catalog:
-    """Find, label and split all images of a config.
-
-    Args:
-        data: The data section, its paths absolute.
-        seed: Decides which images the fractions draw.
+    """Find, label and split all images of a config, whose paths are absolute; the seed draws the shares.
 
     Raises:
         DataError: whatever makes a training impossible: nothing found, one class only, a class that is empty or
@@ -100,13 +93,14 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
             parts.append(pd.DataFrame({"path": other.paths, "label": other.labels, "split": split}))
             left_out.update(other.left_out)
     frame = pd.concat(parts, ignore_index=True)
-    lost = sorted(set(classes) - set(frame.label[frame.split == TRAIN]))
+    catalog = Catalog(frame, classes, left_out)
+    lost = catalog.lost_classes()
     if lost:
         raise DataError(
             f"no training image is left for the class {lost[0]}: its groups all went to other splits",
             "use smaller shares for validation and test, or finer groups",
         )
-    return Catalog(frame, classes, left_out)
+    return catalog
 
 
 def _shared(splits: "NDArray[np.str_]") -> "NDArray[np.object_]":
@@ -119,12 +113,15 @@ def _shared(splits: "NDArray[np.str_]") -> "NDArray[np.object_]":
 
 
 def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSettings) -> None:
+    links = None
+    if listing.left_out[LINKS]:
+        links = "links that lead out of the folder are not followed: list such images in a CSV, which names each file"
     if not listing.paths:
-        hint = _links_hint(listing) or "images end in .jpg, .png, .webp, .bmp, .gif or .tif"
+        hint = links or "images end in .jpg, .png, .webp, .bmp, .gif or .tif"
         raise DataError(f"no image was found in {data.train}", hint)
     if listing.empty_classes:
         names = ", ".join(listing.empty_classes[:5])
-        hint = _links_hint(listing) or "fill the folder or remove it"
+        hint = links or "fill the folder or remove it"
         raise DataError(f"no image was found for the class {names} in {data.train}", hint)
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):  # how Python keeps bytes that are no UTF-8
@@ -144,12 +141,6 @@ def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSetting
             f"{len(small)} class(es) have too few images to split ({found}); each needs {needed}",
             "add images, remove the class, or give validation and test sets of their own",
         )
-
-
-def _links_hint(listing: Listing) -> str | None:
-    if not listing.left_out[LINKS]:
-        return None
-    return "links that lead out of the folder are not followed: list such images in a CSV, which names each file"
 
 
 def _check_known(listing: Listing, classes: tuple[str, ...], source: str) -> None:

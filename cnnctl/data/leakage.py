@@ -1,7 +1,6 @@
 """What makes figures lie: the same image in two splits, images of one colour, classes that a split lacks."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from cnnctl.data.cache.decoded import Decoded
 from cnnctl.data.split import SPLITS, TRAIN
+from cnnctl.errors import Notice
 
 if TYPE_CHECKING:
     from cnnctl.data.catalog import Catalog
@@ -18,16 +18,8 @@ FLAT = 2
 _NAMED = 10
 
 
-@dataclass(frozen=True)
-class Suspicion:
-    """Something about the data that makes figures lie: a sentence with the files, and the mend."""
-
-    message: str
-    hint: str
-
-
-def suspicions(catalog: "Catalog", decoded: Decoded) -> list[Suspicion]:
-    """All that is suspicious in the images of a catalog.
+def suspicions(catalog: "Catalog", decoded: Decoded) -> list[Notice]:
+    """All that is suspicious in the images of a catalog: a sentence with the files, and the mend.
 
     Args:
         catalog: The images that are used; its frame's index counts the rows of `decoded`.
@@ -36,7 +28,7 @@ def suspicions(catalog: "Catalog", decoded: Decoded) -> list[Suspicion]:
     rows = catalog.frame.index.to_numpy()
     paths, splits = catalog.frame.path.to_numpy(), catalog.frame.split.to_numpy()
     flat = decoded.value_ranges[rows] <= FLAT
-    found: list[Suspicion] = []
+    found: list[Notice] = []
     same_bytes = _shared(decoded.digests[rows], splits)
     told = {tuple(pair) for pair in same_bytes}
     same_pixels = [
@@ -45,25 +37,23 @@ def suspicions(catalog: "Catalog", decoded: Decoded) -> list[Suspicion]:
     for pairs, how in ((same_bytes, "byte for byte"), (same_pixels, "pixel for pixel")):
         if pairs:
             named = (f"{paths[one]} ({splits[one]}) and {paths[two]} ({splits[two]})" for one, two in pairs)
-            noun = "image is" if len(pairs) == 1 else "images are"
-            message = f"{len(pairs):,} {noun} in two splits, {how}:\n  {_listing(named, len(pairs))}"
-            found.append(Suspicion(message, "keep each image in one split: what was learned by heart is no test"))
+            message = f"{_are(len(pairs))} in two splits, {how}:\n  {_listing(named, len(pairs))}"
+            found.append(Notice(message, "keep each image in one split: what was learned by heart is no test"))
     if flat.any():
         count = int(flat.sum())
-        noun = "image is" if count == 1 else "images are"
-        message = f"{count:,} {noun} of one colour:\n  {_listing(iter(paths[flat]), count)}"
-        found.append(Suspicion(message, "nothing can be learned from them: remove them"))
+        message = f"{_are(count)} of one colour:\n  {_listing(iter(paths[flat]), count)}"
+        found.append(Notice(message, "nothing can be learned from them: remove them"))
     found += _missing_classes(catalog)
     return found
 
 
-def _missing_classes(catalog: "Catalog") -> Iterator[Suspicion]:
+def _missing_classes(catalog: "Catalog") -> Iterator[Notice]:
     for split, counts in catalog.counts().items():
         lacking = [name for name, count in counts.items() if not count]
         if lacking and split != TRAIN:
             names = ", ".join(lacking[:_NAMED]) + (", ..." if len(lacking) > _NAMED else "")
             message = f"the {split} images have none of {len(lacking)} of the {len(counts)} classes: {names}"
-            yield Suspicion(message, "its figures say nothing about them: add images of them")
+            yield Notice(message, "its figures say nothing about them: add images of them")
 
 
 def _shared(keys: NDArray[np.uint8], splits: Iterable[str]) -> list[tuple[int, int]]:
@@ -88,6 +78,10 @@ def _shared(keys: NDArray[np.uint8], splits: Iterable[str]) -> list[tuple[int, i
         other = group[numbers[group] != numbers[group[0]]][0]
         pairs.append((int(group[0]), int(other)))
     return sorted(pairs)
+
+
+def _are(count: int) -> str:
+    return "1 image is" if count == 1 else f"{count:,} images are"
 
 
 def _listing(named: Iterator[str], count: int) -> str:

@@ -15,6 +15,8 @@ IMAGE_SUFFIXES = frozenset(
 UNSUPPORTED_SUFFIXES = frozenset(".heic .heif .jxl .psd .svg .cr2 .cr3 .nef .arw .dng .raf .orf".split(" "))
 """Files that are images to their owner: taken along, so that they are named as what cannot be decoded."""
 
+_TAKEN_SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
+
 LINKS = "links out of the folder"
 _SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini", "icon\r"))
 _SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
@@ -50,23 +52,28 @@ def list_class_folders(root: Path) -> Listing:
     folders = []
     loose = 0
     for entry in _entries(root):
-        if _is_hidden(entry.name):
-            listing.left_out["hidden or system"] += 1
-        elif _leads_out(entry, root):
-            listing.left_out[LINKS] += 1
-        elif _is_folder(entry):
-            folders.append(entry.name)
-        elif _suffix(entry.name) in IMAGE_SUFFIXES:
-            loose += 1
-        else:
-            listing.left_out["other"] += 1
-    _refuse_split_folders(root, folders)
+        match _sort(entry, root, IMAGE_SUFFIXES):
+            case "folder":
+                folders.append(entry.name)
+            case "image":
+                loose += 1
+            case other:
+                listing.left_out[other] += 1
+
+    splits = _by_split(folders)
+    if splits:
+        keys = ", ".join(f"{key}: {root / name}" for key, name in splits.items())
+        raise DataError(
+            f"{root} holds {', '.join(folders)}: these are splits, not classes",
+            f"name each of them: data: {{{keys}}}",
+        )
     if not folders:
         what = f"but {loose:,} images beside each other" if loose else "and it is empty" if not listing.left_out else ""
         raise DataError(
             f"expected a folder for each class in {root}, {what or 'but there is none'}",
             "make one folder a class, named after it, with its images inside; or list the images in a CSV",
         )
+
     if loose:
         listing.left_out["images outside the class folders"] += loose
     for name in sorted(folders):
@@ -92,11 +99,7 @@ def list_images(root: Path) -> tuple[list[str], Counter[str]]:
 
 def count_classes(root: Path) -> int:
     """The number of class folders, from one directory listing."""
-    return sum(
-        1
-        for entry in _entries(root)
-        if not _is_hidden(entry.name) and not _leads_out(entry, root) and _is_folder(entry)
-    )
+    return sum(_sort(entry, root, IMAGE_SUFFIXES) == "folder" for entry in _entries(root))
 
 
 def split_folders(root: Path) -> dict[str, str]:
@@ -108,10 +111,14 @@ def split_folders(root: Path) -> dict[str, str]:
     if root.is_file():
         return {}
     folders = [entry.name for entry in _entries(root) if not _is_hidden(entry.name) and _is_folder(entry)]
-    splits = {_SPLIT_NAMES.get(name.lower()): name for name in folders}
-    if len(folders) < 2 or len(splits) < len(folders) or "train" not in splits:
-        return {}
-    return {key: name for key, name in splits.items() if key is not None} if None not in splits else {}
+    splits = _by_split(folders)
+    return splits if len(splits) == len(folders) else {}
+
+
+def _by_split(folders: list[str]) -> dict[str, str]:
+    """Folders by the split that each is named after, where all are and one is for training; else nothing."""
+    splits = {_SPLIT_NAMES.get(name.lower(), ""): name for name in folders}
+    return splits if len(folders) > 1 and "" not in splits and "train" in splits else {}
 
 
 def _entries(root: Path) -> list[os.DirEntry[str]]:
@@ -149,19 +156,27 @@ def _walk(folder: Path, root: Path, left_out: Counter[str]) -> list[str]:
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(place) as entries:
                 for entry in entries:
-                    if _is_hidden(entry.name):
-                        left_out["hidden or system"] += 1
-                    elif _leads_out(entry, root):
-                        left_out[LINKS] += 1
-                    elif _is_folder(entry):
-                        stack.append(entry.path)
-                    elif _suffix(entry.name) in IMAGE_SUFFIXES or _suffix(entry.name) in UNSUPPORTED_SUFFIXES:
-                        found.append(entry.path)
-                    else:
-                        left_out["other"] += 1
+                    match _sort(entry, root, _TAKEN_SUFFIXES):
+                        case "folder":
+                            stack.append(entry.path)
+                        case "image":
+                            found.append(entry.path)
+                        case other:
+                            left_out[other] += 1
         except OSError as error:
             raise DataError(f"{place} cannot be read: {error.strerror}") from None
     return found
+
+
+def _sort(entry: os.DirEntry[str], root: Path, suffixes: frozenset[str]) -> str:
+    """What an entry of the tree `root` is: a `folder`, an `image` by one of these suffixes, or what is left out."""
+    if _is_hidden(entry.name):
+        return "hidden or system"
+    if _leads_out(entry, root):
+        return LINKS
+    if _is_folder(entry):
+        return "folder"
+    return "image" if os.path.splitext(entry.name)[1].lower() in suffixes else "other"
 
 
 def _leads_out(entry: os.DirEntry[str], root: Path) -> bool:
@@ -179,22 +194,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
-
-
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM_FILES or name == "__MACOSX"
-
-
-def _refuse_split_folders(root: Path, folders: list[str]) -> None:
-    splits = {_SPLIT_NAMES.get(name.lower()): name for name in folders}
-    if len(folders) > 1 and None not in splits and "train" in splits:
-        keys = ", ".join(f"{key}: {root / name}" for key, name in splits.items())
-        raise DataError(
-            f"{root} holds {', '.join(folders)}: these are splits, not classes",
-            f"name each of them: data: {{{keys}}}",
-        )
 
 
 def describe_left_out(left_out: Counter[str]) -> str | None:

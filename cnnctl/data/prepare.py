@@ -1,7 +1,7 @@
 """The images of a catalog, decoded and looked at: what a training is fed with, and what is wrong with it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from cnnctl.data.cache.decoded import Decoded, decode_images
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.decoder.images import Image
 from cnnctl.data.leakage import suspicions
-from cnnctl.data.split import SPLITS, TRAIN
+from cnnctl.data.split import SPLITS
 from cnnctl.errors import EXIT_DATA, Notice, Problem
 
 _NAMED = 20
@@ -76,10 +76,6 @@ class Prepared:
             if one is not None
         }
 
-    def without_paths(self) -> "Prepared":
-        """The same images, their files forgotten."""
-        return replace(self, paths=())
-
 
 def prepare(
     data: DataSettings,
@@ -92,9 +88,6 @@ def prepare(
     """Decode every image of a catalog and look at what they are.
 
     Args:
-        data: The config's.
-        catalog: The images, their classes and splits.
-        progress: Called with (images done, images in all).
         waiting: Called before waiting for another process that decodes the same images.
         strict: Whether the same image in two splits, images of one colour, and classes without test images are
             problems; else they are warnings.
@@ -114,14 +107,15 @@ def prepare(
         else:
             warnings.append(Notice(message, hint))
             catalog = Catalog(catalog.frame.drop(index=list(decoded.failures)), catalog.classes, catalog.left_out)
-            problems += _lost_classes(catalog)
+            for name in catalog.lost_classes()[:1]:
+                problems.append(Problem(f"no training image is left for the class {name}", exit_code=EXIT_DATA))
 
     if seeks_leaks and not problems:
         for one in suspicions(catalog, decoded):
             if strict:
                 problems.append(Problem(one.message, hint=one.hint, exit_code=EXIT_DATA))
             else:
-                warnings.append(Notice(one.message, one.hint))
+                warnings.append(one)
 
     frame = catalog.frame
     number = {name: index for index, name in enumerate(catalog.classes)}
@@ -156,11 +150,3 @@ def _undecodable(data: DataSettings, catalog: Catalog, decoded: Decoded) -> tupl
     mend = "raise data.max_bad_images" if skips else "leave them out with data.on_bad_image: skip"
     message = f"{failed:,} of {total:,} images cannot be decoded{limit}:\n  {listing}"
     return message, f"remove or convert them, or {mend}", True
-
-
-def _lost_classes(catalog: Catalog) -> list[Problem]:
-    """The first class that has no training image any more."""
-    frame = catalog.frame
-    gone = sorted(set(catalog.classes) - set(frame.label[frame.split == TRAIN]))
-    message = f"no training image is left for the class {gone[0]}" if gone else ""
-    return [Problem(message, exit_code=EXIT_DATA)] if gone else []

@@ -30,18 +30,16 @@ def cgroup_quota(mounted: Path = _CGROUPS, own: Path = _OWN_CGROUPS) -> float | 
     Returns:
         The least quota of its cgroup and of those around it; None where there is none.
     """
-    try:
-        lines = own.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return None
     quotas: list[float] = []
-    for line in lines:
+    for line in _read(own).splitlines():
         _, _, named = line.partition(":")
         controllers, _, path = named.partition(":")
         if not controllers:
             found = (_quota_v2(folder) for folder in _around(mounted, path))
         elif "cpu" in controllers.split(","):
-            found = (_quota_v1(folder) for folder in _around(_hierarchy(mounted, controllers), path))
+            hierarchy = mounted / controllers  # `cpu` is a link to `cpu,cpuacct` on most systems
+            root = hierarchy if hierarchy.is_dir() else mounted / "cpu"
+            found = (_quota_v1(folder) for folder in _around(root, path))
         else:
             continue
         quotas += [quota for quota in found if quota is not None]
@@ -53,12 +51,6 @@ def _cores_to_run_on() -> int:
     if counted is not None:
         return counted() or 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _hierarchy(mounted: Path, controllers: str) -> Path:
-    """The folder of a version 1 hierarchy; `cpu` is a link to `cpu,cpuacct` on most systems."""
-    folder = mounted / controllers
-    return folder if folder.is_dir() else mounted / "cpu"
 
 
 def _around(root: Path, path: str) -> Iterator[Path]:
@@ -90,6 +82,6 @@ def _share(quota: str, period: str) -> float | None:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8", errors="replace").strip()
+        return file.read_text(encoding="utf-8", errors="surrogateescape").strip("\n")
     except OSError:
         return ""

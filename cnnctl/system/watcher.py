@@ -1,7 +1,7 @@
 """What training tells whoever watches; the command line draws it, tests record it."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,7 @@ class Watcher(Protocol):
 class NullProgress:
     """Nobody watches."""
 
-    def note(self, text: str) -> None:
+    def _ignore(self, *args: Any, **named: Any) -> None:
         """Not told."""
 
-    def busy(self, what: str) -> None:
-        """Not told."""
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Not told."""
-
-    def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
-        """Not told."""
-
-    def epoch(self, epoch: Epoch) -> None:
-        """Not told."""
+    note = busy = progress = step = epoch = _ignore

@@ -38,13 +38,7 @@ def make_bookkeeping(
 ) -> Any:
     """A keras callback that tells the feed of each epoch, adds the epoch to the record and tells the watcher.
 
-    Args:
-        record: Filled epoch by epoch.
-        feed: The training batches.
-        epochs: As many as may be trained.
-        rates: The planned learning rates by step; None where only the optimizer knows.
-        watcher: Hears of every step and epoch.
-        interrupts: Stop it between two steps.
+    `rates` are the planned learning rates by step; None where only the optimizer knows.
     """
     import keras
 

@@ -24,9 +24,7 @@ _FORMER_NAMES = {"EmaCallback": "Averages"}
 def make_committer(record: TrainingRecord, others: Sequence[Any]) -> Any:
     """A keras callback, the last of all, that restores a checkpoint as the fit begins and commits one an epoch.
 
-    Args:
-        record: Filled by an earlier callback; it knows the checkpoint to resume from.
-        others: The callbacks whose memory is kept.
+    The record is filled by an earlier callback; what the `others` remember is kept.
     """
     import keras
 

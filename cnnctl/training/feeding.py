@@ -78,7 +78,7 @@ class Feed:
         self._ordered_for: int | None = None
         self._order = np.arange(len(self.examples))
         self._ahead = ThreadPoolExecutor(1, "batches")
-        self._pool = ThreadPoolExecutor(available_cores(), "variations") if self.vary is not None else None
+        self._pool = ThreadPoolExecutor(available_cores(), "variations")  # without threads until it has work
 
     def __len__(self) -> int:
         return count_batches(len(self.examples), self.batch_size)
@@ -106,7 +106,7 @@ class Feed:
         if self.vary is None:
             batch = (np.asarray(examples.pixels[examples.rows[chosen]]), objective.encode(examples.labels[chosen]))
             return batch if examples.weights is None else (*batch, examples.weights[chosen])
-        varied = self._vary(chosen, epoch)
+        varied = self._vary(self.vary, chosen, epoch)
         pixels = np.stack([one.image for one in varied])
         if objective.form == "number":
             targets = objective.encode(examples.labels[chosen])
@@ -117,10 +117,7 @@ class Feed:
         factors = [sum(share * examples.weights[number] for number, share in one.shares) for one in varied]
         return pixels, targets, np.array(factors, np.float32)
 
-    def _vary(self, chosen: NDArray[np.int64], epoch: int) -> list[Varied]:
-        assert self.vary is not None
-        assert self._pool is not None
-        vary = self.vary
+    def _vary(self, vary: Vary, chosen: NDArray[np.int64], epoch: int) -> list[Varied]:
         step = -(-len(chosen) // available_cores())
         parts = [chosen[start : start + step].tolist() for start in range(0, len(chosen), step)]
         made = self._pool.map(lambda numbers: [vary(number, epoch) for number in numbers], parts)
@@ -135,8 +132,7 @@ class Feed:
     def close(self) -> None:
         """Let go of the threads; batches that were begun are finished."""
         self._ahead.shutdown(cancel_futures=True)
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._pool.shutdown()
 
 
 @dataclass(frozen=True)

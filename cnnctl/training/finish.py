@@ -5,7 +5,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,17 +34,7 @@ from cnnctl.version import __version__
 
 _PREDICTION_BATCH = 256
 
-_PACKAGES = (
-    "keras",
-    "tensorflow",
-    "jax",
-    "numpy",
-    "opencv-python-headless",
-    "onnx",
-    "onnxruntime",
-    "tf2onnx",
-    "jax2onnx",
-)
+_PACKAGES = "keras tensorflow jax numpy opencv-python-headless onnx onnxruntime tf2onnx jax2onnx".split()
 
 
 def save_best(record: TrainingRecord, network: Network) -> Any:
@@ -63,14 +53,7 @@ def keep_best(record: TrainingRecord, network: Network) -> str:
 
 @contextmanager
 def resumable(record: TrainingRecord, network: Network, epochs: int, resume_line: str) -> Iterator[None]:
-    """A block whose interruption, or want of disk space, is an error that says what was kept and how to resume.
-
-    Args:
-        record: The run's.
-        network: What trains.
-        epochs: As many as are to be trained.
-        resume_line: Resumes the run.
-    """
+    """A block whose interruption, or want of disk space, is an error that says what was kept and how to resume."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -92,14 +75,7 @@ def _interruption_message(record: TrainingRecord, network: Network, epochs: int)
 def export_and_score(
     record: TrainingRecord, network: Network, config: Config, prepared: Prepared
 ) -> tuple[Evaluation, Parity]:
-    """model.keras, model.onnx, metrics.json and what belongs to it.
-
-    Args:
-        record: Of a run that has its classes and its split.
-        network: What was trained.
-        config: Says how the images were made.
-        prepared: The images.
-    """
+    """model.keras, model.onnx, metrics.json and what belongs to it, of a run that has its classes and its split."""
     model, run, spec = save_best(record, network), record.run, image_spec(config.data.image)
     splits = {name: one for name in (VALIDATION, TEST, TRAIN) if (one := prepared.split(name)) is not None}
     name, compared = next(iter(splits.items()))
@@ -143,15 +119,6 @@ def write_environment(
 
     `waiting_for_data` are the seconds in which a step waited for its batch; known on JAX, whose loop asks for batches
     one by one. Seconds are of the last command, which may have gone on from a checkpoint.
-
-    Args:
-        request: What was asked for.
-        config: The resolved config.
-        network: What was trained.
-        record: How it went.
-        feed: The training batches.
-        data_hash: Of the images.
-        until_trained: Seconds from the start of the command to the end of the fit.
     """
     import keras
 
@@ -191,8 +158,6 @@ def _versions() -> dict[str, str]:
 
     found = {"python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
     for name in _PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found

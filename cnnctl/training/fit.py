@@ -33,13 +33,7 @@ def fit(
 ) -> None:
     """Fit, or resume a fit; its best weights are in the record (averages, where they are kept), not in the model.
 
-    Args:
-        network: What trains.
-        config: Its train section says how.
-        feeds: The batches; without validation the last epoch is the best.
-        record: Filled epoch by epoch, so that it is of use when the training is interrupted.
-        watcher: Hears of every step and epoch.
-        interrupts: May stop it between two executions.
+    Without validation batches the last epoch is the best. Signals stop it between two executions.
 
     Raises:
         DivergedError: the loss became NaN or infinite; the message says what was kept.

@@ -27,11 +27,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def largest_batch(plan: Plan, settings: TrainSettings, available: float, bytes_per_value: int = 4) -> int:
     """The largest batch size whose training step fits into some memory, by `architecture.cost.training_bytes`.
 
-    Args:
-        plan: The network.
-        settings: Its optimizer and average count.
-        available: Bytes.
-        bytes_per_value: 4 in float32, 2 under a 16-bit precision.
+    `available` are bytes; `bytes_per_value` is 4 in float32 and 2 under a 16-bit precision.
 
     Returns:
         0 where not even one image fits.

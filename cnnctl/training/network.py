@@ -14,14 +14,7 @@ from cnnctl.models.devices import Device
 
 @dataclass(frozen=True)
 class Network:
-    """A network that trains.
-
-    Attributes:
-        model: Keras'.
-        plan: Its layers.
-        scaling: What it does to the pixels first.
-        device: On which it trains, and in which precision.
-    """
+    """A network that trains: Keras' model, what it was made from, and on which device it is."""
 
     model: Any
     plan: Plan

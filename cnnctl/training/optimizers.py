@@ -8,31 +8,21 @@ from cnnctl.training.schedules import Rates, is_fixed
 
 
 def make_optimizer(settings: TrainSettings, rates: Rates) -> Any:
-    """The Keras optimizer of a train section.
+    """The Keras optimizer of a train section; `rates` are those of `schedules.learning_rates`."""
+    import keras
 
-    Args:
-        settings: Optimizer, schedule and moving average.
-        rates: Of `schedules.learning_rates`, by step.
-    """
     optimizer = settings.optimizer
-    make = getattr(_makers(), optimizer.keras_class)
+    if keras.backend.backend() == TENSORFLOW:
+        from cnnctl.models import fused_optimizers as makers
+    else:
+        makers = keras.optimizers
+    make = getattr(makers, optimizer.keras_class)
     return make(
         learning_rate=optimizer.learning_rate if is_fixed(settings.schedule) else _planned(rates),
         use_ema=settings.ema is not None,
         ema_momentum=settings.ema or 0.0,
         **optimizer.keras_arguments(),
     )
-
-
-def _makers() -> Any:
-    """Where the classes of the optimizers are to be had."""
-    import keras
-
-    if keras.backend.backend() == TENSORFLOW:
-        from cnnctl.models import fused_optimizers
-
-        return fused_optimizers
-    return keras.optimizers
 
 
 def _planned(rates: Rates) -> Any:

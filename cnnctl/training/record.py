@@ -54,12 +54,7 @@ class TrainingRecord:
         self.mark_committed(checkpoint.epoch, state["stopped"])
 
     def add_epoch(self, figures: Mapping[str, float], learning_rate: float, weights: list[Any]) -> bool:
-        """Note an epoch, and bring history.csv up to date.
-
-        Args:
-            figures: What the epoch came to.
-            learning_rate: Of its last step.
-            weights: The model's arrays, kept where the epoch is the best so far.
+        """Note an epoch, and bring history.csv up to date; its weights are kept where it is the best so far.
 
         Returns:
             Whether it is.

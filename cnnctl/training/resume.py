@@ -31,14 +31,7 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class ResumedRun:
-    """A run to resume.
-
-    Attributes:
-        run: The run.
-        lock: It is ours.
-        checkpoint: The last one; None where it was killed before the first.
-        is_complete: Whether nothing is left to do.
-    """
+    """A run to resume, whose lock is ours; `checkpoint` is the last, None where it was killed before the first."""
 
     run: Run
     lock: Lock
@@ -47,12 +40,7 @@ class ResumedRun:
 
 
 def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> ResumedRun | None:
-    """The run at `output`, to resume; None where there is none yet.
-
-    Args:
-        output: The run directory.
-        config: What it is to be trained by; epochs may be more than they were.
-        tell: Called with a sentence for people.
+    """The run at `output`, to resume; None where there is none yet. The config may have more epochs.
 
     Raises:
         UsageError: something else lies there, or the config is another one.
@@ -112,12 +100,12 @@ def _normal_form(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     there, here = _decisive(before), _decisive(now)
-    if here["train.epochs"] > there["train.epochs"]:
+    if now["train"]["epochs"] > before["train"]["epochs"]:
         there["train.epochs"] = here["train.epochs"]
     changed = [
-        f"{path}: {_written(there, path)} there, {_written(here, path)} here"
+        f"{path}: {there.get(path, 'not set')} there, {here.get(path, 'not set')} here"
         for path in {**there, **here}
-        if _written(there, path) != _written(here, path)
+        if there.get(path) != here.get(path)
     ]
     if changed:
         message = f"the config is not the one that {run.path} was trained by:\n  " + "\n  ".join(changed)
@@ -125,13 +113,10 @@ def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any
         raise UsageError(message, hint)
 
 
-def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The leaves of a config that decide what is learned."""
-    return {path: value for path, value in leaves(config) if path.partition("[")[0] not in _FREE}
-
-
-def _written(values: Mapping[str, Any], path: str) -> str:
-    return json.dumps(values[path], ensure_ascii=False) if path in values else "not set"
+def _decisive(config: Mapping[str, Any]) -> dict[str, str]:
+    """The leaves of a config that decide what is learned, as JSON."""
+    written = ((path, json.dumps(value, ensure_ascii=False)) for path, value in leaves(config))
+    return {path: value for path, value in written if path.partition("[")[0] not in _FREE}
 
 
 def listing_hash(prepared: Prepared) -> str:

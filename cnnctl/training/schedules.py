@@ -26,12 +26,6 @@ def learning_rates(schedule: Schedule, learning_rate: float, epochs: int, steps_
       `learning_rate / 250,000` at the last step, both along half a cosine (as torch's OneCycleLR);
     - exponential: `learning_rate decay_per_epoch^(t / S)`.
 
-    Args:
-        schedule: The config's.
-        learning_rate: The optimizer's.
-        epochs: As many as may be trained.
-        steps_per_epoch: Batches of an epoch.
-
     Returns:
         float32 (epochs * steps_per_epoch,).
     """

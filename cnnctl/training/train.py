@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -124,7 +124,7 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         with files.writing(run.log):
             capture.attach(run.log)
         data_hash = contents_hash(prepared.digests, prepared.label_names())
-        prepared = prepared.without_paths()  # split.csv has them: in memory they would grow with the number of images
+        prepared = replace(prepared, paths=())  # split.csv has them; in memory they would grow with the images
         trackers.begin(RunStarted(run, config, list(record.history), facts["machine"]))
 
         # Feed and fit.

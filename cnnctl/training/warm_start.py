@@ -63,11 +63,6 @@ def read_start(place: str) -> Start:
 def take_weights(model: Any, start: Start, classes: Sequence[str]) -> Taken:
     """Copy weights into a new network, layer by layer in order; the output layer's only where the classes are alike.
 
-    Args:
-        model: Of network.build_network.
-        start: Where the weights come from.
-        classes: The new network's, in label order.
-
     Raises:
         RunError: the two are not the same network but for the output layer.
     """

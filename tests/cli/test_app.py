@@ -9,7 +9,7 @@ import pytest
 
 from cnnctl import __version__
 from cnnctl.cli.app import COMMANDS
-from cnnctl.data.builtin import digits_folder
+from cnnctl.data.sources import digits_folder
 from tests.cli.command import cnnctl, succeed
 from tests.conftest import CONFIGS, Trained
 

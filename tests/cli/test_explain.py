@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cnnctl.data.builtin import digits_folder
+from cnnctl.data.sources import digits_folder
 from tests.cli.command import fail, succeed
 from tests.conftest import Trained
 

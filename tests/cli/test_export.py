@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cnnctl.data.builtin import digits_folder
+from cnnctl.data.sources import digits_folder
 from tests.cli.command import begin, fail, succeed
 from tests.conftest import CONFIGS, Trained
 

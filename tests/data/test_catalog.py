@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
-from cnnctl.data import builtin
+from cnnctl.data import sources
 from cnnctl.data.catalog import Catalog, image_spec, make_catalog
 from cnnctl.data.decoder.images import ImageSpec, read_image
 from cnnctl.data.sources import count_source_classes
@@ -152,22 +152,22 @@ class TestDigits:
         from sklearn.datasets import load_digits
 
         digits = load_digits()
-        folder = builtin.digits_folder()
+        folder = sources.digits_folder()
         for number in range(0, 1797, 37):
             path = folder / str(digits.target[number]) / f"{number:04}.png"
             found = read_image(path, ImageSpec(8, 8, channels=1))[:, :, 0]
             assert np.array_equal(found, np.rint(digits.images[number] * 255 / 16)), number
 
     def test_are_written_once(self, cache_home: Path) -> None:
-        folder = builtin.digits_folder()
+        folder = sources.digits_folder()
         before = (folder / "0" / "0000.png").stat().st_mtime_ns
-        assert builtin.digits_folder() == folder
+        assert sources.digits_folder() == folder
         assert (folder / "0" / "0000.png").stat().st_mtime_ns == before
         assert [child.name for child in (cache_home / "cnnctl").iterdir()] == [folder.name]
 
     def test_another_process_may_be_faster(self, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        folder = builtin.digits_folder()
-        builtin._write(folder)
+        folder = sources.digits_folder()
+        sources._write_digits(folder)
         assert [child.name for child in (cache_home / "cnnctl").iterdir()] == [folder.name]
 
 

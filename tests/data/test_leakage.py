@@ -11,10 +11,11 @@ from PIL import Image
 from cnnctl.data.cache.decoded import decode_images
 from cnnctl.data.catalog import Catalog
 from cnnctl.data.decoder.images import ImageSpec
-from cnnctl.data.leakage import Suspicion, suspicions
+from cnnctl.data.leakage import suspicions
+from cnnctl.errors import Notice
 from tests.images import photo
 
-Find = Callable[..., list[Suspicion]]
+Find = Callable[..., list[Notice]]
 
 
 def silent(done: int, total: int) -> None:
@@ -25,7 +26,7 @@ def silent(done: int, total: int) -> None:
 def find(tmp_path: Path) -> Find:
     """The suspicions about images given as (name, split, label); the files lie in tmp_path."""
 
-    def look(*rows: tuple[str, str, str]) -> list[Suspicion]:
+    def look(*rows: tuple[str, str, str]) -> list[Notice]:
         frame = pd.DataFrame(rows, columns=["path", "split", "label"])
         frame["path"] = [str(tmp_path / name) for name in frame.path]
         decoded = decode_images(frame.path.tolist(), ImageSpec(6, 6), "off", silent)

@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from cnnctl.data.builtin import digits_folder
+from cnnctl.data.sources import digits_folder
 from tests.conftest import Trained
 from tests.serving.build import Served, serving
 

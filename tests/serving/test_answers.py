@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cnnctl import __version__
-from cnnctl.data.builtin import digits_folder
 from cnnctl.data.decoder.images import decode, opencv
+from cnnctl.data.sources import digits_folder
 from cnnctl.inference.model import load_classifier
 from cnnctl.runs import Run
 from tests.cli.command import cnnctl

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnctl.data.builtin import digits_folder
+from cnnctl.data.sources import digits_folder
 from cnnctl.runs import Run
 from cnnctl.serving import explainer
 from cnnctl.serving.batcher import Seen

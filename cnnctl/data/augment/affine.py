@@ -54,12 +54,8 @@ def random_matrix(step: MatrixStep, generator: np.random.Generator, height: int,
     match step:
         case RandomFlip():
             horizontal, vertical = generator.random(2) <= 0.5
-            return flip_matrix(
-                bool(horizontal) and "horizontal" in step.mode,
-                bool(vertical) and "vertical" in step.mode,
-                height,
-                width,
-            )
+            mirrors = bool(horizontal) and "horizontal" in step.mode, bool(vertical) and "vertical" in step.mode
+            return flip_matrix(*mirrors, height, width)
         case RandomRotation():
             return rotation_matrix(generator.uniform(*step.factor) * 2 * math.pi, height, width)
         case RandomTranslation():
@@ -95,7 +91,7 @@ def flip_matrix(horizontal: bool, vertical: bool, height: int, width: int) -> Ma
         return None
     across = (-1.0, width - 1.0) if horizontal else (1.0, 0.0)
     down = (-1.0, height - 1.0) if vertical else (1.0, 0.0)
-    return np.array([[across[0], 0, across[1]], [0, down[0], down[1]], [0, 0, 1]])
+    return _scaling_matrix(*across, *down)
 
 
 def rotation_matrix(angle: float, height: int, width: int) -> Matrix:
@@ -112,13 +108,8 @@ def translation_matrix(down: float, right: float) -> Matrix:
 
 def zoom_matrix(height_factor: float, width_factor: float, height: int, width: int) -> Matrix:
     """A zoom about the centre; a factor above 1 shows more of the image, smaller."""
-    return np.array(
-        [
-            [width_factor, 0, (width - 1) / 2 * (1 - width_factor)],
-            [0, height_factor, (height - 1) / 2 * (1 - height_factor)],
-            [0, 0, 1],
-        ]
-    )
+    left, top = (width - 1) / 2 * (1 - width_factor), (height - 1) / 2 * (1 - height_factor)
+    return _scaling_matrix(width_factor, left, height_factor, top)
 
 
 def shear_matrix(across: float, down: float) -> Matrix:
@@ -129,13 +120,12 @@ def shear_matrix(across: float, down: float) -> Matrix:
 def window_matrix(window: Window, height: int, width: int) -> Matrix:
     """A window enlarged to `height` x `width`, pixel area to pixel area as in cv2.resize."""
     width_factor, height_factor = window.width / width, window.height / height
-    return np.array(
-        [
-            [width_factor, 0, window.left + (width_factor - 1) / 2],
-            [0, height_factor, window.top + (height_factor - 1) / 2],
-            [0, 0, 1],
-        ]
-    )
+    left, top = window.left + (width_factor - 1) / 2, window.top + (height_factor - 1) / 2
+    return _scaling_matrix(width_factor, left, height_factor, top)
+
+
+def _scaling_matrix(width_factor: float, left: float, height_factor: float, top: float) -> Matrix:
+    return np.array([[width_factor, 0, left], [0, height_factor, top], [0, 0, 1]])
 
 
 def warp(image: Image, matrix: Matrix, border: Border | None, height: int, width: int) -> Image:
@@ -148,14 +138,8 @@ def warp(image: Image, matrix: Matrix, border: Border | None, height: int, width
         if not (across or down):
             return image
         return np.asarray(cv2.flip(image, -1 if across and down else int(across))).reshape(image.shape)
-    modes = {
-        "reflect": cv2.BORDER_REFLECT,
-        "constant": cv2.BORDER_CONSTANT,
-        "wrap": cv2.BORDER_WRAP,
-        "nearest": cv2.BORDER_REPLICATE,
-        "window": cv2.BORDER_REPLICATE,
-    }
+    modes = {"reflect": cv2.BORDER_REFLECT, "constant": cv2.BORDER_CONSTANT, "wrap": cv2.BORDER_WRAP}
     flags = (cv2.INTER_LINEAR if border.interpolation == "bilinear" else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
-    mode, value = modes[border.fill_mode], [border.fill_value] * 4
+    mode, value = modes.get(border.fill_mode, cv2.BORDER_REPLICATE), [border.fill_value] * 4
     warped = cv2.warpAffine(image, matrix[:2], (width, height), flags=flags, borderMode=mode, borderValue=value)
     return np.asarray(warped).reshape(height, width, image.shape[2])

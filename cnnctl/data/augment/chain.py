@@ -12,27 +12,13 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.config.augmentations import (
-    AffineStep,
-    AugmentationStep,
-    CutMix,
-    MixUp,
-    PixelStep,
-    RandAugment,
-    RandomBrightness,
-    RandomContrast,
-    RandomCrop,
-    RandomErasing,
-    RandomFlip,
-    RandomRotation,
-    RandomTranslation,
-    RandomZoom,
-)
+from cnnctl.config import augmentations
+from cnnctl.config.augmentations import AffineStep, AugmentationStep, MixingStep, PixelStep
 from cnnctl.data.augment import pixels
 from cnnctl.data.augment.affine import Border, random_matrix, random_window
-from cnnctl.data.augment.boxes import Box, random_box
 from cnnctl.data.augment.canvas import Canvas
 from cnnctl.data.augment.mixing import mix
+from cnnctl.data.augment.pixels import Box, random_box
 from cnnctl.data.augment.rand_augment import rand_augment
 from cnnctl.data.decoder.images import Image
 
@@ -70,7 +56,7 @@ def augmenter(
         shares: tuple[tuple[int, float], ...] = ((number, 1.0),)
         for index, step in enumerate(steps[:place]):
             generator = random_generator(seed, epoch, number, index)
-            if isinstance(step, MixUp | CutMix):
+            if isinstance(step, MixingStep):
                 partner = after(index, int(generator.integers(count)), epoch)
                 mixed, own = mix(step, canvas.image(), partner.image, generator)
                 canvas = Canvas(mixed)
@@ -87,7 +73,7 @@ def augmenter(
 
 def mixes(steps: Sequence[AugmentationStep]) -> bool:
     """Whether labels are mixed too, so that the loss needs a share of each class."""
-    return any(isinstance(step, MixUp | CutMix) for step in steps)
+    return any(isinstance(step, MixingStep) for step in steps)
 
 
 def random_generator(seed: int, epoch: int, image: int, step: int) -> np.random.Generator:
@@ -115,29 +101,31 @@ class _Key(np.random.bit_generator.ISeedSequence):
 def _vary(canvas: Canvas, step: AffineStep | PixelStep, generator: np.random.Generator) -> None:
     height, width = canvas.height, canvas.width
     match step:
-        case RandomFlip():
+        case augmentations.RandomFlip():
             canvas.move(random_matrix(step, generator, height, width), None)
-        case RandomRotation() | RandomTranslation() | RandomZoom():
+        case augmentations.RandomRotation() | augmentations.RandomTranslation() | augmentations.RandomZoom():
             border = Border(step.fill_mode, step.fill_value, step.interpolation)
             canvas.move(random_matrix(step, generator, height, width), border)
-        case RandomCrop():
+        case augmentations.RandomCrop():
             canvas.crop(random_window(step, generator, height, width))
-        case RandomBrightness():
+        case augmentations.RandomBrightness():
             canvas.paint(partial(pixels.brighten, share=generator.uniform(*step.factor)), pointwise=True)
-        case RandomContrast():
+        case augmentations.RandomContrast():
             lower, upper = step.factor
             canvas.paint(partial(pixels.change_contrast, factor=generator.uniform(1 - lower, 1 + upper)))
-        case RandomErasing():
+        case augmentations.RandomErasing():
             box = random_erasure(step, generator, height, width)
             if box is not None:
                 canvas.paint(partial(pixels.erase, box=box, fill_value=step.fill_value, generator=generator))
-        case RandAugment():
+        case augmentations.RandAugment():
             rand_augment(canvas, step, generator)
         case _:
             assert_never(step)
 
 
-def random_erasure(step: RandomErasing, generator: np.random.Generator, height: int, width: int) -> Box | None:
+def random_erasure(
+    step: augmentations.RandomErasing, generator: np.random.Generator, height: int, width: int
+) -> Box | None:
     """The rectangle that RandomErasing covers; None for no change."""
     down, across = (math.sqrt(share) for share in generator.uniform(*step.scale, 2))
     box = random_box(down, across, generator, height, width)

@@ -5,7 +5,7 @@ from typing import assert_never
 import numpy as np
 
 from cnnctl.config.augmentations import CutMix, MixingStep, MixUp
-from cnnctl.data.augment.boxes import Box, random_box
+from cnnctl.data.augment.pixels import Box, random_box
 from cnnctl.data.decoder.images import Image, opencv
 
 

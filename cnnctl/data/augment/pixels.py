@@ -4,16 +4,37 @@ All take and return uint8 (height, width, channels) with 1 or 3 channels, write 
 where Keras goes on with fractions. Grey is 0.2989 red + 0.587 green + 0.114 blue.
 """
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.augment.boxes import Box
 from cnnctl.data.decoder.images import Image, opencv
 
 LEVELS = np.arange(256, dtype=np.float32)[:, None]
 GREY = np.array([0.2989, 0.5870, 0.1140])
+
+
+class Box(NamedTuple):
+    """A rectangle, in pixels and parts of pixels."""
+
+    top: float
+    left: float
+    height: float
+    width: float
+
+    def pixels(self) -> tuple[slice, slice]:
+        """The (rows, columns) whose numbers lie in it, its far edges left out."""
+        bottom, right = self.top + self.height, self.left + self.width
+        return slice(math.ceil(self.top), math.ceil(bottom)), slice(math.ceil(self.left), math.ceil(right))
+
+
+def random_box(down: float, across: float, generator: np.random.Generator, height: int, width: int) -> Box:
+    """A rectangle, as RandomErasing and CutMix draw it: of these shares of an image's sides, anywhere in it."""
+    box_height, box_width = down * height, across * width
+    top, left = generator.random() * (height - box_height), generator.random() * (width - box_width)
+    return Box(top, left, box_height, box_width)
 
 
 def brighten(image: Image, share: float) -> Image:

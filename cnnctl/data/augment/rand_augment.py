@@ -4,31 +4,17 @@ Keras draws the operations once for a batch, and here, as for a batch of one, th
 operation's strength is drawn once, so that one that is drawn twice does the same twice.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import pi
-from typing import Literal, assert_never, get_args
 
 import numpy as np
 
 from cnnctl.config.augmentations import RandAugment
 from cnnctl.data.augment import affine, pixels
 from cnnctl.data.augment.canvas import Canvas
-
-Operation = Literal[
-    "shear",
-    "translation",
-    "rotation",
-    "brightness",
-    "color_degeneration",
-    "contrast",
-    "sharpness",
-    "posterization",
-    "solarization",
-    "auto_contrast",
-    "equalization",
-]
-OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+from cnnctl.data.decoder.images import Image
 
 
 @dataclass(frozen=True)
@@ -92,33 +78,30 @@ def random_strengths(factor: tuple[float, float], generator: np.random.Generator
     )
 
 
-def operate(canvas: Canvas, operation: Operation, strengths: Strengths, interpolation: str) -> None:
+def operate(canvas: Canvas, operation: str, strengths: Strengths, interpolation: str) -> None:
     """One of the eleven operations."""
-    border = affine.Border("reflect", 0.0, interpolation)
-    height, width = canvas.height, canvas.width
-    match operation:
-        case "shear":
-            canvas.move(affine.shear_matrix(*strengths.shear), border)
-        case "translation":
-            down, right = strengths.translation
-            canvas.move(affine.translation_matrix(down * height, right * width), border)
-        case "rotation":
-            canvas.move(affine.rotation_matrix(strengths.rotation * 2 * pi, height, width), border)
-        case "brightness":
-            canvas.paint(partial(pixels.brighten, share=strengths.brightness), pointwise=True)
-        case "color_degeneration":
-            canvas.paint(partial(pixels.degenerate_color, factor=strengths.color_degeneration))
-        case "contrast":
-            canvas.paint(partial(pixels.change_contrast, factor=strengths.contrast))
-        case "sharpness":
-            canvas.paint(partial(pixels.sharpen, factor=strengths.sharpness))
-        case "posterization":
-            canvas.paint(partial(pixels.posterize, bits=strengths.bits))
-        case "solarization":
-            canvas.paint(partial(pixels.solarize, addition=strengths.addition, threshold=strengths.threshold))
-        case "auto_contrast":
-            canvas.paint(pixels.auto_contrast)
-        case "equalization":
-            canvas.paint(pixels.equalize)
-        case _:
-            assert_never(operation)
+    if operation in _MATRICES:
+        matrix = _MATRICES[operation](strengths, canvas.height, canvas.width)
+        canvas.move(matrix, affine.Border("reflect", 0.0, interpolation))
+    else:
+        canvas.paint(partial(_CHANGES[operation], strengths), pointwise=operation == "brightness")
+
+
+_MATRICES: dict[str, Callable[[Strengths, int, int], affine.Matrix]] = {
+    "shear": lambda by, height, width: affine.shear_matrix(*by.shear),
+    "translation": lambda by, height, width: affine.translation_matrix(
+        by.translation[0] * height, by.translation[1] * width
+    ),
+    "rotation": lambda by, height, width: affine.rotation_matrix(by.rotation * 2 * pi, height, width),
+}
+_CHANGES: dict[str, Callable[[Strengths, Image], Image]] = {
+    "brightness": lambda by, image: pixels.brighten(image, by.brightness),
+    "color_degeneration": lambda by, image: pixels.degenerate_color(image, by.color_degeneration),
+    "contrast": lambda by, image: pixels.change_contrast(image, by.contrast),
+    "sharpness": lambda by, image: pixels.sharpen(image, by.sharpness),
+    "posterization": lambda by, image: pixels.posterize(image, by.bits),
+    "solarization": lambda by, image: pixels.solarize(image, by.addition, by.threshold),
+    "auto_contrast": lambda by, image: pixels.auto_contrast(image),
+    "equalization": lambda by, image: pixels.equalize(image),
+}
+OPERATIONS = (*_MATRICES, *_CHANGES)

@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data.cache import entries
-from cnnctl.data.cache.decoding import decode_into
+from cnnctl.data.cache.decoding import Progress, decode_into
 from cnnctl.data.cache.entries import DIGEST_BYTES, DIGESTS, FAILURES, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
 from cnnctl.data.cache.folders import make_folder, staging_folder
-from cnnctl.data.cache.rows import Progress
 from cnnctl.data.decoder.images import DECODER_VERSION, Image, ImageSpec
 from cnnctl.errors import MachineError
 from cnnctl.system.locks import locked

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,10 +94,8 @@ def is_whole(entry: Path, count: int, spec: ImageSpec) -> bool:
 
 def mark_used(entry: Path) -> None:
     """Remember when an entry was last opened."""
-    try:
+    with suppress(OSError):  # somebody else's cache, or a read-only one
         os.utime(entry / ABOUT)
-    except OSError:  # somebody else's cache, or a read-only one
-        return
 
 
 def sweep(entry: Path) -> int:

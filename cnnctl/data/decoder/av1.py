@@ -57,11 +57,8 @@ def _items(data: bytes, at: int) -> Iterator[tuple[int, int]]:
     at += 6 + id_size
     for _ in range(count):
         at += id_size
-        method = 0
-        if version:
-            method = data[at + 1] & 15
-            at += 2
-        at += 2
+        method = data[at + 1] & 15 if version else 0
+        at += 4 if version else 2
         base = int.from_bytes(data[at : at + base_size], "big")
         at += base_size
         (extents,) = struct.unpack_from(">H", data, at)

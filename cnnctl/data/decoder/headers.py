@@ -1,7 +1,7 @@
 """What the first bytes of an image file say: its format, its size, its EXIF orientation, whether it is whole."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cnnctl.data.decoder.av1 import largest_frame
 
@@ -71,8 +71,8 @@ def is_truncated(data: bytes, file_format: str) -> bool:
     OpenCV finds out by itself in other formats; here it would fill in what is not there.
     """
     if file_format == "JPEG":
-        start = _jpeg_scan(data)
-        return start is None or data.find(b"\xff\xd9", start) < 0
+        segments = _jpeg_segments(data)
+        return not segments or segments[-1][0] != 0xDA or data.find(b"\xff\xd9", segments[-1][2]) < 0
     if file_format == "PNG":
         # chunk by chunk: OpenCV would take memory for a chunk of 4 GB that is not there
         return _chunk(data, 8, b"IEND", ">I4s", 4) is None
@@ -95,8 +95,8 @@ def dimensions(data: bytes, file_format: str) -> tuple[int, int] | None:
     return size if size is not None and min(size) > 0 else None
 
 
-def _png_size(data: bytes) -> tuple[int, int]:
-    width, height = struct.unpack_from(">II", data, 16)
+def _height_after_width(data: bytes, form: str, at: int) -> tuple[int, int]:
+    width, height = struct.unpack_from(form, data, at)
     return height, width
 
 
@@ -108,14 +108,9 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _gif_size(data: bytes) -> tuple[int, int]:
-    width, height = struct.unpack_from("<HH", data, 6)
-    return height, width
-
-
 def _bmp_size(data: bytes) -> tuple[int, int]:
     old = struct.unpack_from("<I", data, 14)[0] == 12
-    width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
+    height, width = _height_after_width(data, "<HH" if old else "<ii", 18)
     return abs(height), abs(width)
 
 
@@ -134,7 +129,7 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
     if kind == b"VP8X":
         return 1 + int.from_bytes(data[27:30], "little"), 1 + int.from_bytes(data[24:27], "little")
     if kind == b"VP8 ":
-        width, height = struct.unpack_from("<HH", data, 26)
+        height, width = _height_after_width(data, "<HH", 26)
         return height & 0x3FFF, width & 0x3FFF
     if kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
@@ -150,8 +145,7 @@ def _avif_size(data: bytes) -> tuple[int, int] | None:
     found = [frame]
     at = -1
     while (at := data.find(b"ispe", at + 1)) >= 0 and at + 16 <= len(data):
-        width, height = struct.unpack_from(">II", data, at + 8)
-        found.append((height, width))
+        found.append(_height_after_width(data, ">II", at + 8))
     return max(found, key=lambda size: size[0] * size[1])
 
 
@@ -177,10 +171,10 @@ def _pnm_size(data: bytes) -> tuple[int, int] | None:
     return int(words[2]), int(words[1])
 
 
-_SIZES = {
-    "PNG": _png_size,
+_SIZES: dict[str, Callable[[bytes], tuple[int, int] | None]] = {
+    "PNG": lambda data: _height_after_width(data, ">II", 16),
     "JPEG": _jpeg_size,
-    "GIF": _gif_size,
+    "GIF": lambda data: _height_after_width(data, "<HH", 6),
     "BMP": _bmp_size,
     "TIFF": _tiff_size,
     "WebP": _webp_size,
@@ -235,7 +229,8 @@ def orientation(data: bytes, file_format: str) -> int:
     """
     tiff = None
     if file_format == "JPEG":
-        tiff = _jpeg_exif(data)
+        apps = ((start, end) for marker, start, end in _jpeg_segments(data) if marker == 0xE1)
+        tiff = next((data[at + 6 : end] for at, end in apps if data[at : at + 6] == b"Exif\x00\x00"), None)
     elif file_format == "PNG":
         tiff = _chunk(data, 8, b"eXIf", ">I4s", 4)
     elif file_format == "WebP":
@@ -243,7 +238,7 @@ def orientation(data: bytes, file_format: str) -> int:
         tiff = tiff[6:] if tiff and tiff.startswith(b"Exif\x00\x00") else tiff
     elif file_format == "AVIF":
         return _avif_orientation(data)
-    found = _tiff_orientation(tiff) if tiff else 1
+    found = next((value for tag, _, _, value in _tiff_entries(tiff or b"") if tag == _ORIENTATION), 1)
     return found if 1 <= found <= 8 else 1
 
 
@@ -276,18 +271,6 @@ def _jpeg_segments(data: bytes) -> list[tuple[int, int, int]]:
     return segments
 
 
-def _jpeg_scan(data: bytes) -> int | None:
-    segments = _jpeg_segments(data)
-    return segments[-1][2] if segments and segments[-1][0] == 0xDA else None
-
-
-def _jpeg_exif(data: bytes) -> bytes | None:
-    for marker, start, end in _jpeg_segments(data):
-        if marker == 0xE1 and data[start : start + 6] == b"Exif\x00\x00":
-            return data[start + 6 : end]
-    return None
-
-
 def _chunk(data: bytes, at: int, wanted: bytes, head: str, checksum: int) -> bytes | None:
     """The payload of a chunk of a PNG (length before name) or a RIFF file (name before length, padded to even)."""
     while at + 8 <= len(data):
@@ -297,10 +280,6 @@ def _chunk(data: bytes, at: int, wanted: bytes, head: str, checksum: int) -> byt
             return data[at + 8 : at + 8 + length]
         at += 8 + length + checksum + (length % 2 if not checksum else 0)
     return None
-
-
-def _tiff_orientation(tiff: bytes) -> int:
-    return next((value for tag, _, _, value in _tiff_entries(tiff) if tag == _ORIENTATION), 1)
 
 
 def _tiff_entries(tiff: bytes) -> Iterator[tuple[int, int, int, int]]:

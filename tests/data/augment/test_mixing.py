@@ -8,9 +8,9 @@ import pytest
 
 from cnnctl.config.augmentations import CutMix, MixUp, RandomBrightness, RandomCrop, RandomFlip, RandomRotation
 from cnnctl.data.augment import augmenter, mixes
-from cnnctl.data.augment.boxes import Box
 from cnnctl.data.augment.chain import random_generator
 from cnnctl.data.augment.mixing import cut_mix, mix, mix_up, random_cut
+from cnnctl.data.augment.pixels import Box
 from tests.data.augment.compare import (
     DRAWS,
     check_range,

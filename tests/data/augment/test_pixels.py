@@ -10,8 +10,8 @@ import pytest
 
 from cnnctl.config.augmentations import RandomBrightness, RandomContrast, RandomErasing
 from cnnctl.data.augment import pixels
-from cnnctl.data.augment.boxes import Box, random_box
 from cnnctl.data.augment.chain import random_erasure, random_generator
+from cnnctl.data.augment.pixels import Box, random_box
 from tests.data.augment.compare import (
     DRAWS,
     check_range,

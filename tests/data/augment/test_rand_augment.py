@@ -9,12 +9,12 @@ from cnnctl.config.augmentations import RandAugment
 from cnnctl.data.augment import rand_augment as module
 from cnnctl.data.augment.canvas import Canvas
 from cnnctl.data.augment.chain import random_generator
-from cnnctl.data.augment.rand_augment import OPERATIONS, Operation, Strengths, operate, random_strengths
+from cnnctl.data.augment.rand_augment import OPERATIONS, Strengths, operate, random_strengths
 from tests.data.augment.compare import DRAWS, check_range, check_same_distribution, distance, keras_layer, vary
 from tests.images import photo
 
 
-def keras_transformation(strengths: Strengths, operations: list[Operation]) -> dict[str, Any]:
+def keras_transformation(strengths: Strengths, operations: list[str]) -> dict[str, Any]:
     """What Keras' RandAugment would have drawn, for one image."""
     height, width = 40, 64
 
@@ -39,7 +39,7 @@ def keras_transformation(strengths: Strengths, operations: list[Operation]) -> d
     return {"transforms": transforms, "layer_idxes": np.array([OPERATIONS.index(name) for name in operations])}
 
 
-def both(operations: list[Operation], strengths: Strengths, interpolation: str, channels: int) -> tuple[Any, Any]:
+def both(operations: list[str], strengths: Strengths, interpolation: str, channels: int) -> tuple[Any, Any]:
     """(ours, Keras') after the same operations with the same strengths."""
     image = photo(40, 64)[:, :, :channels]
     canvas = Canvas(image)
@@ -55,7 +55,7 @@ STRENGTHS = Strengths((0.3, 0.1), (0.2, 0.1), 0.15, 0.2, 0.6, 1.4, 0.9, 3, 30.0,
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_each_operation(operation: Operation, channels: int) -> None:
+def test_each_operation(operation: str, channels: int) -> None:
     """Bilinear warps to one pixel value on average, as in test_affine.py; the rest more closely, see test_pixels.py."""
     found, expected = both([operation], STRENGTHS, "bilinear", channels)
     assert distance(found, expected) < (1 if operation in ("shear", "translation", "rotation") else 0.5)
@@ -73,7 +73,7 @@ def test_each_operation(operation: Operation, channels: int) -> None:
     ],
     ids=str,
 )
-def test_one_operation_after_another(operations: list[Operation]) -> None:
+def test_one_operation_after_another(operations: list[str]) -> None:
     """In the order drawn; a second warp or stretch enlarges what the first one rounds."""
     found, expected = both(operations, STRENGTHS, "bilinear", 3)
     assert distance(found, expected) < 2
@@ -135,7 +135,7 @@ def test_every_operation_is_as_likely(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
     interpolations: set[str] = set()
 
-    def record(canvas: Canvas, operation: Operation, strengths: Strengths, interpolation: str) -> None:
+    def record(canvas: Canvas, operation: str, strengths: Strengths, interpolation: str) -> None:
         drawn.append(operation)
         interpolations.add(interpolation)
 

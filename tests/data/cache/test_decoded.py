@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cnnctl.data.cache import rows
+from cnnctl.data.cache import decoding
 from cnnctl.data.cache.decoded import Decoded, contents_hash, decode_images
 from cnnctl.data.decoder import images
 from cnnctl.data.decoder.images import ImageSpec, read_image
@@ -81,7 +81,7 @@ def test_progress_counts_up_to_all(paths: list[str]) -> None:
 
 def test_the_second_time_nothing_is_decoded(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     first = decode_images(paths, SPEC, "auto", silent)
-    monkeypatch.setattr(rows, "decode", never)
+    monkeypatch.setattr(decoding, "decode", never)
     again = decode_images(paths, SPEC, "auto", never)
     assert same(first, again)
     assert not again.pixels.flags.writeable

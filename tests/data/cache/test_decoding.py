@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnctl.data.cache import decoding, entries, processes
-from cnnctl.data.cache.decoding import decode_into
-from cnnctl.data.cache.processes import decode_by_processes
+from cnnctl.data.cache import decoding, entries
+from cnnctl.data.cache.decoding import decode_by_processes, decode_into
 from cnnctl.data.decoder import parallel
 from cnnctl.data.decoder.images import ImageSpec
 from tests.images import every_mode
@@ -110,7 +109,7 @@ def test_the_chunk_of_a_killed_process_is_left(
     paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What others did stays done, and the rest is decoded by the caller."""
-    monkeypatch.setattr(processes, "_CHUNK", 10)
+    monkeypatch.setattr(decoding, "_OF_A_PROCESS", 10)
     arrays = mapped(tmp_path / "arrays", len(paths))
     killed: list[int] = []
 
@@ -147,7 +146,7 @@ def running_children() -> list[str]:
 
 def test_a_process_ends_with_its_input() -> None:
     """Whoever asked may have been killed."""
-    program = [sys.executable, "-P", "-c", "from cnnctl.data.cache.processes import serve; serve()"]
+    program = [sys.executable, "-P", "-c", "from cnnctl.data.cache.decoding import serve; serve()"]
     order = '{"spec": {"height": 1, "width": 1, "background": [0, 0, 0]}, "arrays": {}}\n'
     done = subprocess.run(program, input=order, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
