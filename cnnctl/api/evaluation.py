@@ -44,7 +44,7 @@ class Evaluation:
         return {"split": self.split, **self.metrics.to_json()}
 
     def __str__(self) -> str:
-        from cnnctl.terminal.evaluation import print_evaluation
+        from cnnctl.terminal.training import print_evaluation
 
         text = io.StringIO()
         print_evaluation(evaluation.Evaluation(self.metrics, self.split, self.folder, {}), text)

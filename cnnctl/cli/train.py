@@ -34,7 +34,7 @@ def train_cli(
     from cnnctl.errors import UsageError
     from cnnctl.system.interrupts import caught
     from cnnctl.system.stderr import captured_stderr
-    from cnnctl.terminal.train import print_trained
+    from cnnctl.terminal.training import print_trained
     from cnnctl.terminal.watch import make_watcher
     from cnnctl.training.request import TrainRequest
     from cnnctl.training.train import Complete, train

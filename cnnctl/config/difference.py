@@ -122,9 +122,10 @@ def _aligned(first: Sequence[Named], second: Sequence[Named], level: int = 0) ->
     """The pairs of places that stand side by side, each list in its order; None beside what has no partner."""
     if level == len(_LIKENESS):
         return [*((place, None) for place in range(len(first))), *((None, place) for place in range(len(second)))]
-    keys = [[_LIKENESS[level](item) for item in items] for items in (first, second)]
+    key = _LIKENESS[level]
+    matcher = SequenceMatcher(None, list(map(key, first)), list(map(key, second)), autojunk=False)
     pairs: list[tuple[int | None, int | None]] = []
-    for tag, one, one_end, two, two_end in SequenceMatcher(None, *keys, autojunk=False).get_opcodes():
+    for tag, one, one_end, two, two_end in matcher.get_opcodes():
         if tag == "equal":
             pairs += zip(range(one, one_end), range(two, two_end), strict=True)
         else:

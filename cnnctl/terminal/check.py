@@ -3,17 +3,22 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
+from cnnctl.terminal.render import print_json
+
 if TYPE_CHECKING:
     from cnnctl.checks import Findings
-    from cnnctl.errors import Notice, Position, Problem
+    from cnnctl.errors import Position, Problem
 
 
-def to_json(findings: "Findings") -> dict[str, Any]:
+def _json(findings: "Findings") -> dict[str, Any]:
     """The form of `check --json`."""
     value: dict[str, Any] = {
         "ok": not findings.problems,
         "problems": [problem_json(problem) for problem in findings.problems],
-        "remarks": [_warning_json(warning) for warning in findings.warnings],
+        "remarks": [
+            {"path": one.path, **_place_json(one.position), "message": one.message, "hint": one.hint}
+            for one in findings.warnings
+        ],
     }
     images = findings.prepared or findings.catalog
     if images is not None:
@@ -38,20 +43,19 @@ def problem_json(problem: "Problem") -> dict[str, Any]:
     }
 
 
-def _warning_json(warning: "Notice") -> dict[str, Any]:
-    return {"path": warning.path, **_place_json(warning.position), "message": warning.message, "hint": warning.hint}
-
-
 def _place_json(position: "Position | None") -> dict[str, Any]:
     if position is None:
         return {"file": None, "line": None, "column": None}
     return {"file": position.origin, "line": position.line, "column": position.column}
 
 
-def print_findings(name: str, findings: "Findings") -> None:
+def print_findings(name: str, findings: "Findings", as_json: bool) -> None:
     """Counts and warnings on stdout, problems on stderr; `name` is that of the config."""
     from cnnctl.data.listing import describe_left_out
 
+    if as_json:
+        print_json(_json(findings))
+        return
     if findings.problems:
         print("\n\n".join(str(problem) for problem in findings.problems), file=sys.stderr)
     if findings.catalog is not None and not findings.problems:

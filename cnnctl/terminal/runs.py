@@ -1,44 +1,51 @@
-"""Runs in a table, and as JSON."""
+"""Runs in a table or as JSON."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnnctl.formatting import percent, printable
-from cnnctl.terminal.render import LEFT, RIGHT, print_table
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
 
 if TYPE_CHECKING:
     from cnnctl.runs.listing import Listed
 
 
-def to_json(one: "Listed", is_latest: bool) -> dict[str, Any]:
-    """One run in the form of `runs --json`."""
-    return {
-        "run": str(one.run.path),
-        "date": one.date.isoformat(timespec="seconds"),
-        "status": one.status,
-        "reason": one.reason,
-        "epochs": one.epochs,
-        "planned_epochs": one.planned,
-        "accuracy": one.accuracy,
-        "split": one.split,
-        "latest": is_latest,
-    }
-
-
-def print_runs(found: "list[Listed]", marked: list[bool], latest: Path | None) -> None:
+def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json: bool) -> None:
     """A table of runs; below it what is odd of them.
 
     Args:
+        folder: Where they were looked for.
         found: The runs.
-        marked: Of each, whether it is the latest.
         latest: The latest run, wherever it is.
+        as_json: Whether to print the form of `runs --json`.
     """
+    marked = [latest is not None and one.run.path.resolve() == latest.resolve() for one in found]
+    if as_json:
+        runs = [
+            {
+                "run": str(one.run.path),
+                "date": one.date.isoformat(timespec="seconds"),
+                "status": one.status,
+                "reason": one.reason,
+                "epochs": one.epochs,
+                "planned_epochs": one.planned,
+                "accuracy": one.accuracy,
+                "split": one.split,
+                "latest": mark,
+            }
+            for one, mark in zip(found, marked, strict=True)
+        ]
+        print_json({"folder": str(folder), "latest": None if latest is None else str(latest), "runs": runs})
+        return
+    if not found:
+        print(f"there is no run in {printable(str(folder))}: `cnnctl train CONFIG` makes one")
+        return
     rows = [
         (
             str(one.run.path),
             f"{one.date.astimezone():%Y-%m-%d %H:%M}",
             one.status + (", latest" if mark else ""),
-            _epochs(one),
+            f"{one.epochs:,}" + ("" if one.planned is None else f" of {one.planned:,}"),
             "" if one.accuracy is None else percent(one.accuracy),
             one.split or "",
         )
@@ -47,10 +54,6 @@ def print_runs(found: "list[Listed]", marked: list[bool], latest: Path | None) -
     header = ("run", "date", "status", "epochs", "best accuracy", "evaluated on")
     print_table(header, rows, (LEFT, LEFT, LEFT, RIGHT, RIGHT, LEFT), keep_first=True)
     _print_notes(found, None if any(marked) else latest)
-
-
-def _epochs(one: "Listed") -> str:
-    return f"{one.epochs:,}" if one.planned is None else f"{one.epochs:,} of {one.planned:,}"
 
 
 def _print_notes(found: "list[Listed]", latest: Path | None) -> None:
