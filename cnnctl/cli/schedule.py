@@ -53,7 +53,7 @@ def _count_images(config: "Config") -> int:
 
 
 def _draw(config: "Config", rates: "Rates", steps: int, path: Path) -> None:
-    from cnnctl.evaluation.plots.rates import learning_rate_png
+    from cnnctl.evaluation.plots.curves import learning_rate_png
     from cnnctl.terminal.png import save_png
     from cnnctl.terminal.training import schedule_title
 
