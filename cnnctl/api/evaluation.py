@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.api.runs import AnyRun, find
-from cnnctl.api.watching import watching
 from cnnctl.evaluation import evaluate as evaluation
 from cnnctl.evaluation.metrics import Metrics
 from cnnctl.system.watcher import Watcher
+from cnnctl.terminal.watch import watching
 
 
 @dataclass(frozen=True, repr=False)

@@ -112,7 +112,7 @@ class Run:
             raise RunError(f"{path} cannot be read: {error}") from None
 
 
-_OWN = {inside.name for inside in vars(Run).values() if isinstance(inside, _Inside)}
+OWN = {inside.name for inside in vars(Run).values() if isinstance(inside, _Inside)}
 """What a run holds of ours."""
 
 
@@ -189,7 +189,7 @@ def is_begun(run: Run) -> bool:
             return False
         found = {child.name for child in run.path.iterdir() if not files.is_aside(child)}
         has_asides = len(found) < len(list(run.path.iterdir()))
-    is_run = run.classes.name in found and (run.checkpoints.is_dir() or found <= _OWN)
+    is_run = run.classes.name in found and (run.checkpoints.is_dir() or found <= OWN)
     if not is_run and found - {run.lock.name}:
         raise UsageError(f"{run.path} is not empty and is no run", _ELSEWHERE)
     return bool(found) or has_asides

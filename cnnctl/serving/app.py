@@ -100,13 +100,7 @@ def _describe(service: Service, run: str) -> words.Model:
     return words.Model(
         run=run,
         classes=list(service.classifier.classes),
-        input=words.Input(
-            height=spec.height,
-            width=spec.width,
-            channels=spec.channels,
-            fit=spec.fit,
-            background=list(spec.background),
-        ),
+        input=words.Input.model_validate(spec, from_attributes=True),
         limits=words.Costs(
             body_bytes=limits.body_bytes,
             images=limits.images_at_once,

@@ -19,6 +19,8 @@ def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json
         latest: The latest run, wherever it is.
         as_json: Whether to print the form of `runs --json`.
     """
+    from cnnctl.runs.listing import UNFINISHED
+
     marked = [latest is not None and one.run.path.resolve() == latest.resolve() for one in found]
     if as_json:
         runs = [
@@ -53,14 +55,8 @@ def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json
     ]
     header = ("run", "date", "status", "epochs", "best accuracy", "evaluated on")
     print_table(header, rows, (LEFT, LEFT, LEFT, RIGHT, RIGHT, LEFT), keep_first=True)
-    _print_notes(found, None if any(marked) else latest)
-
-
-def _print_notes(found: "list[Listed]", latest: Path | None) -> None:
-    from cnnctl.runs.listing import UNFINISHED
-
     notes = [f"{printable(str(one.run.path))} is damaged: {one.reason}" for one in found if one.reason]
-    if latest is not None:
+    if latest is not None and not any(marked):
         there = "" if latest.is_dir() else ", which is gone"
         notes.append(f"the latest run is {printable(str(latest))}{there}")
     if any(one.status == UNFINISHED for one in found):
