@@ -13,7 +13,7 @@ def check_cli(
     from cnnctl.checks import check
     from cnnctl.config import parse_config
     from cnnctl.errors import ConfigError
-    from cnnctl.terminal.check import print_findings, problem_json
+    from cnnctl.terminal.found import print_findings, problem_json
     from cnnctl.terminal.watch import captured_watcher, counting
 
     try:

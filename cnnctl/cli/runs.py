@@ -20,7 +20,7 @@ def runs_cli(
     from cnnctl.errors import RunError
     from cnnctl.runs.directory import RUNS, latest_around
     from cnnctl.runs.listing import list_runs
-    from cnnctl.terminal.runs import print_runs
+    from cnnctl.terminal.found import print_runs
 
     base = Path(RUNS) if folder is None else folder
     if not base.is_dir() and (folder is not None or base.exists()):

@@ -6,8 +6,7 @@ from typing import Any
 
 from cnnctl.evaluation.calibration import calibration
 from cnnctl.evaluation.metrics import ScoredSplit
-from cnnctl.evaluation.plots.classes import f1_figure
-from cnnctl.evaluation.plots.confusion import confusion_figure
+from cnnctl.evaluation.plots.classes import confusion_figure, f1_figure
 from cnnctl.evaluation.plots.curves import curves_figure, history_of
 from cnnctl.evaluation.plots.mistakes import mistakes_figure
 from cnnctl.evaluation.plots.probabilities import (

@@ -200,7 +200,7 @@ def _splits(metrics: dict[str, Any]) -> Table:
     """The figures of every split that was evaluated, the main one first."""
     scored = [(str(metrics["split"]), metrics), *((name, metrics[name]) for name in SPLITS if name in metrics)]
     shown = [one for one in METRICS if any(figures.get(one.key) is not None for _, figures in scored)]
-    rows = tuple((name, *(one.column_text(figures) for one in shown)) for name, figures in scored)
+    rows = tuple((name, *(one.text(figures, in_column=True) for one in shown)) for name, figures in scored)
     return Table(("split", *(one.column or one.title for one in shown)), rows, (False, *(True for _ in shown)))
 
 
