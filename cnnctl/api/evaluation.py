@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.api.runs import AnyRun, find
-from cnnctl.api.watching import watching
 from cnnctl.evaluation import evaluate as evaluation
 from cnnctl.evaluation.metrics import Metrics
 from cnnctl.system.watcher import Watcher
+from cnnctl.terminal.watch import watching
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +44,7 @@ class Evaluation:
         return {"split": self.split, **self.metrics.to_json()}
 
     def __str__(self) -> str:
-        from cnnctl.terminal.evaluation import print_evaluation
+        from cnnctl.terminal.training import print_evaluation
 
         text = io.StringIO()
         print_evaluation(evaluation.Evaluation(self.metrics, self.split, self.folder, {}), text)

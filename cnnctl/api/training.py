@@ -9,13 +9,13 @@ from typing import Any
 
 from cnnctl.api.configs import Source
 from cnnctl.api.runs import TrainedRun
-from cnnctl.api.watching import watching
 from cnnctl.config.load import load_values
 from cnnctl.errors import BusyError, UsageError
 from cnnctl.models.backend import settings_kept
 from cnnctl.system.interrupts import caught_in_a_guest
 from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Watcher
+from cnnctl.terminal.watch import watching
 from cnnctl.training.request import TrainRequest
 from cnnctl.training.train import train as run_training
 

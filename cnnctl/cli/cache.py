@@ -30,7 +30,7 @@ def cache_cli(
     """
     from cnnctl.data.cache.entries import images_folder, list_entries, remove_entries
     from cnnctl.errors import MachineError, UsageError
-    from cnnctl.terminal.cache import print_entries, print_removed
+    from cnnctl.terminal.found import print_entries, print_removed
 
     base = images_folder("auto" if folder is None else str(folder.absolute()))
     if older_than is not None and not clear:

@@ -13,7 +13,7 @@ def check_cli(
     from cnnctl.checks import check
     from cnnctl.config import parse_config
     from cnnctl.errors import ConfigError
-    from cnnctl.terminal.check import print_findings, problem_json, to_json
+    from cnnctl.terminal.found import print_findings, problem_json
     from cnnctl.terminal.watch import captured_watcher, counting
 
     try:
@@ -24,8 +24,5 @@ def check_cli(
             raise
         print_json({"ok": False, "problems": [problem_json(one) for one in error.problems], "remarks": []})
         return error.exit_code
-    if as_json:
-        print_json(to_json(findings))
-    else:
-        print_findings(str(config), findings)
+    print_findings(str(config), findings, as_json)
     return findings.exit_code

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.options import JsonOption
-from cnnctl.terminal.render import print_json
 
 EPILOG = "Example: cnnctl compare runs/digits/1 runs/digits/2"
 
@@ -20,10 +19,6 @@ def compare_cli(
 ) -> None:
     """Put runs side by side, and say whether one is significantly better (McNemar's test)."""
     from cnnctl.evaluation.comparison import compare
-    from cnnctl.terminal.compare import print_comparison, to_json
+    from cnnctl.terminal.compare import print_comparison
 
-    comparison = compare(runs)
-    if as_json:
-        print_json(to_json(comparison))
-    else:
-        print_comparison(comparison)
+    print_comparison(compare(runs), as_json)

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
-from cnnctl.terminal.render import print_json
 
 EPILOG = "Example: cnnctl eject digits.yaml --output train.py"
 
@@ -23,7 +22,7 @@ def eject_cli(
     from cnnctl.checks import check
     from cnnctl.config import parse_config
     from cnnctl.ejecting.eject import eject, refuse_output
-    from cnnctl.terminal.eject import print_ejected, to_json
+    from cnnctl.terminal.files import print_ejected
     from cnnctl.terminal.watch import captured_watcher, counting
 
     refuse_output(output)
@@ -33,7 +32,4 @@ def eject_cli(
         findings.raise_if_problems()
         assert loaded.config is not None
         ejected = eject(loaded.name, loaded.config, findings, output)
-    if as_json:
-        print_json(to_json(ejected))
-    else:
-        print_ejected(ejected)
+    print_ejected(ejected, as_json)

@@ -27,7 +27,7 @@ def evaluate_cli(
     """Judge a run: loss, accuracy, metrics of each class, confusion matrix."""
     from cnnctl.evaluation.evaluate import evaluate
     from cnnctl.runs import find_run
-    from cnnctl.terminal.evaluation import print_evaluation
+    from cnnctl.terminal.training import print_evaluation
     from cnnctl.terminal.watch import captured_watcher, counting
 
     found = find_run(run)

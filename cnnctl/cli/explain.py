@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.options import JsonOption, RunOption
-from cnnctl.terminal.render import print_json
 
 EPILOG = "Example: cnnctl explain cat.jpg --run runs/cats-dogs/1 --unit conv2d_1:10,12"
 
@@ -46,7 +45,7 @@ def explain_cli(
     from cnnctl.models.of_run import run_plan
     from cnnctl.runs import find_run
     from cnnctl.system.stderr import captured_stderr
-    from cnnctl.terminal.explain import print_explanation, to_json
+    from cnnctl.terminal.files import print_explanation
 
     if method not in METHODS:
         raise UsageError(f"there is no method {method}", f"methods are {', '.join(METHODS)}")
@@ -56,7 +55,4 @@ def explain_cli(
     wish = ExplainRequest(top, method, None if unit is None else parse_unit(unit, run_plan(found)))
     with captured_stderr():
         explained = explain_into(folder, found, image, wish)
-    if as_json:
-        print_json(to_json(explained))
-    else:
-        print_explanation(explained)
+    print_explanation(explained, as_json)

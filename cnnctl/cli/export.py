@@ -49,7 +49,7 @@ def export_cli(
     """Write a run's model for another runtime, and prove there that it gives the same answers."""
     from cnnctl.exporting.export import export, parse_wish
     from cnnctl.runs import find_run
-    from cnnctl.terminal.export import print_exported
+    from cnnctl.terminal.files import print_exported
     from cnnctl.terminal.watch import captured_watcher
 
     wish = parse_wish(form, quantize, output, max_drop)

@@ -34,7 +34,7 @@ def init_cli(
     from cnnctl.errors import UsageError
     from cnnctl.init.write import copy_example, write_config
     from cnnctl.system.stderr import captured_stderr
-    from cnnctl.terminal.init import print_copied, print_written
+    from cnnctl.terminal.files import print_copied, print_written
 
     if (data is None) == (example is None):
         what = "either DATA or --example NAME, not both" if data else "DATA, the images that a config is for"

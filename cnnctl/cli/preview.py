@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
-from cnnctl.terminal.render import print_json
 
 EPILOG = "Example: cnnctl preview digits.yaml --output digits.png"
 
@@ -37,8 +36,8 @@ def preview_cli(
     from cnnctl.pictures import style
     from cnnctl.pictures.preview import make_samples, preview_figure
     from cnnctl.system.stderr import captured_stderr
+    from cnnctl.terminal.files import print_samples
     from cnnctl.terminal.png import check_png, save_png
-    from cnnctl.terminal.preview import print_samples, to_json
 
     if output is not None:
         check_png(output, "--output")
@@ -52,7 +51,4 @@ def preview_cli(
         with style.drawing():
             content = style.png(preview_figure(settings, samples, str(settings.name)))
     save_png(path, content, "--output")
-    if as_json:
-        print_json({"output": str(path), "images": [to_json(one) for one in samples]})
-    else:
-        print_samples(samples, path)
+    print_samples(samples, path, as_json)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
-from cnnctl.terminal.render import print_json
 
 if TYPE_CHECKING:
     from cnnctl.config import Config
@@ -30,7 +29,7 @@ def schedule_cli(
     """Show the plan of learning rates before training."""
     from cnnctl.config import load
     from cnnctl.data.batches import count_batches
-    from cnnctl.terminal.schedule import print_schedule, to_json
+    from cnnctl.terminal.training import print_schedule
     from cnnctl.training.schedules import learning_rates
 
     resolved = load(config, assignments or ())
@@ -39,10 +38,7 @@ def schedule_cli(
     rates = learning_rates(train.schedule, train.optimizer.learning_rate, train.epochs, steps)
     if plot is not None:
         _draw(resolved, rates, steps, plot)
-    if as_json:
-        print_json(to_json(train, rates, steps))
-    else:
-        print_schedule(train, rates, steps)
+    print_schedule(train, rates, steps, as_json)
 
 
 def _count_images(config: "Config") -> int:
@@ -57,8 +53,8 @@ def _count_images(config: "Config") -> int:
 
 
 def _draw(config: "Config", rates: "Rates", steps: int, path: Path) -> None:
-    from cnnctl.evaluation.plots.rates import learning_rate_png
+    from cnnctl.evaluation.plots.curves import learning_rate_png
     from cnnctl.terminal.png import save_png
-    from cnnctl.terminal.schedule import title
+    from cnnctl.terminal.training import schedule_title
 
-    save_png(path, learning_rate_png(rates, steps, f"{config.name}: {title(config.train)}"), "--plot")
+    save_png(path, learning_rate_png(rates, steps, f"{config.name}: {schedule_title(config.train)}"), "--plot")

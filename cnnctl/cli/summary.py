@@ -1,15 +1,12 @@
 """`cnnctl summary`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cnnctl.cli.options import JsonOption, SetOption
 from cnnctl.terminal.render import print_json
-
-if TYPE_CHECKING:
-    from cnnctl.network_source import Subject
 
 EPILOG = "Example: cnnctl summary lenet5.yaml --formulas\n\nExample: cnnctl summary lenet5.yaml --plot lenet5.png"
 
@@ -31,25 +28,19 @@ def summary_cli(
 ) -> None:
     """Show every layer's output shape, parameters and cost, before anything is trained."""
     from cnnctl.network_source import find_subject
+    from cnnctl.terminal.png import check_png, save_png
     from cnnctl.terminal.summary import print_summary, to_json
 
     if plot is not None:
-        from cnnctl.terminal.png import check_png
-
         check_png(plot, "--plot", [] if source is None else [source])
     subject = find_subject(source, assignments or [])
     if plot is not None:
-        _draw(subject, plot)
+        from cnnctl.pictures import style
+        from cnnctl.pictures.network import network_figure
+
+        with style.drawing():
+            save_png(plot, style.png(network_figure(subject.plan, subject.name)), "--plot")
     if as_json:
         print_json(to_json(subject, formulas))
     else:
         print_summary(subject, formulas)
-
-
-def _draw(subject: "Subject", path: Path) -> None:
-    from cnnctl.pictures import style
-    from cnnctl.pictures.network import network_figure
-    from cnnctl.terminal.png import save_png
-
-    with style.drawing():
-        save_png(path, style.png(network_figure(subject.plan, subject.name)), "--plot")

@@ -34,8 +34,8 @@ def train_cli(
     from cnnctl.errors import UsageError
     from cnnctl.system.interrupts import caught
     from cnnctl.system.stderr import captured_stderr
-    from cnnctl.terminal.train import print_trained
-    from cnnctl.terminal.watch import make_watcher
+    from cnnctl.terminal.training import print_trained
+    from cnnctl.terminal.watch import watching
     from cnnctl.training.request import TrainRequest
     from cnnctl.training.train import Complete, train
 
@@ -46,8 +46,7 @@ def train_cli(
     request = TrainRequest(loaded, output, resume, strict, sys.argv, repeat, begun)
     with ExitStack() as stack:
         capture = stack.enter_context(captured_stderr())
-        watcher = make_watcher(capture.terminal)
-        stack.callback(watcher.close)
+        watcher = stack.enter_context(watching(True, capture.terminal))
         interrupts = stack.enter_context(caught(capture.terminal, watcher.note))
         trained = train(request, watcher, capture, interrupts)
     if as_json:

@@ -1,8 +1,8 @@
 """Where several configs differ, each place by its dotted path."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product, zip_longest
+from difflib import SequenceMatcher
 from typing import Any
 
 from cnnctl.config.dump import to_plain
@@ -19,8 +19,8 @@ ABSENT = _Absent()
 _FREE = ("name",)
 """Keys that say nothing of the training; the file's name is a default of theirs."""
 
-_MOST_PAIRS = 250_000
-"""Longer lists, which no network has, are laid side by side by their numbers."""
+_LIKENESS: tuple[Callable[[Named], str], ...] = (repr, lambda one: one.kind, lambda one: one.kind.split("_")[-1])
+"""Equal items are matched first; between them those of a kind, then max_pooling2d with average_pooling2d."""
 
 
 @dataclass(frozen=True)
@@ -111,44 +111,17 @@ def _side_by_side(lists: Sequence[Sequence[Named]]) -> list[list[int | None]]:
     return rows
 
 
-def _aligned(first: Sequence[Named], second: Sequence[Named]) -> list[tuple[int | None, int | None]]:
-    """The pairs of places that make two lists the most alike, each in its order; None beside what has no partner.
-
-    Source: Needleman and Wunsch 1970, "A general method applicable to the search for similarities in the amino acid
-    sequence of two proteins", Journal of Molecular Biology 48, 443-453; without a penalty for gaps.
-    """
-    if len(first) * len(second) > _MOST_PAIRS:
-        return list(zip_longest(range(len(first)), range(len(second))))
-    alike: dict[tuple[str, str], float] = {}
-    names, others = [repr(item) for item in first], [repr(item) for item in second]
-    best = [[0.0] * (len(second) + 1) for _ in range(len(first) + 1)]  # from each pair of places to the ends
-    gain = [[0.0] * len(second) for _ in first]
-    for one, two in product(reversed(range(len(first))), reversed(range(len(second)))):
-        pair = (names[one], others[two])
-        if pair not in alike:
-            alike[pair] = _likeness(first[one], second[two])
-        gain[one][two] = alike[pair]
-        best[one][two] = max(best[one + 1][two], best[one][two + 1], best[one + 1][two + 1] + alike[pair])
+def _aligned(first: Sequence[Named], second: Sequence[Named], level: int = 0) -> list[tuple[int | None, int | None]]:
+    """The pairs of places that stand side by side, each list in its order; None beside what has no partner."""
+    if level == len(_LIKENESS):
+        return [*((place, None) for place in range(len(first))), *((None, place) for place in range(len(second)))]
+    key = _LIKENESS[level]
+    matcher = SequenceMatcher(None, list(map(key, first)), list(map(key, second)), autojunk=False)
     pairs: list[tuple[int | None, int | None]] = []
-    one = two = 0
-    while one < len(first) and two < len(second):
-        if gain[one][two] and best[one][two] == best[one + 1][two + 1] + gain[one][two]:
-            pairs.append((one, two))
-            one, two = one + 1, two + 1
-        elif best[one][two] == best[one + 1][two]:
-            pairs.append((one, None))
-            one += 1
+    for tag, one, one_end, two, two_end in matcher.get_opcodes():
+        if tag == "equal":
+            pairs += zip(range(one, one_end), range(two, two_end), strict=True)
         else:
-            pairs.append((None, two))
-            two += 1
-    pairs += [(place, None) for place in range(one, len(first))]
-    return pairs + [(None, place) for place in range(two, len(second))]
-
-
-def _likeness(one: Named, other: Named) -> float:
-    """2 to 3 for the same kind, 1 for two of a sort such as max_pooling2d and average_pooling2d, else 0."""
-    if one.kind != other.kind:
-        return float(one.kind.split("_")[-1] == other.kind.split("_")[-1])
-    fields = type(one).model_fields
-    shared = sum(bool(getattr(one, name) == getattr(other, name)) for name in fields)
-    return 2 + (shared + 1) / (len(fields) + 1)
+            inner = _aligned(first[one:one_end], second[two:two_end], level + 1)
+            pairs += [(a if a is None else one + a, b if b is None else two + b) for a, b in inner]
+    return pairs

@@ -169,8 +169,7 @@ def _read(letter: str, run: Run) -> ComparedRun:
         reason = str(error).removeprefix("error: ").splitlines()[0]
         raise RunError(f"{run.path} has a config.yaml that cannot be read: {reason}", _UNREADABLE) from None
     image = config.data.image
-    shape = (image.height, image.width, image.channels)
-    plan = make_plan(config.model, shape, len(run.read_classes()), config.output)
+    plan = make_plan(config.model, (image.height, image.width, image.channels), len(run.read_classes()), config.output)
     if plan.problems:
         raise RunError(f"{run.config} has an impossible network: {plan.problems[0].message}", _UNREADABLE)
     return ComparedRun(letter, run, config, plan, split, figures, training)
@@ -251,13 +250,7 @@ def _warnings(runs: Sequence[ComparedRun]) -> list[str]:
     warnings = []
     trainings = [one.training for one in runs if one.training is not None]
     unlike = [
-        name
-        for name, values in (
-            ("devices", {one.device for one in trainings}),
-            ("precisions", {one.precision for one in trainings}),
-            ("backends", {one.backend for one in trainings}),
-        )
-        if len(values) > 1
+        f"{name}s" for name in ("device", "precision", "backend") if len({getattr(one, name) for one in trainings}) > 1
     ]
     if unlike:
         warnings.append(f"the times are not comparable: they were taken with different {' and '.join(unlike)}")

@@ -24,6 +24,7 @@ from cnnctl.runs.directory import own
 from cnnctl.system import files
 
 Progress = Callable[[int, int], None]
+"""Called with (images done, images in all)."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,7 @@ class Evaluation:
 
 
 def evaluate(run: Run, data: str | None, split: str | None, progress: Progress) -> Evaluation:
-    """Judge a run on images of its own or on new ones.
-
-    Args:
-        run: A run with a model.
-        data: Class folders, a CSV or a built-in name; None takes the run's own images.
-        split: Of the run's own images: `train`, `validation` or `test`; None takes test, else validation, else train.
-        progress: Called with (images done, images in all).
+    """Judge a run on new images as `evaluate_data` does, or where `data` is None on its own as `evaluate_split` does.
 
     Raises:
         UsageError: there is no such split, or new images are to be one.
@@ -73,7 +68,6 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
     Args:
         run: A run with a model.
         split: `train`, `validation` or `test`; None takes test, else validation, else train.
-        progress: Called with (images done, images in all).
 
     Raises:
         RunError: the run has no model, or no such split.
@@ -102,7 +96,6 @@ def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress
         run: A run with a model.
         source: Class folders, a CSV, or a built-in name.
         columns: Of the CSV.
-        progress: Called with (images done, images in all).
 
     Raises:
         DataError: nothing is there, a class is unknown to the run, or an image is damaged.

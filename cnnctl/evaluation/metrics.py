@@ -94,10 +94,10 @@ class Metric:
         """Of the interval, in metrics.json."""
         return f"{self.key}_interval"
 
-    def text(self, figures: Figures) -> str:
+    def text(self, figures: Figures, in_column: bool = False) -> str:
         """Its value for people; empty where it does not apply."""
-        value = figures.get(self.key)
-        return "" if value is None else format(value, self.format)
+        value, finer = figures.get(self.key), self.column_format if in_column else ""
+        return "" if value is None else format(value, finer or self.format)
 
     def interval_text(self, figures: Figures) -> str:
         """`91.2% to 95.7%`; empty where there is no interval."""
@@ -107,11 +107,6 @@ class Metric:
         """The index of the best run; of equal ones the first."""
         sign = -1 if self.better == "lower" else 1
         return max(range(len(runs)), key=lambda index: sign * runs[index][self.key])
-
-    def column_text(self, figures: Figures) -> str:
-        """Its value in a column; empty where it does not apply."""
-        value = figures.get(self.key)
-        return "" if value is None else format(value, self.column_format or self.format)
 
 
 RANKING = Metric(

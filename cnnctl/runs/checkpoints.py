@@ -114,12 +114,8 @@ def _read(path: Path) -> Checkpoint:
         for member in members:
             if member.filename != _STATE:
                 group, _, number = member.filename.removesuffix(".npy").partition("/")
-                groups.setdefault(group, {})[int(number)] = _array(read_member(archive, member.filename, most))
+                content = io.BytesIO(read_member(archive, member.filename, most))
+                groups.setdefault(group, {})[int(number)] = np.load(content, allow_pickle=False)
     counts = {group: int(count) for group, count in state["arrays"].items()}
     arrays = {group: [groups[group][place] for place in range(count)] for group, count in counts.items()}
     return Checkpoint(int(state["epoch"]), state, arrays)
-
-
-def _array(content: bytes) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    return array

@@ -15,18 +15,18 @@ from cnnctl.system.locks import Lock, try_lock
 RUNS = "runs"
 LATEST = "latest"
 
-_OWN = {
-    *("config.yaml", "classes.json", "split.csv", "history.csv", "model.keras", "model.onnx", "metrics.json"),
-    *("predictions.csv", "environment.json", "log.txt", "report.html", "checkpoints", "evaluations", "plots", ".lock"),
-    *("tensorboard", "mlflow.json"),
-}
-"""What a run holds of ours."""
+_MADE_BY = {"model.onnx": "train", "metrics.json": "evaluate", "predictions.csv": "evaluate"}
+_ELSEWHERE = "choose another folder with --output"
 
-_MADE_BY = {
-    "model.onnx": "cnnctl train makes it",
-    "metrics.json": "cnnctl evaluate makes it",
-    "predictions.csv": "cnnctl evaluate makes it",
-}
+
+@dataclass(frozen=True)
+class _Inside:
+    """A name in a run directory, which is a path as an attribute of the run."""
+
+    name: str
+
+    def __get__(self, run: "Run", kind: "type[Run]") -> Path:
+        return run.path / self.name
 
 
 @dataclass(frozen=True)
@@ -41,73 +41,23 @@ class Run:
         path = self.path.absolute()
         return f"{path.parent.name} {path.name}" if path.name.isdecimal() else path.name
 
-    @property
-    def config(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def classes(self) -> Path:
-        return self.path / "classes.json"
-
-    @property
-    def split(self) -> Path:
-        return self.path / "split.csv"
-
-    @property
-    def keras_model(self) -> Path:
-        return self.path / "model.keras"
-
-    @property
-    def onnx_model(self) -> Path:
-        return self.path / "model.onnx"
-
-    @property
-    def history(self) -> Path:
-        return self.path / "history.csv"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.json"
-
-    @property
-    def predictions(self) -> Path:
-        return self.path / "predictions.csv"
-
-    @property
-    def environment(self) -> Path:
-        return self.path / "environment.json"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.txt"
-
-    @property
-    def plots(self) -> Path:
-        return self.path / "plots"
-
-    @property
-    def evaluations(self) -> Path:
-        return self.path / "evaluations"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.html"
-
-    @property
-    def tensorboard(self) -> Path:
-        return self.path / "tensorboard"
-
-    @property
-    def mlflow(self) -> Path:
-        return self.path / "mlflow.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.path / ".lock"
+    config = _Inside("config.yaml")
+    classes = _Inside("classes.json")
+    split = _Inside("split.csv")
+    keras_model = _Inside("model.keras")
+    onnx_model = _Inside("model.onnx")
+    history = _Inside("history.csv")
+    metrics = _Inside("metrics.json")
+    predictions = _Inside("predictions.csv")
+    environment = _Inside("environment.json")
+    log = _Inside("log.txt")
+    plots = _Inside("plots")
+    evaluations = _Inside("evaluations")
+    checkpoints = _Inside("checkpoints")
+    report = _Inside("report.html")
+    tensorboard = _Inside("tensorboard")
+    mlflow = _Inside("mlflow.json")
+    lock = _Inside(".lock")
 
     def need(self, path: Path) -> Path:
         """The same path, if the run has it.
@@ -116,7 +66,8 @@ class Run:
             RunError: it lacks it; the hint says which command makes it.
         """
         if not path.is_file():
-            hint = _MADE_BY.get(path.name, "the run is not complete: train it again")
+            command = _MADE_BY.get(path.name)
+            hint = f"cnnctl {command} makes it" if command else "the run is not complete: train it again"
             raise RunError(f"the run {self.path} has no {path.name}", hint)
         return path
 
@@ -149,10 +100,7 @@ class Run:
         return _next_number(self.evaluations)
 
     def _read_object(self, path: Path, what: str) -> dict[str, Any]:
-        """The JSON object that a file holds; an empty one where there is no file."""
-        if not path.is_file():
-            return {}
-        value = self._read_json(path)
+        value = self._read_json(path) if path.is_file() else {}
         if not isinstance(value, dict):
             raise RunError(f"{path} does not hold {what}")
         return value
@@ -162,6 +110,10 @@ class Run:
             return files.read_json(path)
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
+
+
+OWN = {inside.name for inside in vars(Run).values() if isinstance(inside, _Inside)}
+"""What a run holds of ours."""
 
 
 def create_run(name: str, output: Path | None) -> Run:
@@ -180,9 +132,7 @@ def create_run(name: str, output: Path | None) -> Run:
         return Run(output)
     except OSError as error:
         where = output or Path(RUNS) / name
-        raise MachineError(
-            f"{where} cannot be made: {error.strerror}", "choose another folder with --output DIR"
-        ) from None
+        raise MachineError(f"{where} cannot be made: {error.strerror}", f"{_ELSEWHERE} DIR") from None
 
 
 def own(run: Run) -> Lock:
@@ -195,8 +145,7 @@ def own(run: Run) -> Lock:
     try:
         lock = try_lock(run.lock)
     except OSError as error:
-        hint = "choose another folder with --output DIR"
-        raise MachineError(f"{run.path} cannot be written: {error.strerror}", hint) from None
+        raise MachineError(f"{run.path} cannot be written: {error.strerror}", f"{_ELSEWHERE} DIR") from None
     if lock is None:
         raise _busy(run)
     lock.say(f"{os.getpid()}\n")
@@ -217,17 +166,15 @@ def refuse_occupied(output: Path) -> None:
     BusyError: it is a run that another process works on.
     """
     run = Run(output)
-    with _reaching(output):
-        if not output.is_dir():
-            if output.exists():
-                raise UsageError(f"{output} is a file, not a folder", "choose another folder with --output")
+    with _reaching(output) as is_there:
+        if not is_there:
             return
         if run.lock.exists():
             own(run).release(remove=True)
         if any(output.iterdir()):
-            mend = "choose another folder with --output, or remove this one"
+            mend = f"{_ELSEWHERE}, or remove this one"
             if run.classes.is_file():
-                mend = "--resume resumes it; or choose another folder with --output"
+                mend = f"--resume resumes it; or {_ELSEWHERE}"
             raise UsageError(f"{output} is not empty", mend)
 
 
@@ -237,26 +184,26 @@ def is_begun(run: Run) -> bool:
     Raises:
         UsageError: it is something else that is not empty.
     """
-    with _reaching(run.path):
-        if not run.path.is_dir():
-            if run.path.exists():
-                raise UsageError(f"{run.path} is a file, not a folder", "choose another folder with --output")
+    with _reaching(run.path) as is_there:
+        if not is_there:
             return False
         found = {child.name for child in run.path.iterdir() if not files.is_aside(child)}
         has_asides = len(found) < len(list(run.path.iterdir()))
-    is_run = run.classes.name in found and (run.checkpoints.is_dir() or found <= _OWN)
+    is_run = run.classes.name in found and (run.checkpoints.is_dir() or found <= OWN)
     if not is_run and found - {run.lock.name}:
-        raise UsageError(f"{run.path} is not empty and is no run", "choose another folder with --output")
+        raise UsageError(f"{run.path} is not empty and is no run", _ELSEWHERE)
     return bool(found) or has_asides
 
 
 @contextmanager
-def _reaching(path: Path) -> Iterator[None]:
-    """A block that looks at a path of the user's, which may be one that cannot be looked at."""
+def _reaching(path: Path) -> Iterator[bool]:
+    """A block that looks at a folder of the user's, which may be one that cannot be looked at; whether it is there."""
     try:
-        yield
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file, not a folder", _ELSEWHERE)
+        yield path.is_dir()
     except OSError as error:
-        raise MachineError(f"{path} cannot be used: {error.strerror}", "choose another folder with --output") from None
+        raise MachineError(f"{path} cannot be used: {error.strerror}", _ELSEWHERE) from None
 
 
 def sweep(run: Run) -> None:
@@ -316,9 +263,8 @@ def find_run(path: Path | None) -> Run:
         complete = [Run(child) for child in numbered if is_complete(Run(child))]
         if complete:
             return complete[-1]
-        raise RunError(
-            f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train"
-        )
+        hint = "a run is a folder such as runs/digits/1, made by cnnctl train"
+        raise RunError(f"{path} is not a run directory", hint)
     raise RunError(f"there is no run at {path}", "`cnnctl train CONFIG` makes one; without --run the latest is taken")
 
 

@@ -10,10 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from cnnctl.errors import CnnctlError
-from cnnctl.runs.directory import Run
+from cnnctl.runs.directory import OWN, Run
 from cnnctl.system import files
 from cnnctl.system.locks import is_held
 
@@ -22,10 +21,7 @@ TRAINING = "in training"
 UNFINISHED = "unfinished"
 DAMAGED = "damaged"
 
-_MARKS = frozenset(
-    "config.yaml classes.json split.csv history.csv metrics.json environment.json model.keras model.onnx "
-    "predictions.csv checkpoints .lock".split()
-)
+_MARKS = OWN - {"log.txt", "report.html", "evaluations", "plots", "tensorboard", "mlflow.json"}
 _MARKS_OF_A_RUN = 2
 _DEEPEST = 4
 _HEAD = 2**16
@@ -91,12 +87,9 @@ def list_runs(folder: Path) -> list[Listed]:
     return sorted(found, key=lambda one: (-one.date.timestamp(), str(one.run.path)))
 
 
-def find_runs(folder: Path) -> Iterator[Run]:
+def find_runs(folder: Path, depth: int = 0, seen: set[tuple[int, int]] | None = None) -> Iterator[Run]:
     """The runs at a folder or up to four folders below it, each once; links called `latest` are not followed."""
-    yield from _walk(folder, 0, set())
-
-
-def _walk(folder: Path, depth: int, seen: set[tuple[int, int]]) -> Iterator[Run]:
+    seen = set() if seen is None else seen
     with suppress(OSError):
         state = folder.stat()
         if (state.st_dev, state.st_ino) in seen:
@@ -110,7 +103,7 @@ def _walk(folder: Path, depth: int, seen: set[tuple[int, int]]) -> Iterator[Run]
             for child in children:
                 skipped = child.name.startswith(".") or (child.name == "latest" and child.is_symlink())
                 if not skipped and child.is_dir():
-                    yield from _walk(folder / child.name, depth + 1, seen)
+                    yield from find_runs(folder / child.name, depth + 1, seen)
 
 
 def look(run: Run) -> Listed:
@@ -166,18 +159,14 @@ def _plan(path: Path) -> tuple[int, bool]:
             return int(written["epochs"]), written["stopping"] != " null"
         from cnnctl.config import source
 
-        return _train_section(source.parse(text, str(path)).data)
+        train = source.parse(text, str(path)).data["train"]
+        if type(train["epochs"]) is not int:
+            raise TypeError("epochs")
+        return train["epochs"], train["early_stopping"] not in (None, "none")
     except FileNotFoundError:
         raise _DamageError("no config.yaml") from None
     except (CnnctlError, OSError, ValueError, LookupError, TypeError):
         raise _DamageError("config.yaml cannot be read") from None
-
-
-def _train_section(config: dict[str, Any]) -> tuple[int, bool]:
-    train = config["train"]
-    if type(train["epochs"]) is not int:
-        raise TypeError("epochs")
-    return train["epochs"], train["early_stopping"] not in (None, "none")
 
 
 def _environment(run: Run) -> tuple[int, datetime] | None:

@@ -26,15 +26,7 @@ PATHS = (PREDICT, VIEW, EXPLAIN, MODEL, HEALTH, METRICS, OPENAPI, DOCS, *FILES)
 def make_app(
     service: Service, run: str, counters: Metrics, local: bool, log: Callable[[str], None] | None = None
 ) -> Guard:
-    """The application.
-
-    Args:
-        service: Answers.
-        run: The run's name, for people.
-        counters: See `Guard`.
-        local: See `Guard`.
-        log: See `Guard`.
-    """
+    """The application; `run` is the run's name, for people, and the rest is what `Guard` takes."""
     api = FastAPI(
         title=f"cnnctl serve: {run}",
         version=__version__,
@@ -100,13 +92,7 @@ def _describe(service: Service, run: str) -> words.Model:
     return words.Model(
         run=run,
         classes=list(service.classifier.classes),
-        input=words.Input(
-            height=spec.height,
-            width=spec.width,
-            channels=spec.channels,
-            fit=spec.fit,
-            background=list(spec.background),
-        ),
+        input=words.Input.model_validate(spec, from_attributes=True),
         limits=words.Costs(
             body_bytes=limits.body_bytes,
             images=limits.images_at_once,
@@ -114,11 +100,7 @@ def _describe(service: Service, run: str) -> words.Model:
             seconds=limits.seconds,
         ),
         explains=service.explainer is not None,
-        versions={
-            "cnnctl": __version__,
-            "onnxruntime": version("onnxruntime"),
-            "python": platform.python_version(),
-        },
+        versions={"cnnctl": __version__, "onnxruntime": version("onnxruntime"), "python": platform.python_version()},
     )
 
 
@@ -133,9 +115,8 @@ async def _refuse_path(request: Request, error: Exception) -> Response:
         allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
         refusal = RequestError(405, f"{request.method} is not what this path takes", f"use {allowed}", error.headers)
     else:
-        refusal = RequestError(
-            error.status_code, "there is nothing at this path", f"{DOCS} lists what there is", error.headers
-        )
+        hint = f"{DOCS} lists what there is"
+        refusal = RequestError(error.status_code, "there is nothing at this path", hint, error.headers)
     return refusal.response()
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -57,12 +56,6 @@ class ByteBudget:
             self._held -= taken
 
 
-class _Sink(Protocol):
-    def write(self, chunk: bytes) -> None: ...
-
-    def uploads(self) -> list[Upload]: ...
-
-
 async def read_uploads(request: Request, limits: Limits, take: Callable[[int], None]) -> list[Upload]:
     """The images in the body of a request, at least one.
 
@@ -82,13 +75,10 @@ async def read_uploads(request: Request, limits: Limits, take: Callable[[int], N
         raise RequestError(415, "compressed bodies are not read", "send the image file as it is")
     content_type = headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
-    sink: _Sink
-    if kind == MULTIPART:
-        sink = _Parts(content_type, limits.images_at_once)
-    elif kind in _RAW or kind.startswith("image/"):
-        sink = _Whole()
-    else:
+    if kind != MULTIPART and kind not in _RAW and not kind.startswith("image/"):
         raise RequestError(415, f"bodies of type {kind} are not read", _SEND)
+    parts = _Parts(content_type, limits.images_at_once) if kind == MULTIPART else None
+    whole = bytearray()
     count, more = 0, True
     while more:
         message = await request.receive()
@@ -99,9 +89,17 @@ async def read_uploads(request: Request, limits: Limits, take: Callable[[int], N
         if count > limits.body_bytes:
             raise _too_large(limits)
         take(len(chunk))
-        sink.write(chunk)
+        if parts is None:
+            whole += chunk
+        else:
+            parts.write(chunk)
         more = message.get("more_body", False)
-    return sink.uploads()
+    uploads = [Upload("", bytes(whole))] if whole else []
+    if parts is not None:
+        uploads = parts.uploads()
+    if not uploads:
+        raise RequestError(422, "the request holds no image", _SEND)
+    return uploads
 
 
 def _too_large(limits: Limits) -> RequestError:
@@ -110,25 +108,6 @@ def _too_large(limits: Limits) -> RequestError:
         f"the request is larger than {limits.body_bytes / MEGABYTE:g} MB",
         "send a smaller image; cnnctl serve --max-megabytes raises the limit",
     )
-
-
-def _no_image() -> RequestError:
-    return RequestError(422, "the request holds no image", _SEND)
-
-
-class _Whole:
-    """A body that is one image."""
-
-    def __init__(self) -> None:
-        self._content = bytearray()
-
-    def write(self, chunk: bytes) -> None:
-        self._content += chunk
-
-    def uploads(self) -> list[Upload]:
-        if not self._content:
-            raise _no_image()
-        return [Upload("", bytes(self._content))]
 
 
 class _Parts:
@@ -171,8 +150,6 @@ class _Parts:
     def uploads(self) -> list[Upload]:
         if not self._ended:
             raise RequestError(422, "the multipart body is cut off: its last boundary is missing")
-        if not self._uploads:
-            raise _no_image()
         return self._uploads
 
     def _begin(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import duration, printable
-from cnnctl.terminal.render import LEFT, RIGHT, print_table
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
 
 if TYPE_CHECKING:
     from cnnctl.evaluation.comparison import ComparedRun, Comparison, PairwiseTest, TrainingInfo
@@ -15,22 +15,18 @@ _MISSING = "—"
 _PROSE = 100
 
 
-def to_json(comparison: "Comparison") -> dict[str, Any]:
+def _json(comparison: "Comparison") -> dict[str, Any]:
     """The form of `compare --json`."""
     from cnnctl.config.difference import ABSENT
 
     letters = [one.letter for one in comparison.runs]
+    differences = []
+    for one in comparison.differences:
+        values = {letter: value for letter, value in zip(letters, one.values, strict=True) if value is not ABSENT}
+        differences.append({"path": one.path, "values": values})
     return {
         "runs": {one.letter: _run_json(one) for one in comparison.runs},
-        "differences": [
-            {
-                "path": one.path,
-                "values": {
-                    letter: value for letter, value in zip(letters, one.values, strict=True) if value is not ABSENT
-                },
-            }
-            for one in comparison.differences
-        ],
+        "differences": differences,
         "tests": [_test_json(one, letters) for one in comparison.tests],
         "remarks": list(comparison.warnings),
     }
@@ -62,8 +58,11 @@ def _test_json(one: "PairwiseTest", letters: list[str]) -> dict[str, Any]:
     }
 
 
-def print_comparison(comparison: "Comparison") -> None:
+def print_comparison(comparison: "Comparison", as_json: bool = False) -> None:
     """The runs' letters, the tables of configs and results, the tests."""
+    if as_json:
+        print_json(_json(comparison))
+        return
     for one in comparison.runs:
         print(f"{one.letter}  {printable(str(one.run.path))}")
     print()
@@ -117,20 +116,23 @@ def _inner_text(value: Any) -> str:
 def _print_results(runs: "tuple[ComparedRun, ...]") -> None:
     from cnnctl.evaluation.metrics import METRICS
 
+    def trained(text: "Callable[[TrainingInfo], str]") -> list[str]:
+        return [_MISSING if one.training is None else text(one.training) for one in runs]
+
     rows = [
-        _row("parameters", runs, lambda one: f"{one.plan.total_params:,}"),
-        _row("multiply-adds an image", runs, lambda one: f"{one.plan.multiply_adds:,}"),
-        _row("best epoch", runs, _trained(lambda training: f"{training.best_epoch} of {training.epochs}")),
-        _row("time", runs, _trained(lambda training: duration(training.seconds))),
-        _row("device", runs, _trained(lambda training: training.device)),
-        _row("precision", runs, _trained(lambda training: training.precision)),
+        ("parameters", *(f"{one.plan.total_params:,}" for one in runs)),
+        ("multiply-adds an image", *(f"{one.plan.multiply_adds:,}" for one in runs)),
+        ("best epoch", *trained(lambda training: f"{training.best_epoch} of {training.epochs}")),
+        ("time", *trained(lambda training: duration(training.seconds))),
+        ("device", *trained(lambda training: training.device)),
+        ("precision", *trained(lambda training: training.precision)),
     ]
     if len({one.training.backend for one in runs if one.training is not None}) > 1:
-        rows.append(_row("backend", runs, _trained(lambda training: training.backend)))
+        rows.append(("backend", *trained(lambda training: training.backend)))
 
     splits = {one.split for one in runs}
     if len(splits) > 1:
-        rows.append(_row("evaluated on", runs, lambda one: one.split))
+        rows.append(("evaluated on", *(one.split for one in runs)))
     of = f"{splits.pop()} " if len(splits) == 1 else ""
     for metric in METRICS:
         if any(metric.key in one.figures for one in runs):
@@ -139,14 +141,6 @@ def _print_results(runs: "tuple[ComparedRun, ...]") -> None:
         if metric.interval is not None:
             rows.append(("  95% interval", *(metric.interval_text(one.figures) for one in runs)))
     print_table(("result", *(one.letter for one in runs)), rows, (LEFT, *(RIGHT for _ in runs)))
-
-
-def _row(name: str, runs: "tuple[ComparedRun, ...]", cell: "Callable[[ComparedRun], str]") -> tuple[str, ...]:
-    return (name, *map(cell, runs))
-
-
-def _trained(text: "Callable[[TrainingInfo], str]") -> "Callable[[ComparedRun], str]":
-    return lambda one: _MISSING if one.training is None else text(one.training)
 
 
 def _print_tests(comparison: "Comparison") -> None:

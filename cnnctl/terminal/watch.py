@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from cnnctl.formatting import duration
 from cnnctl.system.stderr import captured_stderr
-from cnnctl.system.watcher import Epoch, Watcher
+from cnnctl.system.watcher import Epoch, NullProgress, Watcher
 
 _BETWEEN_LINES = 10.0  # seconds between two plain lines about the same long step
 
@@ -164,20 +164,31 @@ def epoch_line(epoch: Epoch, left: float) -> str:
     return f"{line}  best" if epoch.is_best else line.rstrip()
 
 
-def make_watcher(stream: TextIO) -> "PlainWatcher | TerminalWatcher":
-    """Bars for a terminal, lines for anything else."""
-    return TerminalWatcher(stream) if stream.isatty() else PlainWatcher(stream)
+@contextmanager
+def watching(progress: bool | Watcher, stream: TextIO) -> Iterator[Watcher]:
+    """The watcher of a block.
+
+    Args:
+        progress: False for nobody, True for what the commands print, or a watcher of the caller's own.
+        stream: Where that is printed.
+    """
+    if not isinstance(progress, bool):
+        yield progress
+    elif not progress:
+        yield NullProgress()
+    else:
+        watcher = TerminalWatcher(stream) if stream.isatty() else PlainWatcher(stream)
+        try:
+            yield watcher
+        finally:
+            watcher.close()
 
 
 @contextmanager
 def captured_watcher() -> Iterator[Watcher]:
     """A block in which descriptor 2 is captured, and its watcher, which prints to the screen."""
-    with captured_stderr() as capture:
-        watcher = make_watcher(capture.terminal)
-        try:
-            yield watcher
-        finally:
-            watcher.close()
+    with captured_stderr() as capture, watching(True, capture.terminal) as watcher:
+        yield watcher
 
 
 def counting(watcher: Watcher, what: str) -> Callable[[int, int], None]:

@@ -1,11 +1,14 @@
 """The trackers of a training, told of it side by side; none of them can end it."""
 
+import importlib.util
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, assert_never
 
 from cnnctl.config.training import Logger
 from cnnctl.data.split import SPLITS
+from cnnctl.errors import MachineError, how_to_install
 from cnnctl.runs import Run
 from cnnctl.tracking.events import Figures, Outcome, RunStarted, Tracker
 
@@ -63,6 +66,23 @@ class Trackers:
                 self._tell(f"warning: {name} is told nothing more of this training: {reason}")
 
 
+def insist_on_packages(names: Sequence[Logger]) -> None:
+    """Raises:
+    MachineError: what a tracker needs is not installed; the hint names the extra.
+    """
+    for name in names:
+        missing = next((package for package in _packages(name) if importlib.util.find_spec(package) is None), None)
+        if missing is not None:
+            raise MachineError(f"train.loggers: {name} needs {missing}, which is not installed", how_to_install(name))
+
+
+def _packages(name: Logger) -> tuple[str, ...]:
+    where = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:"
+    if name == "mlflow" and where.startswith("sqlite:"):
+        return ("mlflow", "sqlalchemy", "alembic")
+    return (name,)
+
+
 def make_trackers(names: Sequence[Logger], tell: Callable[[str], None]) -> Trackers:
     """The trackers that a config names."""
     return Trackers({name: _make(name) for name in names}, tell)
@@ -91,7 +111,10 @@ def finished(run: Run, metrics: Mapping[str, Any], best_epoch: int) -> Outcome:
         best_epoch: From 1.
     """
     nested = {split: metrics[split] for split in SPLITS if split in metrics}
-    scores = {split: _numbers(one) for split, one in {metrics["split"]: metrics, **nested}.items()}
+    scores = {
+        split: {name: value for name, value in one.items() if isinstance(value, float)}
+        for split, one in {metrics["split"]: metrics, **nested}.items()
+    }
     return Outcome(
         "finished",
         best_epoch,
@@ -100,7 +123,3 @@ def finished(run: Run, metrics: Mapping[str, Any], best_epoch: int) -> Outcome:
         [path for path in (run.keras_model, run.onnx_model) if path.is_file()],
         [run.config, run.classes, run.history, run.metrics],
     )
-
-
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if isinstance(value, float)}

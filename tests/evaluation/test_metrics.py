@@ -18,7 +18,7 @@ from cnnctl.evaluation.report import gather
 from cnnctl.runs import Run
 from cnnctl.system import files
 from cnnctl.terminal.compare import print_comparison
-from cnnctl.terminal.evaluation import print_evaluation
+from cnnctl.terminal.training import print_evaluation
 from cnnctl.tracking.tracker import finished
 from tests.runs.build import images, write_run
 

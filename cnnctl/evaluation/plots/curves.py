@@ -1,10 +1,11 @@
-"""A training from epoch to epoch: loss, accuracy, learning rate."""
+"""A training from epoch to epoch: loss, accuracy, learning rate; and the learning rates that a schedule plans."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnctl.pictures import style
 
@@ -129,3 +130,31 @@ def _facts(history: History) -> str:
     )
     kept = f"{done}; epoch {history.best_epoch} is kept: {figures}"
     return kept if "val_loss" in names else f"{kept}; there is no validation split"
+
+
+def learning_rate_png(rates: NDArray[np.float32], steps_per_epoch: int, title: str) -> bytes:
+    """The learning rate over the epochs.
+
+    Args:
+        rates: (steps,), the rate of each step.
+        steps_per_epoch: Steps of an epoch.
+        title: What is planned.
+
+    Returns:
+        A PNG file.
+    """
+    with style.drawing():
+        figure = style.new_figure(7.0, 4.2)
+        axes = style.panel(figure, 0.9, 0.6, 5.8, 4.2 - 0.6 - style.HEAD)
+        epochs = np.arange(len(rates) + 1) / steps_per_epoch
+        axes.step(epochs, np.append(rates, rates[-1:]), where="post", color=style.BLUE)
+        highest = int(rates.argmax())
+        facts = f"highest {rates[highest]:.3g} in epoch {highest // steps_per_epoch + 1}, last {rates[-1]:.3g}"
+        style.heading(figure, "Learning rate", title, facts)
+        axes.set_xlabel(f"epochs done (of {steps_per_epoch:,} steps)")
+        axes.set_ylabel("learning rate")
+        axes.set_xlim(0, len(rates) / steps_per_epoch)
+        axes.set_ylim(bottom=0)
+        style.plain(axes.yaxis)
+        axes.grid()
+        return style.png(figure)

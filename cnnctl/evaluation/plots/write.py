@@ -6,12 +6,15 @@ from typing import Any
 
 from cnnctl.evaluation.calibration import calibration
 from cnnctl.evaluation.metrics import ScoredSplit
-from cnnctl.evaluation.plots.classes import f1_figure
-from cnnctl.evaluation.plots.confusion import confusion_figure
+from cnnctl.evaluation.plots.classes import confusion_figure, f1_figure
 from cnnctl.evaluation.plots.curves import curves_figure, history_of
 from cnnctl.evaluation.plots.mistakes import mistakes_figure
-from cnnctl.evaluation.plots.reliability import reliability_figure
-from cnnctl.evaluation.plots.thresholds import has_thresholds, precision_recall_figure, roc_figure
+from cnnctl.evaluation.plots.probabilities import (
+    has_thresholds,
+    precision_recall_figure,
+    reliability_figure,
+    roc_figure,
+)
 from cnnctl.pictures import style
 from cnnctl.runs import Run
 from cnnctl.system import files

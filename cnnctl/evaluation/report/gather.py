@@ -3,6 +3,7 @@
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,16 +155,11 @@ def _figure(content: bytes, title: str, caption: str) -> Figure:
 
 def _plots(folder: Path, wanted: Sequence[tuple[str, str, str]]) -> tuple[Figure, ...]:
     """The plots of (name, title, caption) that there are."""
-    found = ((_read(folder / f"{name}.png"), title, caption) for name, title, caption in wanted)
-    return tuple(_figure(content, title, caption) for content, title, caption in found if content is not None)
-
-
-def _read(plot: Path) -> bytes | None:
-    """The content of a plot, None where there is none."""
-    try:
-        return plot.read_bytes()
-    except OSError:
-        return None
+    figures = []
+    for name, title, caption in wanted:
+        with suppress(OSError):
+            figures.append(_figure((folder / f"{name}.png").read_bytes(), title, caption))
+    return tuple(figures)
 
 
 def _subtitle(run: Run, environment: dict[str, Any]) -> str:
@@ -204,7 +200,7 @@ def _splits(metrics: dict[str, Any]) -> Table:
     """The figures of every split that was evaluated, the main one first."""
     scored = [(str(metrics["split"]), metrics), *((name, metrics[name]) for name in SPLITS if name in metrics)]
     shown = [one for one in METRICS if any(figures.get(one.key) is not None for _, figures in scored)]
-    rows = tuple((name, *(one.column_text(figures) for one in shown)) for name, figures in scored)
+    rows = tuple((name, *(one.text(figures, in_column=True) for one in shown)) for name, figures in scored)
     return Table(("split", *(one.column or one.title for one in shown)), rows, (False, *(True for _ in shown)))
 
 
@@ -302,19 +298,15 @@ def _config_text(run: Run) -> str:
 def _environment(environment: dict[str, Any]) -> Table:
     device, precision = environment.get("device") or {}, environment.get("precision") or {}
     rows = [
-        ("cnnctl", environment.get("cnnctl")),
-        ("backend", environment.get("backend")),
+        *((name, environment.get(name)) for name in ("cnnctl", "backend")),
         ("device", device.get("name")),
         ("precision", f"{precision.get('policy')} ({precision.get('reason')})" if precision else None),
-        ("deterministic", environment.get("deterministic")),
-        ("seed", environment.get("seed")),
-        ("threads", environment.get("threads")),
+        *((name, environment.get(name)) for name in ("deterministic", "seed", "threads")),
         ("data hash", environment.get("data_hash")),
         *((name, version) for name, version in (environment.get("versions") or {}).items()),
     ]
-    return Table(
-        ("what", "value"), tuple((name, str(value)) for name, value in rows if value is not None), (False, False)
-    )
+    known = tuple((name, str(value)) for name, value in rows if value is not None)
+    return Table(("what", "value"), known, (False, False))
 
 
 def _commands(run: Run, environment: dict[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -322,17 +314,11 @@ def _commands(run: Run, environment: dict[str, Any]) -> tuple[tuple[str, str], .
     path = run.path.absolute()
     here = shlex.quote(str(path))
     words = [str(word) for word in environment.get("command", [])]
-    given = (
-        [("the command that made this run, in the folder that it was given in", shlex.join(["cnnctl", *words[1:]]))]
-        if words
-        else []
-    )
+    given = ("the command that made this run, in the folder that it was given in", shlex.join(["cnnctl", *words[1:]]))
+    again = shlex.join(["cnnctl", "train", str(path / run.config.name)])
     return (
-        (
-            "the same training again, from the resolved config",
-            shlex.join(["cnnctl", "train", str(path / run.config.name)]),
-        ),
-        *given,
+        ("the same training again, from the resolved config", again),
+        *([given] if words else []),
         ("judge it again", f"cnnctl evaluate --run {here}"),
         ("use it", f"cnnctl predict IMAGE --run {here}"),
         ("see what it sees", f"cnnctl explain IMAGE --run {here}"),

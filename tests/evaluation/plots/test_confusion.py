@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnctl.evaluation.plots.confusion import _percent, confusion_figure
+from cnnctl.evaluation.plots.classes import _percent, confusion_figure
 from tests.evaluation.plots.build import made_up, numbered
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 
 from cnnctl.evaluation.calibration import CALIBRATION_BINS, calibration
-from cnnctl.evaluation.plots.reliability import reliability_figure
+from cnnctl.evaluation.plots.probabilities import reliability_figure
 from tests.evaluation.plots.build import made_up
 
 

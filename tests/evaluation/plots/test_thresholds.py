@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, average_precision_score, precision_score, recall_score, roc_auc_score
 
-from cnnctl.evaluation.plots.thresholds import has_thresholds, precision_recall_figure, roc_figure
+from cnnctl.evaluation.plots.probabilities import has_thresholds, precision_recall_figure, roc_figure
 from tests.evaluation.plots.build import made_up, numbered
 
 

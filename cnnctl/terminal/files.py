@@ -1,0 +1,138 @@
+"""What a command wrote: configs, pictures, scripts and exported models."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnctl.formatting import percent, printable, size
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
+
+if TYPE_CHECKING:
+    from cnnctl.ejecting.eject import Ejected
+    from cnnctl.explaining.folder import Explained
+    from cnnctl.exporting.export import Exported
+    from cnnctl.init.choose import Choices
+    from cnnctl.init.examples import Example
+    from cnnctl.init.look import DatasetSummary
+    from cnnctl.pictures.preview import Sample
+
+_MOST_CLASSES = 12
+
+
+def print_copied(example: "Example", path: Path) -> None:
+    """What a ready config is for, and its lines to fill in."""
+    print(f"{example.about}\n")
+    for blank in example.blanks:
+        print(f"line {blank.line} is to be filled in: {blank.text}  <- {blank.what}")
+    _print_next(path)
+
+
+def print_written(seen: "DatasetSummary", choices: "Choices", path: Path) -> None:
+    """The classes, what is odd of the images, and the reasons of the choices."""
+    from cnnctl.data.listing import describe_left_out
+
+    rows = sorted(seen.counts.items(), key=lambda item: (-item[1], item[0]))
+    print_table(("class", "images"), [(name, f"{count:,}") for name, count in rows[:_MOST_CLASSES]], (LEFT, RIGHT))
+    if len(rows) > _MOST_CLASSES:
+        rest = rows[_MOST_CLASSES:]
+        print(f"... and {len(rest):,} classes more, with {rest[-1][1]:,} to {rest[0][1]:,} images")
+    print()
+    left_out = describe_left_out(seen.left_out)
+    if left_out:
+        print(left_out)
+    for unreadable, reason in seen.unreadable[:5]:
+        print(f"cannot be opened: {printable(unreadable)}: {reason}")
+    if len(seen.unreadable) > 5:
+        print(f"... and {len(seen.unreadable) - 5:,} more of the {seen.opened:,} that were opened")
+    for what, reason in choices.reasons.items():
+        print(f"{what}: {reason}")
+    print()
+    _print_next(path)
+
+
+def _print_next(path: Path) -> None:
+    print(f"written: {printable(str(path))}\nnext  cnnctl train {printable(str(path))}")
+
+
+def print_samples(samples: "Sequence[Sample]", path: Path, as_json: bool) -> None:
+    """The images of a preview, and the picture that they were drawn into; `kept` is the share that a crop leaves."""
+    if as_json:
+        images: list[dict[str, Any]] = [
+            {"path": one.path, "label": one.label, "size": one.size, "kept": one.kept}
+            if one.error is None
+            else {"path": one.path, "label": one.label, "size": one.size, "kept": None, "error": one.error}
+            for one in samples
+        ]
+        print_json({"output": str(path), "images": images})
+        return
+    rows = []
+    for one in samples:
+        height_width = one.error or "x".join(map(str, one.size or ()))
+        rows.append((one.path, one.label, height_width, percent(one.kept, 0) if one.error is None else ""))
+    print_table(("image", "class", "size", "kept"), rows, (LEFT, LEFT, RIGHT, RIGHT))
+    print(f"\ndrawn into {printable(str(path))}")
+
+
+def print_explanation(explained: "Explained", as_json: bool) -> None:
+    """The answer and the files; spans of the receptive field are from the first pixel to the one after the last."""
+    found, best = explained.found, explained.found.order[0]
+    if not as_json:
+        print(f"{printable(explained.classes[best])} ({percent(float(found.probabilities[best]))})\n")
+        for file, title in explained.pictures:
+            print(f"{printable(str(file))}  {title}")
+        print(f"\nopen  {printable(str(explained.page))}")
+        return
+    unit = found.unit
+    field = unit and {
+        "layer": unit.layer.name,
+        "row": unit.row,
+        "column": unit.column,
+        "rows": list(unit.window[0]),
+        "columns": list(unit.window[1]),
+    }
+    chances = [{"label": explained.classes[at], "probability": float(found.probabilities[at])} for at in found.order]
+    value = {
+        "path": found.path,
+        "probabilities": chances,
+        "method": found.method,
+        "features": None if found.features is None else found.features.name,
+        "receptive_field": field,
+        "layers": [{"name": maps.row.name, "output_shape": list(maps.row.output_shape)} for maps in found.layers],
+        "pictures": [str(file) for file, _ in explained.pictures],
+        "page": str(explained.page),
+    }
+    print_json(value)
+
+
+def print_exported(exported: "Exported") -> None:
+    """How alike the answers are, and where the files lie."""
+    parity = exported.parity
+    rows = [
+        ("compared with", parity.reference),
+        ("images", f"{parity.images:,}"),
+        ("largest difference in probability", f"{parity.largest_difference:.2g}"),
+        ("equal answers", percent(parity.equal_answers, 2)),
+        (f"accuracy of {parity.reference}", percent(parity.reference_accuracy, 2)),
+        ("accuracy of the exported file", percent(parity.accuracy, 2)),
+        ("change", f"{100 * parity.accuracy_change:+.2f} points"),
+    ]
+    print_table((f"parity, {parity.split} images", ""), rows, (LEFT, LEFT))
+    name = printable(str(exported.path))
+    print(f"\nwritten: {name}, {size(exported.size)}\nwritten: {name}.json, which says how to use it")
+
+
+def print_ejected(ejected: "Ejected", as_json: bool) -> None:
+    """The files, and what the script does otherwise."""
+    script, split, warnings = str(ejected.script), str(ejected.split), ejected.warnings
+    if as_json:
+        print_json({"script": script, "split": split, "images": ejected.counts, "remarks": list(warnings)})
+        return
+    counts = ", ".join(f"{name} {count:,}" for name, count in ejected.counts.items())
+    print(f"{printable(script)}  builds, trains and saves the network")
+    print(f"{printable(split)}  which image is in which split: {counts}")
+    if warnings:
+        print("\nwhat it does otherwise than cnnctl:")
+        for warning in warnings:
+            print(f"  - {printable(warning)}")
+    print(f"\nnext  python {printable(shlex.quote(script))}")

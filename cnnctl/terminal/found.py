@@ -1,0 +1,180 @@
+"""What `check`, `cache` and `runs` found, as text or as JSON."""
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnctl.formatting import duration, percent, printable, size
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
+
+if TYPE_CHECKING:
+    from cnnctl.checks import Findings
+    from cnnctl.data.cache.entries import Entry, Removed
+    from cnnctl.errors import Position, Problem
+    from cnnctl.runs.listing import Listed
+
+
+def _findings_json(findings: "Findings") -> dict[str, Any]:
+    """The form of `check --json`."""
+    value: dict[str, Any] = {
+        "ok": not findings.problems,
+        "problems": [problem_json(problem) for problem in findings.problems],
+        "remarks": [
+            {"path": one.path, **_place_json(one.position), "message": one.message, "hint": one.hint}
+            for one in findings.warnings
+        ],
+    }
+    images = findings.prepared or findings.catalog
+    if images is not None:
+        value["classes"] = list(images.classes)
+        value["images"] = images.counts()
+    if findings.plan is not None:
+        value["total_params"] = findings.plan.total_params
+    return value
+
+
+def problem_json(problem: "Problem") -> dict[str, Any]:
+    """One problem in the form of `check --json`."""
+    from cnnctl.errors import EXIT_DATA
+
+    return {
+        "kind": "data" if problem.exit_code == EXIT_DATA else "config",
+        "path": problem.path,
+        **_place_json(problem.position),
+        "message": problem.message,
+        "received": problem.received,
+        "hint": problem.hint,
+    }
+
+
+def _place_json(position: "Position | None") -> dict[str, Any]:
+    if position is None:
+        return {"file": None, "line": None, "column": None}
+    return {"file": position.origin, "line": position.line, "column": position.column}
+
+
+def print_findings(name: str, findings: "Findings", as_json: bool) -> None:
+    """Counts and warnings on stdout, problems on stderr; `name` is that of the config."""
+    from cnnctl.data.listing import describe_left_out
+
+    if as_json:
+        print_json(_findings_json(findings))
+        return
+    if findings.problems:
+        print("\n\n".join(str(problem) for problem in findings.problems), file=sys.stderr)
+    if findings.catalog is not None and not findings.problems:
+        for split, counts in (findings.prepared or findings.catalog).counts().items():
+            print(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes")
+        left_out = describe_left_out(findings.catalog.left_out)
+        if left_out:
+            print(left_out)
+    if findings.plan is not None and not findings.problems:
+        print(f"network: {len(findings.plan.layers)} layers, {findings.plan.total_params:,} parameters")
+    for warning in findings.warnings:
+        where = f"{warning.position}: {warning.path}: " if warning.position else ""
+        print(f"warning: {where}{warning.message}\n  hint: {warning.hint}")
+    if not findings.problems:
+        print(f"{name} is ready to train")
+    else:
+        count = len(findings.problems)
+        print(f"\n{count} problem{'s' if count > 1 else ''}", file=sys.stderr)
+
+
+def print_entries(base: Path, found: "list[Entry]", as_json: bool) -> None:
+    """What the cache in the folder `base` holds."""
+    total = sum(entry.size for entry in found)
+    if as_json:
+        print_json({"folder": str(base), "bytes": total, "entries": [_plain(entry) for entry in found]})
+        return
+    now = time.time()
+    rows = [
+        (
+            entry.source or "?",
+            f"{entry.images:,}" if entry.images is not None else "?",
+            " x ".join(map(str, entry.shape)) or "?",
+            entry.fit or "?",
+            size(entry.size),
+            f"{duration(max(0.0, now - entry.used))} ago",
+        )
+        for entry in found
+    ]
+    if rows:
+        align = (LEFT, RIGHT, RIGHT, LEFT, RIGHT, RIGHT)
+        print_table(("decoded from", "images", "size", "fit", "on disk", "last used"), rows, align)
+        print()
+    print(f"{size(total)} in {base}")
+    if rows:
+        print("clear it with: cnnctl cache --clear")
+
+
+def print_removed(base: Path, removed: "Removed", as_json: bool) -> None:
+    """What was cleared."""
+    if as_json:
+        gone = [_plain(entry) for entry in removed.entries]
+        print_json({"folder": str(base), "bytes": removed.size, "removed": gone, "busy": removed.busy})
+        return
+    noun = "entry" if len(removed.entries) == 1 else "entries"
+    print(f"removed {len(removed.entries):,} {noun}, {size(removed.size)}, from {base}")
+    if removed.busy:
+        print(f"{removed.busy:,} being made just now: left alone")
+
+
+def _plain(entry: "Entry") -> dict[str, Any]:
+    return {**asdict(entry), "path": str(entry.path), "shape": list(entry.shape)}
+
+
+def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json: bool) -> None:
+    """A table of runs; below it what is odd of them.
+
+    Args:
+        folder: Where they were looked for.
+        found: The runs.
+        latest: The latest run, wherever it is.
+        as_json: Whether to print the form of `runs --json`.
+    """
+    from cnnctl.runs.listing import UNFINISHED
+
+    marked = [latest is not None and one.run.path.resolve() == latest.resolve() for one in found]
+    if as_json:
+        runs = [
+            {
+                "run": str(one.run.path),
+                "date": one.date.isoformat(timespec="seconds"),
+                "status": one.status,
+                "reason": one.reason,
+                "epochs": one.epochs,
+                "planned_epochs": one.planned,
+                "accuracy": one.accuracy,
+                "split": one.split,
+                "latest": mark,
+            }
+            for one, mark in zip(found, marked, strict=True)
+        ]
+        print_json({"folder": str(folder), "latest": None if latest is None else str(latest), "runs": runs})
+        return
+    if not found:
+        print(f"there is no run in {printable(str(folder))}: `cnnctl train CONFIG` makes one")
+        return
+    rows = [
+        (
+            str(one.run.path),
+            f"{one.date.astimezone():%Y-%m-%d %H:%M}",
+            one.status + (", latest" if mark else ""),
+            f"{one.epochs:,}" + ("" if one.planned is None else f" of {one.planned:,}"),
+            "" if one.accuracy is None else percent(one.accuracy),
+            one.split or "",
+        )
+        for one, mark in zip(found, marked, strict=True)
+    ]
+    header = ("run", "date", "status", "epochs", "best accuracy", "evaluated on")
+    print_table(header, rows, (LEFT, LEFT, LEFT, RIGHT, RIGHT, LEFT), keep_first=True)
+    notes = [f"{printable(str(one.run.path))} is damaged: {one.reason}" for one in found if one.reason]
+    if latest is not None and not any(marked):
+        there = "" if latest.is_dir() else ", which is gone"
+        notes.append(f"the latest run is {printable(str(latest))}{there}")
+    if any(one.status == UNFINISHED for one in found):
+        notes.append("resume an unfinished one: cnnctl train CONFIG --output RUN --resume")
+    if notes:
+        print("\n" + "\n".join(notes))

@@ -1,0 +1,109 @@
+"""The plan of learning rates, the result of a training, and the figures of an evaluation."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from cnnctl.formatting import duration, printable
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
+
+if TYPE_CHECKING:
+    from cnnctl.config.training import TrainSettings
+    from cnnctl.evaluation.evaluate import Evaluation
+    from cnnctl.evaluation.metrics import Metrics
+    from cnnctl.training.schedules import Rates
+    from cnnctl.training.train import Trained
+
+_LARGEST_MATRIX = 12
+
+
+def schedule_title(train: "TrainSettings") -> str:
+    """`cosine schedule of sgd`."""
+    return f"{train.schedule.kind} schedule of {train.optimizer.kind}"
+
+
+def print_schedule(train: "TrainSettings", rates: "Rates", steps: int, as_json: bool) -> None:
+    """The rates of each epoch; as JSON, of each step."""
+    from cnnctl.config.dump import to_plain
+    from cnnctl.config.training import ReduceOnPlateau
+
+    if as_json:
+        plain = {"schedule": to_plain(train.schedule), "optimizer": to_plain(train.optimizer)}
+        print_json({**plain, "steps_per_epoch": steps, "learning_rates": [float(rate) for rate in rates]})
+        return
+    print(f"{schedule_title(train)}: {train.epochs} epochs of {steps:,} steps\n")
+    rows = []
+    for epoch in range(train.epochs):
+        part = rates[epoch * steps : (epoch + 1) * steps]
+        rows.append((str(epoch + 1), *(f"{rate:.3g}" for rate in (part[0], part[-1], part.max()))))
+    print_table(("epoch", "first step", "last step", "highest"), rows, (RIGHT, RIGHT, RIGHT, RIGHT))
+    if isinstance(train.schedule, ReduceOnPlateau):
+        plateau = train.schedule
+        print(f"\ntimes {plateau.factor:g} whenever {plateau.monitor} has not got better for {plateau.patience} epochs")
+
+
+def print_trained(run: Path, trained: "Trained | None") -> None:
+    """The main figures of a training and where its run is; `trained` is None where nothing was left to train."""
+    if trained is None:
+        print("complete: nothing is left to train")
+    else:
+        _print_result(trained)
+    print(f"\nrun   {run}\nnext  cnnctl predict IMAGE")
+
+
+def _print_result(trained: "Trained") -> None:
+    from cnnctl.evaluation.metrics import METRICS
+
+    evaluation, figures = trained.evaluation, trained.evaluation.metrics.figures
+    rows = []
+    for metric in sorted((one for one in METRICS if one.is_main), key=lambda one: one.better is None):
+        interval = metric.interval_text(figures)
+        beside = f" ({interval})" if interval else ""
+        rows.append((f"{evaluation.split} {metric.title}", metric.text(figures) + beside))
+    rows += [
+        ("best epoch", f"{trained.record.best_epoch} of {len(trained.record.history)}"),
+        ("time", duration(trained.seconds)),
+    ]
+    print_table(("result", ""), rows, (LEFT, RIGHT))
+    if evaluation.split != "test":
+        why = "there are no test images: these figures are of the images that chose the best epoch"
+        if evaluation.split == "train":
+            why = "there are no test or validation images: these figures are of the training images themselves"
+        print(f"\n{why}")
+    if not trained.parity.written:
+        difference = trained.parity.largest_difference
+        print(f"model.onnx was not written: it differs from model.keras by {difference:.3g}", file=sys.stderr)
+
+
+def print_evaluation(evaluation: "Evaluation", stream: TextIO | None = None) -> None:
+    """The figures of an evaluation as tables, on stdout when no other stream is given."""
+    from cnnctl.evaluation.metrics import CLASS_METRICS, METRICS
+
+    metrics, figures = evaluation.metrics, evaluation.metrics.figures
+    rows = []
+    for metric in METRICS:
+        if metric.key in figures:
+            interval = metric.interval_text(figures)
+            beside = f"  (95% interval {interval})" if interval else ""
+            rows.append((metric.title, metric.text(figures) + beside))
+    print_table((f"{evaluation.split} images", ""), rows, (LEFT, LEFT), stream)
+
+    print(file=stream)
+    header = ("class", *(title for _, title, _ in CLASS_METRICS))
+    classes = [
+        (name, *(format(getattr(one, key), form) for key, _, form in CLASS_METRICS))
+        for name, one in zip(metrics.classes, metrics.per_class, strict=True)
+    ]
+    print_table(header, classes, (LEFT, *(RIGHT for _ in CLASS_METRICS)), stream)
+    if len(metrics.classes) <= _LARGEST_MATRIX:
+        _print_confusion(metrics, stream)
+
+
+def _print_confusion(metrics: "Metrics", stream: TextIO | None) -> None:
+    print(file=stream)
+    names = [printable(name) if len(name) <= 12 else f"{printable(name[:11])}…" for name in metrics.classes]
+    rows = [
+        (name, *(f"{count:,}" if count else "." for count in row))
+        for name, row in zip(names, metrics.confusion_matrix, strict=True)
+    ]
+    print_table(("true \\ predicted", *names), rows, (LEFT, *(RIGHT for _ in names)), stream)
