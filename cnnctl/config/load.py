@@ -29,13 +29,8 @@ _NAME = Path("config.yaml")
 class Loaded:
     """What could be understood of a config file.
 
-    Attributes:
-        path: The file.
-        document: Its values with their positions.
-        problems: Every mistake of the vocabulary; where there is one, `config` is None.
-        config: The whole config.
-        data: The data section, if it is right on its own, so that the data can be checked all the same.
-        layers: The leading layers that are right, so that their shapes can be checked all the same.
+    `config` is None where there are `problems`. Then `data`, and `layers`, the leading ones, are what is right on its
+    own, so that images and shapes can be checked all the same.
     """
 
     path: Path
@@ -72,11 +67,7 @@ def load(path: Path, assignments: Sequence[str] = ()) -> Config:
 
 
 def parse_config(path: Path, assignments: Sequence[str] = ()) -> Loaded:
-    """Read a config and keep what is right of it beside its mistakes.
-
-    Args:
-        path: The YAML file.
-        assignments: KEY=VALUE texts that override its values.
+    """Read a config and keep what is right of it beside its mistakes; assignments are KEY=VALUE texts.
 
     Raises:
         UsageError: the file cannot be read.

@@ -33,15 +33,9 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Filter:
-    """What is done to the picture.
+    """What is done to the picture; a kernel is (height, width, channels), as Keras lays out a filter's weights.
 
-    Attributes:
-        kernel: (height, width, channels), the weights of a filter as Keras lays them out.
-        strides: (rows, columns).
-        zeros: The padding.
-        bias: Added to every sum.
-        activation: One of `kernels.ACTIVATIONS`.
-        pooling: None for none.
+    Strides are (rows, columns), `bias` is added to every sum, and `activation` is one of `kernels.ACTIVATIONS`.
     """
 
     kernel: Values
@@ -123,11 +117,9 @@ def run_filter(picture: Values, what: Filter) -> Stages:
 
 
 def convolve(picture: Values, what: Filter) -> Values:
-    """The feature map: at each step the sum of patch times kernel over all channels, and the bias.
+    """The feature map of a picture (height, width, channels), no smaller with its padding than the kernel.
 
-    Args:
-        picture: (height, width, channels).
-        what: Its kernel is no larger than the padded picture.
+    Each value is the sum of patch times kernel over all channels, and the bias.
 
     Returns:
         (rows, columns), each side `floor((W - F + P) / S) + 1`.

@@ -22,13 +22,9 @@ from cnnctl.system import files
 
 @dataclass(frozen=True)
 class Ejected:
-    """What was written.
+    """What was written: the script, the CSV that it reads (path, label, split), and how many images each split has.
 
-    Attributes:
-        script: The Keras script.
-        split: The CSV that it reads: path, label, split.
-        counts: Images by split.
-        warnings: What the script does otherwise than the config says; they are comments in it too.
+    `warnings` say what the script does otherwise than the config; they are comments in it too.
     """
 
     script: Path
@@ -55,13 +51,9 @@ def refuse_output(script: Path) -> None:
 
 
 def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejected:
-    """Write the script of a config and the split of its images.
+    """Write the script of a config, whose paths are absolute, and the split of its images.
 
-    Args:
-        name: The config's.
-        config: The config, its paths absolute.
-        findings: Of checks.check, without problems, with the images decoded.
-        output: Where the script goes.
+    The findings are without problems and with the images decoded.
 
     Raises:
         UsageError: something is there already.

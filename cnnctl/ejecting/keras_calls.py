@@ -160,10 +160,7 @@ def _without_defaults(
 ) -> tuple[list[Any], dict[str, Any]]:
     """Arguments that come without their names, and those that come with them because they are not at their defaults.
 
-    Args:
-        settings: Where the defaults are; what has none comes without its name.
-        given: The arguments, in Keras' order.
-        unnamed: More that come without their names.
+    Those that have no default come without their names, and the `unnamed` ones; `given` is in Keras' order.
     """
     fields = type(settings).model_fields
     first = [name for name in given if name in unnamed or (name in fields and fields[name].is_required())]

@@ -41,18 +41,10 @@ class InitialWeights:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the script is written from.
+    """What the script is written from: a name of letters, digits, `-`, `_` and `.`, a config whose paths are absolute.
 
-    Attributes:
-        name: Of the config: letters, digits, `-`, `_` and `.` alone.
-        config: The config, its paths absolute and its network possible.
-        classes: The class names in label order.
-        counts: Images by split: train, and validation and test where there are any.
-        statistics: Mean and deviation of each channel of the training images; None where scaling takes none.
-        reader: How the script reads images.
-        start: Where the weights begin; None for random ones.
-        is_utf8: Whether all file names are UTF-8 text.
-        left_out: Images that cannot be decoded, which are in no split.
+    `statistics` are mean and deviation of each channel, None where scaling takes none; `is_utf8` is whether all file
+    names are UTF-8 text; `left_out` counts the images that cannot be decoded, which are in no split.
     """
 
     name: str
@@ -80,12 +72,7 @@ class Script:
 
 
 def compose(facts: Facts, split: str) -> Script:
-    """The script.
-
-    Args:
-        facts: What it is for.
-        split: Name of the CSV beside it: path (from the script's folder, or absolute), label, split.
-    """
+    """The script; `split` names the CSV beside it: path (from the script's folder, or absolute), label, split."""
     config, train = facts.config, facts.config.train
     warnings = tuple(_warnings(facts))
     float32 = {"dtype": "float32"} if facts.mixed_precision else {}

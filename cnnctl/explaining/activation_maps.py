@@ -23,12 +23,7 @@ METHODS = (GRAD_CAM, HIRES_CAM)
 
 @dataclass(frozen=True)
 class ClassMap:
-    """Where a class is seen.
-
-    Attributes:
-        number: The class.
-        values: float32 (rows, columns) of the features, 0 and more; the higher, the more a place speaks for the class.
-    """
+    """Where a class is seen: float32 (rows, columns), 0 and more; the higher, the more a place speaks for the class."""
 
     number: int
     values: Values

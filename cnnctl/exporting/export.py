@@ -39,13 +39,9 @@ from cnnctl.version import __version__
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What is asked for.
+    """What is asked for; without an output it is named after the run, in the current folder.
 
-    Attributes:
-        form: The format.
-        quantization: `float16`, `int8` or None.
-        output: Where it goes; None names it after the run, in the current folder.
-        max_drop: Percentage points of accuracy that int8 may cost; None is MAX_ACCURACY_DROP.
+    `max_drop` are percentage points of accuracy that int8 may cost; None is MAX_ACCURACY_DROP.
     """
 
     form: Format
@@ -56,14 +52,7 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
-
-    Attributes:
-        path: The file, or the folder of a SavedModel.
-        size: Its bytes.
-        parity: How far it is from the run's model.
-        content: Of the JSON beside it.
-    """
+    """What was written, its bytes, how far it is from the run's model, and the content of the JSON beside it."""
 
     path: Path
     size: int

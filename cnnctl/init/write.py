@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 def write_config(data: str, output: Path | None) -> "tuple[DatasetSummary, Choices, Path]":
     """Write a config for images; what was seen of them, what was chosen, and where the config lies.
 
-    Args:
-        data: Class folders, splits of them, or a CSV.
-        output: The file; `NAME.yaml` in the current folder when None.
+    It is `NAME.yaml` in the current folder where `output` is None.
 
     Raises:
         UsageError: it cannot go there, or something is there already.
@@ -41,10 +39,6 @@ def write_config(data: str, output: Path | None) -> "tuple[DatasetSummary, Choic
 
 def copy_example(name: str, output: Path | None) -> tuple[Example, Path]:
     """Write a ready config; it and where it lies.
-
-    Args:
-        name: Of EXAMPLES.
-        output: As `write_config`.
 
     Raises:
         UsageError: there is none of that name; else as `write_config`.

@@ -29,12 +29,9 @@ _SIGNED, _GREY = "RdBu_r", "gray"
 
 @dataclass(frozen=True)
 class Panel:
-    """What is drawn beside the others.
+    """A picture or a kernel (height, width, channels) of 1 or 3 channels, or a map (rows, columns), and its title.
 
-    Attributes:
-        title: Over it; its shape is added.
-        values: A picture or a kernel (height, width, channels) of 1 or 3 channels, or a map (rows, columns).
-        border: Rows and columns at each edge of a map that see padding: zeros beside pixels look like strong edges.
+    `border`: rows and columns at each edge of a map that see padding: zeros beside pixels look like strong edges.
     """
 
     title: str
@@ -45,19 +42,12 @@ class Panel:
 def convolution_figure(
     heading: tuple[str, str, str], picture: Panel, is_image: bool, kernel: Panel, maps: Sequence[Panel]
 ) -> Any:
-    """All panels in a row.
+    """All panels in a row under the three lines of a heading; the values of an image are pixels of 0 to 255.
 
     Maps with negative values are coloured from blue over white (zero) to red, others from black to white; each has its
     colour bar, whose pointed ends stand for what lies beyond. Values are written into matrices of up to 9x9. The
     channels of a picture are matrices of their own where numbers can be read, or are no colours; of a kernel, where
     they differ.
-
-    Args:
-        heading: Its three lines.
-        picture: One channel is drawn grey, three as red, green and blue.
-        is_image: Whether the picture's values are pixels of 0 to 255.
-        kernel: The weights.
-        maps: In the order of their making.
     """
     pixels, weights = picture.values, kernel.values
     three = pixels.shape[2] == 3

@@ -31,16 +31,11 @@ _CUT = 0.75
 
 @dataclass(frozen=True)
 class Sample:
-    """One training image and what becomes of it.
+    """One training image and what becomes of it; `size` is (height, width) of the file, None where it cannot be used.
 
-    Attributes:
-        path: Its file.
-        label: Its class.
-        size: (height, width) of the file's picture; None where it cannot be used.
-        pictures: RGB pictures for the drawing: the file's, the fitted one, then the variations.
-        captions: What the label of each variation is, such as `cat` or `cat 0.62, dog 0.38`.
-        kept: The share of the file's area that the network gets to see, 1 without a crop.
-        error: Why it cannot be used.
+    `pictures` are RGB: the file's, the fitted one, then the variations. `captions` are the labels of the variations,
+    such as `cat` or `cat 0.62, dog 0.38`. `kept` is the share of the file's area that the network gets to see, 1
+    without a crop.
     """
 
     path: str
@@ -55,12 +50,7 @@ class Sample:
 def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], count: int, epochs: int) -> list[Sample]:
     """Training images of all classes in turn, varied as training varies them in its first epochs.
 
-    Args:
-        config: The config.
-        paths: Its training images, in their order.
-        labels: Their classes.
-        count: Images to take, where there are so many.
-        epochs: Variations of each; there are none where the config has no augment section.
+    There are `count` images, where there are so many, and a variation for each epoch, none without an augment section.
     """
     spec = image_spec(config.data.image)
 

@@ -13,12 +13,7 @@ _LONGEST_REASON = 300
 
 
 class Trackers:
-    """All trackers of a training. The first failure of one is told in a warning, and then it is left alone.
-
-    Args:
-        trackers: By their names.
-        tell: Called with a line for people.
-    """
+    """All trackers of a training. The first failure of one is told in a warning, and then it is left alone."""
 
     def __init__(
         self, trackers: Mapping[str, Tracker] | None = None, tell: Callable[[str], None] = lambda text: None
@@ -83,13 +78,7 @@ def _make(name: Logger) -> Tracker:
 
 
 def finished(run: Run, metrics: Mapping[str, Any], best_epoch: int) -> Outcome:
-    """The outcome of a run that was trained, evaluated and exported.
-
-    Args:
-        run: It has its plots and models.
-        metrics: The content of its metrics.json.
-        best_epoch: From 1.
-    """
+    """The outcome of a run that was trained, evaluated and exported; `best_epoch` is from 1."""
     nested = {split: metrics[split] for split in SPLITS if split in metrics}
     scores = {split: _numbers(one) for split, one in {metrics["split"]: metrics, **nested}.items()}
     return Outcome(
