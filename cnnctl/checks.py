@@ -17,7 +17,7 @@ from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.data.listing import describe_parent
 from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError, Notice, Position, Problem
 from cnnctl.runs.directory import missing_weights
-from cnnctl.tracking.packages import insist_on_packages
+from cnnctl.tracking.tracker import insist_on_packages
 
 if TYPE_CHECKING:
     from cnnctl.data.catalog import Catalog

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,7 @@ def parse_config(path: Path, assignments: Sequence[str] = ()) -> Loaded:
         UsageError: the file cannot be read.
         ConfigError: it is no YAML, so that nothing can be kept.
     """
-    document = source.override(source.read(path), list(assignments))
-    return bind(document, path)
+    return bind(source.override(source.read(path), list(assignments)), path)
 
 
 def load_values(values: Mapping[str, Any] | Config | str | Path, overrides: Mapping[str, Any] | None = None) -> Loaded:
@@ -167,10 +167,7 @@ def _resolve(text: str, key: ValuePath, document: Document, path: Path) -> str:
 
 def _absolute(data: DataSettings, document: Document, path: Path) -> DataSettings:
     """The data section with absolute paths."""
-
-    def resolve(text: str, key: ValuePath) -> str:
-        return _resolve(text, key, document, path)
-
+    resolve = partial(_resolve, document=document, path=path)
     update: dict[str, Any] = {}
     for split, place in data.sources.items():
         if place not in BUILT_IN_DATA:

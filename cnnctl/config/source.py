@@ -297,9 +297,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) 
     elif "unexpected end of stream" in what:
         hint = "a quote is not closed"
     return Problem(
-        f"this is not YAML: {what}" if hint is None or "tabs" not in what else what,
-        position=position,
-        hint=hint,
+        f"this is not YAML: {what}" if hint is None or "tabs" not in what else what, position=position, hint=hint
     )
 
 

@@ -53,11 +53,6 @@ def output_call(config: Config, **more: Any) -> Code:
     return call("layers.Dense", units, activation=config.output, **more)
 
 
-def has_repeat(layers: Sequence[AnyLayer]) -> bool:
-    """Whether layers repeat."""
-    return any(isinstance(layer, Repeat) for layer in layers)
-
-
 def adding_lines(layers: Sequence[AnyLayer], depth: int = 0) -> Iterator[tuple[int, Code]]:
     """`model.add(...)` for each layer, a loop for each `repeat`: (loops around the line, the line)."""
     for layer in layers:

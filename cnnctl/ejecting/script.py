@@ -14,7 +14,6 @@ from cnnctl.ejecting.keras_calls import (
     MOST_ZOOM,
     adding_lines,
     augmentation_calls,
-    has_repeat,
     layer_calls,
     needs_class,
     optimizer_call,
@@ -25,6 +24,7 @@ from cnnctl.ejecting.keras_calls import (
 from cnnctl.ejecting.reading import Reader
 from cnnctl.ejecting.source import fold, render
 from cnnctl.formatting import size
+from cnnctl.layers import Repeat
 from cnnctl.version import __version__
 
 _MUCH_MEMORY = 10**9
@@ -99,7 +99,7 @@ def compose(facts: Facts, split: str) -> Script:
         augmentation=[one for step in config.augment for one in augmentation_calls(step, config.data.image.channels)],
         needs_l2_pooling=any(needs_class(layer) for _, layer in unroll(config.model)),
         scaling=scaling_call(config, **float32),
-        has_repeat=has_repeat(config.model),
+        has_repeat=any(isinstance(layer, Repeat) for layer in config.model),
         adding=adding_lines(config.model),
         hidden=(one for _, layer in unroll(config.model) for one in layer_calls(layer)),
         output=output_call(config, **float32),

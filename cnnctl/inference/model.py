@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,16 +114,7 @@ def open_session(path: Path, threads: int | None = None) -> Any:
 
 def metadata(spec: ImageSpec, classes: Sequence[str]) -> str:
     """What training writes into model.onnx, so that the file alone says how to use it."""
-    image = {
-        "height": spec.height,
-        "width": spec.width,
-        "channels": spec.channels,
-        "fit": spec.fit,
-        "background": list(spec.background),
-        "max_pixels": spec.max_pixels,
-        "max_bytes": spec.max_bytes,
-    }
-    return json.dumps({"image": image, "classes": list(classes)}, ensure_ascii=False)
+    return json.dumps({"image": asdict(spec), "classes": list(classes)}, ensure_ascii=False)
 
 
 def _read_spec(text: str | None, takes: list[Any], path: Path) -> ImageSpec:

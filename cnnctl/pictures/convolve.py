@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.formatting import number
+from cnnctl.layers.notation import format_shape
 from cnnctl.pictures import style
 
 Values = NDArray[np.float64]
@@ -62,7 +63,7 @@ def convolution_figure(
     lefts = [style.MARGIN + sum(widths[:place]) + _GAP * place for place in range(len(widths))]
     boxes = [(left, _BARS, width, height) for left, width in zip(lefts, widths, strict=True)]
     ends = (0.0, 255.0) if is_image else (float(pixels.min()), float(pixels.max()))
-    title = f"{picture.title}\n{_shape(pixels)}"
+    title = f"{picture.title}\n{format_shape(pixels.shape)}"
     if stacks[0]:
         _draw_matrices(figure, boxes[0], title, pixels, ("Reds_r", "Greens_r", "Blues_r"), ends)
     elif three:
@@ -113,7 +114,7 @@ def _draw_map(figure: Any, box: _Box, one: Panel) -> None:
     extend = beyond[lowest < ends[0], highest > ends[1]]
     covers = "" if extend == "neither" else ", some beyond the bar"
     note = f"values {number(lowest)} to {number(highest)}{covers}"
-    title = f"{one.title}\n{_shape(one.values)}"
+    title = f"{one.title}\n{format_shape(one.values.shape)}"
     image = _draw_matrices(figure, box, title, one.values[:, :, np.newaxis], (colours,), ends, note)
     _draw_bar(figure, box, image, extend)
 
@@ -150,7 +151,3 @@ def _draw_values(axes: Any, values: Values, colours: str, ends: _Ends) -> Any:
 
 def _interpolation(values: Values) -> str:
     return "nearest" if max(values.shape[:2]) <= _PANEL * style.DPI else "antialiased"
-
-
-def _shape(values: Values) -> str:
-    return "x".join(map(str, values.shape))

@@ -1,11 +1,14 @@
 """The trackers of a training, told of it side by side; none of them can end it."""
 
+import importlib.util
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, assert_never
 
 from cnnctl.config.training import Logger
 from cnnctl.data.split import SPLITS
+from cnnctl.errors import MachineError, how_to_install
 from cnnctl.runs import Run
 from cnnctl.tracking.events import Figures, Outcome, RunStarted, Tracker
 
@@ -56,6 +59,18 @@ class Trackers:
                 del self._trackers[name]
                 reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
                 self._tell(f"warning: {name} is told nothing more of this training: {reason}")
+
+
+def insist_on_packages(names: Sequence[Logger]) -> None:
+    """Raises:
+    MachineError: what a tracker needs is not installed; the hint names the extra.
+    """
+    is_database = (os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:").startswith("sqlite:")
+    for name in names:
+        needed = ("mlflow", "sqlalchemy", "alembic") if name == "mlflow" and is_database else (name,)
+        missing = next((package for package in needed if importlib.util.find_spec(package) is None), None)
+        if missing is not None:
+            raise MachineError(f"train.loggers: {name} needs {missing}, which is not installed", how_to_install(name))
 
 
 def make_trackers(names: Sequence[Logger], tell: Callable[[str], None]) -> Trackers:

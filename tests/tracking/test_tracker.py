@@ -1,5 +1,6 @@
 """Several trackers side by side, and one that fails."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,7 @@ from typing import Any
 import pytest
 
 from cnnctl.errors import MachineError
-from cnnctl.tracking import packages
-from cnnctl.tracking.packages import insist_on_packages
-from cnnctl.tracking.tracker import Trackers, finished, make_trackers
+from cnnctl.tracking.tracker import Trackers, finished, insist_on_packages, make_trackers
 from tests.tracking.build import SEVENTH, beginning, complete_run, figures
 
 
@@ -92,8 +91,8 @@ def test_what_is_not_installed_is_an_error_that_names_the_extra(
     if where is not None:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", where)
     insist_on_packages(["tensorboard", "mlflow"])
-    find = packages.importlib.util.find_spec
-    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None if name == hidden else find(name))
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == hidden else find(name))
     with pytest.raises(MachineError) as caught:
         insist_on_packages([logger])
     assert caught.value.message == f"train.loggers: {logger} needs {hidden}, which is not installed"
@@ -103,8 +102,8 @@ def test_what_is_not_installed_is_an_error_that_names_the_extra(
 
 def test_a_server_needs_no_database_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:1")
-    find = packages.importlib.util.find_spec
-    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None if name == "sqlalchemy" else find(name))
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "sqlalchemy" else find(name))
     insist_on_packages(["mlflow"])
 
 
