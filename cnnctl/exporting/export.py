@@ -32,6 +32,7 @@ from cnnctl.exporting.runtimes import Opened, open_exported
 from cnnctl.exporting.writers import write_litert, write_onnx, write_savedmodel
 from cnnctl.inference.model import Classifier, load_classifier, metadata
 from cnnctl.models.backend import TENSORFLOW, choose_backend, import_keras_on_the_processor, title
+from cnnctl.models.of_run import load_network
 from cnnctl.runs import Run
 from cnnctl.system.watcher import Watcher
 from cnnctl.version import __version__
@@ -124,8 +125,6 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
 
 def _load(run: Run, form: Format, watcher: Watcher) -> Any:
     """model.keras, which Keras computes on the processor."""
-    from cnnctl.models.of_run import load_network
-
     backend = choose_backend("auto") if form == ONNX else TENSORFLOW
     watcher.busy(f"loading {title(backend)}")
     import_keras_on_the_processor(backend)

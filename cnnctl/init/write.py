@@ -22,9 +22,7 @@ def write_config(data: str, output: Path | None) -> "tuple[DatasetSummary, Choic
         UsageError: it cannot go there, or something is there already.
         CnnctlError: the images are of no use; it cannot be written.
     """
-    from cnnctl.init.choose import (
-        choose,
-    )  # what looks at images takes long to import: copy_example must not wait for it
+    from cnnctl.init.choose import choose  # looking at images takes long to import: copy_example must not wait for it
     from cnnctl.init.compose import compose, run_name
     from cnnctl.init.look import look
 

@@ -12,13 +12,8 @@ class L2Pooling2D(keras.layers.Layer):  # type: ignore[misc]
     """The square root of the sum of squares of each window, computed in float32.
 
     `sqrt(sum(x^2) + epsilon)`: without epsilon the gradient at 0 would be infinite, and a window of zeros is
-    common after a ReLU. Under `same` padding the zeros around the image count as zeros.
-
-    Args:
-        pool_size: (height, width) of the window.
-        strides: (height, width) of the step.
-        padding: `valid` or `same`.
-        epsilon: Added under the root.
+    common after a ReLU. Under `same` padding (the other one is `valid`) the zeros around the image count as zeros. The
+    window and its steps are (height, width).
 
     Input shape: (batch, height, width, channels).
     Output shape: (batch, new height, new width, channels).

@@ -1,6 +1,8 @@
 """Training images as the network sees them: the file with what a crop cuts away, the fitted image, its variations."""
 
-from collections.abc import Sequence
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -82,11 +84,8 @@ def _read(path: str, spec: ImageSpec) -> bytes:
 
 def choose(labels: Sequence[str], count: int) -> list[int]:
     """The numbers of the first image of each class, then of the second of each, and so on; sorted by class."""
-    seen: dict[str, int] = {}
-    ranks = []
-    for number, label in enumerate(labels):
-        seen[label] = seen.get(label, -1) + 1
-        ranks.append((seen[label], label, number))
+    ranks_of: dict[str, Iterator[int]] = defaultdict(itertools.count)
+    ranks = [(next(ranks_of[label]), label, number) for number, label in enumerate(labels)]
     return [number for _, label, number in sorted(sorted(ranks)[:count], key=lambda rank: (rank[1], rank[0]))]
 
 

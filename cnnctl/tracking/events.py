@@ -27,7 +27,7 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a training: it has failed by an error, or was killed by a signal, or is finished.
+    """What came of a training that is finished, has failed by an error, or was killed by a signal.
 
     `best_epoch` is from 1, 0 while there is none; `scores` are accuracy, loss and the rest, by split.
     """
