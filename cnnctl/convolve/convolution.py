@@ -61,16 +61,11 @@ class Stages:
 
 @dataclass(frozen=True)
 class WindowSum:
-    """How one value of the feature map comes about.
+    """How the value at a row and a column of the feature map, counted from 0, comes about.
 
-    Attributes:
-        row, column: Its place in the feature map, counted from 0.
-        top, left: The patch's first row and column in the picture; negative where it begins in the padding.
-        patch: (height, width, channels), zeros where it lies in the padding.
-        inside: (height, width), False where it lies in the padding.
-        products: Patch times kernel.
-        channel_sums: (channels,), the sum of each channel's products.
-        value: Their sum, and the bias.
+    The patch (height, width, channels) begins at row `top` and column `left` of the picture, negative in the padding;
+    there it is 0 and `inside` (height, width) is False. `products` are patch times kernel, `channel_sums` (channels,)
+    their sums, and `value` is the sum of these and the bias.
     """
 
     row: int
