@@ -118,8 +118,7 @@ def convolve_cli(
     wanted: OutputOptions,
     as_json: JsonOption = False,
     _: Annotated[
-        bool,
-        typer.Option("--list-kernels", callback=_list_kernels, is_eager=True, help="Print the kernels and exit."),
+        bool, typer.Option("--list-kernels", callback=_list_kernels, is_eager=True, help="Print the kernels and exit.")
     ] = False,
 ) -> None:
     """Show what one kernel does to a picture: the feature map, the activation, the pooled map.

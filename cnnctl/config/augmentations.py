@@ -104,24 +104,16 @@ class RandomErasing(Named):
     """Covers a rectangle of each image with noise or a colour."""
 
     factor: Annotated[
-        Unsigned,
-        Field(description="Chance of an image to be covered, drawn from this range; f is [0, f]."),
+        Unsigned, Field(description="Chance of an image to be covered, drawn from this range; f is [0, f].")
     ] = (0.0, 1.0)
     scale: Annotated[
-        Unsigned,
-        Field(description="Each side of the rectangle, squared, as a share of the image's side; f is [0, f]."),
+        Unsigned, Field(description="Each side of the rectangle, squared, as a share of the image's side; f is [0, f].")
     ] = (0.02, 0.33)
     fill_value: Annotated[
         float | tuple[int, int, int] | None,
         BeforeValidator(_fill_value),
         WithJsonSchema(
-            {
-                "anyOf": [
-                    {"enum": ["none", None]},
-                    {"type": "number", "minimum": 0, "maximum": 255},
-                    COLOUR_SCHEMA,
-                ]
-            }
+            {"anyOf": [{"enum": ["none", None]}, {"type": "number", "minimum": 0, "maximum": 255}, COLOUR_SCHEMA]}
         ),
         Field(description="Pixel value or [red, green, blue] of the rectangle; none: noise.", examples=[128]),
     ] = None

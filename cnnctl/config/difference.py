@@ -25,12 +25,10 @@ _LIKENESS: tuple[Callable[[Named], str], ...] = (repr, lambda one: one.kind, lam
 
 @dataclass(frozen=True)
 class Difference:
-    """A place in which configs differ.
+    """A place in which configs differ, such as `train.epochs` or `model[3].dropout.rate`.
 
-    Attributes:
-        path: Such as `train.epochs` or `model[3].dropout.rate`; a layer has its number in the first config that has it.
-        values: What each config has there, in the form of the YAML text, or ABSENT. Of a layer or of settings that
-            not all of them have, what is not as it would be by default.
+    A layer has its number in the first config that has it. `values` are what each config has there, in the form of the
+    YAML text, or ABSENT; of a layer or of settings that not all of them have, what is not as it would be by default.
     """
 
     path: str
@@ -102,12 +100,9 @@ def _side_by_side(lists: Sequence[Sequence[Named]]) -> list[list[int | None]]:
     items = list(lists[0])
     rows: list[list[int | None]] = [[place] for place in range(len(items))]
     for done, others in enumerate(lists[1:], start=1):
-        new_items: list[Named] = []
-        new_rows: list[list[int | None]] = []
-        for old, new in _aligned(items, others):
-            new_items.append(items[old] if old is not None else others[new or 0])
-            new_rows.append([*(rows[old] if old is not None else [None] * done), new])
-        items, rows = new_items, new_rows
+        pairs = _aligned(items, others)
+        rows = [[*(rows[old] if old is not None else [None] * done), new] for old, new in pairs]
+        items = [items[old] if old is not None else others[new or 0] for old, new in pairs]
     return rows
 
 

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,8 @@ _NAME = Path("config.yaml")
 class Loaded:
     """What could be understood of a config file.
 
-    Attributes:
-        path: The file.
-        document: Its values with their positions.
-        problems: Every mistake of the vocabulary; where there is one, `config` is None.
-        config: The whole config.
-        data: The data section, if it is right on its own, so that the data can be checked all the same.
-        layers: The leading layers that are right, so that their shapes can be checked all the same.
+    `config` is None where there are `problems`. Then `data`, and `layers`, the leading ones, are what is right on its
+    own, so that images and shapes can be checked all the same.
     """
 
     path: Path
@@ -72,18 +68,13 @@ def load(path: Path, assignments: Sequence[str] = ()) -> Config:
 
 
 def parse_config(path: Path, assignments: Sequence[str] = ()) -> Loaded:
-    """Read a config and keep what is right of it beside its mistakes.
-
-    Args:
-        path: The YAML file.
-        assignments: KEY=VALUE texts that override its values.
+    """Read a config and keep what is right of it beside its mistakes; assignments are KEY=VALUE texts.
 
     Raises:
         UsageError: the file cannot be read.
         ConfigError: it is no YAML, so that nothing can be kept.
     """
-    document = source.override(source.read(path), list(assignments))
-    return bind(document, path)
+    return bind(source.override(source.read(path), list(assignments)), path)
 
 
 def load_values(values: Mapping[str, Any] | Config | str | Path, overrides: Mapping[str, Any] | None = None) -> Loaded:
@@ -176,10 +167,7 @@ def _resolve(text: str, key: ValuePath, document: Document, path: Path) -> str:
 
 def _absolute(data: DataSettings, document: Document, path: Path) -> DataSettings:
     """The data section with absolute paths."""
-
-    def resolve(text: str, key: ValuePath) -> str:
-        return _resolve(text, key, document, path)
-
+    resolve = partial(_resolve, document=document, path=path)
     update: dict[str, Any] = {}
     for split, place in data.sources.items():
         if place not in BUILT_IN_DATA:

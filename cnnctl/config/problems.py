@@ -30,13 +30,7 @@ _BOUNDS = {
 
 
 def explain(error: ValidationError, document: Document, base: ValuePath = ()) -> list[Problem]:
-    """Every mistake of a validation, in the order of the file, each named once.
-
-    Args:
-        error: What pydantic found.
-        document: The config that was validated, for positions and values.
-        base: The path of the part that was validated.
-    """
+    """Every mistake of a validation of the part at `base`, in the order of the file, each named once."""
     problems: dict[tuple[str, str], Problem] = {}
     for details in error.errors(include_url=False):
         problem = _explain(details, document, (*base, *details["loc"]))

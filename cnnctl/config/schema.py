@@ -78,9 +78,7 @@ class CsvColumns(Settings):
     path: Annotated[Text, Field(description="Column of the file names.")] = "path"
     label: Annotated[Text, Field(description="Column of the class names.")] = "label"
     group: Annotated[
-        Text | None,
-        OrNone,
-        Field(description="Column whose equal values stay in one split.", examples=["patient"]),
+        Text | None, OrNone, Field(description="Column whose equal values stay in one split.", examples=["patient"])
     ] = None
     folder: Annotated[
         Text | None,

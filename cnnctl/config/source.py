@@ -38,12 +38,9 @@ _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed config.
+    """A parsed config: the position of a value is at its key where it has one, else at the value itself.
 
-    Attributes:
-        data: Nested dicts (text keys), lists and scalars.
-        positions: Where each value stands: at its key where it has one, else at the value itself.
-        overridden: Paths of values that came from `--set`, whose file paths are relative to the current folder.
+    `overridden` are the paths of values that came from `--set`, whose file paths are relative to the current folder.
     """
 
     data: dict[str, Any]
@@ -217,11 +214,7 @@ class _Composer:
 
 
 def parse(text: str, origin: str) -> Document:
-    """Parse the text of a config.
-
-    Args:
-        text: YAML of at most 1 MB.
-        origin: The file as the user named it, for messages.
+    """Parse the text of a config; `origin` is the file as the user named it, for messages.
 
     Raises:
         ConfigError: naming every problem that can be found in one pass, each with line and column.
@@ -304,9 +297,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) 
     elif "unexpected end of stream" in what:
         hint = "a quote is not closed"
     return Problem(
-        f"this is not YAML: {what}" if hint is None or "tabs" not in what else what,
-        position=position,
-        hint=hint,
+        f"this is not YAML: {what}" if hint is None or "tabs" not in what else what, position=position, hint=hint
     )
 
 
@@ -384,12 +375,9 @@ def _similar_files(path: Path) -> str | None:
 
 
 def override(document: Document, assignments: list[str], origin: str = "--set") -> Document:
-    """Apply `--set KEY=VALUE` to a parsed config; KEY is a dotted path such as `model[0].conv2d.filters`.
+    """Apply `--set KEY=VALUE` to a parsed config; `origin` is what gave them, for messages.
 
-    Args:
-        document: The config.
-        assignments: Each KEY=VALUE, the value in YAML.
-        origin: What gave them, for messages.
+    KEY is a dotted path such as `model[0].conv2d.filters`, VALUE is YAML.
 
     Raises:
         ConfigError: an assignment that is not of the form KEY=VALUE, or whose path leads through a plain value.

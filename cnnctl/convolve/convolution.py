@@ -33,15 +33,9 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Filter:
-    """What is done to the picture.
+    """What is done to the picture; a kernel is (height, width, channels), as Keras lays out a filter's weights.
 
-    Attributes:
-        kernel: (height, width, channels), the weights of a filter as Keras lays them out.
-        strides: (rows, columns).
-        zeros: The padding.
-        bias: Added to every sum.
-        activation: One of `kernels.ACTIVATIONS`.
-        pooling: None for none.
+    Strides are (rows, columns), `bias` is added to every sum, and `activation` is one of `kernels.ACTIVATIONS`.
     """
 
     kernel: Values
@@ -67,16 +61,11 @@ class Stages:
 
 @dataclass(frozen=True)
 class WindowSum:
-    """How one value of the feature map comes about.
+    """How the value at a row and a column of the feature map, counted from 0, comes about.
 
-    Attributes:
-        row, column: Its place in the feature map, counted from 0.
-        top, left: The patch's first row and column in the picture; negative where it begins in the padding.
-        patch: (height, width, channels), zeros where it lies in the padding.
-        inside: (height, width), False where it lies in the padding.
-        products: Patch times kernel.
-        channel_sums: (channels,), the sum of each channel's products.
-        value: Their sum, and the bias.
+    The patch (height, width, channels) begins at row `top` and column `left` of the picture, negative in the padding;
+    there it is 0 and `inside` (height, width) is False. `products` are patch times kernel, `channel_sums` (channels,)
+    their sums, and `value` is the sum of these and the bias.
     """
 
     row: int
@@ -123,11 +112,9 @@ def run_filter(picture: Values, what: Filter) -> Stages:
 
 
 def convolve(picture: Values, what: Filter) -> Values:
-    """The feature map: at each step the sum of patch times kernel over all channels, and the bias.
+    """The feature map of a picture (height, width, channels), no smaller with its padding than the kernel.
 
-    Args:
-        picture: (height, width, channels).
-        what: Its kernel is no larger than the padded picture.
+    Each value is the sum of patch times kernel over all channels, and the bias.
 
     Returns:
         (rows, columns), each side `floor((W - F + P) / S) + 1`.

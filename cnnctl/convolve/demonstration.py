@@ -18,6 +18,7 @@ from cnnctl.convolve.options import parse_padding, parse_pooling, parse_strides
 from cnnctl.convolve.sources import Kernel, Picture
 from cnnctl.errors import DataError, UsageError
 from cnnctl.formatting import number
+from cnnctl.layers.notation import format_shape
 
 _MOST_PIXELS = 2**22
 _MOST_MULTIPLICATIONS = 300_000_000
@@ -51,7 +52,7 @@ class Demonstration:
     @property
     def description(self) -> str:
         """`kernel edge 3x3x1, strides 1, padding same, bias 0`."""
-        size = "x".join(map(str, self.filter.kernel.shape))
+        size = format_shape(self.filter.kernel.shape)
         strides, bias = strides_text(self.filter.strides), number(self.filter.bias)
         return f"kernel {self.kernel} {size}, strides {strides}, padding {self.padding}, bias {bias}"
 

@@ -17,13 +17,9 @@ _MOST_BYTES = 2_000_000
 
 @dataclass(frozen=True)
 class Picture:
-    """What is convolved.
+    """What is convolved: `pixels` is (height, width, channels), with 1 channel or 3 (red, green, blue).
 
-    Attributes:
-        name: The file's name, or `matrix`.
-        pixels: (height, width, channels), 1 channel or 3 (red, green, blue); 0 to 255 in an image.
-        own_size: (height, width) of the file, before it was resized.
-        is_image: Whether the values are pixels of an image file, 0 to 255.
+    `own_size` is (height, width) of the file, before it was resized; the pixels of an image are 0 to 255.
     """
 
     name: str
@@ -56,12 +52,9 @@ class Kernel:
 
 
 def read_picture(source: str, size: Pair | None, grey: bool) -> Picture:
-    """The picture that `source` names.
+    """The picture that an image file, a text file with a matrix, or a matrix is.
 
-    Args:
-        source: An image file, a text file with a matrix, or a matrix.
-        size: (height, width) to stretch an image to; None for its own.
-        grey: Whether to make one channel of a colour image.
+    An image is stretched to `size`, (height, width), or keeps its own where that is None.
 
     Raises:
         DataError: it cannot be read, or is no picture; also where it is too large.

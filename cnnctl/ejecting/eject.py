@@ -1,7 +1,6 @@
 """A checked config and its decoded images -> train.py and its split, on disk."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from cnnctl.architecture.keras_file import read_keras_file
 from cnnctl.checks import Findings
 from cnnctl.config import Config
 from cnnctl.data.catalog import image_spec
-from cnnctl.data.prepare import Prepared
 from cnnctl.data.split import TRAIN
 from cnnctl.data.statistics import channel_statistics
 from cnnctl.ejecting.reading import choose_reader
@@ -22,13 +20,9 @@ from cnnctl.system import files
 
 @dataclass(frozen=True)
 class Ejected:
-    """What was written.
+    """What was written: the script, the CSV that it reads (path, label, split), and how many images each split has.
 
-    Attributes:
-        script: The Keras script.
-        split: The CSV that it reads: path, label, split.
-        counts: Images by split.
-        warnings: What the script does otherwise than the config says; they are comments in it too.
+    `warnings` say what the script does otherwise than the config; they are comments in it too.
     """
 
     script: Path
@@ -55,13 +49,9 @@ def refuse_output(script: Path) -> None:
 
 
 def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejected:
-    """Write the script of a config and the split of its images.
+    """Write the script of a config, whose paths are absolute, and the split of its images.
 
-    Args:
-        name: The config's.
-        config: The config, its paths absolute.
-        findings: Of checks.check, without problems, with the images decoded.
-        output: Where the script goes.
+    The findings are without problems and with the images decoded.
 
     Raises:
         UsageError: something is there already.
@@ -90,16 +80,11 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
     )
     split = split_path(output)
     script = compose(facts, split.name)
-    files.write_csv(split, ("path", "label", "split"), _rows(prepared, output.parent.absolute()))
+    below = f"{output.parent.absolute()}{os.sep}"  # so that the script and its images can be moved together
+    listing = ((path.removeprefix(below), label, name) for path, label, name in prepared.listing())
+    files.write_csv(split, ("path", "label", "split"), listing)
     files.write_text(output, script.text)
     return Ejected(output, split, dict(facts.counts), script.warnings)
-
-
-def _rows(prepared: Prepared, folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Paths from the script's folder where they lie below it, so that both can be moved together."""
-    below = f"{folder}{os.sep}"
-    for path, label, split in prepared.listing():
-        yield path.removeprefix(below), label, split
 
 
 def _initial_weights(config: Config, plan: Plan, classes: tuple[str, ...]) -> InitialWeights | None:

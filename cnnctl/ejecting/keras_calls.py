@@ -53,11 +53,6 @@ def output_call(config: Config, **more: Any) -> Code:
     return call("layers.Dense", units, activation=config.output, **more)
 
 
-def has_repeat(layers: Sequence[AnyLayer]) -> bool:
-    """Whether layers repeat."""
-    return any(isinstance(layer, Repeat) for layer in layers)
-
-
 def adding_lines(layers: Sequence[AnyLayer], depth: int = 0) -> Iterator[tuple[int, Code]]:
     """`model.add(...)` for each layer, a loop for each `repeat`: (loops around the line, the line)."""
     for layer in layers:
@@ -160,10 +155,7 @@ def _without_defaults(
 ) -> tuple[list[Any], dict[str, Any]]:
     """Arguments that come without their names, and those that come with them because they are not at their defaults.
 
-    Args:
-        settings: Where the defaults are; what has none comes without its name.
-        given: The arguments, in Keras' order.
-        unnamed: More that come without their names.
+    Those that have no default come without their names, and the `unnamed` ones; `given` is in Keras' order.
     """
     fields = type(settings).model_fields
     first = [name for name in given if name in unnamed or (name in fields and fields[name].is_required())]

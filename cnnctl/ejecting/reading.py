@@ -15,11 +15,9 @@ _JPEG = b"\xff\xd8"
 
 @dataclass(frozen=True)
 class Reader:
-    """The source that reads images.
+    """`read_image()` and what it calls, and those images that it reads to other pixels than cnnctl.
 
-    Attributes:
-        source: `read_image()` and the functions that it calls; needs HEIGHT, WIDTH, and BACKGROUND where it says so.
-        differs: Those of the images that it was chosen for that it reads to other pixels than cnnctl.
+    The source needs HEIGHT, WIDTH, and BACKGROUND where it says so.
     """
 
     source: str
@@ -34,13 +32,8 @@ class Reader:
 def choose_reader(paths: Sequence[str], rows: Sequence[int], pixels: Image, spec: ImageSpec) -> Reader:
     """The shortest source that reads images to the pixels that cnnctl has of them.
 
-    All but JPEG files, which OpenCV alone reads as cnnctl does, are read by the source itself and compared.
-
-    Args:
-        paths: Image files that can be decoded.
-        rows: Where each lies in `pixels`.
-        pixels: uint8 (images, height, width, channels), by cnnctl's decoder.
-        spec: How they were made.
+    All but JPEG files, which OpenCV alone reads as cnnctl does, are read by the source itself and compared. `rows` say
+    where each image lies in `pixels`, uint8 (images, height, width, channels).
     """
     others = [(path, row) for path, row in zip(paths, rows, strict=True) if not _is_jpeg(path)]
     plain = _compare(reader_source(spec, full=False), others, pixels, spec)
@@ -51,12 +44,7 @@ def choose_reader(paths: Sequence[str], rows: Sequence[int], pixels: Image, spec
 
 
 def reader_source(spec: ImageSpec, full: bool) -> str:
-    """`read_image()` and what it calls.
-
-    Args:
-        spec: What the images are made to be.
-        full: Whether 16 bits and transparency are taken care of.
-    """
+    """`read_image()` and what it calls; `full` also takes care of 16 bits and transparency."""
     return render("read_image.py.jinja", full=full, fit=spec.fit, is_grey=spec.channels == 1)
 
 

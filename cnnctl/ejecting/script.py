@@ -14,7 +14,6 @@ from cnnctl.ejecting.keras_calls import (
     MOST_ZOOM,
     adding_lines,
     augmentation_calls,
-    has_repeat,
     layer_calls,
     needs_class,
     optimizer_call,
@@ -25,6 +24,7 @@ from cnnctl.ejecting.keras_calls import (
 from cnnctl.ejecting.reading import Reader
 from cnnctl.ejecting.source import fold, render
 from cnnctl.formatting import size
+from cnnctl.layers import Repeat
 from cnnctl.version import __version__
 
 _MUCH_MEMORY = 10**9
@@ -41,18 +41,10 @@ class InitialWeights:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the script is written from.
+    """What the script is written from: a name of letters, digits, `-`, `_` and `.`, a config whose paths are absolute.
 
-    Attributes:
-        name: Of the config: letters, digits, `-`, `_` and `.` alone.
-        config: The config, its paths absolute and its network possible.
-        classes: The class names in label order.
-        counts: Images by split: train, and validation and test where there are any.
-        statistics: Mean and deviation of each channel of the training images; None where scaling takes none.
-        reader: How the script reads images.
-        start: Where the weights begin; None for random ones.
-        is_utf8: Whether all file names are UTF-8 text.
-        left_out: Images that cannot be decoded, which are in no split.
+    `statistics` are mean and deviation of each channel, None where scaling takes none; `is_utf8` is whether all file
+    names are UTF-8 text; `left_out` counts the images that cannot be decoded, which are in no split.
     """
 
     name: str
@@ -80,12 +72,7 @@ class Script:
 
 
 def compose(facts: Facts, split: str) -> Script:
-    """The script.
-
-    Args:
-        facts: What it is for.
-        split: Name of the CSV beside it: path (from the script's folder, or absolute), label, split.
-    """
+    """The script; `split` names the CSV beside it: path (from the script's folder, or absolute), label, split."""
     config, train = facts.config, facts.config.train
     warnings = tuple(_warnings(facts))
     float32 = {"dtype": "float32"} if facts.mixed_precision else {}
@@ -112,7 +99,7 @@ def compose(facts: Facts, split: str) -> Script:
         augmentation=[one for step in config.augment for one in augmentation_calls(step, config.data.image.channels)],
         needs_l2_pooling=any(needs_class(layer) for _, layer in unroll(config.model)),
         scaling=scaling_call(config, **float32),
-        has_repeat=has_repeat(config.model),
+        has_repeat=any(isinstance(layer, Repeat) for layer in config.model),
         adding=adding_lines(config.model),
         hidden=(one for _, layer in unroll(config.model) for one in layer_calls(layer)),
         output=output_call(config, **float32),

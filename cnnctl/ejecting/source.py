@@ -26,12 +26,7 @@ class Code(str):
 
 
 def render(template: str, **values: Any) -> str:
-    """Source from a template: every value becomes a literal, but for `Code`.
-
-    Args:
-        template: A file of templates/.
-        values: What it names.
-    """
+    """Source from a file of templates/: every value becomes a literal, but for `Code`."""
     return _environment().get_template(template).render(values)
 
 
@@ -92,13 +87,7 @@ def call(name: str, *positional: Any, **keywords: Any) -> Code:
 
 
 def comment(sentence: str, first: str = "", rest: str = "") -> Code:
-    """A sentence as lines that begin with `#`; nothing in it can end them.
-
-    Args:
-        sentence: Any text.
-        first: What comes after the `# ` of the first line.
-        rest: What comes after the `# ` of the others.
-    """
+    """A sentence as lines that begin with `#`, then `first` or in later lines `rest`; nothing in it can end them."""
     shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in sentence)
     wrapped = textwrap.wrap(
         shown,

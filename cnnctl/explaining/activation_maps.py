@@ -23,12 +23,7 @@ METHODS = (GRAD_CAM, HIRES_CAM)
 
 @dataclass(frozen=True)
 class ClassMap:
-    """Where a class is seen.
-
-    Attributes:
-        number: The class.
-        values: float32 (rows, columns) of the features, 0 and more; the higher, the more a place speaks for the class.
-    """
+    """Where a class is seen: float32 (rows, columns), 0 and more; the higher, the more a place speaks for the class."""
 
     number: int
     values: Values
@@ -37,16 +32,12 @@ class ClassMap:
 def class_maps(
     network: Network, row: LayerPlan | None, image: NDArray[np.uint8], numbers: Sequence[int], method: str = GRAD_CAM
 ) -> list[ClassMap]:
-    """The class activation maps of an image.
+    """The class activation maps of an image, uint8 (height, width, channels), made of the features of a row.
 
-    Args:
-        network: The network.
-        row: Its features; None takes the scaled pixels, whose map is the positive part of gradient times input.
-        image: uint8 (height, width, channels).
-        numbers: The classes.
-        method: `grad-cam`: ReLU of the sum over channels k of mean(dy/dA_k) A_k. `hires-cam`: ReLU of the sum of
-            (dy/dA_k) A_k, place by place; the same where a global average pooling follows, and unlike Grad-CAM true to
-            what the network computes where a flatten follows. y is the class' score before softmax or sigmoid.
+    Without a row they are made of the scaled pixels: the positive part of gradient times input. `grad-cam` is the ReLU
+    of the sum over channels k of mean(dy/dA_k) A_k; `hires-cam` that of the sum of (dy/dA_k) A_k, place by place: the
+    same where a global average pooling follows, and unlike Grad-CAM true to what the network computes where a flatten
+    follows. y is the class' score before softmax or sigmoid.
     """
     import keras
 

@@ -59,12 +59,9 @@ def maps_figure(maps: FeatureMaps, title: str) -> Any:
 
 
 def kernels_figure(name: str, weights: Values, title: str) -> Any:
-    """The kernels of a convolution: as colours where they look at red, green and blue, else from blue (below 0) to red.
+    """The kernels of a convolution: (height, width, channels, kernels), with one or three channels.
 
-    Args:
-        name: The layer.
-        weights: (height, width, channels, kernels), with one or three channels.
-        title: Of which run.
+    They are colours where they look at red, green and blue, else from blue (below 0) to red.
     """
     height, width, channels, count = weights.shape
     most = float(np.abs(weights).max()) or 1.0
@@ -78,14 +75,9 @@ def kernels_figure(name: str, weights: Values, title: str) -> Any:
 
 
 def cam_figure(picture: Image, maps: Sequence[tuple[str, Values]], features: str, method: str, title: str) -> Any:
-    """The picture alone, then under the class activation map of each class.
+    """The picture alone, then under the class activation map of each class, with the text that is written under it.
 
-    Args:
-        picture: RGB, its longer side of `picture_pixels()`.
-        maps: (what is written under it, map) of each class.
-        features: Which layer's.
-        method: Its name, for people.
-        title: Of which image and run.
+    The picture is RGB, its longer side of `picture_pixels()`.
     """
     shown = [(picture, "what the network gets"), *((under_heat(picture, values), text) for text, values in maps)]
     facts = f"{features}; each class on its own scale: bright speaks for the class, dark does not"
@@ -110,15 +102,9 @@ def under_heat(picture: Image, values: Values) -> Image:
 def field_figure(
     picture: Image, size: tuple[int, int], window: tuple[Span, Span], field: tuple[int, int], unit: str, title: str
 ) -> Any:
-    """The pixels that one unit can see, framed on the picture and by themselves.
+    """The pixels that one unit can see, framed on the picture (as of `cam_figure`) and by themselves.
 
-    Args:
-        picture: RGB, its longer side of `picture_pixels()`.
-        size: (height, width) of the network's input.
-        window: Rows and columns of it, as `receptive_window` gives them.
-        field: (height, width) of the unit's receptive field, padding included.
-        unit: Which one.
-        title: Of which image and run.
+    `window` is what `receptive_window` gives of an input of `size`, (height, width); `field` counts the padding too.
     """
     height, width, _ = picture.shape
     (top, bottom), (left, right) = window

@@ -36,18 +36,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What was found.
+    """What was found; classes are numbers, the likeliest first in `order` and in `maps`.
 
-    Attributes:
-        path: The image's file.
-        image: As the network got it.
-        method: Of activation_maps.METHODS, how the class maps were made.
-        order: Class numbers, the likeliest first.
-        probabilities: float32 (classes,).
-        features: The layer that the class maps are made of; None for the pixels themselves.
-        maps: Of the likeliest classes, the likeliest first.
-        layers: Of every convolution and pooling layer.
-        unit: The chosen one; None where no layer has rows and columns.
+    `image` is as the network got it, `probabilities` are float32 (classes,). `features`, the layer that the maps are
+    made of, is None for the pixels themselves; `unit` is None where no layer has rows and columns.
     """
 
     path: str
@@ -63,12 +55,9 @@ class Explanation:
 
 @dataclass(frozen=True)
 class ExplainRequest:
-    """What is to be explained.
+    """What is to be explained: `top` is how many of the likeliest classes get a map.
 
-    Attributes:
-        top: How many of the likeliest classes get a map.
-        method: Of activation_maps.METHODS.
-        unit: Whose receptive field is drawn; None takes the place that speaks most for the answer.
+    `unit` is whose receptive field is drawn; None takes the place that speaks most for the answer.
     """
 
     top: int = 3
@@ -79,14 +68,9 @@ class ExplainRequest:
 def explain(
     network: Network, image: Image, path: str, shipped: NDArray[np.float32], wish: ExplainRequest
 ) -> Explanation:
-    """Everything about one image.
+    """Everything about one image, uint8 (height, width, channels), as the network gets it.
 
-    Args:
-        network: Of the run.
-        image: uint8 (height, width, channels), as the network gets it.
-        path: Its file.
-        shipped: float32 (classes,), what the run's model.onnx answers.
-        wish: What is asked for.
+    `shipped` is what the run's model.onnx answers: float32 (classes,).
 
     Raises:
         RunError: model.keras and model.onnx are not the same network.

@@ -23,14 +23,7 @@ _HINT = "choose another folder with --output DIR"
 
 @dataclass(frozen=True)
 class Explained:
-    """An explanation and where it lies.
-
-    Attributes:
-        found: The explanation.
-        classes: Names in label order.
-        pictures: (file, title) of each, in the page's order.
-        page: Its file.
-    """
+    """An explanation and where it lies; `pictures` are (file, title) in the page's order."""
 
     found: Explanation
     classes: tuple[str, ...]
@@ -64,12 +57,6 @@ def check_folder(folder: Path) -> None:
 
 def explain_into(folder: Path, run: Run, image: Path, wish: ExplainRequest) -> Explained:
     """Explain an image file, and write the pictures and the page.
-
-    Args:
-        folder: Where they go.
-        run: A run.
-        image: Its file.
-        wish: What is asked for.
 
     Raises:
         DataError: the image cannot be read.

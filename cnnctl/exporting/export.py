@@ -32,6 +32,7 @@ from cnnctl.exporting.runtimes import Opened, open_exported
 from cnnctl.exporting.writers import write_litert, write_onnx, write_savedmodel
 from cnnctl.inference.model import Classifier, load_classifier, metadata
 from cnnctl.models.backend import TENSORFLOW, choose_backend, import_keras_on_the_processor, title
+from cnnctl.models.of_run import load_network
 from cnnctl.runs import Run
 from cnnctl.system.watcher import Watcher
 from cnnctl.version import __version__
@@ -39,13 +40,9 @@ from cnnctl.version import __version__
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What is asked for.
+    """What is asked for; without an output it is named after the run, in the current folder.
 
-    Attributes:
-        form: The format.
-        quantization: `float16`, `int8` or None.
-        output: Where it goes; None names it after the run, in the current folder.
-        max_drop: Percentage points of accuracy that int8 may cost; None is MAX_ACCURACY_DROP.
+    `max_drop` are percentage points of accuracy that int8 may cost; None is MAX_ACCURACY_DROP.
     """
 
     form: Format
@@ -56,14 +53,7 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
-
-    Attributes:
-        path: The file, or the folder of a SavedModel.
-        size: Its bytes.
-        parity: How far it is from the run's model.
-        content: Of the JSON beside it.
-    """
+    """What was written, its bytes, how far it is from the run's model, and the content of the JSON beside it."""
 
     path: Path
     size: int
@@ -135,8 +125,6 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
 
 def _load(run: Run, form: Format, watcher: Watcher) -> Any:
     """model.keras, which Keras computes on the processor."""
-    from cnnctl.models.of_run import load_network
-
     backend = choose_backend("auto") if form == ONNX else TENSORFLOW
     watcher.busy(f"loading {title(backend)}")
     import_keras_on_the_processor(backend)

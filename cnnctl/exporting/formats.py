@@ -22,15 +22,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file.
-
-    Attributes:
-        name: As the command line has it.
-        title: As its makers write it.
-        ending: Of its file names.
-        quantizations: Those that its own tools offer.
-        needs: What makes and runs it.
-    """
+    """A kind of file: its name on the command line, what its own tools offer, and what makes and runs it."""
 
     name: str
     title: str

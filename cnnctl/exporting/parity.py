@@ -32,13 +32,7 @@ CALIBRATION_IMAGES = 256
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images that two models are compared on.
-
-    Attributes:
-        split: What they are called.
-        paths: Image files.
-        truth: int64 (images,), class numbers.
-    """
+    """Images that two models are compared on; `truth` are class numbers, int64 (images,)."""
 
     split: str
     paths: tuple[str, ...]
@@ -90,13 +84,7 @@ def _read(path: str, spec: ImageSpec) -> Image:
 
 @dataclass(frozen=True)
 class Limits:
-    """What an exported file must keep to; None where it does not matter.
-
-    Attributes:
-        largest_difference: In probability.
-        accuracy_drop: Share of the images: how much less of them may be right.
-        different_answers: Share of the images.
-    """
+    """What an exported file must keep to, in probability and in shares of the images; None where it does not matter."""
 
     largest_difference: float | None = None
     accuracy_drop: float | None = None
@@ -107,15 +95,8 @@ class Limits:
 class Parity:
     """How far an exported file is from the model that it was made of.
 
-    Attributes:
-        reference: The file that it was compared with.
-        split: Which images of the run.
-        images: How many.
-        largest_difference: In probability, over all images and classes; NaN where one of the two is.
-        equal_answers: Share of the images that both call the same class.
-        reference_accuracy: Share of the images that the reference has right.
-        accuracy: The same of the exported file.
-        limits: What it must keep to.
+    `largest_difference` is in probability, over all images and classes, and NaN where one of the two is. The rest are
+    shares of the images: those that both call the same class, and those that each has right.
     """
 
     reference: str
@@ -200,16 +181,7 @@ def compare(
     limits: Limits,
     progress: Callable[[int, int], None],
 ) -> Parity:
-    """Let two models answer the same images.
-
-    Args:
-        reference: The run's model.
-        exported: The file, in its own runtime.
-        labelled: The images.
-        spec: What they are made to be.
-        name: Of the reference.
-        limits: Go into the result.
-        progress: Called with (images done, images in all).
+    """Let two models answer the same images; `name` is the reference's, `progress` gets (images done, images in all).
 
     Raises:
         DataError: an image is gone or damaged.

@@ -15,15 +15,10 @@ from cnnctl.system.cores import available_cores
 
 @dataclass(frozen=True)
 class Opened:
-    """A file that has been loaded.
+    """A file that has been loaded. `predict`: uint8 (N, height, width, channels) -> float32 (N, units), for any N.
 
-    Attributes:
-        predict: uint8 (N, height, width, channels) -> float32 (N, units); N is free even where the file takes one.
-        signature: Under which name it is called; None where the format has no such names.
-        input_name: Of the pixels.
-        input_shape: With the batch dimension: 1, or None where that is free.
-        output_name: Of the probabilities.
-        output_shape: Likewise.
+    `signature` is the name that it is called under, None where the format has none. Shapes begin with the batch: 1, or
+    None where that is free.
     """
 
     predict: Predict

@@ -27,13 +27,8 @@ def write_onnx(
 ) -> None:
     """An ONNX file at `path`, its input and output as those of the source: uint8 pixels in, float32 probabilities out.
 
-    Args:
-        source: A model.onnx that `open_session` takes.
-        path: Where it goes.
-        quantization: `float16`: weights and arithmetic; `int8`: weights for each channel, and the values between the
-            layers; None copies.
-        calibration: Batches of training images, for int8.
-        text: Its metadata.
+    `float16` quantizes weights and arithmetic; `int8` the weights for each channel, and the values between the layers,
+    which batches of training images show; None copies. `text` is its metadata.
     """
     if quantization is None:
         path.write_bytes(source.read_bytes())
@@ -85,15 +80,11 @@ def _int8(source: Path, path: Path, calibration: Iterator[NDArray[np.uint8]]) ->
 def write_litert(
     model: Any, path: Path, quantization: str | None, calibration: Iterator[NDArray[np.uint8]], text: str
 ) -> None:
-    """A .tflite file that takes one image at a time, as phones and accelerators want it.
+    """A .tflite file that takes one image at a time, as phones and accelerators want it: uint8 in, float32 out.
 
-    Args:
-        model: A float32 keras.Sequential on TensorFlow, with its pixels' scaling inside.
-        path: Where it goes.
-        quantization: `float16`: the weights; `int8`: weights and arithmetic, wherever LiteRT has an operator for
-            integers; None for float32. Pixels are uint8 and probabilities float32 in any case.
-        calibration: Batches of training images, for int8.
-        text: Its metadata.
+    The model is a float32 keras.Sequential on TensorFlow, with its pixels' scaling inside. `float16` quantizes the
+    weights; `int8` weights and arithmetic, wherever LiteRT has an operator for integers, by batches of training images.
+    `text` is its metadata.
 
     Raises:
         RunError: LiteRT lacks an operator that the network needs.

@@ -31,13 +31,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Answer:
-    """What becomes of one image file.
-
-    Attributes:
-        path: As it was given.
-        prediction: None where the image could not be read.
-        error: The reason, where it could not be read.
-    """
+    """What becomes of one image file: its prediction, or the error why it could not be read."""
 
     path: str
     prediction: Prediction | None
@@ -58,13 +52,7 @@ class Answer:
 
 
 def predicted(probabilities: "NDArray[np.float32]", classes: Sequence[str], top: int = DEFAULT_TOP) -> Prediction:
-    """The prediction that names the `top` likeliest classes; of equals, the first in label order comes first.
-
-    Args:
-        probabilities: (classes,).
-        classes: Names in label order.
-        top: How many; at least 1.
-    """
+    """The prediction that names the `top` (at least 1) likeliest classes; of equals, those first in label order."""
     best = (-probabilities).argsort(kind="stable")[:top]
     named = tuple((classes[at], float(probabilities[at])) for at in best)
     return Prediction(*named[0], named, probabilities)

@@ -14,11 +14,8 @@ STANDARD_INPUT = "-"
 def expand_inputs(inputs: Sequence[str], columns: Callable[[], Columns]) -> Iterator[str]:
     """Each image file in turn: files as they are, folders with all below them, CSVs with every row, `-` for stdin.
 
-    A file that does not exist is yielded all the same, so that it gets its row and its reason.
-
-    Args:
-        inputs: Paths, or `-`.
-        columns: Called when there is a CSV, for the names of its columns.
+    A file that does not exist is yielded all the same, so that it gets its row and its reason. `columns` names those of
+    a CSV, and is called when there is one.
 
     Raises:
         DataError: a folder without images, or a CSV without such a column.

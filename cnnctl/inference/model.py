@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,7 @@ Probabilities = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained model.
-
-    Attributes:
-        classes: Names in label order.
-        spec: What every image is made to be.
-        session: Of ONNX Runtime.
-        path: The file of the model.
-    """
+    """A trained model: names in label order, what every image is made to be, ONNX Runtime's session, and its file."""
 
     classes: tuple[str, ...]
     spec: ImageSpec
@@ -43,10 +36,7 @@ class Classifier:
     path: Path
 
     def probabilities(self, images: NDArray[np.uint8]) -> Probabilities:
-        """The probability of each class.
-
-        Args:
-            images: uint8 (N, height, width, channels), as data/images.py makes them.
+        """The probability of each class for uint8 images (N, height, width, channels).
 
         Returns:
             float32 (N, classes); rows sum to 1. A sigmoid's p becomes [1 - p, p].
@@ -65,12 +55,9 @@ def expand(output: NDArray[np.float32]) -> Probabilities:
 
 
 def load_classifier(run: Run, threads: int | None = None) -> Classifier:
-    """The model of a run.
+    """The model of a run; `threads` are those of one computation, every core when left out.
 
-    Args:
-        run: Its directory.
-        threads: Those of one computation; every core when left out. One is best where batches are computed side by
-            side.
+    One is best where batches are computed side by side.
 
     Raises:
         RunError: the run has no usable model.onnx; the message says why.
@@ -127,16 +114,7 @@ def open_session(path: Path, threads: int | None = None) -> Any:
 
 def metadata(spec: ImageSpec, classes: Sequence[str]) -> str:
     """What training writes into model.onnx, so that the file alone says how to use it."""
-    image = {
-        "height": spec.height,
-        "width": spec.width,
-        "channels": spec.channels,
-        "fit": spec.fit,
-        "background": list(spec.background),
-        "max_pixels": spec.max_pixels,
-        "max_bytes": spec.max_bytes,
-    }
-    return json.dumps({"image": image, "classes": list(classes)}, ensure_ascii=False)
+    return json.dumps({"image": asdict(spec), "classes": list(classes)}, ensure_ascii=False)
 
 
 def _read_spec(text: str | None, takes: list[Any], path: Path) -> ImageSpec:

@@ -27,13 +27,10 @@ def batch_size_for(spec: ImageSpec) -> int:
 def classify(
     classifier: Classifier, paths: Iterable[str], batch_size: int | None = None, top: int = DEFAULT_TOP
 ) -> Iterator[Answer]:
-    """The model's answer for each file, in the order given.
+    """The model's answer for each file, in the order given; files are read lazily, a few batches ahead.
 
-    Args:
-        classifier: The model; one that computes in a single thread is the quickest for many files.
-        paths: Image files; read lazily, a few batches ahead.
-        batch_size: Images that the model takes at once; by the size of its images when left out.
-        top: How many classes to name.
+    A model that computes in a single thread is the quickest for many files. The batch size is by that of the images
+    when left out.
     """
     size = batch_size or batch_size_for(classifier.spec)
     paths = iter(paths)

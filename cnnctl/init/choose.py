@@ -28,20 +28,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Choices:
-    """A config's settings.
+    """A config's settings, with the reasons by the name of the choice; `blocks` come before the global pooling.
 
-    Attributes:
-        height: Of the images as the network gets them.
-        width: Likewise.
-        channels: 1 or 3.
-        blocks: The network, before its global pooling.
-        dropout: Share of the values dropped before the output.
-        epochs: So many.
-        batch_size: Images in a batch.
-        is_unbalanced: Whether classes are weighted.
-        flips: Whether images are mirrored.
-        shares: (validation, test): a share of the images, or None where the folder has such a part.
-        reasons: Why, by the name of the choice.
+    `shares` are (validation, test): a share of the images, or None where the folder has such a part.
     """
 
     height: int

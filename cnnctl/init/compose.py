@@ -10,14 +10,7 @@ from cnnctl.init.look import DatasetSummary
 
 
 def compose(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> str:
-    """The YAML text of a config.
-
-    Args:
-        seen: What it is for.
-        choices: Its settings.
-        name: Of the runs.
-        folder: Where the config will lie, from which its paths are read.
-    """
+    """The YAML text of a config that will lie in `folder`, from which its paths are read; `name` is the runs'."""
     return (
         "\n".join([*_data(seen, choices, name, folder), *_augment(choices), *_model(choices), *_train(choices)]) + "\n"
     )

@@ -35,12 +35,9 @@ class Blank:
 
 @dataclass(frozen=True)
 class Example:
-    """A ready config.
+    """A ready config, without the line for editors that names a schema beside the original.
 
-    Attributes:
-        text: YAML, without the line for editors that names a schema beside the original.
-        about: What its comment says of it.
-        blanks: The lines to fill in; none where it brings its own data.
+    `about` is what its comment says of it; `blanks` are the lines to fill in.
     """
 
     text: str

@@ -28,16 +28,10 @@ _LABEL_NAMES = ("label", "class", "category", "target", "label_name", "class_nam
 class DatasetSummary:
     """What a set of images is like.
 
-    Attributes:
-        sources: The keys of the data section that name images: `train`, and `validation` or `test` where the folder
-            has such parts; as the user wrote them.
-        columns: Of a CSV: the columns of file names and of labels.
-        counts: Training images of each class, by name.
-        sizes: (height, width) of the images that were opened.
-        is_grey: Whether none of them has a colour.
-        unreadable: (path, reason) of those that could not be opened.
-        opened: How many were tried.
-        left_out: Files that are no images, by sort.
+    `sources` are the keys of the data section that name images, as the user wrote them: `train`, and `validation` or
+    `test` where the folder has such parts. `columns` are those of a CSV: file names and labels. `sizes` are (height,
+    width) of the images that were opened, `unreadable` are (path, reason), and `left_out` counts files that are no
+    images, by sort.
     """
 
     sources: dict[str, str]
@@ -56,10 +50,7 @@ class DatasetSummary:
 
 
 def look(data: str) -> DatasetSummary:
-    """Look at images.
-
-    Args:
-        data: Class folders, a folder with train/ and test/ in it, a CSV, or a built-in name.
+    """Look at class folders, a folder with train/ and test/ in it, a CSV, or a built-in name.
 
     Raises:
         DataError: there is nothing to learn from; the hint says what is expected.

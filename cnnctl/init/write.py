@@ -16,17 +16,13 @@ if TYPE_CHECKING:
 def write_config(data: str, output: Path | None) -> "tuple[DatasetSummary, Choices, Path]":
     """Write a config for images; what was seen of them, what was chosen, and where the config lies.
 
-    Args:
-        data: Class folders, splits of them, or a CSV.
-        output: The file; `NAME.yaml` in the current folder when None.
+    It is `NAME.yaml` in the current folder where `output` is None.
 
     Raises:
         UsageError: it cannot go there, or something is there already.
         CnnctlError: the images are of no use; it cannot be written.
     """
-    from cnnctl.init.choose import (
-        choose,
-    )  # what looks at images takes long to import: copy_example must not wait for it
+    from cnnctl.init.choose import choose  # looking at images takes long to import: copy_example must not wait for it
     from cnnctl.init.compose import compose, run_name
     from cnnctl.init.look import look
 
@@ -41,10 +37,6 @@ def write_config(data: str, output: Path | None) -> "tuple[DatasetSummary, Choic
 
 def copy_example(name: str, output: Path | None) -> tuple[Example, Path]:
     """Write a ready config; it and where it lies.
-
-    Args:
-        name: Of EXAMPLES.
-        output: As `write_config`.
 
     Raises:
         UsageError: there is none of that name; else as `write_config`.

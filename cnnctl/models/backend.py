@@ -26,9 +26,7 @@ _HAS_TENSORFLOW = sys.version_info < (3, 14)
 def choose_backend(wanted: str) -> str:
     """The backend that Keras is to run on.
 
-    Args:
-        wanted: `tensorflow`, `jax`, or `auto`: what KERAS_BACKEND says, else TensorFlow, else JAX where only that is
-            installed.
+    `auto` is what KERAS_BACKEND says, else TensorFlow, else JAX where only that is installed.
 
     Raises:
         MachineError: KERAS_BACKEND names another one.
@@ -55,10 +53,8 @@ def title(backend: str) -> str:
 def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = None, deterministic: bool = False) -> None:
     """Import Keras and its backend; descriptor 2 should be captured meanwhile (see quiet.py).
 
-    Args:
-        backend: `tensorflow` or `jax`.
-        settings: Their device is what JAX is told before it looks for one.
-        deterministic: Whether equal runs must be equal on a GPU too.
+    JAX is told the device of the settings before it looks for one. `deterministic` is for runs that are equal on a GPU
+    too.
 
     Raises:
         MachineError: they are not installed or cannot be loaded, or Keras runs on another backend already.
@@ -162,11 +158,7 @@ def _prepare_jax(settings: TrainSettings | None, deterministic: bool) -> None:
 
 
 class KerasImport:
-    """`import_keras` in a thread of its own, so that images are decoded meanwhile; `wait` gives its outcome.
-
-    Attributes:
-        backend: What it imports.
-    """
+    """`import_keras` in a thread of its own, so that images are decoded meanwhile; `wait` gives its outcome."""
 
     def __init__(self, settings: TrainSettings, deterministic: bool) -> None:
         self.backend = choose_backend(settings.backend)

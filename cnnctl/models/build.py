@@ -27,14 +27,11 @@ SYMMETRIC = Scaling((1 / 127.5,), (-1.0,))
 
 
 def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = None, trains: bool = False) -> Any:
-    """The Keras model of a plan.
+    """The Keras model of a plan without problems, with its output layer.
 
-    Args:
-        plan: A plan without problems, with its output layer.
-        scaling: What is done to the uint8 pixels first, always in float32.
-        policy: Keras' dtype policy; the output layer is float32 under any.
-        seed: Where given, sets the seed of the weights and of dropout.
-        trains: Whether it is the network that trains: it may compute the same by faster layers and is never saved.
+    `scaling` is done to the uint8 pixels first, always in float32. `policy` is Keras' dtype policy; the output layer is
+    float32 under any. `seed` is that of the weights and of dropout. A network that `trains` may compute the same by
+    faster layers and is never saved.
 
     Returns:
         A keras.Sequential with input (batch, height, width, channels) of uint8 and output (batch, classes), or

@@ -18,15 +18,7 @@ _AMPERE, _VOLTA = (8, 0), (7, 0)
 
 @dataclass(frozen=True)
 class Device:
-    """What trains.
-
-    Attributes:
-        kind: `cpu` or `gpu`.
-        name: As its maker calls it.
-        precision: Keras' dtype policy.
-        reason: Why this precision, for people.
-        deterministic: Whether equal runs give equal weights, bit for bit.
-    """
+    """What trains, its dtype policy and why; `deterministic`: equal runs give equal weights, bit for bit."""
 
     kind: str
     name: str
@@ -42,11 +34,8 @@ _Gpu = tuple[str, tuple[int, ...]]
 def choose_device(wanted: str, precision: str, deterministic: str | bool, backend: str = TENSORFLOW) -> Device:
     """Pick the device, tell the backend, and choose the precision. Keras must have been imported.
 
-    Args:
-        wanted: `auto`, `cpu` or `gpu`.
-        precision: `auto`, or one of Keras' policies.
-        deterministic: `auto` (on a CPU), True or False.
-        backend: What Keras runs on.
+    `wanted` is `auto`, `cpu` or `gpu`; `precision` is `auto` or one of Keras' policies; deterministic `auto` is on a
+    CPU.
 
     Raises:
         MachineError: `gpu` is wanted and there is none.

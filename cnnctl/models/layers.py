@@ -4,19 +4,16 @@ from typing import Any
 
 import keras
 
+from cnnctl.layers.arithmetic import output_size, same_padding, same_size
+
 
 @keras.saving.register_keras_serializable(package="cnnctl")
 class L2Pooling2D(keras.layers.Layer):  # type: ignore[misc]
     """The square root of the sum of squares of each window, computed in float32.
 
     `sqrt(sum(x^2) + epsilon)`: without epsilon the gradient at 0 would be infinite, and a window of zeros is
-    common after a ReLU. Under `same` padding the zeros around the image count as zeros.
-
-    Args:
-        pool_size: (height, width) of the window.
-        strides: (height, width) of the step.
-        padding: `valid` or `same`.
-        epsilon: Added under the root.
+    common after a ReLU. Under `same` padding (the other one is `valid`) the zeros around the image count as zeros. The
+    window and its steps are (height, width).
 
     Input shape: (batch, height, width, channels).
     Output shape: (batch, new height, new width, channels).
@@ -43,17 +40,14 @@ class L2Pooling2D(keras.layers.Layer):  # type: ignore[misc]
 
     def _same_padding(self, shape: Any) -> list[tuple[int, int]]:
         """The zeros of TensorFlow's `same`, written out, since average pooling leaves them out of its count."""
-        sides = []
-        for size, window, step in zip(shape[1:3], self.pool_size, self.strides, strict=True):
-            total = max((-(-size // step) - 1) * step + window - size, 0)
-            sides.append((total // 2, total - total // 2))
-        return [(0, 0), *sides, (0, 0)]
+        totals = map(same_padding, shape[1:3], self.pool_size, self.strides)
+        return [(0, 0), *((total // 2, total - total // 2) for total in totals), (0, 0)]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        sides = []
-        for size, window, step in zip(input_shape[1:3], self.pool_size, self.strides, strict=True):
-            sides.append(-(-size // step) if self.padding == "same" else (size - window) // step + 1)
-        return (input_shape[0], *sides, input_shape[3])
+        sides = zip(input_shape[1:3], self.pool_size, self.strides, strict=True)
+        if self.padding == "same":
+            return (input_shape[0], *(same_size(size, step) for size, _, step in sides), input_shape[3])
+        return (input_shape[0], *(output_size(*side, padding=0) for side in sides), input_shape[3])
 
     def get_config(self) -> dict[str, Any]:
         own = {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding, "epsilon": self.epsilon}

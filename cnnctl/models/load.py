@@ -42,12 +42,7 @@ _RATIO = 20
 
 
 def load_model(path: Path, plan: Plan, scaling: Scaling) -> Any:
-    """A float32 keras.Sequential of a plan with the weights of a file; Keras must have been imported.
-
-    Args:
-        path: A .keras file.
-        plan: Its network, by `read_keras_file` or by the config that it was trained with.
-        scaling: What is done to the pixels first.
+    """A float32 keras.Sequential of a plan with the weights of a .keras file; Keras must have been imported.
 
     Raises:
         RunError: the file cannot be read, or holds other weights than the network has.

@@ -26,24 +26,16 @@ MOST_LAYERS = 60
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network.
-
-    Attributes:
-        model: keras.Sequential in float32, its layers named as the plan's rows, the last one `probabilities`.
-        plan: What it computes.
-        classes: Names in label order.
-    """
+    """A trained network: a float32 keras.Sequential; its layers have the names of rows, the last `probabilities`."""
 
     model: Any
     plan: Plan
     classes: tuple[str, ...]
 
     def walk(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> Iterator[tuple[LayerPlan, Values]]:
-        """Rows of the plan with what they put out for an image, one after the other, so that no two need to be kept.
+        """Rows of the plan with what they put out for an image, uint8 (height, width, channels).
 
-        Args:
-            image: uint8 (height, width, channels).
-            rows: Which ones.
+        They come one after the other, so that no two need to be kept.
         """
         import keras
 
@@ -65,13 +57,9 @@ class Network:
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """What a layer makes of an image.
+    """What a layer makes of an image: `shown` is float32 (rows, columns, channels), its first MOST_MAPS channels.
 
-    Attributes:
-        row: The layer.
-        shown: float32 (rows, columns, channels): its first MOST_MAPS channels.
-        strongest: The channel of those shown that has the highest mean.
-        silent: How many channels are 0 everywhere.
+    `strongest` is the channel of those that has the highest mean; `silent` is how many of all are 0 everywhere.
     """
 
     row: LayerPlan

@@ -24,13 +24,9 @@ _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 @dataclass(frozen=True)
 class Parity:
-    """How far model.onnx is from model.keras.
+    """How far model.onnx is from model.keras on the images of a split, and whether it was kept.
 
-    Attributes:
-        largest_difference: In probability, over all images and classes; NaN where one of the two is.
-        images: How many were compared.
-        split: Which.
-        written: Whether model.onnx was kept.
+    The difference is in probability, over all images and classes; NaN where one of the two is.
     """
 
     largest_difference: float
@@ -66,16 +62,9 @@ def save_onnx(
     rows: NDArray[np.int64],
     split: str,
 ) -> tuple[Parity, NDArray[np.float32]]:
-    """model.onnx of a run, kept only if it agrees with the Keras model.
+    """model.onnx of a run, kept only if it agrees with the float32 Keras model; spec and classes are its metadata.
 
-    Args:
-        model: A float32 model.
-        run: Where it goes.
-        spec: Goes into its metadata.
-        classes: Likewise.
-        images: uint8 (N, height, width, channels).
-        rows: The images to compare on.
-        split: What they are called.
+    `rows` of the images, uint8 (N, height, width, channels), are compared; `split` is what they are called.
 
     Returns:
         How far the two differ, and the probabilities of those images by the one that is used: float32 (rows, classes).

@@ -12,11 +12,7 @@ from cnnctl.pictures import style
 
 
 class Canvas:
-    """A white figure of so many inches.
-
-    Attributes:
-        figure: For what is drawn otherwise, such as a heading.
-    """
+    """A white figure of so many inches; `figure` is for what is drawn otherwise, such as a heading."""
 
     def __init__(self, width: float, height: float) -> None:
         self.figure: Any = style.new_figure(width, height)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.formatting import number
+from cnnctl.layers.notation import format_shape
 from cnnctl.pictures import style
 
 Values = NDArray[np.float64]
@@ -29,12 +30,9 @@ _SIGNED, _GREY = "RdBu_r", "gray"
 
 @dataclass(frozen=True)
 class Panel:
-    """What is drawn beside the others.
+    """A picture or a kernel (height, width, channels) of 1 or 3 channels, or a map (rows, columns), and its title.
 
-    Attributes:
-        title: Over it; its shape is added.
-        values: A picture or a kernel (height, width, channels) of 1 or 3 channels, or a map (rows, columns).
-        border: Rows and columns at each edge of a map that see padding: zeros beside pixels look like strong edges.
+    `border`: rows and columns at each edge of a map that see padding: zeros beside pixels look like strong edges.
     """
 
     title: str
@@ -45,19 +43,12 @@ class Panel:
 def convolution_figure(
     heading: tuple[str, str, str], picture: Panel, is_image: bool, kernel: Panel, maps: Sequence[Panel]
 ) -> Any:
-    """All panels in a row.
+    """All panels in a row under the three lines of a heading; the values of an image are pixels of 0 to 255.
 
     Maps with negative values are coloured from blue over white (zero) to red, others from black to white; each has its
     colour bar, whose pointed ends stand for what lies beyond. Values are written into matrices of up to 9x9. The
     channels of a picture are matrices of their own where numbers can be read, or are no colours; of a kernel, where
     they differ.
-
-    Args:
-        heading: Its three lines.
-        picture: One channel is drawn grey, three as red, green and blue.
-        is_image: Whether the picture's values are pixels of 0 to 255.
-        kernel: The weights.
-        maps: In the order of their making.
     """
     pixels, weights = picture.values, kernel.values
     three = pixels.shape[2] == 3
@@ -72,7 +63,7 @@ def convolution_figure(
     lefts = [style.MARGIN + sum(widths[:place]) + _GAP * place for place in range(len(widths))]
     boxes = [(left, _BARS, width, height) for left, width in zip(lefts, widths, strict=True)]
     ends = (0.0, 255.0) if is_image else (float(pixels.min()), float(pixels.max()))
-    title = f"{picture.title}\n{_shape(pixels)}"
+    title = f"{picture.title}\n{format_shape(pixels.shape)}"
     if stacks[0]:
         _draw_matrices(figure, boxes[0], title, pixels, ("Reds_r", "Greens_r", "Blues_r"), ends)
     elif three:
@@ -123,7 +114,7 @@ def _draw_map(figure: Any, box: _Box, one: Panel) -> None:
     extend = beyond[lowest < ends[0], highest > ends[1]]
     covers = "" if extend == "neither" else ", some beyond the bar"
     note = f"values {number(lowest)} to {number(highest)}{covers}"
-    title = f"{one.title}\n{_shape(one.values)}"
+    title = f"{one.title}\n{format_shape(one.values.shape)}"
     image = _draw_matrices(figure, box, title, one.values[:, :, np.newaxis], (colours,), ends, note)
     _draw_bar(figure, box, image, extend)
 
@@ -160,7 +151,3 @@ def _draw_values(axes: Any, values: Values, colours: str, ends: _Ends) -> Any:
 
 def _interpolation(values: Values) -> str:
     return "nearest" if max(values.shape[:2]) <= _PANEL * style.DPI else "antialiased"
-
-
-def _shape(values: Values) -> str:
-    return "x".join(map(str, values.shape))

@@ -1,6 +1,8 @@
 """Training images as the network sees them: the file with what a crop cuts away, the fitted image, its variations."""
 
-from collections.abc import Sequence
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,16 +11,7 @@ from typing import Any
 from cnnctl.config import Config
 from cnnctl.data.augment import augmenter
 from cnnctl.data.catalog import image_spec
-from cnnctl.data.decoder.images import (
-    Image,
-    ImageError,
-    ImageSpec,
-    crop_window,
-    decode,
-    decode_whole,
-    fit,
-    read_bytes,
-)
+from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, crop_window, decode, decode_whole, fit, read_bytes
 from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas, faded_around, resized, scaled_span
@@ -31,16 +24,11 @@ _CUT = 0.75
 
 @dataclass(frozen=True)
 class Sample:
-    """One training image and what becomes of it.
+    """One training image and what becomes of it; `size` is (height, width) of the file, None where it cannot be used.
 
-    Attributes:
-        path: Its file.
-        label: Its class.
-        size: (height, width) of the file's picture; None where it cannot be used.
-        pictures: RGB pictures for the drawing: the file's, the fitted one, then the variations.
-        captions: What the label of each variation is, such as `cat` or `cat 0.62, dog 0.38`.
-        kept: The share of the file's area that the network gets to see, 1 without a crop.
-        error: Why it cannot be used.
+    `pictures` are RGB: the file's, the fitted one, then the variations. `captions` are the labels of the variations,
+    such as `cat` or `cat 0.62, dog 0.38`. `kept` is the share of the file's area that the network gets to see, 1
+    without a crop.
     """
 
     path: str
@@ -55,12 +43,7 @@ class Sample:
 def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], count: int, epochs: int) -> list[Sample]:
     """Training images of all classes in turn, varied as training varies them in its first epochs.
 
-    Args:
-        config: The config.
-        paths: Its training images, in their order.
-        labels: Their classes.
-        count: Images to take, where there are so many.
-        epochs: Variations of each; there are none where the config has no augment section.
+    There are `count` images, where there are so many, and a variation for each epoch, none without an augment section.
     """
     spec = image_spec(config.data.image)
 
@@ -101,11 +84,8 @@ def _read(path: str, spec: ImageSpec) -> bytes:
 
 def choose(labels: Sequence[str], count: int) -> list[int]:
     """The numbers of the first image of each class, then of the second of each, and so on; sorted by class."""
-    seen: dict[str, int] = {}
-    ranks = []
-    for number, label in enumerate(labels):
-        seen[label] = seen.get(label, -1) + 1
-        ranks.append((seen[label], label, number))
+    ranks_of: dict[str, Iterator[int]] = defaultdict(itertools.count)
+    ranks = [(next(ranks_of[label]), label, number) for number, label in enumerate(labels)]
     return [number for _, label, number in sorted(sorted(ranks)[:count], key=lambda rank: (rank[1], rank[0]))]
 
 

@@ -11,6 +11,7 @@ from cnnctl.convolve.convolution import Values, WindowSum, formula
 from cnnctl.convolve.demonstration import Demonstration
 from cnnctl.convolve.kernels import CHANNELS
 from cnnctl.formatting import number, printable
+from cnnctl.layers.notation import format_shape
 from cnnctl.terminal.render import LEFT, RIGHT, print_table
 
 _MOST_SHOWN = 16
@@ -67,7 +68,7 @@ def print_demonstration(demo: Demonstration, explained: WindowSum | None) -> Non
         return
     steps = [("picture", demo.stages.picture), *((step.name, step.values) for step in demo.maps)]
     rows = [
-        (name, "x".join(map(str, values.shape)), number(float(values.min())), number(float(values.max())))
+        (name, format_shape(values.shape), number(float(values.min())), number(float(values.max())))
         for name, values in steps
     ]
     print()

@@ -14,13 +14,9 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A training that begins, or goes on.
+    """A training that begins, or goes on after the epochs of `history`; the config is the resolved one.
 
-    Attributes:
-        run: Where it is kept.
-        config: The resolved config.
-        history: Of the epochs that were trained before, the first one first.
-        machine: What trains, by `backend`, `device` and `precision`.
+    `machine` is what trains, by `backend`, `device` and `precision`.
     """
 
     run: Run
@@ -31,15 +27,9 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a training.
+    """What came of a training that is finished, has failed by an error, or was killed by a signal.
 
-    Attributes:
-        status: `finished`; `failed`, by an error; or `killed`, by a signal.
-        best_epoch: From 1, whose weights were kept; 0 while there is none.
-        scores: accuracy, loss and the rest, by split.
-        plots: Pictures, PNG.
-        models: model.keras and model.onnx.
-        files: What else is worth keeping.
+    `best_epoch` is from 1, 0 while there is none; `scores` are accuracy, loss and the rest, by split.
     """
 
     status: Literal["finished", "failed", "killed"]

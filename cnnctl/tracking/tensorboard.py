@@ -66,12 +66,7 @@ class TensorBoard:
 
 
 class _EventFile:
-    """One new event file, in the place of all that lie in its folder.
-
-    Args:
-        folder: Of one of TensorBoard's runs.
-        epochs: Points of curves are taken over from the files before, where their steps are below this.
-    """
+    """One new event file, in place of all in its folder, of whose curves the steps below `epochs` are kept."""
 
     def __init__(self, folder: Path, epochs: int) -> None:
         from tensorboard.compat.proto.event_pb2 import Event

@@ -16,12 +16,7 @@ _LONGEST_REASON = 300
 
 
 class Trackers:
-    """All trackers of a training. The first failure of one is told in a warning, and then it is left alone.
-
-    Args:
-        trackers: By their names.
-        tell: Called with a line for people.
-    """
+    """All trackers of a training. The first failure of one is told in a warning, and then it is left alone."""
 
     def __init__(
         self, trackers: Mapping[str, Tracker] | None = None, tell: Callable[[str], None] = lambda text: None
@@ -70,17 +65,12 @@ def insist_on_packages(names: Sequence[Logger]) -> None:
     """Raises:
     MachineError: what a tracker needs is not installed; the hint names the extra.
     """
+    is_database = (os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:").startswith("sqlite:")
     for name in names:
-        missing = next((package for package in _packages(name) if importlib.util.find_spec(package) is None), None)
+        needed = ("mlflow", "sqlalchemy", "alembic") if name == "mlflow" and is_database else (name,)
+        missing = next((package for package in needed if importlib.util.find_spec(package) is None), None)
         if missing is not None:
             raise MachineError(f"train.loggers: {name} needs {missing}, which is not installed", how_to_install(name))
-
-
-def _packages(name: Logger) -> tuple[str, ...]:
-    where = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:"
-    if name == "mlflow" and where.startswith("sqlite:"):
-        return ("mlflow", "sqlalchemy", "alembic")
-    return (name,)
 
 
 def make_trackers(names: Sequence[Logger], tell: Callable[[str], None]) -> Trackers:
@@ -103,13 +93,7 @@ def _make(name: Logger) -> Tracker:
 
 
 def finished(run: Run, metrics: Mapping[str, Any], best_epoch: int) -> Outcome:
-    """The outcome of a run that was trained, evaluated and exported.
-
-    Args:
-        run: It has its plots and models.
-        metrics: The content of its metrics.json.
-        best_epoch: From 1.
-    """
+    """The outcome of a run that was trained, evaluated and exported; `best_epoch` is from 1."""
     nested = {split: metrics[split] for split in SPLITS if split in metrics}
     scores = {
         split: {name: value for name, value in one.items() if isinstance(value, float)}

@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from cnnctl import layers as kinds
+from cnnctl.layers import base as kinds
 from cnnctl.models.build import SYMMETRIC, UNIT, Scaling, build_network
 from tests.config.build import EVERY_LAYER, layer_item
 from tests.training.build import network, pixels
