@@ -1,4 +1,4 @@
-"""What makes figures lie: the same image in two splits, images of one colour, classes that a split lacks."""
+"""Warnings about the data: the same image in two splits, images of one colour, classes that a split lacks."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING

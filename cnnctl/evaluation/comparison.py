@@ -247,7 +247,7 @@ def _corrected(tests: Sequence[PairwiseTest]) -> tuple[PairwiseTest, ...]:
 
 
 def _warnings(runs: Sequence[ComparedRun]) -> list[str]:
-    """What makes figures that stand side by side incomparable."""
+    """Warnings about metrics and times that cannot be compared."""
     warnings = []
     trainings = [one.training for one in runs if one.training is not None]
     unlike = [

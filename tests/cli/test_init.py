@@ -44,7 +44,7 @@ def test_a_ready_config_says_what_it_wants(tmp_path: Path) -> None:
 def test_mistakes_with_ready_configs(tmp_path: Path) -> None:
     assert "did you mean digits?" in fail(2, "init", "--example", "digit", cwd=tmp_path)
     assert "either DATA or --example NAME, not both" in fail(2, "init", "photos", "--example", "digits", cwd=tmp_path)
-    assert "init takes DATA" in fail(2, "init", cwd=tmp_path)
+    assert "init needs DATA" in fail(2, "init", cwd=tmp_path)
     assert "a config is a YAML file" in fail(2, "init", "--example", "digits", "--output", "x.txt", cwd=tmp_path)
     assert os.listdir(tmp_path) == []
     assert "cifar10-strong" in succeed("init", "--help", cwd=tmp_path)

@@ -103,7 +103,7 @@ def test_a_file_that_does_not_fit_is_named_and_the_rest_is_kept(digits_run: Trai
 
 def test_resume_needs_a_run(tmp_path: Path) -> None:
     said = fail(2, "train", CONFIGS / "digits.yaml", "--resume", cwd=tmp_path)
-    assert "error: --resume needs the run to resume" in said
+    assert "error: --resume needs --output, the run to resume" in said
 
 
 def test_the_other_config_is_named(digits_run: Trained, tmp_path: Path) -> None:
