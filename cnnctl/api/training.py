@@ -76,7 +76,7 @@ def train(
 def _alone() -> Iterator[None]:
     """A block that one thread at a time is in: Keras' settings and descriptor 2 are the whole process'."""
     if not _turn.acquire(blocking=False):
-        raise BusyError("this process is training already", "wait for it, or train in a process of its own")
+        raise BusyError("this process is already training", "wait for it, or train in a process of its own")
     try:
         yield
     finally:

@@ -60,7 +60,7 @@ class ImageSettings(Settings):
         if not isinstance(value, dict) or "size" not in value:
             return value
         if "height" in value or "width" in value:
-            raise PydanticCustomError("size_twice", "size is short for height and width: give it alone")
+            raise PydanticCustomError("size_twice", "size sets height and width: do not set them as well")
         size = value["size"]
         if not is_whole(size, 1) or size > MAX_IMAGE_SIDE:
             raise PydanticCustomError(

@@ -39,7 +39,9 @@ class _Optimizer(Named):
     def _one_way_to_clip(self) -> "_Optimizer":
         given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise PydanticCustomError("clip", "{one} does not go with {other}", {"one": given[0], "other": given[1]})
+            raise PydanticCustomError(
+                "clip", "{one} cannot be combined with {other}", {"one": given[0], "other": given[1]}
+            )
         return self
 
     def keras_arguments(self) -> dict[str, Any]:
@@ -273,7 +275,7 @@ class TrainSettings(Settings):
         if isinstance(schedule, Cosine) and epochs is not None and schedule.warmup_epochs >= epochs:
             raise PydanticCustomError(
                 "warmup",
-                "warmup_epochs is {warmup} of {epochs} epochs: nothing is left for the cosine",
+                "warmup_epochs is {warmup} of {epochs} epochs: no epoch is left for the cosine decay",
                 {"warmup": f"{schedule.warmup_epochs:g}", "epochs": epochs},
             )
         return schedule
@@ -282,5 +284,5 @@ class TrainSettings(Settings):
     @classmethod
     def _smoothing_is_for_crossentropy(cls, smoothing: float, info: ValidationInfo) -> float:
         if smoothing and info.data.get("loss") == "mean_squared_error":
-            raise PydanticCustomError("smoothing", "label_smoothing does not go with loss: mean_squared_error")
+            raise PydanticCustomError("smoothing", "label_smoothing cannot be combined with loss: mean_squared_error")
         return smoothing

@@ -173,7 +173,7 @@ class BaseLayer(Named):
         """
         if len(shape) != 3:
             raise ImpossibleLayerError(
-                f"{self.kind} needs rows and columns, but the image is flat by here",
+                f"{self.kind} needs rows and columns, but its input is already flat",
                 f"input {format_shape(shape)}",
                 "move it before the flatten or the global pooling",
             )

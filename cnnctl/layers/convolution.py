@@ -37,7 +37,9 @@ class _Convolution(BaseLayer):
     def _not_with_strides(cls, dilation_rate: tuple[int, int], info: ValidationInfo) -> tuple[int, int]:
         strides = info.data.get("strides")
         if strides is not None and max(strides) > 1 and max(dilation_rate) > 1:
-            raise PydanticCustomError("strides_and_dilation", "strides above 1 do not go with a dilation_rate above 1")
+            raise PydanticCustomError(
+                "strides_and_dilation", "strides above 1 cannot be combined with a dilation_rate above 1"
+            )
         return dilation_rate
 
     def output_channels(self, channels: int) -> int:

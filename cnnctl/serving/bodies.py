@@ -79,7 +79,7 @@ async def read_uploads(request: Request, limits: Limits, take: Callable[[int], N
     if length.isdecimal() and (len(length) > 15 or int(length) > limits.body_bytes):
         raise _too_large(limits)
     if headers.get("content-encoding", "identity") != "identity":
-        raise RequestError(415, "compressed bodies are not read", "send the image file as it is")
+        raise RequestError(415, "compressed bodies are not supported", "send the image file as it is")
     content_type = headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     sink: _Sink
@@ -88,7 +88,7 @@ async def read_uploads(request: Request, limits: Limits, take: Callable[[int], N
     elif kind in _RAW or kind.startswith("image/"):
         sink = _Whole()
     else:
-        raise RequestError(415, f"bodies of type {kind} are not read", _SEND)
+        raise RequestError(415, f"bodies of type {kind} are not supported", _SEND)
     count, more = 0, True
     while more:
         message = await request.receive()

@@ -25,7 +25,7 @@ def print_ejected(ejected: "Ejected") -> None:
     print(f"{printable(str(ejected.script))}  builds, trains and saves the network")
     print(f"{printable(str(ejected.split))}  which image is in which split: {counts}")
     if ejected.warnings:
-        print("\nwhat it does otherwise than cnnctl:")
+        print("\ndifferences from cnnctl:")
         for warning in ejected.warnings:
             print(f"  - {printable(warning)}")
     print(f"\nnext  python {printable(shlex.quote(str(ejected.script)))}")

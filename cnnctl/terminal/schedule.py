@@ -38,4 +38,4 @@ def print_schedule(train: "TrainSettings", rates: "Rates", steps: int) -> None:
     print_table(("epoch", "first step", "last step", "highest"), rows, (RIGHT, RIGHT, RIGHT, RIGHT))
     if isinstance(train.schedule, ReduceOnPlateau):
         plateau = train.schedule
-        print(f"\ntimes {plateau.factor:g} whenever {plateau.monitor} has not got better for {plateau.patience} epochs")
+        print(f"\ntimes {plateau.factor:g} whenever {plateau.monitor} has not improved for {plateau.patience} epochs")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def print_trained(run: Path, trained: "Trained | None") -> None:
     """The main figures of a training and where its run is; `trained` is None where nothing was left to train."""
     if trained is None:
-        print("complete: nothing is left to train")
+        print("the run is already complete")
     else:
         _print_result(trained)
     print(f"\nrun   {run}\nnext  cnnctl predict IMAGE")
@@ -35,9 +35,9 @@ def _print_result(trained: "Trained") -> None:
     ]
     print_table(("result", ""), rows, (LEFT, RIGHT))
     if evaluation.split != "test":
-        why = "there are no test images: these figures are of the images that chose the best epoch"
+        why = "there are no test images: these metrics are of the validation images, which selected the best epoch"
         if evaluation.split == "train":
-            why = "there are no test or validation images: these figures are of the training images themselves"
+            why = "there are no test or validation images: these metrics are of the training images"
         print(f"\n{why}")
     if not trained.parity.written:
         difference = trained.parity.largest_difference
