@@ -72,7 +72,7 @@ def test_mistakes_are_found_before_anything_is_loaded(digits_run: Trained, tmp_p
         ([run, "--format", "tflite"], 2, "there is no format tflite"),
         ([run, "--format", "savedmodel", "--quantize", "int8"], 2, "SavedModel has no int8 quantization"),
         ([run, "--max-accuracy-drop", "3"], 2, "--max-accuracy-drop belongs to --quantize int8"),
-        ([run, "--output", "mine.onnx"], 2, "mine.onnx.json exists already"),
+        ([run, "--output", "mine.onnx"], 2, "mine.onnx.json already exists"),
         ([run, "--output", "it.tflite"], 2, "ONNX files end in .onnx; received: --output it.tflite"),
         (["gone"], 4, "there is no run at gone"),
         ([], 4, "there is no run yet"),
