@@ -179,13 +179,18 @@ def _disagreements(config: Config, classes: tuple[str, ...] | None) -> Iterator[
         watching.append((("train", "schedule", "reduce_on_plateau", "monitor"), train.schedule.monitor))
     for path, monitor in watching:
         if monitor.startswith("val_") and not config.data.validation:
-            hint = "give data.validation a share, or monitor loss"
+            hint = "set data.validation to a fraction, or monitor loss"
             yield path, "there are no validation images to monitor", f"monitor={monitor}", hint
 
     wrong = {"softmax": "binary_crossentropy", "sigmoid": "categorical_crossentropy"}[config.output]
     if train.loss == wrong:
-        message = f"{wrong} does not go with output: {config.output}"
-        yield ("train", "loss"), message, f"loss={wrong}", "remove this line: auto takes the loss of the output"
+        message = f"{wrong} cannot be combined with output: {config.output}"
+        yield (
+            ("train", "loss"),
+            message,
+            f"loss={wrong}",
+            "remove this line: auto chooses the loss that fits the output",
+        )
 
     for index, step in enumerate(config.augment):
         if isinstance(step, RandomCrop) and (step.height > image.height or step.width > image.width):

@@ -84,7 +84,9 @@ def summary_classes(config: Config) -> int:
     try:
         return count_source_classes(config.data.train, config.data.csv)
     except DataError as error:
-        raise DataError(error.message, "add `classes: 10` at the top of the config to do without the data") from None
+        raise DataError(
+            error.message, "add `classes: 10` at the top of the config to use summary without the data"
+        ) from None
 
 
 def _of_run(run: "Run") -> Subject:

@@ -86,7 +86,7 @@ CASES = {
     ),
     "the output layer on an image": (
         HEAD + "model:\n  - conv2d: {filters: 4, kernel_size: 3, activation: relu}\n",
-        [(2, 3, "output", "the output layer that is appended needs a vector, but the image still has rows")],
+        [(2, 3, "output", "the output layer that is appended needs a vector, but its input still has rows")],
     ),
     "another number of classes": (
         "classes: 4\n" + HEAD + GOOD_MODEL,
@@ -121,7 +121,7 @@ CASES = {
     ),
     "a loss for one unit": (
         HEAD + GOOD_MODEL + "train: {loss: binary_crossentropy}\n",
-        [(2, 5, "train.loss", "binary_crossentropy does not go with output: softmax")],
+        [(2, 5, "train.loss", "binary_crossentropy cannot be combined with output: softmax")],
     ),
     "a window larger than the image": (
         HEAD + GOOD_MODEL + "augment:\n  - random_flip\n  - random_crop: {height: 8, width: 9}\n",
@@ -189,7 +189,7 @@ def test_bad_images_are_listed_with_their_reasons(spoilt, tmp_path):
     assert sorted(Path(line.partition(": ")[0]).name for line in listed) == [name for name, _, _ in BAD]
     for name, _, reason in BAD:
         assert any(name in line and reason in line for line in listed)
-    assert problem.hint == "remove or convert them, or leave them out with data.on_bad_image: skip"
+    assert problem.hint == "remove or convert them, or skip them with data.on_bad_image: skip"
 
 
 def test_bad_images_and_a_wrong_config_are_told_together(spoilt, tmp_path):
@@ -207,7 +207,7 @@ def test_more_bad_images_than_may_be_skipped(spoilt, tmp_path):
 def test_skipped_images_leave_the_catalog_and_a_warning(spoilt, tmp_path):
     findings = checked(tmp_path, HEAD + GOOD_MODEL, "data.on_bad_image=skip", "data.max_bad_images=0.2")
     assert findings.problems == []
-    assert findings.warnings[-1].message.startswith("3 images cannot be decoded and are left out:\n")
+    assert findings.warnings[-1].message.startswith("3 images cannot be decoded and are skipped:\n")
     prepared = findings.prepared
     assert len(prepared.paths) == len(prepared.rows) == 18
     assert len(prepared.pixels) == 21

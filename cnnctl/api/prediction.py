@@ -85,7 +85,9 @@ class Predictor:
         if images.dtype != np.uint8 or images.shape[1:] != shape:
             expected = " x ".join(map(str, ("N", *shape)))
             received = f"{images.dtype} of {' x '.join(map(str, images.shape))}"
-            raise ImageError(f"expected uint8 of {expected}; received: {received}", "predict takes any size")
+            raise ImageError(
+                f"expected a uint8 array of {expected}; received: {received}", "predict accepts images of any size"
+            )
         size = batch_size_for(self._classifier.spec)
         batches = [self._classifier.probabilities(images[at : at + size]) for at in range(0, len(images), size)]
         return np.concatenate(batches) if batches else np.zeros((0, len(self.classes)), np.float32)
@@ -106,7 +108,7 @@ class Predictor:
                 return from_pixels(image, spec)
             if not isinstance(image, bytes):
                 kind = type(image).__name__
-                hint = "of a PIL image: numpy.asarray(image.convert('RGB'))"
+                hint = "for a PIL image: numpy.asarray(image.convert('RGB'))"
                 raise ImageError(f"expected a path, bytes or an array; received: {kind}", hint)
             return decode(image, spec)
         except ImageError as error:

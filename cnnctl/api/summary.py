@@ -89,6 +89,6 @@ def summarize(source: Source, overrides: Mapping[str, Any] | None = None, *, cla
         path = Path(source)
         if path.is_dir() or path.suffix == ".keras":
             if given:
-                raise UsageError(f"{path} is no config: nothing of it can be overridden")
+                raise UsageError(f"{path} is not a config: it has no keys to override")
             return Summary(find_subject(path, ()))
     return Summary(subject_of(load_values(source, given)))

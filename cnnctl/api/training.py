@@ -42,7 +42,7 @@ def train(
         overrides: Values by dotted paths, as `load_config` takes them.
         output: The run directory; the next number under runs/NAME in the current folder when left out.
         resume: Resume the run at `output` after its last epoch; begin it if it is new, leave it if it is complete.
-        strict: Refuse data that makes figures lie: one image in two splits, images of one colour.
+        strict: Refuse data with an image in two splits or with images of one colour.
         progress: True prints to stderr what the command prints; or a watcher that is told.
 
     Raises:
@@ -58,7 +58,7 @@ def train(
     """
     begun = time.perf_counter()
     if resume and output is None:
-        raise UsageError("resume=True needs the run to resume", "name it: output='runs/NAME/1'")
+        raise UsageError("resume=True needs output, the run to resume", "add output='runs/NAME/1'")
     folder = None if output is None else Path(output)
     call = f"cnnctl.train({_shown(config)}{f', {dict(overrides)!r}' if overrides else ''}"
     request = TrainRequest(load_values(config, overrides), folder, resume, strict, (), (), begun, call)
@@ -76,7 +76,7 @@ def train(
 def _alone() -> Iterator[None]:
     """A block that one thread at a time is in: Keras' settings and descriptor 2 are the whole process'."""
     if not _turn.acquire(blocking=False):
-        raise BusyError("this process is training already", "wait for it, or train in a process of its own")
+        raise BusyError("this process is already training", "wait for it, or train in a process of its own")
     try:
         yield
     finally:

@@ -37,7 +37,7 @@ def read_keras_file(path: Path) -> Plan:
     try:
         return _plan(path, _model_config(path))
     except (AttributeError, TypeError, LookupError, ValueError, RecursionError) as error:
-        raise RunError(f"{path} is not a .keras file that can be understood: {error!r}") from None
+        raise RunError(f"{path} is not a valid .keras file: {error!r}") from None
 
 
 def read_scaling(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -58,7 +58,7 @@ def read_scaling(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
 def _numbers(value: Any) -> tuple[float, ...]:
     numbers = tuple(float(one) for one in (value if isinstance(value, list) else [value]))
     if len(numbers) > 3 or not all(abs(one) < math.inf for one in numbers):
-        raise ValueError("no numbers that could be channels'")
+        raise ValueError("invalid normalization constants")
     return numbers
 
 

@@ -47,8 +47,8 @@ def _lost_pixels(plan: Plan) -> list[PlanWarning]:
         if rows or columns:
             parts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((rows, "row"), (columns, "column")) if n]
             size, last = format_shape(row.input_shape), " and ".join(parts)
-            message = f"{row.name} never looks at the last {last} of its {size} input"
-            found.append(PlanWarning(row.path, message, "padding: same, or another image size, loses nothing"))
+            message = f"{row.name} never reads the last {last} of its {size} input"
+            found.append(PlanWarning(row.path, message, "use padding: same or another image size"))
     return found
 
 
@@ -57,7 +57,7 @@ def _heavy_dense(plan: Plan) -> list[PlanWarning]:
         if row.layer.family == "dense" and row.params >= 0.9 * plan.total_params and row.params > 100_000:
             share = row.params / plan.total_params
             message = f"{row.name} holds {row.params:,} of {plan.total_params:,} parameters ({share:.0%})"
-            hint = "more pooling before it, or global_average_pooling2d in place of flatten, makes it smaller"
+            hint = "add pooling before it, or use global_average_pooling2d instead of flatten"
             return [PlanWarning(row.path, message, hint)]
     return []
 
@@ -76,6 +76,6 @@ def _small_receptive_field(plan: Plan) -> list[PlanWarning]:
     if 2 * row.receptive_field[0] >= height and 2 * row.receptive_field[1] >= width:
         return []
     seen = format_shape(row.receptive_field)
-    after = "only the dense layers see more" if mixes else "nothing after it sees more than an average of such patches"
-    message = f"a value of {row.name} sees {seen} pixels of a {height}x{width} image; {after}"
-    return [PlanWarning(row.path, message, "more convolutions, larger kernels, or more pooling between them widen it")]
+    after = "only the dense layers after it see more" if mixes else "the layers after it only average over positions"
+    message = f"the receptive field of {row.name} is {seen} pixels of a {height}x{width} image; {after}"
+    return [PlanWarning(row.path, message, "add convolutions, larger kernels or pooling between them to widen it")]

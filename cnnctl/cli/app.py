@@ -17,7 +17,7 @@ from cnnctl.version import __version__
 
 app = typer.Typer(
     name="cnnctl",
-    help="Train, judge and use convolutional image classifiers declared in a YAML file.",
+    help="Train, evaluate and use convolutional image classifiers declared in a YAML file.",
     epilog="Begin with: cnnctl init --example digits\n\nThen: cnnctl train digits.yaml",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -69,7 +69,7 @@ def root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Train, judge and use convolutional image classifiers declared in a YAML file."""
+    """Train, evaluate and use convolutional image classifiers declared in a YAML file."""
 
 
 COMMANDS = (

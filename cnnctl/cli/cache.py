@@ -16,17 +16,21 @@ def cache_cli(
     clear: Annotated[bool, typer.Option("--clear", help="Remove the decoded images.")] = False,
     older_than: Annotated[
         float | None,
-        typer.Option("--older-than", metavar="DAYS", min=0, help="Clear only what was not used for so long."),
+        typer.Option(
+            "--older-than", metavar="DAYS", min=0, help="With --clear: remove only images not used for this many days."
+        ),
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--folder", metavar="PATH", help="What data.cache names; the user's cache folder when left out."),
+        typer.Option(
+            "--folder", metavar="PATH", help="Cache folder, as in data.cache; default: the user's cache folder."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the decoded images that are kept for the next training, or remove them.
+    """Show or remove the decoded images on disk.
 
-    They are made again when they are needed: clearing costs time, never data.
+    They are decoded again when they are needed. Removing them costs time, never data.
     """
     from cnnctl.data.cache.entries import images_folder, list_entries, remove_entries
     from cnnctl.errors import MachineError, UsageError
@@ -34,7 +38,7 @@ def cache_cli(
 
     base = images_folder("auto" if folder is None else str(folder.absolute()))
     if older_than is not None and not clear:
-        raise UsageError("--older-than says what --clear removes", "add --clear")
+        raise UsageError("--older-than needs --clear", "add --clear")
     if not clear:
         print_entries(base, list_entries(base), as_json)
         return

@@ -9,7 +9,7 @@ EPILOG = "Example: cnnctl check cifar10.yaml"
 def check_cli(
     config: ConfigArgument, assignments: SetOption = None, strict: StrictOption = False, as_json: JsonOption = False
 ) -> int:
-    """Find every mistake of a config and of its data before training."""
+    """Report every mistake in a config and in its data before training."""
     from cnnctl.checks import check
     from cnnctl.config import parse_config
     from cnnctl.errors import ConfigError

@@ -13,11 +13,11 @@ EPILOG = "Example: cnnctl compare runs/digits/1 runs/digits/2"
 def compare_cli(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN", help="Two run directories or more; runs/NAME is the newest of that name."),
+        typer.Argument(metavar="RUN", help="Two or more run directories; runs/NAME is the newest run of that name."),
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Put runs side by side, and say whether one is significantly better (McNemar's test)."""
+    """Show runs side by side and test whether one is significantly better (McNemar's test)."""
     from cnnctl.evaluation.comparison import compare
     from cnnctl.terminal.compare import print_comparison
 

@@ -44,27 +44,27 @@ class FilterOptions:
         str,
         typer.Option(
             metavar="NAME|FILE|MATRIX",
-            help=f"One of {', '.join(KERNELS)}; a file of numbers; or '[[0,1],[2,3]]', or three of these in brackets, "
-            "one for each channel.",
+            help=f"Kernel: {', '.join(KERNELS)}; a file of numbers; a matrix '[[0,1],[2,3]]'; or three matrices, one "
+            "for each channel.",
         ),
     ] = "edge"
-    strides: Annotated[str, typer.Option(metavar="N", help="Steps, or ROWS,COLUMNS.")] = "1"
+    strides: Annotated[str, typer.Option(metavar="N", help="Step of the kernel, or ROWS,COLUMNS.")] = "1"
     padding: Annotated[
         str | None,
         typer.Option(
             metavar="P",
-            help=f"valid, same, a number of zeros, or '[[1,1],[0,2]]' (top, bottom, left, right). "
-            f"Left out: {_DRAWN_PADDING}, with --numbers {_NUMBERS_PADDING}.",
+            help=f"Padding: valid, same, a number of zeros, or '[[1,1],[0,2]]' (top, bottom, left, right). "
+            f"Default: {_DRAWN_PADDING}; with --numbers: {_NUMBERS_PADDING}.",
         ),
     ] = None
-    bias: Annotated[float, typer.Option(metavar="B", help="Added to every sum.")] = 0.0
-    activation: Annotated[str, typer.Option(metavar="NAME", help=f"One of {', '.join(ACTIVATIONS)}.")] = "relu"
+    bias: Annotated[float, typer.Option(metavar="B", help="Bias, added to every sum.")] = 0.0
+    activation: Annotated[str, typer.Option(metavar="NAME", help=f"Activation: {', '.join(ACTIVATIONS)}.")] = "relu"
     pool: Annotated[
         str | None,
         typer.Option(
             metavar="KIND:N",
-            help="max:2, average:2 or l2:2 (the window; its strides are as large), max:3:2 (strides 2), or none. "
-            "Left out: max:2 where that fits.",
+            help="Pooling: max:2, average:2 or l2:2 (window and strides), max:3:2 (strides 2), or none. "
+            "Default: max:2 where it fits.",
         ),
     ] = None
 
@@ -73,20 +73,20 @@ class FilterOptions:
 class PictureOptions:
     """How the picture is read."""
 
-    grey: Annotated[bool, typer.Option("--grey", "--gray", help="Make a colour image grey first.")] = False
+    grey: Annotated[bool, typer.Option("--grey", "--gray", help="Convert a colour image to grey first.")] = False
     size: Annotated[
         str | None,
         typer.Option(
             metavar="N",
-            help=f"Stretch an image to NxN pixels or HEIGHTxWIDTH; own: its own size. Left out: {_DRAWN_SIZE}, with "
-            f"--numbers {_NUMBERS_SIZE}.",
+            help=f"Resize the image to NxN or HEIGHTxWIDTH pixels; own keeps its size. Default: {_DRAWN_SIZE}; with "
+            f"--numbers: {_NUMBERS_SIZE}.",
         ),
     ] = None
     crop: Annotated[
         str | None,
         typer.Option(
             metavar="ROW,COLUMN,HEIGHT,WIDTH",
-            help="Take this piece of the picture (after --size) instead of the whole.",
+            help="Use only this part of the picture, after --size.",
         ),
     ] = None
 
@@ -96,13 +96,14 @@ class OutputOptions:
     """What is made of it."""
 
     output: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="The drawing. Left out: IMAGE-KERNEL.png here.")
+        Path | None,
+        typer.Option(metavar="PNG", help="Picture to write; default: IMAGE-KERNEL.png in the current folder."),
     ] = None
     numbers: Annotated[
         bool, typer.Option("--numbers", help="Print the arithmetic instead of drawing; with --output, do both.")
     ] = False
     at: Annotated[
-        str | None, typer.Option(metavar="ROW,COLUMN", help="With --numbers: the output to explain. Left out: 0,0.")
+        str | None, typer.Option(metavar="ROW,COLUMN", help="With --numbers: the output to explain; default: 0,0.")
     ] = None
 
 
@@ -123,7 +124,7 @@ def convolve_cli(
 ) -> None:
     """Show what one kernel does to a picture: the feature map, the activation, the pooled map.
 
-    Convolution as in every CNN library: the kernel is not flipped, and a colour picture's channels are summed.
+    As in every CNN library, the kernel is not flipped, and the channels of a colour picture are summed.
     """
     from cnnctl.convolve import options, sources
     from cnnctl.convolve.convolution import explain
@@ -133,7 +134,7 @@ def convolve_cli(
     from cnnctl.terminal.convolve import print_demonstration, to_json
 
     if wanted.at is not None and not wanted.numbers:
-        raise UsageError("--at says which output --numbers explains", "add --numbers")
+        raise UsageError("--at needs --numbers", "add --numbers")
     kernel = sources.read_kernel(what.kernel)
     size, padding = reading.size, what.padding
     if size is None:
@@ -178,7 +179,7 @@ def _draw(demo: "Demonstration", path: Path, sources: tuple[str, str]) -> None:
         for place, step in enumerate(demo.maps)
     ]
     name, pixels = demo.picture.name, demo.picture.pixels
-    heading = ("What a kernel makes of a picture", name, f"{demo.description}; the kernel is not flipped")
+    heading = ("What a kernel does to a picture", name, f"{demo.description}; the kernel is not flipped")
     kernel = Panel(f"kernel {demo.kernel}", demo.filter.kernel)
     with style.drawing():
         figure = convolution_figure(heading, Panel(name, pixels), demo.picture.is_image, kernel, maps)

@@ -12,13 +12,13 @@ EPILOG = "Example: cnnctl eject digits.yaml --output train.py"
 
 def eject_cli(
     config: ConfigArgument,
-    output: Annotated[Path, typer.Option("--output", metavar="SCRIPT", help="The Python file to write.")] = Path(
+    output: Annotated[Path, typer.Option("--output", metavar="SCRIPT", help="Python file to write.")] = Path(
         "train.py"
     ),
     assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one Keras script, free of cnnctl, that trains the same network on the same images."""
+    """Write a Keras script that trains the same network on the same images without cnnctl."""
     from cnnctl.checks import check
     from cnnctl.config import parse_config
     from cnnctl.ejecting.eject import eject, refuse_output

@@ -16,15 +16,19 @@ def evaluate_cli(
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", metavar="PATH", help="Labelled images that the run has never seen: class folders or a CSV."
+            "--data", metavar="PATH", help="Labelled images that the run was not trained on: class folders or a CSV."
         ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option("--split", help="train, validation or test; test when left out, else validation.")
+        str | None,
+        typer.Option(
+            "--split",
+            help="Split of the run: train, validation or test; default: test, or validation without a test split.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a run: loss, accuracy, metrics of each class, confusion matrix."""
+    """Evaluate a run: loss, accuracy, metrics of each class, confusion matrix."""
     from cnnctl.evaluation.evaluate import evaluate
     from cnnctl.runs import find_run
     from cnnctl.terminal.training import print_evaluation

@@ -11,19 +11,21 @@ EPILOG = "Example: cnnctl explain cat.jpg --run runs/cats-dogs/1 --unit conv2d_1
 
 
 def explain_cli(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image file.", show_default=False)],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="Image file to explain.", show_default=False)],
     run: RunOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", metavar="DIR", help="A folder. Left out: FOLDER-IMAGE-explained here.", show_default=False
+            "--output", metavar="DIR", help="Folder to write; default: FOLDER-IMAGE-explained.", show_default=False
         ),
     ] = None,
-    top: Annotated[int, typer.Option("--top", metavar="K", min=1, max=10, help="Classes that get a map.")] = 3,
+    top: Annotated[
+        int, typer.Option("--top", metavar="K", min=1, max=10, help="Number of classes that get a map.")
+    ] = 3,
     method: Annotated[
         str,
         typer.Option(
-            "--method", help="grad-cam, or hires-cam, which is truer where a flatten follows the convolutions."
+            "--method", help="grad-cam, or hires-cam, which is more faithful where a flatten follows the convolutions."
         ),
     ] = "grad-cam",
     unit: Annotated[
@@ -31,13 +33,13 @@ def explain_cli(
         typer.Option(
             "--unit",
             metavar="LAYER:ROW,COLUMN",
-            help="Draw this unit's receptive field. Left out: the place that speaks most for the answer.",
+            help="Unit whose receptive field is drawn; default: the one that contributes most to the prediction.",
             show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a trained network sees in an image: feature maps, kernels, and the places that speak for its answer."""
+    """Show what a network sees in an image: Grad-CAM, kernels, feature maps and a receptive field."""
     from cnnctl.errors import UsageError
     from cnnctl.explaining.activation_maps import METHODS
     from cnnctl.explaining.explain import ExplainRequest, parse_unit

@@ -16,21 +16,26 @@ def export_cli(
     run: RunArgument = None,
     form: Annotated[
         str,
-        typer.Option("--format", help="onnx (servers), litert (phones, small boards) or savedmodel (TensorFlow)."),
+        typer.Option(
+            "--format", help="Format: onnx (servers), litert (phones, small boards) or savedmodel (TensorFlow)."
+        ),
     ] = "onnx",
     quantize: Annotated[
         str | None,
         typer.Option(
             "--quantize",
             metavar="float16|int8",
-            help="float16 halves the file, int8 takes a quarter and is faster; not for savedmodel.",
+            help="Number type: float16 halves the file; int8 quarters it and is faster. Not for savedmodel.",
             show_default=False,
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", metavar="PATH", help="Left out: named after the run, in this folder.", show_default=False
+            "--output",
+            metavar="PATH",
+            help="File to write; default: named after the run, in the current folder.",
+            show_default=False,
         ),
     ] = None,
     max_drop: Annotated[
@@ -40,13 +45,13 @@ def export_cli(
             metavar="POINTS",
             min=0,
             max=100,
-            help=f"Percentage points of accuracy that int8 may cost; {MAX_ACCURACY_DROP:g} when left out.",
+            help=f"Percentage points of accuracy that int8 may lose; default: {MAX_ACCURACY_DROP:g}.",
             show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run's model for another runtime, and prove there that it gives the same answers."""
+    """Write the model of a run for another runtime and check there that it gives the same predictions."""
     from cnnctl.exporting.export import export, parse_wish
     from cnnctl.runs import find_run
     from cnnctl.terminal.files import print_exported

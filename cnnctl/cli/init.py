@@ -17,7 +17,7 @@ def init_cli(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="A folder with one folder for each class, one with train/ and test/, or a CSV.",
+            help="Folder with one folder for each class, folder with train/ and test/, or CSV file.",
             show_default=False,
         ),
     ] = None,
@@ -27,18 +27,23 @@ def init_cli(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="CONFIG", help="Left out: NAME.yaml here.", show_default=False),
+        typer.Option(
+            "--output",
+            metavar="CONFIG",
+            help="Config to write; default: NAME.yaml in the current folder.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Look at images and write a commented config that trains well as it is, or copy a ready one."""
+    """Write a config for your images, with comments that explain it, or copy a ready one."""
     from cnnctl.errors import UsageError
     from cnnctl.init.write import copy_example, write_config
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.files import print_copied, print_written
 
     if (data is None) == (example is None):
-        what = "either DATA or --example NAME, not both" if data else "DATA, the images that a config is for"
-        raise UsageError(f"init takes {what}", f"name a folder of images, or a ready config: --example {_NAMES}")
+        what = "either DATA or --example NAME, not both" if data else "DATA, the images that the config is for"
+        raise UsageError(f"init needs {what}", f"name a folder of images, or a ready config: --example {_NAMES}")
     if example is not None:
         print_copied(*copy_example(example, output))
     elif data is not None:

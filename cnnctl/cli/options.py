@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML config.", show_default=False)]
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="Config file (YAML).", show_default=False)]
 RunArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[RUN]", help="A run directory; runs/latest when left out.", show_default=False),
+    typer.Argument(metavar="[RUN]", help="Directory of the run; default: runs/latest.", show_default=False),
 ]
 RunOption = Annotated[
     Path | None,
-    typer.Option("--run", metavar="RUN", help="A run directory; runs/latest when left out.", show_default=False),
+    typer.Option("--run", metavar="RUN", help="Directory of the run; default: runs/latest.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
 SetOption = Annotated[
@@ -27,7 +27,7 @@ SetOption = Annotated[
 ]
 StrictOption = Annotated[
     bool,
-    typer.Option("--strict", help="Refuse data that makes figures lie: one image in two splits, images of one colour."),
+    typer.Option("--strict", help="Refuse data with an image in two splits or with images of one colour."),
 ]
 
 

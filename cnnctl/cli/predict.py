@@ -23,18 +23,18 @@ EPILOG = "Example: cnnctl predict photos/ --format csv --output answers.csv"
 
 def predict_cli(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="Images, folders, CSVs of paths, or - for paths on stdin.")
+        list[str], typer.Argument(metavar="PATH", help="Images, folders, CSV files of paths, or - for paths on stdin.")
     ],
     run: RunOption = None,
     top: Annotated[
-        int, typer.Option("--top", metavar="K", min=1, help="Classes to name, the likeliest first.")
+        int, typer.Option("--top", metavar="K", min=1, help="Number of classes to show, the most probable first.")
     ] = DEFAULT_TOP,
-    output_format: Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")] = "table",
+    output_format: Annotated[str, typer.Option("--format", help="Format: table, json, jsonl or csv.")] = "table",
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Write there instead of to stdout.")
+        Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
     ] = None,
 ) -> int:
-    """Say which class each image belongs to, by the latest run."""
+    """Predict the class of each image with the latest run."""
     from cnnctl.inference.inputs import expand_inputs
     from cnnctl.inference.model import load_classifier
     from cnnctl.inference.stream import classify

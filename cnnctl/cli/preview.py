@@ -15,20 +15,20 @@ def preview_cli(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", metavar="PNG", help="The picture. Left out: NAME-preview.png here.", show_default=False
+            "--output", metavar="PNG", help="Picture to write; default: NAME-preview.png.", show_default=False
         ),
     ] = None,
-    images: Annotated[int, typer.Option("--images", metavar="N", min=1, max=100, help="Images to show.")] = 8,
+    images: Annotated[int, typer.Option("--images", metavar="N", min=1, max=100, help="Number of images to show.")] = 8,
     variations: Annotated[
         int,
-        typer.Option("--variations", metavar="N", min=0, max=20, help="Variations of each, by the augment section."),
+        typer.Option("--variations", metavar="N", min=0, max=20, help="Number of augmented versions of each image."),
     ] = 6,
     assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw training images as the network sees them: cut, resized, varied, labelled.
+    """Draw training images as the network sees them: cropped, resized, augmented, with their labels.
 
-    The variations are those of the first epochs of a training that can use every image.
+    The augmented versions are those of the first epochs of a training, where every image can be read.
     """
     from cnnctl.config import load
     from cnnctl.data.catalog import make_catalog

@@ -14,10 +14,10 @@ EPILOG = "Example: cnnctl report runs/digits/1 --open"
 
 def report_cli(
     run: RunArgument = None,
-    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one page with everything about a run: RUN/report.html, which needs no network."""
+    """Write everything about a run into one HTML page, RUN/report.html, that loads nothing from the network."""
     from cnnctl.evaluation.report.write import write_report
     from cnnctl.runs import find_run
     from cnnctl.system.stderr import captured_stderr

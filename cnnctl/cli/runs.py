@@ -12,11 +12,11 @@ EPILOG = "Example: cnnctl runs runs/digits"
 
 def runs_cli(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Where to look; runs when left out.", show_default=False)
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Folder of the runs; default: runs.", show_default=False)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List runs, the newest first: how far each is, and how good."""
+    """List runs, the newest first, with their status and accuracy."""
     from cnnctl.errors import RunError
     from cnnctl.runs.directory import RUNS, latest_around
     from cnnctl.runs.listing import list_runs

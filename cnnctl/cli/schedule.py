@@ -18,15 +18,18 @@ def schedule_cli(
     config: ConfigArgument,
     images: Annotated[
         int | None,
-        typer.Option("--images", min=1, help="Training images; counted in the data when left out.", show_default=False),
+        typer.Option(
+            "--images", min=1, help="Number of training images; default: counted in the data.", show_default=False
+        ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="PNG", help="Draw it into this file.", show_default=False)
+        Path | None,
+        typer.Option("--plot", metavar="PNG", help="Draw the learning rates into this file.", show_default=False),
     ] = None,
     assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the plan of learning rates before training."""
+    """Show the learning rate of each epoch before training."""
     from cnnctl.config import load
     from cnnctl.data.batches import count_batches
     from cnnctl.terminal.training import print_schedule

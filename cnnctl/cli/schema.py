@@ -11,10 +11,10 @@ EPILOG = "Example: cnnctl schema > schema.json"
 
 def schema_cli(
     as_markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the reference page of every key instead: docs/config.md.")
+        bool, typer.Option("--markdown", help="Print the reference page of every key (docs/config.md) instead.")
     ] = False,
 ) -> None:
-    """Print the JSON Schema of a config, for editors and other programs."""
+    """Print the JSON Schema of the config, for editors and other programs."""
     from cnnctl.config.reference import json_schema, markdown
 
     if as_markdown:

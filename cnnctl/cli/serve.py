@@ -20,8 +20,12 @@ EPILOG = "Example: cnnctl serve runs/digits/1 --port 8080"
 class AddressOptions:
     """Where it listens."""
 
-    host: Annotated[str, typer.Option("--host", help="Where it listens; 0.0.0.0 lets other machines in.")] = "127.0.0.1"
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8000
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 accepts other machines.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes any free port.")] = (
+        8000
+    )
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,25 @@ class LimitOptions:
             "--max-megabytes",
             min=0.001,
             max=1000,
-            help="Of one request. Left out: what the run takes of one image file.",
+            help="Largest size of a request; default: the run's limit for one image file.",
             show_default=False,
         ),
     ] = None
-    max_images: Annotated[int, typer.Option("--max-images", min=1, help="Of one request.")] = Limits.images
+    max_images: Annotated[int, typer.Option("--max-images", min=1, help="Largest number of images in a request.")] = (
+        Limits.images
+    )
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=3600, help="Of one request.")
+        float,
+        typer.Option("--timeout", metavar="SECONDS", min=0.1, max=3600, help="Time limit of a request, in seconds."),
     ] = Limits.seconds
     queue: Annotated[
-        int, typer.Option("--queue", metavar="IMAGES", min=1, help="That may wait; more are told to come again.")
+        int,
+        typer.Option(
+            "--queue",
+            metavar="IMAGES",
+            min=1,
+            help="Number of images that may wait; requests beyond it get status 503.",
+        ),
     ] = Limits.queue
 
     def limits(self, image_bytes: int) -> Limits:
@@ -57,11 +70,12 @@ def serve_cli(
     limits: LimitOptions,
     run: RunArgument = None,
     explain: Annotated[
-        bool, typer.Option("--explain/--no-explain", help="Offer Grad-CAM, for which Keras is loaded when asked.")
+        bool,
+        typer.Option("--explain/--no-explain", help="Offer Grad-CAM; Keras is loaded at the first request for it."),
     ] = True,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print a line for each request.")] = False,
 ) -> int:
-    """Answer images over HTTP by the latest run, with a page to try it; ends by Ctrl-C or SIGTERM."""
+    """Serve predictions over HTTP, with a page to try them, until Ctrl-C or SIGTERM."""
     from cnnctl.runs import find_run
     from cnnctl.serving.server import address_of, insist_on_packages, is_local, listening, serve
     from cnnctl.system.stderr import captured_stderr
@@ -83,7 +97,7 @@ def serve_cli(
             if missing is not None:
                 tell(f"warning: no Grad-CAM: {missing}")
             if not is_local(listener):
-                tell("warning: whoever reaches this address may use it: there is no password")
+                tell("warning: the server has no password: anyone who can reach this address can use it")
             where = f"{printable(str(found.path))} at {address_of(listener)}"
             print(f"serving {where}  (Ctrl-C ends it)", flush=True)
 

@@ -15,18 +15,19 @@ def summary_cli(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[CONFIG|RUN|MODEL.keras]", help="The only config in the folder when left out, else the latest run."
+            metavar="[CONFIG|RUN|MODEL.keras]",
+            help="Config, run or .keras file; default: the only config in the folder, else the latest run.",
         ),
     ] = None,
     assignments: SetOption = None,
-    formulas: Annotated[bool, typer.Option("--formulas", help="Show the arithmetic with its numbers.")] = False,
+    formulas: Annotated[bool, typer.Option("--formulas", help="Show the formulas with their numbers.")] = False,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="PNG", help="Draw the network as volumes to scale.", show_default=False),
+        typer.Option("--plot", metavar="PNG", help="Draw the network to scale into this file.", show_default=False),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every layer's output shape, parameters and cost, before anything is trained."""
+    """Show the output shape, parameters and cost of every layer before training."""
     from cnnctl.network_source import find_subject
     from cnnctl.terminal.png import check_png, save_png
     from cnnctl.terminal.summary import print_summary, to_json

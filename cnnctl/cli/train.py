@@ -18,11 +18,13 @@ def train_cli(
     config: ConfigArgument,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="DIR", help="The run directory; the next number under runs/NAME/."),
+        typer.Option("--output", metavar="DIR", help="Directory of the run; default: the next number in runs/NAME/."),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Resume the run at --output after its last epoch; begin it if it is new."),
+        typer.Option(
+            "--resume", help="Resume the run at --output after its last saved epoch, or start it if it is new."
+        ),
     ] = False,
     assignments: SetOption = None,
     strict: StrictOption = False,
@@ -40,7 +42,7 @@ def train_cli(
     from cnnctl.training.train import Complete, train
 
     if resume and output is None:
-        raise UsageError("--resume needs the run to resume", "name it: --output runs/NAME/1")
+        raise UsageError("--resume needs --output, the run to resume", "add --output runs/NAME/1")
     loaded = parse_config(config, assignments or ())
     repeat = _repeat(config, assignments, strict)
     request = TrainRequest(loaded, output, resume, strict, sys.argv, repeat, begun)

@@ -21,70 +21,72 @@ from cnnctl.settings import (
     expected,
 )
 
-Interpolation = Annotated[Literal["bilinear", "nearest"], Field(description="How pixels between pixels are found.")]
+Interpolation = Annotated[Literal["bilinear", "nearest"], Field(description="Interpolation between pixels.")]
 FillMode = Literal["reflect", "constant", "wrap", "nearest"]
 Zoom = Annotated[tuple[float, float], Range(-0.99, 10)]
 
 
 class _Warp(Named):
-    fill_mode: Annotated[FillMode, Field(description="What lies outside the image.")] = "reflect"
-    fill_value: Annotated[float, Field(ge=0, le=255, description="Pixel value outside, with fill_mode constant.")] = 0.0
+    fill_mode: Annotated[FillMode, Field(description="How to fill pixels outside the image.")] = "reflect"
+    fill_value: Annotated[
+        float, Field(ge=0, le=255, description="Pixel value outside the image if fill_mode is constant.")
+    ] = 0.0
     interpolation: Interpolation = "bilinear"
 
 
 class RandomFlip(Named):
-    """Mirrors each image with a chance of one half."""
+    """Flips each image with probability 0.5."""
 
     mode: Annotated[
         Literal["horizontal", "vertical", "horizontal_and_vertical"],
-        Field(description="Left to right, top to bottom, or both, each with its own chance."),
+        Field(description="Direction: left to right, top to bottom, or each of them independently."),
     ] = "horizontal_and_vertical"
 
 
 class RandomRotation(_Warp):
-    """Turns each image about its centre."""
+    """Rotates each image about its centre."""
 
-    factor: Annotated[Signed, Field(description="Share of a full turn; 0.1 is from -36 to 36 degrees.", examples=[0.1])]
+    factor: Annotated[Signed, Field(description="Fraction of a full turn; 0.1 is -36 to 36 degrees.", examples=[0.1])]
 
 
 class RandomTranslation(_Warp):
     """Shifts each image; positive is down and to the right."""
 
-    height_factor: Annotated[Signed, Field(description="Share of the height.", examples=[0.1])]
-    width_factor: Annotated[Signed, Field(description="Share of the width.", examples=[0.1])]
+    height_factor: Annotated[Signed, Field(description="Fraction of the height.", examples=[0.1])]
+    width_factor: Annotated[Signed, Field(description="Fraction of the width.", examples=[0.1])]
 
 
 class RandomZoom(_Warp):
     """Zooms each image about its centre; positive zooms out, negative zooms in."""
 
-    height_factor: Annotated[Zoom, Field(description="Share of the height.", examples=[0.1])]
+    height_factor: Annotated[Zoom, Field(description="Fraction of the height.", examples=[0.1])]
     width_factor: Annotated[
         Zoom | None,
         OrNone,
-        Field(description="Share of the width; keeps the proportions when left out.", examples=[0.1]),
+        Field(description="Fraction of the width; default: keep the aspect ratio.", examples=[0.1]),
     ] = None
 
 
 class RandomCrop(Named):
-    """Cuts a window of this size out of each image, anywhere, and enlarges it to the size of the image again."""
+    """Crops a random window of this size from each image and resizes it to the size of the image."""
 
-    height: Annotated[Count, Field(description="Rows of the window, in pixels.", examples=[28])]
-    width: Annotated[Count, Field(description="Columns of the window, in pixels.", examples=[28])]
+    height: Annotated[Count, Field(description="Height of the window, in pixels.", examples=[28])]
+    width: Annotated[Count, Field(description="Width of the window, in pixels.", examples=[28])]
 
 
 class RandomBrightness(Named):
     """Adds the same number to every pixel of an image."""
 
-    factor: Annotated[Signed, Field(description="Share of 255; 0.2 is from -51 to 51 pixel values.", examples=[0.2])]
+    factor: Annotated[Signed, Field(description="Fraction of 255; 0.2 is -51 to 51 in pixel values.", examples=[0.2])]
 
 
 class RandomContrast(Named):
-    """Moves the pixels of each channel away from their mean, or towards it."""
+    """Scales the difference between each pixel and the mean of its channel."""
 
     factor: Annotated[
         Unsigned,
         Field(
-            description="[lower, upper]: distances to the mean times 1 - lower to 1 + upper; f is [0, f].",
+            description="[lower, upper]: the difference is multiplied by 1 - lower to 1 + upper; f means [0, f].",
             examples=[0.2],
         ),
     ]
@@ -104,10 +106,14 @@ class RandomErasing(Named):
     """Covers a rectangle of each image with noise or a colour."""
 
     factor: Annotated[
-        Unsigned, Field(description="Chance of an image to be covered, drawn from this range; f is [0, f].")
+        Unsigned,
+        Field(description="Probability of erasing, drawn from this range; f means [0, f]."),
     ] = (0.0, 1.0)
     scale: Annotated[
-        Unsigned, Field(description="Each side of the rectangle, squared, as a share of the image's side; f is [0, f].")
+        Unsigned,
+        Field(
+            description="Square of each side of the rectangle, as a fraction of the side of the image; f means [0, f]."
+        ),
     ] = (0.02, 0.33)
     fill_value: Annotated[
         float | tuple[int, int, int] | None,
@@ -120,12 +126,12 @@ class RandomErasing(Named):
 
 
 class RandAugment(Named):
-    """A few operations drawn from eleven: shear, shift, turn, brightness, colour, contrast, sharpness, posterize,
-    solarize, automatic contrast and equalize (Cubuk et al. 2019, https://arxiv.org/abs/1909.13719).
+    """Applies random operations out of eleven: shear, shift, rotate, brightness, colour, contrast, sharpness,
+    posterize, solarize, autocontrast and equalize (Cubuk et al. 2019, https://arxiv.org/abs/1909.13719).
     """
 
-    num_ops: Annotated[Count, Field(le=100, description="Operations on each image, one after the other.")] = 2
-    factor: Annotated[Unsigned, Field(description="Strength of the operations; f is [0, f].")] = (0.0, 0.5)
+    num_ops: Annotated[Count, Field(le=100, description="Number of operations on each image.")] = 2
+    factor: Annotated[Unsigned, Field(description="Strength of the operations; f means [0, f].")] = (0.0, 0.5)
     interpolation: Interpolation = "bilinear"
 
 
@@ -135,7 +141,8 @@ class MixUp(Named):
     """
 
     alpha: Annotated[
-        Positive, Field(le=1000, description="Shares are drawn from Beta(alpha, alpha); small values mix little.")
+        Positive,
+        Field(le=1000, description="Mixing weights are drawn from Beta(alpha, alpha); small values mix little."),
     ] = 0.2
 
 
@@ -146,7 +153,9 @@ class CutMix(Named):
 
     factor: Annotated[
         Unsigned,
-        Field(description="Alpha of Beta(alpha, alpha), drawn from this range; f is [0, f]. Small values mix little."),
+        Field(
+            description="Alpha of Beta(alpha, alpha), drawn from this range; f means [0, f]. Small values mix little."
+        ),
     ] = (0.0, 1.0)
 
 

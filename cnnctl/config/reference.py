@@ -14,12 +14,12 @@ _HEAD = """# The config, key by key
 
 <!-- Written by `cnnctl schema --markdown`: change the schema, not this page. -->
 
-Paths are relative to the config's folder; with `--set` to the current one. Scalars follow YAML 1.2: `no` is a class
-name and `1e-3` a number. `none` stands for nothing. What is chosen by name (a layer, an optimizer, a schedule, an
-augmentation) is a bare name, or a name with its settings: `{adam: {learning_rate: 0.01}}`.
+Paths are relative to the folder of the config; paths in `--set` are relative to the current folder. Scalars follow
+YAML 1.2: `no` is a class name and `1e-3` is a number. `none` means no value. A layer, an optimizer, a schedule or an
+augmentation is written as its bare name, or as its name with settings: `{adam: {learning_rate: 0.01}}`.
 """
 _SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
-    ("The whole", "", Config),
+    ("Top level", "", Config),
     ("data", "data", DataSettings),
     ("data.csv", "csv", CsvColumns),
     ("data.image", "image", ImageSettings),
@@ -27,8 +27,12 @@ _SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("train.early_stopping", "early_stopping", EarlyStopping),
 )
 _CHOSEN = (
-    ("Layers", "layer", "An item of `model`. The output layer is appended."),
-    ("Augmentations", "augmentation", "An item of `augment`: training images only, in the order of the list."),
+    ("Layers", "layer", "The items of `model`. The output layer is added."),
+    (
+        "Augmentations",
+        "augmentation",
+        "The items of `augment`. They apply to training images only, in the order of the list.",
+    ),
     ("Optimizers", "optimizer", "The value of `train.optimizer`."),
     ("Schedules", "schedule", "The value of `train.schedule`; it scales the optimizer's learning rate."),
 )
@@ -70,7 +74,7 @@ def markdown() -> str:
         for name, member in CHOICES[what].items():
             text = " ".join((member.__doc__ or "").split())
             table = f"\n\n{_table(member, definitions)}" if member.model_fields else ""
-            bare = "" if needs_settings(member) else f" Bare: `{name}`."
+            bare = "" if needs_settings(member) else f" The bare name `{name}` is allowed."
             parts.append(f"### {name}\n\n{text}{bare}{table}")
     parts.append(f"## Regularizers\n\n{Regularizer.__doc__}\n\n{_table(Regularizer, definitions)}")
     parts.append(f"## Activations\n\n{_listed(ActivationName)}")

@@ -23,26 +23,36 @@ def _channels(value: Any) -> int:
 
 
 class ImageSettings(Settings):
-    """What every image is made to be before the network sees it."""
+    """Size, channels and scaling of the images that the network gets."""
 
-    height: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Rows of pixels.")] = 64
-    width: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Columns of pixels.")] = 64
-    channels: Annotated[Literal[1, 3], BeforeValidator(_channels), Field(description="3 is RGB, 1 is grey.")] = 3
+    height: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Height in pixels.")] = 64
+    width: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Width in pixels.")] = 64
+    channels: Annotated[
+        Literal[1, 3], BeforeValidator(_channels), Field(description="Number of channels: 3 is RGB, 1 is grey.")
+    ] = 3
     fit: Annotated[
         Literal["stretch", "crop", "pad"],
-        Field(description="stretch to the size, crop the centre to its shape, or pad to its shape."),
+        Field(description="How images are fitted to the size: stretch, crop (the centre) or pad."),
     ] = "stretch"
     scaling: Annotated[
         Literal["unit", "symmetric", "standardize"],
-        Field(description="Inside the network: x/255, x/127.5 - 1, or (x - mean) / deviation of the training images."),
+        Field(
+            description="Pixel scaling in the network: x/255, x/127.5 - 1, or (x - mean) / std of the training images."
+        ),
     ] = "unit"
     background: Annotated[
-        Colour, Field(description="Colour under transparency and padding: [red, green, blue] of 0 to 255.")
+        Colour, Field(description="Colour of padding and behind transparency: [red, green, blue], 0 to 255.")
     ] = (0, 0, 0)
     max_megapixels: Annotated[
-        Count, Field(le=1000, description="Image files of more pixels are refused, before they are decoded.")
+        Count,
+        Field(
+            le=1000,
+            description="Maximum size of an image in megapixels; larger files are refused before they are decoded.",
+        ),
     ] = 64
-    max_megabytes: Annotated[Count, Field(le=1000, description="Larger image files are refused.")] = 100
+    max_megabytes: Annotated[
+        Count, Field(le=1000, description="Maximum size of an image file in MB; larger files are refused.")
+    ] = 100
 
     @model_validator(mode="before")
     @classmethod
@@ -50,7 +60,7 @@ class ImageSettings(Settings):
         if not isinstance(value, dict) or "size" not in value:
             return value
         if "height" in value or "width" in value:
-            raise PydanticCustomError("size_twice", "size is short for height and width: give it alone")
+            raise PydanticCustomError("size_twice", "size sets height and width: do not set them as well")
         size = value["size"]
         if not is_whole(size, 1) or size > MAX_IMAGE_SIDE:
             raise PydanticCustomError(
@@ -66,24 +76,29 @@ class ImageSettings(Settings):
             "type": "integer",
             "minimum": 1,
             "maximum": MAX_IMAGE_SIDE,
-            "description": "Short for height and width alike.",
+            "description": "Sets height and width to the same value.",
         }
         fields["properties"] = {"size": size, **fields["properties"]}
         return built
 
 
 class CsvColumns(Settings):
-    """The columns of a CSV of images, and where its file names begin."""
+    """Columns of a CSV of images, and the folder of its files."""
 
-    path: Annotated[Text, Field(description="Column of the file names.")] = "path"
-    label: Annotated[Text, Field(description="Column of the class names.")] = "label"
+    path: Annotated[Text, Field(description="Column with the file names.")] = "path"
+    label: Annotated[Text, Field(description="Column with the class names.")] = "label"
     group: Annotated[
-        Text | None, OrNone, Field(description="Column whose equal values stay in one split.", examples=["patient"])
+        Text | None,
+        OrNone,
+        Field(description="Column with group names; images of a group stay in one split.", examples=["patient"]),
     ] = None
     folder: Annotated[
         Text | None,
         OrNone,
-        Field(description="Where the file names are looked up; the CSV's folder when left out.", examples=["images"]),
+        Field(
+            description="Folder that the file names are relative to; default: the folder of the CSV.",
+            examples=["images"],
+        ),
     ] = None
 
 
@@ -125,19 +140,27 @@ ShareOrSource = Annotated[
 class DataSettings(Settings):
     """Where the images are, how they are split and what they are made to be."""
 
-    train: Annotated[Text, Field(description="Class folders, a CSV, or the built-in `digits`.", examples=["photos"])]
-    validation: Annotated[ShareOrSource, Field(description="Share of all images, or a path. 0: none.")] = Share(0.2)
-    test: Annotated[ShareOrSource, Field(description="Share of all images, a path, or none.", examples=[0.15])] = None
+    train: Annotated[
+        Text,
+        Field(
+            description="Folder with one folder for each class, CSV file, or the built-in `digits`.",
+            examples=["photos"],
+        ),
+    ]
+    validation: Annotated[ShareOrSource, Field(description="Fraction of all images, or a path; 0: none.")] = Share(0.2)
+    test: Annotated[ShareOrSource, Field(description="Fraction of all images, a path, or none.", examples=[0.15])] = (
+        None
+    )
     csv: CsvColumns = CsvColumns()
     image: ImageSettings = ImageSettings()
     cache: Annotated[
-        Text, Field(description="Where decoded images are kept: auto (the user's cache folder), off, or a folder.")
+        Text, Field(description="Cache of decoded images: auto (the user's cache folder), off, or a folder.")
     ] = "auto"
     on_bad_image: Annotated[
-        Literal["error", "skip"], Field(description="What an image that cannot be decoded does.")
+        Literal["error", "skip"], Field(description="What to do with an image that cannot be decoded.")
     ] = "error"
     max_bad_images: Annotated[
-        float, Field(ge=0, le=1, description="Share of the images that may be skipped before it is an error.")
+        float, Field(ge=0, le=1, description="Maximum fraction of images that may be skipped.")
     ] = 0.01
 
     @model_validator(mode="after")
@@ -185,31 +208,37 @@ class Config(Settings):
         str | None,
         Field(
             pattern=f"^{_NAME}$",
-            description="The folder under runs/; the file's name when left out.",
+            description="Name of the folder in runs/; default: the name of the config file.",
             examples=["cats-vs-dogs"],
         ),
     ] = None
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="Of weights, split, order, augmentation and dropout.")] = 0
+    seed: Annotated[
+        int, Field(ge=0, lt=2**31, description="Random seed of the weights, split, order, augmentation and dropout.")
+    ] = 0
     deterministic: Annotated[
         Literal["auto"] | bool,
         BeforeValidator(_auto_or_bool),
         WithJsonSchema({"enum": ["auto", True, False]}),
-        Field(description="Equal runs give equal weights; auto: on a CPU, where it costs nothing."),
+        Field(description="Whether equal runs give equal weights; auto: true on a CPU, where it costs nothing."),
     ] = "auto"
     classes: Annotated[
         int | None,
-        Field(ge=2, le=100_000, description="Number of classes; only for `summary` without data.", examples=[10]),
+        Field(
+            ge=2, le=100_000, description="Number of classes; needed only for `summary` without data.", examples=[10]
+        ),
     ] = None
     output: Annotated[
         Literal["softmax", "sigmoid"],
-        Field(description="The last layer: a unit for each class, or one unit for two classes."),
+        Field(description="Output layer: softmax has a unit for each class, sigmoid has one unit for two classes."),
     ] = "softmax"
-    data: Annotated[DataSettings, Field(description="Where the images are.", examples=[{"train": "photos"}])]
+    data: Annotated[
+        DataSettings, Field(description="Images: where they are and how they are read.", examples=[{"train": "photos"}])
+    ]
     augment: Annotated[
         tuple[Augmentation, ...],
         Strict(False),
         Field(
-            description="Random variations of the training images, in this order.",
+            description="Random augmentations of the training images, in this order.",
             examples=[[{"random_flip": {"mode": "horizontal"}}]],
         ),
     ] = ()
@@ -218,7 +247,7 @@ class Config(Settings):
         Strict(False),
         Field(
             min_length=1,
-            description="The hidden layers; the output layer is appended.",
+            description="Hidden layers; the output layer is added.",
             examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}, "flatten"]],
         ),
     ]

@@ -164,7 +164,9 @@ class _Composer:
 
     def _alias(self, anchor: str, position: Position) -> _Node:
         if anchor in self.open_anchors:
-            self.refuse(position, f"the alias *{anchor} stands inside the value it names", hint="write the value out")
+            self.refuse(
+                position, f"the alias *{anchor} is inside the value that it refers to", hint="write the value out"
+            )
         elif anchor not in self.anchors:
             self.refuse(position, f"the alias *{anchor} has no anchor &{anchor} before it")
         else:
@@ -207,7 +209,7 @@ class _Composer:
                 self.refuse(position, "merge keys are not used in a config", hint)
             elif key in seen:
                 first = f"first on line {seen[key].line}"
-                self.refuse(position, f"the key `{key}` stands twice in this mapping", "remove one of the two", first)
+                self.refuse(position, f"the key `{key}` appears twice in this mapping", "remove one of the two", first)
             else:
                 seen[key] = position
                 yield key, position, value
@@ -289,9 +291,9 @@ def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) 
     hint = None
     indent = position.text[: len(position.text) - len(position.text.lstrip())]
     if "\t" in indent or "'\\t'" in what or "tab" in what:
-        what, hint = "YAML is indented with blanks, not tabs", "replace each tab by two blanks"
+        what, hint = "YAML is indented with spaces, not tabs", "replace each tab with two spaces"
     elif "could not find expected ':'" in what:
-        hint = "a key is followed by a colon and a blank: `epochs: 20`"
+        hint = "a key is followed by a colon and a space: `epochs: 20`"
     elif "did not find expected ',' or" in what or "expected ',' or" in what:
         hint = "a bracket or a brace is not closed, or a comma is missing"
     elif "unexpected end of stream" in what:
@@ -424,7 +426,7 @@ def _assign(container: Any, path: ValuePath, value: Any, position: Position) -> 
             raise _error(f"there is no item [{head}] to set", position, f"a list of {length} items")
         items = list(container)
         if isinstance(items[head], str) and rest and rest[0] != items[head]:
-            raise _error(f"item [{head}] is no `{rest[0]}`", position, items[head])
+            raise _error(f"item [{head}] is not `{rest[0]}`", position, items[head])
         items[head] = _assign(items[head], rest, value, position)
         return items
     if container is None or isinstance(container, str):

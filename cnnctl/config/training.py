@@ -9,12 +9,10 @@ from pydantic_core import PydanticCustomError
 from cnnctl.settings import ByName, Count, Epsilon, FromZero, Named, OrNone, Positive, Settings, Share, Text, expected
 
 Clip = Annotated[Positive | None, OrNone]
-LearningRate = Annotated[Positive, Field(description="Size of a step; the schedule scales it.")]
-Momentum = Annotated[Share, Field(description="Share of the last step that is added to the next.")]
-Monitor = Annotated[
-    Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="The figure that is watched.")
-]
-Patience = Annotated[FromZero, Field(description="Epochs without progress that are waited for.")]
+LearningRate = Annotated[Positive, Field(description="Learning rate; the schedule scales it.")]
+Momentum = Annotated[Share, Field(description="Fraction of the previous step that is added to the next one.")]
+Monitor = Annotated[Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="Metric to monitor.")]
+Patience = Annotated[FromZero, Field(description="Number of epochs without improvement to wait.")]
 
 
 class _Optimizer(Named):
@@ -24,17 +22,26 @@ class _Optimizer(Named):
     weight_decay: Annotated[
         Annotated[float, Field(ge=0)] | None,
         OrNone,
-        Field(description="Share of each weight, times the learning rate, that a step takes away.", examples=[0.0005]),
+        Field(
+            description="Weight decay: each step subtracts this fraction of each weight, times the learning rate.",
+            examples=[0.0005],
+        ),
     ] = None
-    clipnorm: Annotated[Clip, Field(description="Largest norm of each gradient.", examples=[1.0])] = None
-    global_clipnorm: Annotated[Clip, Field(description="Largest norm of all together.", examples=[1.0])] = None
-    clipvalue: Annotated[Clip, Field(description="Largest absolute value in a gradient.", examples=[0.5])] = None
+    clipnorm: Annotated[Clip, Field(description="Maximum norm of each gradient.", examples=[1.0])] = None
+    global_clipnorm: Annotated[Clip, Field(description="Maximum norm of all gradients together.", examples=[1.0])] = (
+        None
+    )
+    clipvalue: Annotated[
+        Clip, Field(description="Maximum absolute value of each gradient element.", examples=[0.5])
+    ] = None
 
     @model_validator(mode="after")
     def _one_way_to_clip(self) -> "_Optimizer":
         given = [name for name in ("clipnorm", "global_clipnorm", "clipvalue") if getattr(self, name) is not None]
         if len(given) > 1:
-            raise PydanticCustomError("clip", "{one} does not go with {other}", {"one": given[0], "other": given[1]})
+            raise PydanticCustomError(
+                "clip", "{one} cannot be combined with {other}", {"one": given[0], "other": given[1]}
+            )
         return self
 
     def keras_arguments(self) -> dict[str, Any]:
@@ -47,82 +54,92 @@ class Adam(_Optimizer):
 
     keras_class = "Adam"
 
-    beta_1: Annotated[Share, Field(description="Memory of the mean of the gradient.")] = 0.9
-    beta_2: Annotated[Share, Field(description="Memory of the mean of its square.")] = 0.999
+    beta_1: Annotated[Share, Field(description="Decay rate of the moving average of the gradient.")] = 0.9
+    beta_2: Annotated[Share, Field(description="Decay rate of the moving average of the squared gradient.")] = 0.999
     epsilon: Epsilon = 1e-7
-    amsgrad: Annotated[bool, Field(description="Divide by the largest mean square so far.")] = False
+    amsgrad: Annotated[
+        bool, Field(description="Whether to use the AMSGrad variant: divide by the largest moving average so far.")
+    ] = False
 
 
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient (Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101)."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2017, https://arxiv.org/abs/1711.05101)."""
 
     kind = "adamw"
     keras_class = "AdamW"
 
     weight_decay: Annotated[
-        float, Field(ge=0, description="Share of each weight, times the learning rate, that a step takes away.")
+        float,
+        Field(
+            ge=0,
+            description="Weight decay: each step subtracts this fraction of each weight, times the learning rate.",
+        ),
     ] = 0.004
 
 
 class Sgd(_Optimizer):
-    """Stochastic gradient descent, with momentum where it is above 0."""
+    """Stochastic gradient descent, with optional momentum."""
 
     keras_class = "SGD"
 
     learning_rate: LearningRate = 0.01
     momentum: Momentum = 0.0
-    nesterov: Annotated[bool, Field(description="Look ahead by the momentum first.")] = False
+    nesterov: Annotated[bool, Field(description="Whether to use Nesterov momentum.")] = False
 
 
 class RMSprop(_Optimizer):
-    """Divides the gradient by a running mean of its size (Tieleman and Hinton 2012)."""
+    """RMSprop: divides the gradient by the root of a moving average of its square (Tieleman and Hinton 2012)."""
 
     kind = "rmsprop"
     keras_class = "RMSprop"
 
-    rho: Annotated[Share, Field(description="Memory of the mean square of the gradient.")] = 0.9
+    rho: Annotated[Share, Field(description="Decay rate of the moving average of the squared gradient.")] = 0.9
     momentum: Momentum = 0.0
     epsilon: Epsilon = 1e-7
-    centered: Annotated[bool, Field(description="Divide by the deviation instead of the mean square.")] = False
+    centered: Annotated[
+        bool, Field(description="Whether to divide by the standard deviation instead of the root mean square.")
+    ] = False
 
 
 Optimizer = Adam | AdamW | Sgd | RMSprop
 
 
 class Constant(Named):
-    """The optimizer's learning rate throughout."""
+    """Keeps the learning rate of the optimizer constant."""
 
 
 class Cosine(Named):
-    """Up in a straight line, then down to 0 along half a cosine (Loshchilov and Hutter 2016,
+    """Linear warmup, then cosine decay to 0 (Loshchilov and Hutter 2016,
     https://arxiv.org/abs/1608.03983).
     """
 
     warmup_epochs: Annotated[
-        float, Field(ge=0, description="Epochs on the way up; 0.5 is half an epoch.", examples=[1])
+        float, Field(ge=0, description="Number of warmup epochs; 0.5 is half an epoch.", examples=[1])
     ] = 0.0
 
 
 class OneCycle(Named):
-    """Up from a 25th to the learning rate and down to nearly nothing, both along a cosine (Smith and Topin 2017,
+    """Cosine rise from 1/25 of the learning rate, then cosine decay to nearly 0 (Smith and Topin 2017,
     https://arxiv.org/abs/1708.07120).
     """
 
-    warmup_fraction: Annotated[float, Field(gt=0, lt=1, description="Share of the steps on the way up.")] = 0.3
+    warmup_fraction: Annotated[
+        float, Field(gt=0, lt=1, description="Fraction of the steps in which the learning rate rises.")
+    ] = 0.3
 
 
 class Exponential(Named):
-    """Smaller by the same factor in each epoch, a little with each step."""
+    """Multiplies the learning rate by the same factor in each epoch, a little with each step."""
 
     decay_per_epoch: Annotated[
-        float, Field(gt=0, le=1, description="What is left of the learning rate after an epoch.", examples=[0.9])
+        float, Field(gt=0, le=1, description="Factor by which an epoch multiplies the learning rate.", examples=[0.9])
     ]
 
 
 class ReduceOnPlateau(Named):
-    """Smaller by `factor` when `monitor` has not got better for `patience` epochs."""
+    """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience` epochs."""
 
-    factor: Annotated[float, Field(gt=0, lt=1, description="What is left of the learning rate.")] = 0.1
+    factor: Annotated[float, Field(gt=0, lt=1, description="Factor by which the learning rate is multiplied.")] = 0.1
     patience: Patience = 10
     monitor: Monitor = "val_loss"
 
@@ -133,11 +150,11 @@ Logger = Literal["tensorboard", "mlflow"]
 
 
 class EarlyStopping(Settings):
-    """Ends the training when `monitor` has not got better by `min_delta` for `patience` epochs."""
+    """Stops the training when `monitor` has not improved by `min_delta` for `patience` epochs."""
 
     monitor: Monitor = "val_loss"
     patience: Patience = 5
-    min_delta: Annotated[float, Field(ge=0, description="The least change that counts as progress.")] = 0.0
+    min_delta: Annotated[float, Field(ge=0, description="Smallest change that counts as an improvement.")] = 0.0
 
 
 def _class_weight(value: Any) -> Any:
@@ -154,13 +171,13 @@ def _class_weight(value: Any) -> Any:
 class TrainSettings(Settings):
     """How the network is trained."""
 
-    epochs: Annotated[Count, Field(description="Passes over the training images.", examples=[20])] = 20
-    batch_size: Annotated[Count, Field(description="Images in one step.", examples=[64])] = 64
+    epochs: Annotated[Count, Field(description="Number of passes over the training images.", examples=[20])] = 20
+    batch_size: Annotated[Count, Field(description="Number of images in one step.", examples=[64])] = 64
     optimizer: Annotated[
         Optimizer,
         ByName("optimizer"),
         Field(
-            description="adam, adamw, sgd or rmsprop, with Keras' arguments.",
+            description="Optimizer: adam, adamw, sgd or rmsprop, with the arguments of Keras.",
             examples=[{"adamw": {"learning_rate": 0.001, "clipnorm": 1.0}}],
         ),
     ] = Adam()
@@ -177,7 +194,7 @@ class TrainSettings(Settings):
         Field(description="auto: categorical_crossentropy for softmax, binary_crossentropy for sigmoid."),
     ] = "auto"
     label_smoothing: Annotated[
-        Share, Field(description="Share of each label that is spread evenly over all classes.", examples=[0.1])
+        Share, Field(description="Fraction of each label that is spread evenly over all classes.", examples=[0.1])
     ] = 0.0
     class_weight: Annotated[
         Literal["balanced"] | dict[str, float] | None,
@@ -191,23 +208,26 @@ class TrainSettings(Settings):
             }
         ),
         Field(
-            description="Factor of each class in the loss; balanced: n / (classes * n of the class).",
+            description="Weight of each class in the loss; balanced: images / (classes * images of the class).",
             examples=["balanced"],
         ),
     ] = None
     early_stopping: Annotated[
         EarlyStopping | None,
         OrNone,
-        Field(description="Whether and when to stop before the last epoch.", examples=[{"patience": 5}]),
+        Field(
+            description="Stop before the last epoch when the monitored metric no longer improves.",
+            examples=[{"patience": 5}],
+        ),
     ] = None
     best: Annotated[
-        Literal["val_loss", "val_accuracy"], Field(description="What decides which epoch's weights the run keeps.")
+        Literal["val_loss", "val_accuracy"], Field(description="Metric that selects the epoch whose weights are kept.")
     ] = "val_loss"
     ema: Annotated[
         Annotated[float, Field(gt=0, lt=1)] | None,
         OrNone,
         Field(
-            description="Momentum of an exponential moving average of the weights, which is scored and kept.",
+            description="Momentum of an exponential moving average of the weights; the average is evaluated and kept.",
             examples=[0.99],
         ),
     ] = None
@@ -215,25 +235,27 @@ class TrainSettings(Settings):
         Text | None,
         OrNone,
         Field(
-            description="A run or a .keras file to go on from: all weights, or all but the output layer's when the "
+            description="Run or .keras file to start from: all its weights, or all but the output layer's when the "
             "classes differ.",
             examples=["runs/flowers/3"],
         ),
     ] = None
     precision: Annotated[
         Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"],
-        Field(description="auto: 16 bits where the device multiplies them natively."),
+        Field(description="auto: mixed precision where the device supports 16-bit arithmetic natively, else float32."),
     ] = "auto"
-    device: Annotated[Literal["auto", "cpu", "gpu"], Field(description="auto: the GPU when there is one.")] = "auto"
+    device: Annotated[
+        Literal["auto", "cpu", "gpu"], Field(description="auto: the GPU if there is one, else the CPU.")
+    ] = "auto"
     backend: Annotated[
         Literal["auto", "tensorflow", "jax"],
-        Field(description="auto: KERAS_BACKEND where it is set, else tensorflow, else jax where only that is there."),
+        Field(description="auto: KERAS_BACKEND if it is set, else tensorflow, else jax if only JAX is installed."),
     ] = "auto"
     loggers: Annotated[
         tuple[Logger, ...],
         Strict(False),
         Field(
-            description="Experiment trackers that are told of the training, beside history.csv.",
+            description="Experiment trackers that record the training, in addition to history.csv.",
             examples=[["tensorboard"]],
             json_schema_extra={"uniqueItems": True},
         ),
@@ -253,7 +275,7 @@ class TrainSettings(Settings):
         if isinstance(schedule, Cosine) and epochs is not None and schedule.warmup_epochs >= epochs:
             raise PydanticCustomError(
                 "warmup",
-                "warmup_epochs is {warmup} of {epochs} epochs: nothing is left for the cosine",
+                "warmup_epochs is {warmup} of {epochs} epochs: no epoch is left for the cosine decay",
                 {"warmup": f"{schedule.warmup_epochs:g}", "epochs": epochs},
             )
         return schedule
@@ -262,5 +284,5 @@ class TrainSettings(Settings):
     @classmethod
     def _smoothing_is_for_crossentropy(cls, smoothing: float, info: ValidationInfo) -> float:
         if smoothing and info.data.get("loss") == "mean_squared_error":
-            raise PydanticCustomError("smoothing", "label_smoothing does not go with loss: mean_squared_error")
+            raise PydanticCustomError("smoothing", "label_smoothing cannot be combined with loss: mean_squared_error")
         return smoothing

@@ -83,8 +83,8 @@ def demonstrate(
     height, width, channels = picture.pixels.shape
     if height * width > _MOST_PIXELS:
         raise DataError(
-            f"{picture.name} has {height:,} x {width:,} pixels; a demonstration takes up to {_MOST_PIXELS:,}",
-            "make it smaller with --size 300, or cut a piece out with --crop 0,0,300,300",
+            f"{picture.name} has {height:,} x {width:,} pixels; the limit of convolve is {_MOST_PIXELS:,}",
+            "resize it with --size 300, or crop it with --crop 0,0,300,300",
         )
     steps = parse_strides(strides)
     size: Pair = (kernel.matrices.shape[0], kernel.matrices.shape[1])
@@ -102,15 +102,15 @@ def demonstrate(
         raise UsageError(
             f"the kernel of {size[0]}x{size[1]} does not fit the picture of {height}x{width}: "
             f"{('height', 'width')[axis]} {reason}",
-            "take a smaller kernel, a larger picture or --padding same",
+            "use a smaller kernel, a larger picture or --padding same",
         )
     if (height + sum(zeros[0])) * (width + sum(zeros[1])) > 4 * _MOST_PIXELS:
-        raise UsageError(f"--padding {padding} makes the picture too large for a demonstration", "take less")
+        raise UsageError(f"--padding {padding} makes the picture too large", "use less padding")
     if rows * columns * weights.size > _MOST_MULTIPLICATIONS:
         raise UsageError(
-            f"that takes {rows * columns * weights.size:,} multiplications; a demonstration does up to "
+            f"that takes {rows * columns * weights.size:,} multiplications; the limit of convolve is "
             f"{_MOST_MULTIPLICATIONS:,}",
-            "take a smaller kernel, a smaller picture (--size 300) or larger strides",
+            "use a smaller kernel, a smaller picture (--size 300) or larger strides",
         )
     window, warnings = _fit_pooling(pooling, (rows, columns))
     what = Filter(weights, steps, zeros, bias, activation, window)
@@ -126,7 +126,7 @@ def _fit_pooling(text: str | None, size: Pair) -> tuple[Pooling | None, tuple[st
     if height > rows or width > columns:
         misfit = f"a pooling window of {height}x{width} does not fit the map of {rows}x{columns}"
         if text is not None:
-            raise UsageError(misfit, "take a smaller window, or --pool none")
+            raise UsageError(misfit, "use a smaller window, or --pool none")
         return None, (f"no pooling: {misfit}",)
 
     unused = (rows - height) % pooling.strides[0], (columns - width) % pooling.strides[1]

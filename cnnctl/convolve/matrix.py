@@ -78,7 +78,7 @@ def _parse_brackets(text: str) -> Any:
             warnings.simplefilter("ignore", SyntaxWarning)  # [1[2]] is no matrix either way
             return ast.literal_eval(literal)
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        raise MatrixError("its brackets, commas or numbers do not fit together") from None
+        raise MatrixError("its brackets, commas or numbers do not match") from None
 
 
 def _parse_rows(text: str) -> list[list[list[float]]]:
@@ -93,7 +93,7 @@ def _parse_rows(text: str) -> list[list[list[float]]]:
             matrices.append([])
     found = [matrix for matrix in matrices if matrix]
     if not found:
-        raise MatrixError("it holds no numbers")
+        raise MatrixError("it contains no numbers")
     return found
 
 

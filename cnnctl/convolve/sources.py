@@ -148,4 +148,4 @@ def _read_text(path: Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise MatrixError("it is no text") from None
+        raise MatrixError("it is not a text file") from None

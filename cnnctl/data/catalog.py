@@ -129,7 +129,7 @@ def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSetting
     if len(classes) < 2:
         raise DataError(
             f"expected at least two classes, but all {len(listing.paths):,} images are of the class {classes[0]}",
-            "a classifier tells classes apart: add a second folder (or label), even if it is called `other`",
+            "a classifier needs two classes: add a second folder (or label), for example `other`",
         )
     if listing.groups:
         return

@@ -18,5 +18,5 @@ def label_numbers(labels: Sequence[str], classes: Sequence[str], source: str) ->
     unknown = sorted(set(labels) - set(classes))
     if unknown:
         known = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
-        raise DataError(f"{source} has the class {unknown[0]}, which the run does not know", f"it knows {known}")
+        raise DataError(f"{source} has the class {unknown[0]}, which the run was not trained on", f"it knows {known}")
     return np.array([number[label] for label in labels], np.int64)

@@ -1,4 +1,4 @@
-"""What makes figures lie: the same image in two splits, images of one colour, classes that a split lacks."""
+"""Warnings about the data: the same image in two splits, images of one colour, classes that a split lacks."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -38,11 +38,13 @@ def suspicions(catalog: "Catalog", decoded: Decoded) -> list[Notice]:
         if pairs:
             named = (f"{paths[one]} ({splits[one]}) and {paths[two]} ({splits[two]})" for one, two in pairs)
             message = f"{_are(len(pairs))} in two splits, {how}:\n  {_listing(named, len(pairs))}"
-            found.append(Notice(message, "keep each image in one split: what was learned by heart is no test"))
+            found.append(
+                Notice(message, "keep each image in one split: a memorized image does not measure generalization")
+            )
     if flat.any():
         count = int(flat.sum())
-        message = f"{_are(count)} of one colour:\n  {_listing(iter(paths[flat]), count)}"
-        found.append(Notice(message, "nothing can be learned from them: remove them"))
+        message = f"{_are(count)} of a single colour:\n  {_listing(iter(paths[flat]), count)}"
+        found.append(Notice(message, "remove them: a network cannot learn from them"))
     found += _missing_classes(catalog)
     return found
 
@@ -53,7 +55,7 @@ def _missing_classes(catalog: "Catalog") -> Iterator[Notice]:
         if lacking and split != TRAIN:
             names = ", ".join(lacking[:_NAMED]) + (", ..." if len(lacking) > _NAMED else "")
             message = f"the {split} images have none of {len(lacking)} of the {len(counts)} classes: {names}"
-            yield Notice(message, "its figures say nothing about them: add images of them")
+            yield Notice(message, "its metrics do not cover them: add images of these classes")
 
 
 def _shared(keys: NDArray[np.uint8], splits: Iterable[str]) -> list[tuple[int, int]]:

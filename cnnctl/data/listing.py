@@ -68,10 +68,16 @@ def list_class_folders(root: Path) -> Listing:
             f"name each of them: data: {{{keys}}}",
         )
     if not folders:
-        what = f"but {loose:,} images beside each other" if loose else "and it is empty" if not listing.left_out else ""
+        what = (
+            f"but its {loose:,} images are not in folders"
+            if loose
+            else "and it is empty"
+            if not listing.left_out
+            else ""
+        )
         raise DataError(
             f"expected a folder for each class in {root}, {what or 'but there is none'}",
-            "make one folder a class, named after it, with its images inside; or list the images in a CSV",
+            "make one folder for each class, with the name of the class; or list the images in a CSV",
         )
 
     if loose:

@@ -143,10 +143,10 @@ def _undecodable(data: DataSettings, catalog: Catalog, decoded: Decoded) -> tupl
     skips = data.on_bad_image == "skip"
 
     if skips and failed / total <= data.max_bad_images:
-        message = f"{failed:,} images cannot be decoded and are left out:\n  {listing}"
+        message = f"{failed:,} images cannot be decoded and are skipped:\n  {listing}"
         return message, "remove or convert them", False
 
     limit = f", more than data.max_bad_images = {data.max_bad_images:g}" if skips else ""
-    mend = "raise data.max_bad_images" if skips else "leave them out with data.on_bad_image: skip"
+    mend = "raise data.max_bad_images" if skips else "skip them with data.on_bad_image: skip"
     message = f"{failed:,} of {total:,} images cannot be decoded{limit}:\n  {listing}"
     return message, f"remove or convert them, or {mend}", True

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".csv", ".tsv", ".txt")
-_FIELDS_HINT = "name every column in the first line, and put names that hold a comma in double quotes"
+_FIELDS_HINT = "name every column in the first line, and put names with a comma in double quotes"
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _read(file: Path) -> "pd.DataFrame":
     except pd.errors.ParserError as error:
         raise DataError(f"{file} is not a CSV: {str(error).strip()}") from None
     if not isinstance(frame.index, pd.RangeIndex):  # pandas would take the first column for row names
-        raise DataError(f"{file} has more fields in its rows than names in its first line", _FIELDS_HINT)
+        raise DataError(f"the rows of {file} have more fields than its first line has names", _FIELDS_HINT)
     return frame
 
 

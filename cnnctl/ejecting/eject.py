@@ -41,11 +41,11 @@ def refuse_output(script: Path) -> None:
     UsageError: a script cannot go there, or something is there already.
     """
     if script.suffix != ".py":
-        raise UsageError(f"a Keras script is a Python file; received: --output {script}", "end it in .py")
+        raise UsageError(f"a Keras script is a Python file; received: --output {script}", "use the ending .py")
     for path in (script, split_path(script)):
         if path.exists() or path.is_symlink():
             hint = "choose another file with --output, or remove this one"
-            raise UsageError(f"{path} exists already, and eject writes over nothing", hint)
+            raise UsageError(f"{path} already exists; eject overwrites nothing", hint)
 
 
 def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejected:

@@ -155,25 +155,25 @@ def _warnings(facts: Facts) -> Iterator[str]:
         yield "class_weight: Keras weighs a mixed image by its larger share, cnnctl by all of them"
     if train.precision == "auto":
         yield (
-            "precision: auto is float32 here, where cnnctl takes 16 bits on machines that are quicker with them; "
-            "eject with --set train.precision=mixed_bfloat16 for those"
+            "precision: auto is float32 in the script; cnnctl uses 16 bits where the device supports them natively; "
+            "to use them, eject with --set train.precision=mixed_bfloat16"
         )
     if config.deterministic == "auto":
         yield (
-            "deterministic: auto is off here, where cnnctl has it on for a processor; eject with --set "
-            "deterministic=true for equal runs, whose images are varied one batch after the other"
+            "deterministic: auto is false in the script; cnnctl sets it to true on a CPU; for equal runs, eject with "
+            "--set deterministic=true, which augments one batch at a time"
         )
     elif config.deterministic and train.backend == "jax":
-        yield "deterministic: tf.data makes the batches here, in an order of its own where it runs in parallel"
+        yield "deterministic: tf.data makes the batches in the script, and their order differs from that of cnnctl"
     if train.backend == "jax":
         yield "backend: jax trains, and tf.data makes the batches: TensorFlow must be installed too"
     if config.data.train == "digits":
-        yield "data.train: the built-in digits lie in cnnctl's cache folder; keep it, or copy them"
+        yield "data.train: the built-in digits are in the cache folder of cnnctl; keep it, or copy them"
     if facts.left_out:
-        yield f"data.on_bad_image: {facts.left_out:,} image(s) that cannot be decoded are left out of the split"
+        yield f"data.on_bad_image: {facts.left_out:,} image(s) that cannot be decoded are not in the split"
     if facts.reader.differs:
         count, one = len(facts.reader.differs), facts.reader.differs[0]
-        yield f"data: {count:,} image(s) are read to other pixels than by cnnctl, such as {one}; save them as plain PNG"
+        yield f"data: {count:,} image(s) are decoded differently than by cnnctl, such as {one}; save them as plain PNG"
     image = config.data.image
     needed = sum(facts.counts.values()) * image.height * image.width * image.channels
     if needed > _MUCH_MEMORY:

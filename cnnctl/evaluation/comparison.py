@@ -17,7 +17,7 @@ from cnnctl.evaluation.significance import SIGNIFICANCE, holm, mcnemar
 from cnnctl.runs import Run, find_run
 from cnnctl.system import files
 
-_AGAIN = "`cnnctl evaluate --run {}` writes it anew"
+_AGAIN = "`cnnctl evaluate --run {}` writes it again"
 _UNREADABLE = "train it again"
 
 
@@ -147,7 +147,7 @@ def _distinct(paths: Sequence[Path]) -> list[Run]:
         raise UsageError("expected two runs or more", "`cnnctl runs` lists them: cnnctl compare runs/a/1 runs/b/1")
     most = len(_letters())
     if len(paths) > most:
-        raise UsageError(f"expected at most {most} runs", "`cnnctl runs --json` has the figures of more")
+        raise UsageError(f"expected at most {most} runs", "`cnnctl runs --json` has the metrics of more")
     runs = [find_run(path) for path in paths]
     seen: dict[Path, Path] = {}
     for path, run in zip(paths, runs, strict=True):
@@ -179,7 +179,7 @@ def _read_figures(run: Run) -> tuple[str, Figures]:
     """(the split that the run was evaluated on, its figures)."""
     if not run.metrics.is_file() and not run.environment.is_file():
         hint = f"resume it with: cnnctl train CONFIG --output {shlex.quote(str(run.path))} --resume"
-        raise RunError(f"{run.path} was not trained to its end", hint)
+        raise RunError(f"{run.path} is not complete", hint)
     run.need(run.metrics)
     content = run.read_metrics()
     try:
@@ -246,26 +246,26 @@ def _corrected(tests: Sequence[PairwiseTest]) -> tuple[PairwiseTest, ...]:
 
 
 def _warnings(runs: Sequence[ComparedRun]) -> list[str]:
-    """What makes figures that stand side by side incomparable."""
+    """Warnings about metrics and times that cannot be compared."""
     warnings = []
     trainings = [one.training for one in runs if one.training is not None]
     unlike = [
         f"{name}s" for name in ("device", "precision", "backend") if len({getattr(one, name) for one in trainings}) > 1
     ]
     if unlike:
-        warnings.append(f"the times are not comparable: they were taken with different {' and '.join(unlike)}")
+        warnings.append(f"the times are not comparable: they were measured with different {' and '.join(unlike)}")
     for one in runs:
         if one.training is None:
-            warnings.append(f"{one.letter} was not trained to its end: `cnnctl runs` says how far it is")
+            warnings.append(f"{one.letter} is not complete: `cnnctl runs` shows its progress")
         elif one.training.resumed_after is not None:
             warnings.append(f"the time of {one.letter} is that of its epochs after {one.training.resumed_after}")
     if len({one.data_hash for one in trainings}) > 1:
         warnings.append("the images or their labels are not the same in all of these runs (data_hash)")
     if len({one.split for one in runs}) > 1:
-        warnings.append("not all were evaluated on the same split: the accuracies are not comparable as they stand")
+        warnings.append("the runs were evaluated on different splits: their accuracies are not directly comparable")
     for split, lacks, why in (
-        ("validation", "test", "those that chose the best epoch: their accuracy flatters it"),
-        ("train", "test or validation", "those of the training: their accuracy says little of new ones"),
+        ("validation", "test", "the images that selected the best epoch: their accuracy is optimistic"),
+        ("train", "test or validation", "the training images: their accuracy says little about new images"),
     ):
         letters = [one.letter for one in runs if one.split == split]
         if letters:

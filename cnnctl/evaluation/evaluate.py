@@ -54,7 +54,9 @@ def evaluate(run: Run, data: str | None, split: str | None, progress: Progress) 
     if split is not None and split not in SPLITS:
         raise UsageError(f"there is no split {split}", f"splits are {', '.join(SPLITS)}")
     if split is not None and data is not None:
-        raise UsageError("data and split do not go together", "data judges new images, split the run's own")
+        raise UsageError(
+            "data and split cannot be combined", "data evaluates on new images, split on a split of the run"
+        )
     if data is None:
         return evaluate_split(run, split, progress)
     config = load(run.need(run.config))

@@ -43,7 +43,7 @@ def probabilities_figure(names: Sequence[str], probabilities: NDArray[np.float32
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("probability")
     style.plain(axes.xaxis, percent=True)
-    rest = f"the likeliest {len(order)} of {len(names):,} classes" if len(names) > len(order) else "all classes"
+    rest = f"the {len(order)} most probable of {len(names):,} classes" if len(names) > len(order) else "all classes"
     style.heading(figure, "The answer", title, rest)
     return figure
 
@@ -79,9 +79,9 @@ def cam_figure(picture: Image, maps: Sequence[tuple[str, Values]], features: str
 
     The picture is RGB, its longer side of `picture_pixels()`.
     """
-    shown = [(picture, "what the network gets"), *((under_heat(picture, values), text) for text, values in maps)]
-    facts = f"{features}; each class on its own scale: bright speaks for the class, dark does not"
-    return _row(f"{method} of the likeliest classes", title, facts, shown)
+    shown = [(picture, "input of the network"), *((under_heat(picture, values), text) for text, values in maps)]
+    facts = f"{features}; each class on its own scale: bright regions raise the score of the class"
+    return _row(f"{method} of the most probable classes", title, facts, shown)
 
 
 def under_heat(picture: Image, values: Values) -> Image:

@@ -55,7 +55,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class ExplainRequest:
-    """What is to be explained: `top` is how many of the likeliest classes get a map.
+    """What is to be explained: `top` is how many of the most probable classes get a map.
 
     `unit` is whose receptive field is drawn; None takes the place that speaks most for the answer.
     """
@@ -116,7 +116,9 @@ def parse_unit(text: str, plan: Plan) -> Unit:
     row, column = int(match["row"]), int(match["column"])
     height, width, _ = layer.output_shape
     if row >= height or column >= width:
-        raise UsageError(f"{text} lies outside: {layer.name} has rows 0 to {height - 1} and columns 0 to {width - 1}")
+        raise UsageError(
+            f"{text} is out of range: {layer.name} has rows 0 to {height - 1} and columns 0 to {width - 1}"
+        )
     return _unit(plan, layer, row, column)
 
 

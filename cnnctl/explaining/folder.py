@@ -50,7 +50,7 @@ def check_folder(folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{shown} is a file, not a folder", _HINT)
         if folder.is_dir() and not all(_is_ours(child.name) for child in folder.iterdir()):
-            raise UsageError(f"{shown} is not empty and holds no explanation", _HINT)
+            raise UsageError(f"{shown} is not empty and has no explanation in it", _HINT)
     except OSError as error:
         raise MachineError(f"{shown} cannot be used: {error.strerror}", _HINT) from None
 

@@ -53,7 +53,7 @@ def make_sections(found: Explanation, network: Network, run: str) -> list[Sectio
 
 
 def _kernels(network: Network, first: LayerPlan, run: str) -> Section:
-    words = "What the first convolution looks for: each kernel answers strongest to a patch that looks like itself."
+    words = "What the first convolution detects: each kernel responds most to a patch that looks like the kernel."
     content = style.png(drawing.kernels_figure(first.name, kernels(network, first), run))
     shown = Shown("kernels.png", f"Kernels of {first.name}", words, content)
     return Section("The learned kernels of the first layer", "", (shown,))
@@ -62,7 +62,7 @@ def _kernels(network: Network, first: LayerPlan, run: str) -> Section:
 def _answer(found: Explanation, network: Network, title: str) -> Section:
     content = style.png(drawing.probabilities_figure(network.classes, found.probabilities, title))
     best, *others = (f"{network.classes[at]} ({found.probabilities[at]:.1%})" for at in found.order[:2])
-    caption = f"The network takes this image for {best}; next comes {others[0]}. All probabilities add up to 100%."
+    caption = f"The network predicts {best}, then {others[0]}. All probabilities add up to 100%."
     return Section("The answer", "", (Shown("probabilities.png", "Probabilities of the classes", caption, content),))
 
 
@@ -70,28 +70,29 @@ def _places(found: Explanation, network: Network, picture: Image, title: str) ->
     method = _METHODS[found.method] if found.features is not None else "Gradient times input"
     maps = []
     for one in found.maps:
-        silent = "" if one.values.any() else ": no place speaks for it"
+        silent = "" if one.values.any() else ": no position raises its score"
         maps.append((f"{network.classes[one.number]} {found.probabilities[one.number]:.1%}{silent}", one.values))
     if found.features is None:
         made, words = (
             "the pixels",
-            "The network has no convolution with several places, so the map shows pixels: "
+            "The network has no convolution with several positions, so the map shows pixels: "
             "the positive part of gradient times value.",
         )
     else:
         height, width, _ = found.features.output_shape
-        made = f"made of the {height}x{width} places of {found.features.name}"
-        words = f"{method} weighs the feature maps of {found.features.name} by how much each raises a class' score."
+        made = f"computed from the {height}x{width} positions of {found.features.name}"
+        words = (
+            f"{method} weights each feature map of {found.features.name} by how much it raises the score of a class."
+        )
     content = style.png(drawing.cam_figure(picture, maps, made, method, title))
     best = network.classes[found.order[0]]
     caption = (
-        f"Bright places raise the score of a class: the brightest in the first map speak most for {best}, whether or "
-        "not a person would look there."
+        f"Bright regions raise the score of a class. The brightest region of the first map contributes most to {best}."
     )
     if not found.maps[0].values.any():
-        caption = f"No place raises the score of {best}: the network takes it for {best} because it sees nothing else."
+        caption = f"No position raises the score of {best}: the other classes have lower scores still."
     shown = Shown(f"{found.method}.png", f"{method} over the image", caption, content)
-    return Section("Which places speak for the answer", words, (shown,))
+    return Section("Which regions contribute to the prediction", words, (shown,))
 
 
 def _field(unit: Unit, picture: Image, size: tuple[int, ...], title: str) -> Section:
@@ -99,8 +100,8 @@ def _field(unit: Unit, picture: Image, size: tuple[int, ...], title: str) -> Sec
     assert field is not None
     content = style.png(drawing.field_figure(picture, (size[0], size[1]), unit.window, field, str(unit), title))
     caption = (
-        f"Whatever the unit at {unit} answers, it knows of nothing but the framed pixels; "
-        "deeper layers see more of the image."
+        f"The value of the unit at {unit} depends on the framed pixels only. "
+        "Deeper layers have larger receptive fields."
     )
     shown = Shown("receptive-field.png", f"The receptive field of {unit}", caption, content)
     return Section("What one unit can see", "", (shown,))
@@ -112,7 +113,7 @@ def _maps(found: Explanation, title: str) -> Section:
         name = maps.row.name
         content = style.png(drawing.maps_figure(maps, title))
         pictures.append(Shown(f"maps-{number:02}-{name}.png", f"Feature maps of {name}", _seen(maps), content))
-    words = "From the first layer to the last: edges and colours at first, then ever coarser maps of larger patterns."
+    words = "From the first layer to the last: first edges and colours, then coarser maps of larger patterns."
     if len(found.layers) == MOST_LAYERS:
         words += f" Of more than {MOST_LAYERS} layers the first and the last are shown."
     return Section("The feature maps of every convolution and pooling layer", words, tuple(pictures))
@@ -125,8 +126,8 @@ def _seen(maps: FeatureMaps) -> str:
     what = f"{maps.row.name} makes {made} from {format_shape(maps.row.input_shape)}"
     if channels == 1:
         return f"{what}."
-    silent = f"; {maps.silent:,} of them see{'s' if maps.silent == 1 else ''} nothing in this image"
-    return f"{what}; map {maps.strongest} answers strongest on the whole{silent if maps.silent else ''}."
+    silent = f"; {maps.silent:,} of them {'is' if maps.silent == 1 else 'are'} zero for this image"
+    return f"{what}; map {maps.strongest} has the highest mean{silent if maps.silent else ''}."
 
 
 def enlarged(image: Image) -> Image:

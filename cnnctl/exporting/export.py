@@ -70,7 +70,9 @@ def parse_wish(name: str, quantization: str | None, output: Path | None, max_dro
     """
     form = choose_format(name, quantization)
     if max_drop is not None and quantization != INT8:
-        raise UsageError("--max-accuracy-drop belongs to --quantize int8", "other files may lose none: leave it out")
+        raise UsageError(
+            "--max-accuracy-drop belongs to --quantize int8", "leave it out: other formats must keep the accuracy"
+        )
     insist_on_tools(form)
     return ExportRequest(form, quantization, output, max_drop)
 
@@ -142,8 +144,8 @@ def _insist(parity: Parity, wish: ExportRequest) -> None:
         return
     hints = {
         INT8: f"--quantize {FLOAT16} loses less; --max-accuracy-drop POINTS allows int8 more",
-        FLOAT16: "leave --quantize out, or use int8, which measures the values between the layers",
-        None: "this should not happen: evaluate the run, and please report its config",
+        FLOAT16: "leave --quantize out, or use int8, which measures the ranges of the activations",
+        None: "please report the config of the run as a bug",
     }
     what = " ".join(filter(None, (wish.quantization, wish.form.title)))
     raise RunError(f"the {what} model is not kept: {fault}", hints[wish.quantization])

@@ -36,7 +36,7 @@ def refuse_unfit(path: Path, form: Format) -> None:
     try:
         for there in (path, description_of(path)):
             if _is_there(there):
-                raise UsageError(f"{there} exists already, and export writes over nothing", f"{_HINT}, or remove it")
+                raise UsageError(f"{there} already exists; export overwrites nothing", f"{_HINT}, or remove it")
         if path.parent.exists() and not path.parent.is_dir():
             raise UsageError(f"{path.parent} is a file, not a folder", _HINT)
     except OSError as error:

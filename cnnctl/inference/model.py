@@ -84,7 +84,7 @@ def _why_missing(run: Run) -> tuple[str, str]:
         how = "were NaN or infinite" if largest is None else f"differed from model.keras by up to {largest:.3g}"
         return (
             f"the run {run.path} has no model.onnx: its probabilities {how}, and {parity['limit']:g} is the limit",
-            "model.keras is good; please report the config, since this should not happen",
+            "model.keras can be used; please report the config as a bug",
         )
     return f"the run {run.path} has no model.onnx", "`cnnctl train CONFIG` makes a run with one"
 
@@ -107,8 +107,8 @@ def open_session(path: Path, threads: int | None = None) -> Any:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
         if _EXTERNAL_DATA in str(error).lower():
-            hint = "a model.onnx that cnnctl made holds all of its own"
-            raise RunError(f"{path} keeps weights in other files", hint) from None
+            hint = "a model.onnx from cnnctl contains all its weights"
+            raise RunError(f"{path} refers to weights in other files", hint) from None
         raise RunError(f"{path} cannot be used: {str(error).splitlines()[0]}", "train the run again") from None
 
 
@@ -119,7 +119,7 @@ def metadata(spec: ImageSpec, classes: Sequence[str]) -> str:
 
 def _read_spec(text: str | None, takes: list[Any], path: Path) -> ImageSpec:
     if text is None:
-        raise RunError(f"{path} does not say how images are prepared for it", "it was not made by cnnctl train")
+        raise RunError(f"{path} has no image settings", "it was not made by cnnctl train")
     try:
         image = json.loads(text)["image"]
         red, green, blue = (int(part) for part in image["background"])
@@ -130,7 +130,7 @@ def _read_spec(text: str | None, takes: list[Any], path: Path) -> ImageSpec:
         )
         spec = ImageSpec(*sides, str(image["fit"]), (red, green, blue), *limits)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise RunError(f"{path} says in a wrong way how images are prepared for it: {error!r}") from None
+        raise RunError(f"{path} has invalid image settings: {error!r}") from None
     if takes != list(spec.shape):
         raise RunError(f"{path} takes images of {takes}, but says {list(spec.shape)}")
     return spec

@@ -51,17 +51,17 @@ def choose(seen: DatasetSummary) -> Choices:
     reasons: dict[str, str] = {}
     height, width = _size(seen.sizes, reasons)
     side = min(height, width)
-    reasons["channels"] = "all images that were opened are grey" if seen.is_grey else "the images have colours"
+    reasons["channels"] = "all images that were opened are grey" if seen.is_grey else "the images are in colour"
     blocks = _blocks(side, seen.total, reasons)
     batch_size = 32 if seen.total < 3000 else 64 if seen.total < 10_000 else 128
     epochs = _epochs(seen.total, side)
-    reasons["epochs"] = f"{seen.total:,} images: fewer need more epochs"
+    reasons["epochs"] = f"chosen for {seen.total:,} images; fewer images need more epochs"
     least, most = min(seen.counts.values()), max(seen.counts.values())
     is_unbalanced = most / least >= _UNBALANCED
     reasons["class_weight"] = (
         f"the largest class has {most / least:.1f} times the images of the smallest"
         if is_unbalanced
-        else "the classes have about as many images"
+        else "the classes have similar numbers of images"
     )
     flips = _flips(list(seen.counts), reasons)
     return Choices(
@@ -89,7 +89,7 @@ def _size(sizes: Sequence[tuple[int, int]], reasons: dict[str, str]) -> tuple[in
     side = max((one for one in _SIDES if one <= short), default=int(max(8, short)))
     reasons["size"] = (
         f"the images are {heights[0]} to {heights[-1]} pixels high and {widths[0]} to {widths[-1]} wide, mostly about "
-        f"{height:.0f}x{width:.0f}; {side} train in minutes, more show finer detail"
+        f"{height:.0f}x{width:.0f}; {side} pixels train in minutes, more keep finer detail"
     )
     ratio = width / height
     if 0.6 <= ratio <= 1.67:
@@ -102,7 +102,7 @@ def _size(sizes: Sequence[tuple[int, int]], reasons: dict[str, str]) -> tuple[in
 def _blocks(side: int, images: int, reasons: dict[str, str]) -> tuple[Block, ...]:
     """Convolutions until about 4 to 6 pixels are left a side; more of them where there are images to fill them."""
     if side <= TINY:
-        reasons["model"] = f"images of {side} pixels a side leave room for one pooling"
+        reasons["model"] = f"{side} pixels a side allow one pooling layer"
         return (Block((32, 64)), Block((128,), pools=False))
     if side <= SMALL:
         many = images >= 20_000
@@ -112,7 +112,7 @@ def _blocks(side: int, images: int, reasons: dict[str, str]) -> tuple[Block, ...
         return (Block((32, 32)), Block((64, 64)), Block((128,)), Block((128,), pools=False))
     poolings = 3 if side < 64 else 4
     filters = (32, 64, 128, 128, 256)
-    reasons["model"] = f"{poolings} poolings take {side} pixels a side to {side >> poolings}"
+    reasons["model"] = f"{poolings} pooling layers reduce {side} pixels a side to {side >> poolings}"
     return (*(Block((count,)) for count in filters[:poolings]), Block((filters[poolings],), pools=False))
 
 
@@ -131,7 +131,7 @@ def _flips(names: Sequence[str], reasons: dict[str, str]) -> bool:
     if sided:
         reasons["flip"] = f"no mirroring: {sided[0]} would become another class"
         return False
-    reasons["flip"] = "mirrored images are taken to be of the same class"
+    reasons["flip"] = "a mirrored image is assumed to have the same class"
     return True
 
 
@@ -139,8 +139,8 @@ def _shares(seen: DatasetSummary, reasons: dict[str, str]) -> tuple[float | None
     validation = None if "validation" in seen.sources else 0.15 if seen.total < 20_000 else 0.04
     test = None if "test" in seen.sources else 0.15
     if test is not None and min(seen.counts.values()) * test < 1 + (seen.total < _LEAST_FOR_TEST):
-        reasons["test"] = "too few images for a test share of their own: the validation images judge"
+        reasons["test"] = "too few images for a test split: the metrics are those of the validation images"
         return (0.2 if validation is not None else None), 0.0
     if test is not None:
-        reasons["test"] = "drawn evenly from every class, never trained on"
+        reasons["test"] = "drawn evenly from every class, not used for training"
     return validation, test

@@ -73,7 +73,7 @@ def look(data: str) -> DatasetSummary:
         only = listing.labels[0]
         raise DataError(
             f"expected at least two classes, but all {len(listing.paths):,} images are of the class {only}",
-            "a classifier tells classes apart: add a second folder (or label), even if it is called `other`",
+            "a classifier needs two classes: add a second folder (or label), for example `other`",
         )
     chosen = _spread(listing.paths, _LOOKED_AT)
     looks = in_threads(_open, chosen)
@@ -125,7 +125,7 @@ def _columns(file: Path) -> tuple[str, str]:
     label = next((name for name in header if name.strip().lower() in _LABEL_NAMES and name != path), None)
     if path is None or label is None:
         raise DataError(
-            f"{file} does not tell which column holds file names and which holds labels: {', '.join(header) or 'none'}",
-            "call them path and label in its first line",
+            f"{file} has no columns that are clearly file names and labels: {', '.join(header) or 'none'}",
+            "name the columns path and label in the first line",
         )
     return path, label

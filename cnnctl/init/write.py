@@ -50,10 +50,10 @@ def copy_example(name: str, output: Path | None) -> tuple[Example, Path]:
 
 def _refuse(path: Path) -> None:
     if path.suffix not in (".yaml", ".yml"):
-        raise UsageError(f"a config is a YAML file; received: --output {printable(str(path))}", "end it in .yaml")
+        raise UsageError(f"a config is a YAML file; received: --output {printable(str(path))}", "use the ending .yaml")
     if path.exists():
         hint = "choose another file with --output CONFIG, or remove this one"
-        raise UsageError(f"{printable(str(path))} exists already, and init writes over nothing", hint)
+        raise UsageError(f"{printable(str(path))} already exists; init overwrites nothing", hint)
 
 
 def _write(path: Path, text: str) -> None:

@@ -73,14 +73,14 @@ RealLayer = (
 
 
 class Repeat(Named):
-    """The same layers several times over, each time with weights of their own."""
+    """Repeats the layers; each repetition has its own weights."""
 
-    times: Annotated[int, Field(ge=1, le=1000, description="How often.", examples=[2])]
+    times: Annotated[int, Field(ge=1, le=1000, description="Number of repetitions.", examples=[2])]
     layers: Annotated[
         tuple["Layer", ...],
         Strict(False),
         Field(
-            min_length=1, description="What is repeated.", examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}]]
+            min_length=1, description="Layers to repeat.", examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}]]
         ),
     ]
 

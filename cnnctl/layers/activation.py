@@ -8,7 +8,7 @@ from cnnctl.layers.base import Activation, BaseLayer
 
 
 class ActivationLayer(BaseLayer):
-    """An activation as a layer of its own."""
+    """Applies an activation function as a separate layer."""
 
     kind = "activation"
     keras_class = "Activation"
@@ -22,10 +22,10 @@ class ActivationLayer(BaseLayer):
 
 
 class LeakyReLU(BaseLayer):
-    """x where positive, negative_slope * x elsewhere."""
+    """x where x is positive, negative_slope * x elsewhere."""
 
     kind = "leaky_relu"
-    negative_slope: Annotated[float, Field(ge=0, description="Factor of negative values.")] = 0.3
+    negative_slope: Annotated[float, Field(ge=0, description="Slope for negative values.")] = 0.3
 
     @property
     def function(self) -> str:

@@ -14,7 +14,9 @@ from cnnctl.layers.window import ImpossibleLayerError, Span, State, Step, Window
 from cnnctl.settings import Named, Settings, Words
 
 ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
-Activation = Annotated[ActivationName, Field(description="Function of each output value.", examples=["relu"])]
+Activation = Annotated[
+    ActivationName, Field(description="Activation function applied to each output value.", examples=["relu"])
+]
 BiasInitializerName = Literal[
     "zeros",
     "ones",
@@ -29,9 +31,9 @@ BiasInitializerName = Literal[
     "lecun_normal",
 ]
 InitializerName = Literal[BiasInitializerName, "orthogonal"]
-Initializer = Annotated[InitializerName, Field(description="What the weights begin as.", examples=["he_normal"])]
-BiasInitializer = Annotated[BiasInitializerName, Field(description="What the biases begin as.", examples=["ones"])]
-Bias = Annotated[bool, Field(description="Whether a number is added to each channel or unit.")]
+Initializer = Annotated[InitializerName, Field(description="Initializer of the weights.", examples=["he_normal"])]
+BiasInitializer = Annotated[BiasInitializerName, Field(description="Initializer of the biases.", examples=["ones"])]
+Bias = Annotated[bool, Field(description="Whether to add a bias to each channel or unit.")]
 
 
 class Regularizer(Settings):
@@ -45,7 +47,7 @@ Penalty = Annotated[
     Regularizer | None,
     Words((("none", None), ("l1", {"l1": 0.01}), ("l2", {"l2": 0.01}), ("l1_l2", {"l1": 0.01, "l2": 0.01}))),
     Field(
-        description="Penalty on the kernel in the loss, {l1: 0.001, l2: 0.001}; a bare name is Keras' 0.01.",
+        description="Penalty on the weights in the loss: {l1: 0.001, l2: 0.001}; a bare name uses Keras' factor 0.01.",
         examples=[{"l2": 0.0001}],
     ),
 ]
@@ -171,7 +173,7 @@ class BaseLayer(Named):
         """
         if len(shape) != 3:
             raise ImpossibleLayerError(
-                f"{self.kind} needs rows and columns, but the image is flat by here",
+                f"{self.kind} needs rows and columns, but its input is already flat",
                 f"input {format_shape(shape)}",
                 "move it before the flatten or the global pooling",
             )

@@ -11,7 +11,7 @@ from cnnctl.layers.notation import Shape, format_pair, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, State, Step, Window
 from cnnctl.settings import Count, Padding, Pair
 
-Multiplier = Annotated[Count, Field(description="Kernels for each channel.")]
+Multiplier = Annotated[Count, Field(description="Number of kernels for each channel.")]
 
 
 class _Convolution(BaseLayer):
@@ -22,11 +22,13 @@ class _Convolution(BaseLayer):
     padding: Annotated[
         Padding,
         Field(
-            description="valid (none), same, or zeros on each side: n, or [[top, bottom], [left, right]].",
+            description="valid (none), same, or the number of zeros per side: n, or [[top, bottom], [left, right]].",
             examples=["same"],
         ),
     ] = "valid"
-    dilation_rate: Annotated[Pair, Field(description="Distance between the taps of the kernel.", examples=[2])] = (1, 1)
+    dilation_rate: Annotated[
+        Pair, Field(description="Distance between the elements of the kernel, in pixels.", examples=[2])
+    ] = (1, 1)
     activation: Activation = "linear"
     use_bias: Bias = True
 
@@ -35,7 +37,9 @@ class _Convolution(BaseLayer):
     def _not_with_strides(cls, dilation_rate: tuple[int, int], info: ValidationInfo) -> tuple[int, int]:
         strides = info.data.get("strides")
         if strides is not None and max(strides) > 1 and max(dilation_rate) > 1:
-            raise PydanticCustomError("strides_and_dilation", "strides above 1 do not go with a dilation_rate above 1")
+            raise PydanticCustomError(
+                "strides_and_dilation", "strides above 1 cannot be combined with a dilation_rate above 1"
+            )
         return dilation_rate
 
     def output_channels(self, channels: int) -> int:
@@ -96,8 +100,10 @@ class _Depthwise(_Convolution):
 class Conv2D(_Convolution):
     """2D convolution (cross-correlation) over all channels."""
 
-    filters: Annotated[Count, Field(description="Number of kernels, the channels of the output.", examples=[32])]
-    groups: Annotated[Count, Field(description="Parts into which the channels are divided.")] = 1
+    filters: Annotated[
+        Count, Field(description="Number of kernels; equals the number of output channels.", examples=[32])
+    ]
+    groups: Annotated[Count, Field(description="Number of groups into which the channels are divided.")] = 1
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: BiasInitializer = "zeros"
     kernel_regularizer: Penalty = None
@@ -128,7 +134,7 @@ class Conv2D(_Convolution):
 
 
 class DepthwiseConv2D(_Depthwise):
-    """One kernel (or `depth_multiplier` kernels) for each channel on its own."""
+    """Convolves each channel with its own kernel, or with `depth_multiplier` kernels."""
 
     depth_multiplier: Multiplier = 1
     depthwise_initializer: Initializer = "glorot_uniform"
@@ -149,7 +155,7 @@ class DepthwiseConv2D(_Depthwise):
 class SeparableConv2D(_Depthwise):
     """A depthwise convolution followed by a 1x1 convolution."""
 
-    filters: Annotated[Count, Field(description="Channels of the output.", examples=[32])]
+    filters: Annotated[Count, Field(description="Number of output channels.", examples=[32])]
     depth_multiplier: Multiplier = 1
     depthwise_initializer: Initializer = "glorot_uniform"
     pointwise_initializer: Initializer = "glorot_uniform"

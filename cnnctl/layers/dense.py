@@ -52,7 +52,7 @@ def need_vector(shape: Shape, what: str, where: str) -> int:
     """
     if len(shape) != 1:
         raise ImpossibleLayerError(
-            f"{what} needs a vector, but the image still has rows and columns by here",
+            f"{what} needs a vector, but its input still has rows and columns",
             f"input {format_shape(shape)}",
             f"add `- flatten` or `- global_average_pooling2d` {where}",
         )

@@ -9,17 +9,17 @@ from cnnctl.layers.notation import Shape
 from cnnctl.layers.window import State, Step
 from cnnctl.settings import Epsilon
 
-Center = Annotated[bool, Field(description="Whether a learnt number is added.")]
-Scale = Annotated[bool, Field(description="Whether a learnt factor is applied.")]
+Center = Annotated[bool, Field(description="Whether to add a learned offset (beta).")]
+Scale = Annotated[bool, Field(description="Whether to multiply by a learned factor (gamma).")]
 
 
 class BatchNormalization(BaseLayer):
-    """Each channel to mean 0 and deviation 1 over the batch, then scaled and shifted."""
+    """Normalizes each channel to mean 0 and standard deviation 1 over the batch, then scales and shifts it."""
 
     is_transparent = True
     is_linear = True
 
-    momentum: Annotated[float, Field(ge=0, lt=1, description="Memory of the running mean and variance.")] = 0.99
+    momentum: Annotated[float, Field(ge=0, lt=1, description="Momentum of the moving mean and variance.")] = 0.99
     epsilon: Epsilon = 0.001
     center: Center = True
     scale: Scale = True
@@ -35,7 +35,7 @@ class BatchNormalization(BaseLayer):
 
 
 class LayerNormalization(BaseLayer):
-    """The channels of each position to mean 0 and deviation 1, then scaled and shifted."""
+    """Normalizes the channels of each position to mean 0 and standard deviation 1, then scales and shifts them."""
 
     is_transparent = True
 

@@ -10,7 +10,9 @@ from cnnctl.layers.notation import Shape, format_pair, format_shape
 from cnnctl.layers.window import State, Step, Window
 from cnnctl.settings import OrNone, Pair, PoolPadding
 
-Padded = Annotated[PoolPadding, Field(description="valid (whole windows only) or same (input / strides, rounded up).")]
+Padded = Annotated[
+    PoolPadding, Field(description="valid: whole windows only; same: output size is input / strides, rounded up.")
+]
 
 
 class _PoolSizeIfNone:
@@ -33,7 +35,7 @@ class _Pooling(BaseLayer):
         Pair,
         _PoolSizeIfNone(),
         OrNone,
-        Field(description="Step of the window; pool_size when left out.", examples=[2]),
+        Field(description="Step of the window; default: pool_size.", examples=[2]),
     ] = Field(default=None, validate_default=True)
     padding: Padded = "valid"
 
@@ -65,7 +67,7 @@ class MaxPooling2D(_Pooling):
 
 
 class AveragePooling2D(_Pooling):
-    """The mean of each window (of its pixels inside the image)."""
+    """The mean of each window. Padding is not counted."""
 
     is_transparent = True
     is_linear = True

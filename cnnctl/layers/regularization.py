@@ -14,7 +14,7 @@ class _Dropout(BaseLayer):
     is_transparent = True
     is_linear = True
 
-    rate: Annotated[Share, Field(description="Share of the values that is dropped.", examples=[0.5])]
+    rate: Annotated[Share, Field(description="Fraction of the values to drop.", examples=[0.5])]
 
     def settings_text(self) -> str:
         return f"rate {self.rate:g}"
@@ -24,13 +24,13 @@ class _Dropout(BaseLayer):
 
 
 class Dropout(_Dropout):
-    """Sets a share of the values to zero while training, scaling the others up."""
+    """Sets a random fraction of the values to zero during training and scales the others up."""
 
 
 class SpatialDropout2D(_Dropout):
-    """Drops whole channels while training."""
+    """Drops whole channels during training."""
 
-    rate: Annotated[Share, Field(description="Share of the channels that is dropped.", examples=[0.2])]
+    rate: Annotated[Share, Field(description="Fraction of the channels to drop.", examples=[0.2])]
 
     def apply(self, state: State) -> Step:
         self.need_image(state.shape)

@@ -12,13 +12,14 @@ from cnnctl.settings import ZeroPadding
 
 
 class ZeroPadding2D(BaseLayer):
-    """Rows and columns of zeros around the image."""
+    """Adds rows and columns of zeros around the image."""
 
     is_transparent = True
     is_linear = True
 
     padding: Annotated[
-        ZeroPadding, Field(description="Rows and columns of zeros: n, or [[top, bottom], [left, right]].", examples=[1])
+        ZeroPadding,
+        Field(description="Number of rows and columns of zeros: n, or [[top, bottom], [left, right]].", examples=[1]),
     ] = ((1, 1), (1, 1))
 
     def apply(self, state: State) -> Step:
@@ -39,7 +40,7 @@ class ZeroPadding2D(BaseLayer):
 
 
 class Flatten(BaseLayer):
-    """Rows, columns and channels to one vector."""
+    """Flattens rows, columns and channels into one vector."""
 
     flattens = True
     is_transparent = True

@@ -37,7 +37,7 @@ def choose_backend(wanted: str) -> str:
     if said in _TITLES:
         return said
     if said:
-        raise MachineError(f"KERAS_BACKEND is {said}, which cnnctl does not train on", "set it to tensorflow or jax")
+        raise MachineError(f"KERAS_BACKEND is {said}, which cnnctl does not support", "set it to tensorflow or jax")
     return JAX if not _is_installed(TENSORFLOW) and _is_installed(JAX) else TENSORFLOW
 
 
@@ -103,7 +103,7 @@ def _insist_on_backend(backend: str) -> None:
         other = f", or train with backend: {running}" if running in _TITLES else ""
         raise MachineError(
             f"Keras runs on {running} in this process already, and {backend} is asked for",
-            f"begin a new process (in a notebook: restart the kernel){other}",
+            f"start a new process (in a notebook: restart the kernel){other}",
         )
 
 

@@ -12,7 +12,7 @@ from cnnctl.models.backend import TENSORFLOW
 from cnnctl.system.cores import available_cores
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
-_JAX_ON_A_CPU = (FLOAT32, "XLA multiplies no 16-bit floats natively on a CPU")
+_JAX_ON_A_CPU = (FLOAT32, "XLA has no native 16-bit arithmetic on a CPU")
 _AMPERE, _VOLTA = (8, 0), (7, 0)
 
 
@@ -48,7 +48,7 @@ def choose_device(wanted: str, precision: str, deterministic: str | bool, backen
         kind, name = "cpu", f"{processor_name()}, {available_cores()} cores"
         chosen, reason = cpu_precision(processor_flags()) if backend == TENSORFLOW else _JAX_ON_A_CPU
     if precision != "auto":
-        chosen, reason = precision, "the config says so"
+        chosen, reason = precision, "set in the config"
     fixed = kind == "cpu" if deterministic == "auto" else bool(deterministic)
     return Device(kind, name, chosen, reason, fixed)
 
@@ -62,8 +62,8 @@ def _tensorflow_gpu(wanted: str) -> _Gpu | None:
         try:
             tf.config.set_visible_devices([], "GPU")
         except RuntimeError:
-            hint = "begin a new process (in a notebook: restart the kernel)"
-            raise MachineError("device: cpu, but this process uses the GPU already", hint) from None
+            hint = "start a new process (in a notebook: restart the kernel)"
+            raise MachineError("device: cpu, but this process already uses the GPU", hint) from None
         return None
     if not gpus:
         if wanted == "gpu":
@@ -99,7 +99,7 @@ def cpu_precision(flags: frozenset[str]) -> tuple[str, str]:
         return BFLOAT16, "the processor has AMX"
     if "avx512_bf16" in flags:
         return BFLOAT16, "the processor has AVX512-BF16"
-    return FLOAT32, "the processor multiplies no 16-bit floats"
+    return FLOAT32, "the processor has no 16-bit arithmetic"
 
 
 def gpu_precision(compute_capability: tuple[int, ...]) -> tuple[str, str]:

@@ -78,7 +78,7 @@ def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], co
 def _read(path: str, spec: ImageSpec) -> bytes:
     """The content of a file; a pipe or a device that a list of images may name is not waited for."""
     if Path(path).exists() and not Path(path).is_file():
-        raise ImageError("it is no file")
+        raise ImageError("it is not a file")
     return read_bytes(path, spec.max_bytes)
 
 

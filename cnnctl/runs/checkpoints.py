@@ -93,9 +93,9 @@ def newest(run: Run, tell: Callable[[str], None]) -> Checkpoint | None:
         try:
             return _read(path)
         except _DAMAGE as error:
-            tell(f"{path} is damaged ({next(iter(str(error).splitlines()), type(error).__name__)}): passed over")
+            tell(f"{path} is damaged ({next(iter(str(error).splitlines()), type(error).__name__)}): skipped")
     if paths:
-        hint = f"remove {run.checkpoints} to begin anew"
+        hint = f"remove {run.checkpoints} to start again"
         raise RunError(f"none of the checkpoints in {run.checkpoints} can be read", hint)
     return None
 

@@ -191,7 +191,7 @@ def is_begun(run: Run) -> bool:
         has_asides = len(found) < len(list(run.path.iterdir()))
     is_run = run.classes.name in found and (run.checkpoints.is_dir() or found <= OWN)
     if not is_run and found - {run.lock.name}:
-        raise UsageError(f"{run.path} is not empty and is no run", _ELSEWHERE)
+        raise UsageError(f"{run.path} is not empty and is not a run", _ELSEWHERE)
     return bool(found) or has_asides
 
 
@@ -263,9 +263,12 @@ def find_run(path: Path | None) -> Run:
         complete = [Run(child) for child in numbered if is_complete(Run(child))]
         if complete:
             return complete[-1]
-        hint = "a run is a folder such as runs/digits/1, made by cnnctl train"
-        raise RunError(f"{path} is not a run directory", hint)
-    raise RunError(f"there is no run at {path}", "`cnnctl train CONFIG` makes one; without --run the latest is taken")
+        raise RunError(
+            f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train"
+        )
+    raise RunError(
+        f"there is no run at {path}", "`cnnctl train CONFIG` makes one; without --run the latest run is used"
+    )
 
 
 def latest_of(folder: Path) -> Path | None:
@@ -295,7 +298,7 @@ def _latest() -> Run:
     if target is None or not target.is_dir():
         raise RunError(
             "the latest run is gone" if target is not None else f"there is no run yet in {Path.cwd() / RUNS}",
-            "`cnnctl train CONFIG` makes one; --run DIR names one that lies elsewhere",
+            "`cnnctl train CONFIG` makes one; --run DIR names a run in another folder",
         )
     return Run(target)
 

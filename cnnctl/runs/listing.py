@@ -142,7 +142,7 @@ def _read_history(path: Path) -> _History:
     except (OSError, ValueError, TypeError, csv.Error):
         raise _DamageError("history.csv cannot be read") from None
     if rows and "epoch" not in rows[0]:
-        raise _DamageError("history.csv is no history")
+        raise _DamageError("history.csv has wrong columns")
     best = max((figure for figure in figures if math.isfinite(figure)), default=None)
     return _History(len(rows), best, None if best is None else "validation" if column == "val_accuracy" else "train")
 

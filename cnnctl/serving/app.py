@@ -69,7 +69,7 @@ def _add_answers(api: FastAPI, service: Service, run: str) -> None:
         api.post(
             EXPLAIN,
             response_model=words.Explanation,
-            response_description="A map for each of the likeliest classes.",
+            response_description="A map for each of the most probable classes.",
             responses=refused,
             openapi_extra=asked,
         )(service.explain)
@@ -113,10 +113,11 @@ async def _refuse_path(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
-        refusal = RequestError(405, f"{request.method} is not what this path takes", f"use {allowed}", error.headers)
+        refusal = RequestError(405, f"this path does not accept {request.method}", f"use {allowed}", error.headers)
     else:
-        hint = f"{DOCS} lists what there is"
-        refusal = RequestError(error.status_code, "there is nothing at this path", hint, error.headers)
+        refusal = RequestError(
+            error.status_code, "there is nothing at this path", f"{DOCS} lists the paths", error.headers
+        )
     return refusal.response()
 
 

@@ -72,11 +72,11 @@ async def read_uploads(request: Request, limits: Limits, take: Callable[[int], N
     if length.isdecimal() and (len(length) > 15 or int(length) > limits.body_bytes):
         raise _too_large(limits)
     if headers.get("content-encoding", "identity") != "identity":
-        raise RequestError(415, "compressed bodies are not read", "send the image file as it is")
+        raise RequestError(415, "compressed bodies are not supported", "send the image file as it is")
     content_type = headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     if kind != MULTIPART and kind not in _RAW and not kind.startswith("image/"):
-        raise RequestError(415, f"bodies of type {kind} are not read", _SEND)
+        raise RequestError(415, f"bodies of type {kind} are not supported", _SEND)
     parts = _Parts(content_type, limits.images_at_once) if kind == MULTIPART else None
     whole = bytearray()
     count, more = 0, True

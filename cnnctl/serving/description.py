@@ -8,7 +8,7 @@ from cnnctl.inference.answers import DEFAULT_TOP
 
 WORDS = """\
 A network that cnnctl trained. Images are sent as raw bytes, or as multipart/form-data in fields called image; they are
-never fetched from paths or addresses. Whatever is not answered gets its reason: {"error": ..., "hint": ...}.
+never fetched from paths or addresses. A request that fails gets the reason: {"error": ..., "hint": ...}.
 """
 
 
@@ -66,7 +66,7 @@ class Model(_Model):
     classes: list[str]
     input: Input
     limits: Costs
-    explains: bool = Field(description="Whether POST /v1/explain is there.")
+    explains: bool = Field(description="Whether POST /v1/explain is available.")
     versions: dict[str, str]
 
 
@@ -75,15 +75,15 @@ class ClassMap(_Model):
 
     label: str
     probability: float
-    silent: bool = Field(description="Whether no place speaks for the class.")
+    silent: bool = Field(description="Whether no position raises the score of the class.")
     picture: str = Field(description="The image under its class activation map, as a data: address.")
 
 
 class Explanation(_Model):
-    """Which places of an image speak for the likeliest classes."""
+    """The regions of an image that contribute to the most probable classes."""
 
     method: str
-    layer: str | None = Field(description="Whose features the maps are made of; null for the pixels themselves.")
+    layer: str | None = Field(description="The layer whose features the maps are computed from; null for the pixels.")
     maps: list[ClassMap]
 
 
@@ -117,19 +117,19 @@ TOP: dict[str, Any] = {
             "name": "top",
             "in": "query",
             "required": False,
-            "description": "Classes to name, the likeliest first.",
+            "description": "Number of classes to show, the most probable first.",
             "schema": {"type": "integer", "minimum": 1, "default": DEFAULT_TOP},
         }
     ]
 }
 
 _STATUSES = {
-    403: "Another site's page asks, or a server on a loopback address is called by another name.",
-    408: "The body did not come in in time.",
+    403: "The request comes from a page of another site, or names another host than the local one.",
+    408: "The body did not arrive in time.",
     413: "Too many bytes, pixels or images.",
-    415: "No format that is read: of the body, or of the image in it.",
+    415: "The format of the body or of the image is not supported.",
     422: "No image, a damaged one, or a wrong `top`.",
-    503: "Too much is waiting, or there was no answer in time; Retry-After says when to come again.",
+    503: "The queue is full, or there was no answer in time; Retry-After says when to try again.",
 }
 
 

@@ -40,4 +40,4 @@ def too_busy(error: str) -> RequestError:
     return RequestError(503, error, "try again in a moment", RETRY)
 
 
-BUG = RequestError(500, "this is a bug of the server, not of the request", "its own output has the traceback")
+BUG = RequestError(500, "this is a bug of the server, not of the request", "the output of the server has the traceback")

@@ -110,9 +110,7 @@ class Explainer:
             alarm.cancel()
         if not line.endswith(b"\n"):
             self._end()
-            raise RequestError(
-                503, "the explanation was given up", f"it may take {SECONDS:g} seconds and no more", RETRY
-            )
+            raise RequestError(503, "the explanation took too long", f"the limit is {SECONDS:g} seconds", RETRY)
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -97,10 +97,10 @@ class Guard:
         found: dict[bytes, bytes] = dict(scope["headers"])
         host = found.get(b"host", b"").decode("latin-1")
         if self._local and not is_local(host):
-            hint = "ask for localhost or 127.0.0.1; a proxy has to send such a Host; --host lets other machines in"
-            raise RequestError(403, "this server is for its own machine and has another name", hint)
+            hint = "use localhost or 127.0.0.1; a proxy has to send such a Host; --host accepts other machines"
+            raise RequestError(403, "this server accepts requests from this machine only, under another name", hint)
         if scope["method"] not in _SAFE and not is_same_origin(found, host):
-            raise RequestError(403, "pages of other sites may not send anything here")
+            raise RequestError(403, "requests from pages of other sites are refused")
 
 
 def is_local(host: str) -> bool:

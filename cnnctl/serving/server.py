@@ -46,7 +46,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"--host {host} is no address: {reason}", "leave it out, or --host 0.0.0.0 for all") from None
+        raise UsageError(
+            f"--host {host} is not an address: {reason}", "leave it out, or --host 0.0.0.0 for all"
+        ) from None
     try:
         found = socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:

@@ -102,7 +102,7 @@ class Service:
                 async with asyncio.timeout_at(deadline):
                     uploads = await read_uploads(request, self.limits, take)
             except TimeoutError:
-                said = f"the request did not come in within {self.limits.seconds:g} seconds"
+                said = f"the request did not arrive within {self.limits.seconds:g} seconds"
                 raise RequestError(408, said, headers={"connection": "close"}) from None
             try:
                 async with asyncio.timeout_at(deadline):
@@ -111,7 +111,7 @@ class Service:
                 raise too_busy(f"there was no answer within {self.limits.seconds:g} seconds") from None
             except CnnctlError as error:
                 logging.getLogger(__name__).error("%s", error)
-                raise RequestError(503, "the network cannot be computed", "the server's own output says why") from None
+                raise RequestError(503, "the network cannot be computed", "see the output of the server") from None
             answered = sum(isinstance(outcome, Seen) for outcome in outcomes)
             self._metrics.images["answered"] += answered
             self._metrics.images["refused"] += len(outcomes) - answered

@@ -143,6 +143,6 @@ def _watch(reading: int, interrupts: Interrupts, terminal: TextIO, tell: Callabl
             presses += 1
             if presses > 1:
                 leave(signal.SIGINT)
-            say("interrupted: stopping after this step; Ctrl-C again leaves at once")
+            say("interrupted: stopping after this step; press Ctrl-C again to exit at once")
     if deadline is not None:
         deadline.cancel()

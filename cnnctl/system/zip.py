@@ -16,7 +16,7 @@ def read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     """
     member = archive.getinfo(name)
     if member.compress_type not in _BOUNDED:
-        raise ValueError(f"{name} is packed by a method that is not read here")
+        raise ValueError(f"{name} has an unsupported compression method")
     if member.file_size > most:
         raise ValueError(f"{name} has {member.file_size:,} bytes, more than {most:,}")
     return archive.read(member)

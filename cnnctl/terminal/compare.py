@@ -155,9 +155,9 @@ def _print_tests(comparison: "Comparison") -> None:
     tested = sum(one.p is not None for one in comparison.tests)
     correction = f" with Holm's correction for {tested} tests" if tested > 1 else ""
     about = (
-        f"p is by McNemar's test{correction}: how probable so large a difference is between two networks that are "
-        f"equally good. Below {SIGNIFICANCE:g} it is called significant. It judges these networks, not their "
-        "configs: another seed makes other networks."
+        f"p is from McNemar's test{correction}: the probability of a difference at least this large between two "
+        f"networks that are equally good. Below {SIGNIFICANCE:g} the difference is called significant. The test "
+        "compares these networks, not their configs: another seed gives other networks."
     )
     if tested:
         print("\n" + textwrap.fill(about, _PROSE))

@@ -94,7 +94,7 @@ def _print_map(title: str, values: Values, note: str = "") -> None:
     rows, columns = values.shape
     print(f"\n{title}, {rows}x{columns}{note}")
     if max(rows, columns) > _MOST_SHOWN:
-        print(f"  not printed beyond {_MOST_SHOWN}x{_MOST_SHOWN}: cut a piece out with --crop, or take --json")
+        print(f"  not printed above {_MOST_SHOWN}x{_MOST_SHOWN}: use --crop or --json")
     else:
         print("\n".join(f"  {line}" for line in grid(values)))
 

@@ -132,7 +132,7 @@ def print_ejected(ejected: "Ejected", as_json: bool) -> None:
     print(f"{printable(script)}  builds, trains and saves the network")
     print(f"{printable(split)}  which image is in which split: {counts}")
     if warnings:
-        print("\nwhat it does otherwise than cnnctl:")
+        print("\ndifferences from cnnctl:")
         for warning in warnings:
             print(f"  - {printable(warning)}")
     print(f"\nnext  python {printable(shlex.quote(script))}")

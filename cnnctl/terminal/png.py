@@ -23,7 +23,7 @@ def check_png(path: Path, option: str, sources: Iterable[str | Path] = ()) -> No
 
     shown = printable(str(path))
     if path.suffix.lower() != ".png":
-        raise UsageError(f"the picture is a PNG file; received: {option} {shown}", "let its name end in .png")
+        raise UsageError(f"the picture is a PNG file; received: {option} {shown}", "use the ending .png")
     try:
         if path.is_file():
             place = path.stat()

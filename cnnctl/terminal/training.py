@@ -39,13 +39,13 @@ def print_schedule(train: "TrainSettings", rates: "Rates", steps: int, as_json: 
     print_table(("epoch", "first step", "last step", "highest"), rows, (RIGHT, RIGHT, RIGHT, RIGHT))
     if isinstance(train.schedule, ReduceOnPlateau):
         plateau = train.schedule
-        print(f"\ntimes {plateau.factor:g} whenever {plateau.monitor} has not got better for {plateau.patience} epochs")
+        print(f"\ntimes {plateau.factor:g} whenever {plateau.monitor} has not improved for {plateau.patience} epochs")
 
 
 def print_trained(run: Path, trained: "Trained | None") -> None:
     """The main figures of a training and where its run is; `trained` is None where nothing was left to train."""
     if trained is None:
-        print("complete: nothing is left to train")
+        print("the run is already complete")
     else:
         _print_result(trained)
     print(f"\nrun   {run}\nnext  cnnctl predict IMAGE")
@@ -66,9 +66,9 @@ def _print_result(trained: "Trained") -> None:
     ]
     print_table(("result", ""), rows, (LEFT, RIGHT))
     if evaluation.split != "test":
-        why = "there are no test images: these figures are of the images that chose the best epoch"
+        why = "there are no test images: these metrics are of the validation images, which selected the best epoch"
         if evaluation.split == "train":
-            why = "there are no test or validation images: these figures are of the training images themselves"
+            why = "there are no test or validation images: these metrics are of the training images"
         print(f"\n{why}")
     if not trained.parity.written:
         difference = trained.parity.largest_difference

@@ -58,7 +58,7 @@ class Trackers:
             except Exception as error:  # it is another program, perhaps on another machine: whatever it raises, go on
                 del self._trackers[name]
                 reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
-                self._tell(f"warning: {name} is told nothing more of this training: {reason}")
+                self._tell(f"warning: {name} stops recording this training: {reason}")
 
 
 def insist_on_packages(names: Sequence[Logger]) -> None:

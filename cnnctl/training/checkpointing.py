@@ -71,8 +71,8 @@ def _restore_variables(run: Run, checkpoint: Checkpoint, model: Any) -> None:
         arrays = checkpoint.arrays.get(group, ())
         shapes = [tuple(variable.shape) for variable in variables]
         if shapes != [array.shape for array in arrays]:
-            message = f"the last checkpoint of {run.path} is of another network"
-            raise RunError(message, "it was made by another version of Keras: train anew with another --output DIR")
+            message = f"the last checkpoint of {run.path} is for another network"
+            raise RunError(message, "it was made by another version of Keras: train again with another --output DIR")
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
 

@@ -67,7 +67,7 @@ def _say_resumed(config: Config, record: TrainingRecord, watcher: Watcher) -> No
     """Where a training is resumed, and why it may not be what an uninterrupted one would have been."""
     begin, epochs, schedule = record.begin, config.train.epochs, config.train.schedule
     assert begin is not None
-    watcher.note(f"going on after epoch {begin.epoch} of {epochs}, in {record.run.path}")
+    watcher.note(f"resuming after epoch {begin.epoch} of {epochs}, in {record.run.path}")
     for warning in machine_warnings(begin, record.facts["machine"]):
         watcher.note(f"warning: {warning}")
 

@@ -57,7 +57,7 @@ def memory_error(plan: Plan, settings: TrainSettings, memory: int | None, bytes_
     """What is said when memory ran out in a training."""
     batch = settings.batch_size
     needed = training_bytes(plan, batch, settings.optimizer, settings.ema is not None, bytes_per_value)
-    message = f"out of memory with train.batch_size: {batch}: a step needs about {needed / 1e9:.1f} GB by the plan"
+    message = f"out of memory with train.batch_size: {batch}: a step needs about {needed / 1e9:.1f} GB"
     if memory is None:
         return MachineError(message, f"try train.batch_size: {max(1, batch // 2)}")
     fitting = largest_batch(plan, settings, _SPARE * memory, bytes_per_value)
@@ -65,5 +65,7 @@ def memory_error(plan: Plan, settings: TrainSettings, memory: int | None, bytes_
     if fitting < 1:
         return MachineError(message, "not even one image fits: make the images smaller, or use fewer filters")
     if fitting >= batch:
-        return MachineError(message, f"by the plan it fits: end other programs, or try train.batch_size: {batch // 2}")
-    return MachineError(message, f"the largest batch that fits by the plan: train.batch_size: {fitting}")
+        return MachineError(
+            message, f"the estimate fits in memory: end other programs, or try train.batch_size: {batch // 2}"
+        )
+    return MachineError(message, f"the largest batch that fits: train.batch_size: {fitting}")

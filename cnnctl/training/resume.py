@@ -57,7 +57,7 @@ def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> Resume
         if checkpoint is not None:
             _insist_on_config(run, _normal_form(checkpoint.state["config"]), to_plain(config))
         elif is_complete(run):
-            raise RunError(f"{run.path} is complete and has no checkpoints", "train anew with another --output DIR")
+            raise RunError(f"{run.path} is complete and has no checkpoints", "train again with another --output DIR")
         return ResumedRun(run, lock, checkpoint, _is_complete(run, checkpoint, config.train.epochs))
     except BaseException:
         lock.release(remove=True)
@@ -108,8 +108,8 @@ def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any
         if there.get(path) != here.get(path)
     ]
     if changed:
-        message = f"the config is not the one that {run.path} was trained by:\n  " + "\n  ".join(changed)
-        hint = "only train.epochs may be raised; to train by another config, choose another --output DIR"
+        message = f"the config is not the one that {run.path} was trained with:\n  " + "\n  ".join(changed)
+        hint = "only train.epochs may be raised; to train with another config, choose another --output DIR"
         raise UsageError(message, hint)
 
 
@@ -141,7 +141,7 @@ def insist_on_data(run: Run, checkpoint: Checkpoint, prepared: Prepared) -> None
     told = "\n  ".join(_differences(run, prepared)) or "their order"
     raise DataError(
         f"the images are not those that {run.path} was trained on:\n  {told}",
-        "put them back, or train anew with another --output DIR",
+        "put them back, or train again with another --output DIR",
     )
 
 

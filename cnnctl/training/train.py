@@ -119,7 +119,7 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         record = TrainingRecord(run, monitor, facts, checkpoint, trackers)
         stack.enter_context(resumable(record, network, config.train.epochs, request.resume_line(run)))
         stack.enter_context(trackers.ending_on_error())
-        stack.enter_context(interrupts.leaving_with(f"left at once; resume with: {request.resume_line(run)}"))
+        stack.enter_context(interrupts.leaving_with(f"exited at once; resume with: {request.resume_line(run)}"))
         _write_inputs(run, config, prepared)
         with files.writing(run.log):
             capture.attach(run.log)

@@ -86,7 +86,7 @@ def take_weights(model: Any, start: Start, classes: Sequence[str]) -> Taken:
 def describe_taken(start: Start, taken: Taken) -> str:
     """What was taken over, for people."""
     names = ", ".join(taken.layers) or "no layer"
-    left = f"; the output layer begins anew: {taken.left}" if taken.left else ""
+    left = f"; the output layer is initialized: {taken.left}" if taken.left else ""
     return f"initial weights: {names} from {start.source}{left}"
 
 

@@ -121,7 +121,7 @@ def test_a_summary_of_a_run_a_model_and_values(digits_run: Trained) -> None:
     assert cnnctl.summarize(digits_run.run / "model.keras").total_params == expected
     assert cnnctl.summarize(VALUES, classes=5).layers[-1].output_shape == (5,)
     assert cnnctl.summarize(cnnctl.load_config({**VALUES, "classes": 4})).layers[-1].output_shape == (4,)
-    with pytest.raises(cnnctl.UsageError, match="nothing of it can be overridden"):
+    with pytest.raises(cnnctl.UsageError, match="it has no keys to override"):
         cnnctl.summarize(digits_run.run, classes=5)
 
 

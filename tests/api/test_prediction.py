@@ -69,7 +69,7 @@ def test_probabilities_of_a_batch(run: Run) -> None:
     np.testing.assert_array_equal(found, [one.probabilities for one in predictor.predict(list(batch))])
     assert predictor.probabilities(batch[:0]).shape == (0, 3)
     for wrong in (batch.astype(np.float32), batch[0], batch[:, :3]):
-        with pytest.raises(cnnctl.ImageError, match="expected uint8 of N x 6 x 4 x 3; received: "):
+        with pytest.raises(cnnctl.ImageError, match="expected a uint8 array of N x 6 x 4 x 3; received: "):
             predictor.probabilities(wrong)
 
 
@@ -101,7 +101,7 @@ def test_what_is_no_image_is_named_with_the_reason(image: Any, said: str, run: R
 def test_a_pil_image_is_told_how(run: Run) -> None:
     with pytest.raises(cnnctl.ImageError) as caught:
         cnnctl.Predictor(run.path).predict([picture(5, 5)])
-    assert caught.value.hint == "of a PIL image: numpy.asarray(image.convert('RGB'))"
+    assert caught.value.hint == "for a PIL image: numpy.asarray(image.convert('RGB'))"
 
 
 def test_nonsense_is_refused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

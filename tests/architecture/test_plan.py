@@ -182,9 +182,9 @@ def found(*items: str, shape=(8, 8, 3), classes: int | None = 3) -> list[tuple[s
     return [(".".join(map(str, problem.path)), problem.message) for problem in made.problems]
 
 
-FLAT = "needs rows and columns, but the image is flat by here"
+FLAT = "needs rows and columns, but its input is already flat"
 EMPTY = "the output would be empty"
-VECTOR = "needs a vector, but the image still has rows and columns by here"
+VECTOR = "needs a vector, but its input still has rows and columns"
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_repeated_layer_is_warned_of_on_once_for_each_message():
 )
 def test_pixels_that_no_window_reaches(item, shape, found):
     name = item.split(":")[0]
-    assert messages(item, "flatten", shape=shape) == [f"{name} never looks at {what}" for what in found]
+    assert messages(item, "flatten", shape=shape) == [f"{name} never reads {what}" for what in found]
 
 
 def test_one_dense_layer_that_holds_nearly_all_parameters():
@@ -75,8 +75,8 @@ def test_one_dense_layer_that_holds_nearly_all_parameters():
 @pytest.mark.parametrize(
     ("last", "after"),
     [
-        ("flatten", "only the dense layers see more"),
-        ("global_average_pooling2d", "nothing after it sees more than an average of such patches"),
+        ("flatten", "only the dense layers after it see more"),
+        ("global_average_pooling2d", "the layers after it only average over positions"),
     ],
 )
 def test_a_small_receptive_field(last, after):

@@ -81,7 +81,7 @@ def test_a_right_config_is_said_to_be_ready_with_its_warnings(tmp_path: Path) ->
         "  {dense: {units: 64}}]\n"
     )
     printed = succeed("check", config, cwd=tmp_path)
-    for warning in ("no activation before dense", "never looks at the last 1 row and 1 column", "holds 115,264 of"):
+    for warning in ("no activation before dense", "never reads the last 1 row and 1 column", "holds 115,264 of"):
         assert warning in printed
     assert json.loads(succeed("check", config, "--json", cwd=tmp_path))["ok"]
 

@@ -41,7 +41,7 @@ class TestCompare:
         shown = succeed("compare", "runs/cats/1", "runs/latest", "runs/other one/1", cwd=work)
         assert "B is right on 10 images that C gets wrong, C on 0 that B gets wrong: p = 0.002, significant" in shown
         assert "Holm's correction for 2 tests" in shown
-        assert "warning: the times are not comparable: they were taken with different devices" in shown
+        assert "warning: the times are not comparable: they were measured with different devices" in shown
 
     def test_identical_configs(self, work: Path) -> None:
         write_run(Path("runs/twin"), images(60, 40))
@@ -73,7 +73,7 @@ class TestCompare:
 
     def test_mistakes(self, work: Path) -> None:
         assert "cnnctl train CONFIG" in fail(4, "compare", "runs/cats/1", "nowhere", cwd=work)
-        assert "was not trained to its end" in fail(4, "compare", "runs/cats/1", "runs/cats/3", cwd=work)
+        assert "is not complete" in fail(4, "compare", "runs/cats/1", "runs/cats/3", cwd=work)
         assert "are the same run" in fail(2, "compare", "runs/cats/2", "runs/latest", cwd=work)
         assert "expected two runs" in fail(2, "compare", "runs/cats/1", cwd=work)
 

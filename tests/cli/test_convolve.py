@@ -85,7 +85,7 @@ def test_raw_pixels_of_a_crop(folder: Path) -> None:
 
 def test_a_large_picture_is_explained_but_not_printed(folder: Path) -> None:
     printed = succeed("convolve", "cat.png", "--grey", "--numbers", "--at", "34,47", cwd=folder)
-    assert printed.count("not printed beyond 16x16") == 4
+    assert printed.count("not printed above 16x16") == 4
     assert "rows 34 to 36 and columns 47 to 49" in printed
     assert max(map(len, printed.splitlines())) < 120
 

@@ -16,13 +16,13 @@ def test_a_script_beside_its_split(small_photos: Path, tmp_path: Path) -> None:
     printed = succeed("eject", "small.yaml", cwd=tmp_path)
     assert printed.startswith("train.py  builds, trains and saves the network\n")
     assert "train-split.csv  which image is in which split: train 48, validation 12\n" in printed
-    assert "  - precision: auto is float32 here" in printed
+    assert "  - precision: auto is float32 in the script" in printed
     assert printed.endswith("\nnext  python train.py\n")
     assert 'CLASSES = ["007", "1e3", "no"]' in (tmp_path / "train.py").read_text()
     compile((tmp_path / "train.py").read_text(), "train.py", "exec")
     before = (tmp_path / "train.py").read_bytes()
     said = fail(2, "eject", "small.yaml", cwd=tmp_path)
-    assert said.startswith("error: train.py exists already")
+    assert said.startswith("error: train.py already exists")
     assert (tmp_path / "train.py").read_bytes() == before
 
 

@@ -70,14 +70,14 @@ def test_new_data_goes_under_evaluations_and_touches_nothing_else(work: Path) ->
     assert (run / "metrics.json").read_bytes() == before
     (work / "new" / "7").rename(work / "new" / "seven")
     said = fail(3, "evaluate", "--data", "new", cwd=work)
-    assert "has the class seven, which the run does not know" in said
+    assert "has the class seven, which the run was not trained on" in said
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["--split", "tests"], 2, "there is no split tests"),
-        (["--split", "test", "--data", "x"], 2, "do not go together"),
+        (["--split", "test", "--data", "x"], 2, "cannot be combined"),
         (["--data", "nowhere"], 3, "there is no folder"),
         (["--run", "nowhere"], 4, "there is no run at nowhere"),
     ],

@@ -52,7 +52,7 @@ def test_what_an_interruption_left_is_taken_up_but_no_file_of_the_users(digits_r
     succeed(*words, cwd=tmp_path)
     assert not (tmp_path / "here" / "maps-07-conv2d_9.png").exists()
     (tmp_path / "here" / "maps-of-mine.png").write_bytes(b"mine")
-    assert "here is not empty and holds no explanation" in fail(2, *words, cwd=tmp_path)
+    assert "here is not empty and has no explanation in it" in fail(2, *words, cwd=tmp_path)
     assert (tmp_path / "here" / "maps-of-mine.png").read_bytes() == b"mine"
 
 
@@ -67,13 +67,13 @@ def test_mistakes_are_found_before_keras_is_loaded(digits_run: Trained, tmp_path
         (["bad.png", *run], 3, "error: bad.png: it is not an image"),
         ([image], 4, "there is no run yet"),
         ([image, *run, "--method", "lime"], 2, "there is no method lime"),
-        ([image, *run, "--output", "full"], 2, "full is not empty and holds no explanation"),
+        ([image, *run, "--output", "full"], 2, "full is not empty and has no explanation in it"),
         ([image, *run, "--output", "bad.png"], 2, "bad.png is a file, not a folder"),
         ([image, *run, "--output", "x" * 300], 5, "File name too long"),
         ([image, *run, "--unit", "conv2d:" + "9" * 5000 + ",0"], 2, "a unit is written LAYER:ROW,COLUMN"),
         ([image, *run, "--unit", "conv2d"], 2, "a unit is written LAYER:ROW,COLUMN"),
         ([image, *run, "--unit", "dense:0,0"], 2, "no layer dense has rows and columns"),
-        ([image, *run, "--unit", "conv2d:8,0"], 2, "conv2d:8,0 lies outside: conv2d has rows 0 to 7"),
+        ([image, *run, "--unit", "conv2d:8,0"], 2, "conv2d:8,0 is out of range: conv2d has rows 0 to 7"),
     ):
         assert said in fail(code, "explain", *words, cwd=tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["bad.png", "full"]

@@ -26,7 +26,7 @@ def test_files_that_the_programs_of_the_page_use(digits_run: Trained) -> None:
     for form, file, snippet in zip(("onnx", "litert"), ("digits-1.onnx", "digits-1.tflite"), snippets(), strict=True):
         words = ["export", "--format", form, "--quantize", "int8", "--output", file]
         assert_shown(succeed(*words, cwd=folder).splitlines(), json.loads((folder / f"{file}.json").read_text()))
-        assert f"{file} exists already, and export writes over nothing" in fail(2, *words, cwd=folder)
+        assert f"{file} already exists; export overwrites nothing" in fail(2, *words, cwd=folder)
         program = snippet.replace("cat.jpg", str(image)).replace("photos-1", "digits-1")
         assert program.count(file) == 2
         done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
@@ -72,7 +72,7 @@ def test_mistakes_are_found_before_anything_is_loaded(digits_run: Trained, tmp_p
         ([run, "--format", "tflite"], 2, "there is no format tflite"),
         ([run, "--format", "savedmodel", "--quantize", "int8"], 2, "SavedModel has no int8 quantization"),
         ([run, "--max-accuracy-drop", "3"], 2, "--max-accuracy-drop belongs to --quantize int8"),
-        ([run, "--output", "mine.onnx"], 2, "mine.onnx.json exists already"),
+        ([run, "--output", "mine.onnx"], 2, "mine.onnx.json already exists"),
         ([run, "--output", "it.tflite"], 2, "ONNX files end in .onnx; received: --output it.tflite"),
         (["gone"], 4, "there is no run at gone"),
         ([], 4, "there is no run yet"),

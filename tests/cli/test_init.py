@@ -13,7 +13,7 @@ def test_from_photos_to_a_config_that_checks(small_photos: Path, tmp_path: Path)
     assert succeed("check", "photos.yaml", cwd=tmp_path).endswith("photos.yaml is ready to train\n")
     before = (tmp_path / "photos.yaml").read_bytes()
     said = fail(2, "init", small_photos, cwd=tmp_path)
-    assert said.startswith("error: photos.yaml exists already")
+    assert said.startswith("error: photos.yaml already exists")
     assert (tmp_path / "photos.yaml").read_bytes() == before
 
 
@@ -30,7 +30,7 @@ def test_a_ready_config_is_copied(tmp_path: Path) -> None:
     assert "filled in" not in printed
     assert succeed("check", "digits.yaml", cwd=tmp_path).endswith("digits.yaml is ready to train\n")
     before = (tmp_path / "digits.yaml").read_bytes()
-    assert "exists already" in fail(2, "init", "--example", "digits", cwd=tmp_path)
+    assert "already exists" in fail(2, "init", "--example", "digits", cwd=tmp_path)
     assert (tmp_path / "digits.yaml").read_bytes() == before
 
 
@@ -44,7 +44,7 @@ def test_a_ready_config_says_what_it_wants(tmp_path: Path) -> None:
 def test_mistakes_with_ready_configs(tmp_path: Path) -> None:
     assert "did you mean digits?" in fail(2, "init", "--example", "digit", cwd=tmp_path)
     assert "either DATA or --example NAME, not both" in fail(2, "init", "photos", "--example", "digits", cwd=tmp_path)
-    assert "init takes DATA" in fail(2, "init", cwd=tmp_path)
+    assert "init needs DATA" in fail(2, "init", cwd=tmp_path)
     assert "a config is a YAML file" in fail(2, "init", "--example", "digits", "--output", "x.txt", cwd=tmp_path)
     assert os.listdir(tmp_path) == []
     assert "cifar10-strong" in succeed("init", "--help", cwd=tmp_path)

@@ -24,7 +24,7 @@ def test_a_picture_beside_the_config_that_is_named_after_it(tmp_path: Path) -> N
 
 
 def test_mistakes(tmp_path: Path) -> None:
-    assert "let its name end in .png" in fail(2, "preview", CONFIGS / "digits.yaml", "--output", "x.jpg", cwd=tmp_path)
+    assert "use the ending .png" in fail(2, "preview", CONFIGS / "digits.yaml", "--output", "x.jpg", cwd=tmp_path)
     said = fail(3, "preview", CONFIGS / "cifar10.yaml", "--set", "data.train=gone", cwd=tmp_path)
     assert said.startswith("error: there is no folder ")
     (tmp_path / "taken.png").mkdir()

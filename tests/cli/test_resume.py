@@ -40,7 +40,7 @@ def test_terminated_killed_and_gone_on_with_it_is_the_same_run(digits_run: Train
     assert shlex.split(line) == [*TRAIN, "--resume"]
 
     process, lines = begin(shlex.split(line), tmp_path, "/3 ")
-    assert any("going on after epoch " in said for said in lines)
+    assert any("resuming after epoch " in said for said in lines)
     end(process, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert (tmp_path / "my run" / ".lock").exists()
@@ -52,7 +52,7 @@ def test_terminated_killed_and_gone_on_with_it_is_the_same_run(digits_run: Train
     assert not [name for name in os.listdir(run) if name.startswith(".")]
     again = succeed(*shlex.split(line), cwd=tmp_path)
     assert again.splitlines() == [
-        "complete: nothing is left to train",
+        "the run is already complete",
         "",
         "run   my run",
         "next  cnnctl predict IMAGE",
@@ -103,7 +103,7 @@ def test_a_file_that_does_not_fit_is_named_and_the_rest_is_kept(digits_run: Trai
 
 def test_resume_needs_a_run(tmp_path: Path) -> None:
     said = fail(2, "train", CONFIGS / "digits.yaml", "--resume", cwd=tmp_path)
-    assert "error: --resume needs the run to resume" in said
+    assert "error: --resume needs --output, the run to resume" in said
 
 
 def test_the_other_config_is_named(digits_run: Trained, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ epoch   first step   last step   highest
     1        0.001       0.001     0.001
     2        0.001       0.001     0.001
 
-times 0.5 whenever val_accuracy has not got better for 3 epochs
+times 0.5 whenever val_accuracy has not improved for 3 epochs
 """
 EXPONENTIAL = "{epochs: 3, optimizer: {sgd: {learning_rate: 0.8}}, schedule: {exponential: {decay_per_epoch: 0.25}}}"
 LOWERING = "{epochs: 2, schedule: {reduce_on_plateau: {factor: 0.5, patience: 3, monitor: val_accuracy}}}"

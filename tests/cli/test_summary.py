@@ -93,4 +93,4 @@ def test_a_picture_of_the_network(tiny: Path) -> None:
 
 def test_a_picture_never_takes_the_place_of_the_model(tmp_path: Path) -> None:
     said = fail(2, "summary", "x.keras", "--plot", "x.keras", cwd=tmp_path)
-    assert said == "error: the picture is a PNG file; received: --plot x.keras\nhint: let its name end in .png\n"
+    assert said == "error: the picture is a PNG file; received: --plot x.keras\nhint: use the ending .png\n"

@@ -122,5 +122,5 @@ def test_data_errors_name_the_image_and_the_reason(small_photos: Path, tmp_path:
     done = cnnctl("train", config, *skipping, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert_quiet(done)
-    assert "3 images cannot be decoded and are left out" in done.stderr
+    assert "3 images cannot be decoded and are skipped" in done.stderr
     assert len((tmp_path / "runs" / "c" / "1" / "split.csv").read_text().splitlines()) == 1 + 8

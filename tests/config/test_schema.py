@@ -243,7 +243,7 @@ def test_wrong_values_are_refused(where, message):
         ("validation: 0.5, test: 0.5", "validation and test together leave no image to train on"),
         ("image: {size: 0}", "expected size to be a whole number from 1 to 8192"),
         ("image: {size: 8193}", "expected size to be a whole number from 1 to 8192"),
-        ("image: {size: 8, height: 8}", "size is short for height and width: give it alone"),
+        ("image: {size: 8, height: 8}", "size sets height and width: do not set them as well"),
         ("image: {height: 8193}", "expected a number of at most 8,192"),
         ("image: {channels: 4}", "expected 1 or 3"),
         ("image: {channels: true}", "expected 1 or 3"),
@@ -262,7 +262,7 @@ def test_wrong_data_settings_are_refused(settings, message):
 PAIR = "expected a whole number of at least 1, or two of them: [height, width]"
 PADDING = "expected valid, same, a whole number of pixels, or [[top, bottom], [left, right]]"
 UNEQUAL = "a depthwise convolution has the same stride in both directions"
-DILATED = "strides above 1 do not go with a dilation_rate above 1"
+DILATED = "strides above 1 cannot be combined with a dilation_rate above 1"
 POOL = "pooling takes valid or same: padding with zeros would change what it computes"
 KERNEL = "kernel_size: 3"
 

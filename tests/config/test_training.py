@@ -110,17 +110,17 @@ def test_regularizers(text, expected):
         (
             "optimizer: {adam: {clipnorm: 1, clipvalue: 2}}",
             "train.optimizer.adam",
-            "clipnorm does not go with clipvalue",
+            "clipnorm cannot be combined with clipvalue",
         ),
         (
             "epochs: 3, schedule: {cosine: {warmup_epochs: 3}}",
             "train.schedule",
-            "warmup_epochs is 3 of 3 epochs: nothing is left for the cosine",
+            "warmup_epochs is 3 of 3 epochs: no epoch is left for the cosine decay",
         ),
         (
             "loss: mean_squared_error, label_smoothing: 0.1",
             "train.label_smoothing",
-            "label_smoothing does not go with loss: mean_squared_error",
+            "label_smoothing cannot be combined with loss: mean_squared_error",
         ),
         ("schedule: cosin", "train.schedule", "there is no schedule called cosin"),
         ("schedule: exponential", "train.schedule.exponential.decay_per_epoch", "a required key is missing"),

@@ -90,7 +90,7 @@ def test_kernels_by_name_and_from_files(tmp_path, monkeypatch):
         read_kernel("x" * 300)
     assert "edge, sharpen" in (caught.value.hint or "")
     Path("photo.png").write_bytes(encode(picture(), "PNG"))
-    for source, said in (("photo.png", "it is no text"), (".", "Is a directory")):
+    for source, said in (("photo.png", "it is not a text file"), (".", "Is a directory")):
         with pytest.raises(UsageError, match=said):
             read_kernel(source)
     with pytest.raises(UsageError, match="3 matrices, one for each channel, and the picture has 1 channel"):

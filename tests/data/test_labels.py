@@ -12,5 +12,5 @@ def test_labels_become_numbers_by_name():
     many = [f"c{number}" for number in range(12)]
     with pytest.raises(DataError) as caught:
         label_numbers(["c1", "7"], many, "x")
-    assert caught.value.message == "x has the class 7, which the run does not know"
+    assert caught.value.message == "x has the class 7, which the run was not trained on"
     assert caught.value.hint == "it knows " + ", ".join(many[:10]) + ", ..."

@@ -100,7 +100,7 @@ def test_images_of_one_colour(find: Find, tmp_path: Path) -> None:
     nearly[2, 2] = 103
     Image.fromarray(nearly).save(tmp_path / "enough.png")
     (one,) = find(("nearly.png", "train", "a"), ("enough.png", "train", "a"), ("nearly.bmp", "test", "a"))
-    assert one.message.splitlines()[0] == "2 images are of one colour:"
+    assert one.message.splitlines()[0] == "2 images are of a single colour:"
     assert "enough" not in one.message
 
 

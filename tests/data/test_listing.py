@@ -92,9 +92,9 @@ def test_class_names_stay_as_they_are(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("names", "message", "hint"),
     [
-        ((), "it is empty", "one folder a class"),
-        (("1.png", "2.jpg"), "2 images beside each other", "one folder a class"),
-        (("readme.md",), "there is none", "one folder a class"),
+        ((), "it is empty", "one folder for each class"),
+        (("1.png", "2.jpg"), "2 images are not in folders", "one folder for each class"),
+        (("readme.md",), "there is none", "one folder for each class"),
         (("train/cat/1.png", "test/cat/1.png"), "holds test, train: these are splits, not classes", "train: "),
         (("train/", "Val/"), "these are splits, not classes", "validation: "),
         (("training/", "valid/", "eval/"), "these are splits, not classes", "test: "),

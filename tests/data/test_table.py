@@ -104,7 +104,7 @@ def test_repeated_rows_count_once(folder: Path) -> None:
         ("path,labels\na.png,cat\n", "has no column label; its columns are path, labels", "did you mean labels?"),
         ("file,class\na.png,cat\n", "has no column path; its columns are file, class", "csv: {path: file, ...}"),
         ("path;label\na.png;cat\n", "has no column path", "separated by semicolons"),
-        ("path,label\na.png,cat,x\nb.png,dog\n", "more fields in its rows than names", "double quotes"),
+        ("path,label\na.png,cat,x\nb.png,dog\n", "have more fields than its first line has names", "double quotes"),
         ("path,label\na.png,cat\nb.png,dog,x\n", "is not a CSV: ", ""),
         ('path,label\n"a.png,cat\n', "is not a CSV: ", ""),
         ("", "is empty", "path,label"),

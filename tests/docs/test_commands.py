@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from cnnctl.cli.app import COMMANDS
+from cnnctl.cli.options import grouped
 from tests.cli.command import succeed
 from tests.conftest import CONFIGS, Trained
 
@@ -32,7 +33,8 @@ def listed(name: str) -> set[str]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_described(name: str) -> None:
     app = typer.Typer()
-    importlib.import_module(f"cnnctl.cli.{name}").register(app)
+    module = importlib.import_module(f"cnnctl.cli.{name}")
+    app.command(name)(grouped(getattr(module, f"{name}_cli")))
     command = typer.main.get_command(app)
     options = {
         option

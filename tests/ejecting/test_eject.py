@@ -205,7 +205,7 @@ def test_images_that_were_left_out_stay_out(tmp_path):
     made = ejected(text, tmp_path, "skips")
     assert len(splits(made)) == 300
     assert not any("bad.png" in path for path, _, _ in splits(made))
-    assert "data.on_bad_image: 1 image(s) that cannot be decoded are left out of the split" in made.warnings
+    assert "data.on_bad_image: 1 image(s) that cannot be decoded are not in the split" in made.warnings
 
 
 def test_statistics_are_those_of_the_training_images(tmp_path):
@@ -225,7 +225,7 @@ def test_statistics_are_those_of_the_training_images(tmp_path):
 @pytest.mark.parametrize("there", ["train.py", "train-split.csv"])
 def test_nothing_is_written_over(there, tmp_path):
     (tmp_path / there).write_text("mine")
-    with pytest.raises(UsageError, match="exists already, and eject writes over nothing"):
+    with pytest.raises(UsageError, match="already exists; eject overwrites nothing"):
         refuse_output(tmp_path / "train.py")
     assert (tmp_path / there).read_text() == "mine"
 

@@ -99,11 +99,11 @@ def test_what_makes_figures_incomparable_is_told(tmp_path: Path) -> None:
     third = write_run(tmp_path / "3", images(6, 4))
     third.environment.unlink()
     told = "\n".join(compare([first.path, second.path, third.path]).warnings)
-    assert "the times are not comparable: they were taken with different devices and precisions" in told
+    assert "the times are not comparable: they were measured with different devices and precisions" in told
     assert "the time of B is that of its epochs after 3" in told
-    assert "C was not trained to its end" in told
+    assert "C is not complete" in told
     assert "data_hash" in told
-    assert "not all were evaluated on the same split" in told
+    assert "the runs were evaluated on different splits" in told
     assert "B has no test images" in told
 
 
@@ -137,7 +137,7 @@ class TestRefused:
     def test_unfinished(self, good: Path, tmp_path: Path) -> None:
         begun = write_begun(tmp_path / "my run", epochs=[0.5])
         refused = self.refused(4, good, begun.path)
-        assert "was not trained to its end" in refused.message
+        assert "is not complete" in refused.message
         assert f"--output '{begun.path}' --resume" in (refused.hint or "")
 
     @pytest.mark.parametrize("name", ["metrics.json", "predictions.csv", "classes.json"])

@@ -154,7 +154,7 @@ def test_an_unknown_class_is_refused_by_name_before_anything_is_written(run, tmp
     with pytest.raises(DataError) as caught:
         evaluate_data(run, str(tmp_path / "new"), CsvColumns(), nothing)
     assert caught.value.exit_code == EXIT_DATA == 3
-    assert caught.value.message == f"{tmp_path / 'new'} has the class infrared, which the run does not know"
+    assert caught.value.message == f"{tmp_path / 'new'} has the class infrared, which the run was not trained on"
     assert caught.value.hint == "it knows red, green, blue"
     assert not run.evaluations.exists()
 

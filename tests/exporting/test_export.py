@@ -174,7 +174,7 @@ def test_int8_that_was_shown_other_images_is_not_kept(form, digits_run, tmp_path
 def test_nothing_is_overwritten(exported, digits_run):
     made = exported[ONNX, None]
     before = made.path.read_bytes()
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         export(Run(digits_run.run), ExportRequest(ONNX, None, made.path), Listener())
     assert made.path.read_bytes() == before
 

@@ -28,13 +28,13 @@ def test_files_are_named_after_the_run(form, quantization, name):
 @pytest.mark.parametrize("there", ["it.onnx", "it.onnx.json"])
 def test_nothing_is_overwritten(there, tmp_path):
     (tmp_path / there).write_text("mine")
-    with pytest.raises(UsageError, match=rf"{there} exists already"):
+    with pytest.raises(UsageError, match=rf"{there} already exists"):
         refuse_unfit(tmp_path / "it.onnx", ONNX)
 
 
 def test_a_link_to_nowhere_is_something(tmp_path):
     (tmp_path / "it.onnx").symlink_to(tmp_path / "gone")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         refuse_unfit(tmp_path / "it.onnx", ONNX)
 
 

@@ -50,10 +50,10 @@ MODELS = [
     (b"", "cannot be used: "),
     (b"garbage" * 100, "cannot be used: "),
     (colour_model()[:200], "cannot be used: "),
-    (colour_model(text=None), "does not say how images are prepared for it"),
-    (colour_model(text="{"), "says in a wrong way how images are prepared for it: JSONDecodeError"),
-    (colour_model(text="[]"), "says in a wrong way how images are prepared for it: TypeError"),
-    (colour_model(text='{"classes": []}'), "says in a wrong way how images are prepared for it: KeyError('image')"),
+    (colour_model(text=None), "has no image settings"),
+    (colour_model(text="{"), "has invalid image settings: JSONDecodeError"),
+    (colour_model(text="[]"), "has invalid image settings: TypeError"),
+    (colour_model(text='{"classes": []}'), "has invalid image settings: KeyError('image')"),
     (colour_model(text=json.dumps({"image": {**IMAGE, "background": [0, 0]}})), "wrong way"),
     (colour_model(text=json.dumps({"image": {**IMAGE, "height": "tall"}})), "wrong way"),
     (colour_model(text=json.dumps({"image": {**IMAGE, "height": 7}})), "takes images of [6, 4, 3], but says [7, 4, 3]"),
@@ -161,9 +161,9 @@ def test_weights_in_other_files_are_refused(weights_beside, location, before, in
     run = weights_beside
     place = str(run.path / "weights.bin") if location == "ABSOLUTE" else location
     run.onnx_model.write_bytes(before + external_model(place, inside))
-    with pytest.raises(RunError, match=r"model\.onnx keeps weights in other files") as caught:
+    with pytest.raises(RunError, match=r"model\.onnx refers to weights in other files") as caught:
         load_classifier(run)
-    assert caught.value.hint == "a model.onnx that cnnctl made holds all of its own"
+    assert caught.value.hint == "a model.onnx from cnnctl contains all its weights"
 
 
 def test_these_weights_would_be_read_if_nobody_refused_them(weights_beside):
@@ -181,7 +181,7 @@ def test_weights_that_onnx_saves_in_another_file_are_refused(tmp_path):
     model.graph.initializer.append(weight)
     onnx.save(model, str(run.onnx_model), save_as_external_data=True, size_threshold=0, location="weights.bin")
     assert (run.path / "weights.bin").stat().st_size >= 4000
-    with pytest.raises(RunError, match=r"model\.onnx keeps weights in other files"):
+    with pytest.raises(RunError, match=r"model\.onnx refers to weights in other files"):
         load_classifier(run)
 
 
@@ -195,7 +195,7 @@ def test_weights_elsewhere_are_refused_whatever_the_order_of_fields(tmp_path):
     tensor = b"\x70\x81\x00\x6a" + bytes([len(location)]) + location + b"\x42\x07weights\x10\x01\x08\x03\x08\x03"
     graph = b"\x2a" + bytes([len(tensor)]) + tensor
     run.onnx_model.write_bytes(content + b"\x3a" + bytes([len(graph)]) + graph)
-    with pytest.raises(RunError, match=r"model\.onnx keeps weights in other files"):
+    with pytest.raises(RunError, match=r"model\.onnx refers to weights in other files"):
         load_classifier(run)
 
 

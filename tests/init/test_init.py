@@ -161,7 +161,7 @@ def test_nothing_to_learn_from(counts, said, tmp_path):
 
 def test_columns_that_cannot_be_told(tmp_path):
     (tmp_path / "set.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="which column holds file names"):
+    with pytest.raises(DataError, match="no columns that are clearly file names"):
         look(str(tmp_path / "set.csv"))
 
 

@@ -18,8 +18,8 @@ from cnnctl.system.cores import available_cores
 CPU = [
     ("fpu sse2 avx512f avx512_bf16 amx_bf16 amx_tile", "mixed_bfloat16", "the processor has AMX"),
     ("fpu avx512f avx512_bf16", "mixed_bfloat16", "the processor has AVX512-BF16"),
-    ("fpu avx2 avx512f avx512_fp16 amx_int8", "float32", "the processor multiplies no 16-bit floats"),
-    ("", "float32", "the processor multiplies no 16-bit floats"),
+    ("fpu avx2 avx512f avx512_fp16 amx_int8", "float32", "the processor has no 16-bit arithmetic"),
+    ("", "float32", "the processor has no 16-bit arithmetic"),
 ]
 
 
@@ -118,7 +118,7 @@ def test_the_config_decides_over_the_device(machine, precision):
     machine.flags = frozenset(["amx_bf16"])
     assert choose_device("auto", "auto", "auto").precision == "mixed_bfloat16"
     device = choose_device("auto", precision, False)
-    assert (device.precision, device.reason, device.deterministic) == (precision, "the config says so", False)
+    assert (device.precision, device.reason, device.deterministic) == (precision, "set in the config", False)
 
 
 HOSTILE = {"backend": "jax", "floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first"}

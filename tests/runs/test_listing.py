@@ -102,7 +102,7 @@ class TestStatus:
             ("environment.json", b"[]", "environment.json cannot be read"),
             ("history.csv", b"epoch,val_accuracy\n1,x\n", "history.csv cannot be read"),
             ("history.csv", b"epoch,val_accuracy\n1\n", "history.csv cannot be read"),
-            ("history.csv", b"name,accuracy\n1,1\n", "history.csv is no history"),
+            ("history.csv", b"name,accuracy\n1,1\n", "history.csv has wrong columns"),
             ("config.yaml", None, "no config.yaml"),
             ("config.yaml", b"\xff\xfe", "config.yaml cannot be read"),
             ("config.yaml", b"model: []\n", "config.yaml cannot be read"),

@@ -128,7 +128,7 @@ def test_whatever_becomes_of_the_process_there_is_an_answer(monkeypatch: pytest.
             got += await asyncio.gather(*(ask(asked, 3) for _ in range(10)))
             return [*got, await ask(asked, 2), await ask(asked, 3)]
 
-    given_up = (503, "the explanation was given up", "it may take 2 seconds and no more")
+    given_up = (503, "the explanation took too long", "the limit is 2 seconds")
     got = asyncio.run(ask_all())
     assert got[:5] == [{"maps": []}, (503, "no", "mend it"), (BUG.status, BUG.error, BUG.hint), given_up, {"maps": []}]
     assert got[5:13] == [{"maps": []}] * 8

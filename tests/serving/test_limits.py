@@ -162,7 +162,7 @@ def test_clients_that_are_slow_or_leave(colours: Path) -> None:
             connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc")
             status, value = answer_to(connection)
             assert status == 408
-            assert value["error"] == "the request did not come in within 0.5 seconds"
+            assert value["error"] == "the request did not arrive within 0.5 seconds"
             assert connection.recv(10) == b""
         with served.connect() as connection:
             connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc")

@@ -110,7 +110,7 @@ def test_other_machines_are_let_in_with_a_word(colours: Path) -> None:
         assert served.end() == 0
         assert served.process.stderr is not None
         warning = served.process.stderr.read()
-        assert warning == "warning: whoever reaches this address may use it: there is no password\n"
+        assert warning == "warning: the server has no password: anyone who can reach this address can use it\n"
 
 
 def test_mistakes(colours: Path, tmp_path: Path) -> None:

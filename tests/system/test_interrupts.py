@@ -43,7 +43,7 @@ def test_the_second_ctrl_c_leaves_at_once() -> None:
         assert process.stdout is not None
         process.send_signal(signal.SIGINT)
         said = process.stdout.readline()
-        assert said == "interrupted: stopping after this step; Ctrl-C again leaves at once\n"
+        assert said == "interrupted: stopping after this step; press Ctrl-C again to exit at once\n"
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)

@@ -140,5 +140,5 @@ def test_a_server_that_is_not_there_is_a_warning(tmp_path: Path, monkeypatch: py
     trackers.epoch(1, figures(1))
     trackers.end(Outcome("finished"))
     assert len(notes) == 1
-    assert notes[0].startswith("warning: mlflow is told nothing more of this training: ")
+    assert notes[0].startswith("warning: mlflow stops recording this training: ")
     assert "127.0.0.1" in notes[0]

@@ -45,7 +45,7 @@ def test_one_that_fails_is_told_of_once_and_left_alone(tmp_path: Path) -> None:
             trackers.epoch(number, figures(number))
     assert good.heard == [0, (1, 0.5), (2, 0.25), (3, 0.125)]
     assert bad.heard == [0, (1, 0.5)]
-    assert notes == ["warning: bad is told nothing more of this training: the server is on fire"]
+    assert notes == ["warning: bad stops recording this training: the server is on fire"]
 
 
 @pytest.mark.parametrize(

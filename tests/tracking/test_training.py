@@ -120,7 +120,7 @@ def test_a_tracker_that_raises_is_a_warning(here: Tracked, text: str, monkeypatc
     monkeypatch.setattr(TensorBoard, "epoch", refuse)
     listener = Listener()
     trained = train_here(text, BOTH, output=Path("part"), watcher=listener)
-    warning = "warning: tensorboard is told nothing more of this training: [Errno 28] No space left on device"
+    warning = "warning: tensorboard stops recording this training: [Errno 28] No space left on device"
     assert listener.warnings() == [warning]
     assert trained.run.environment.is_file()
     assert here.run().info.status == "FINISHED"

@@ -190,7 +190,7 @@ def test_everything_together_whole_and_killed_alike(without_tensorflow, small_ph
     process.kill()
     process.communicate()
     done = without_tensorflow.run(*words)
-    assert "going on after epoch " in done.stderr
+    assert "resuming after epoch " in done.stderr
     one, two = without_tensorflow.folder / "one", without_tensorflow.folder / "two"
     assert content(one / "metrics.json")["onnx"]["largest_difference"] < 1e-5
     for name in ("history.csv", "metrics.json", "predictions.csv"):

@@ -112,7 +112,7 @@ def test_interrupted_or_not_the_weights_and_the_history_are_the_same(precision, 
     trained = train_here(text, output=Path("part"), watcher=listener, resume=True)
     assert_same(whole, trained.run.path)
     assert [epoch.number for epoch in listener.epochs] == [4, 5]
-    assert f"going on after epoch 3 of 5, in {Path('part')}" in listener.notes
+    assert f"resuming after epoch 3 of 5, in {Path('part')}" in listener.notes
     assert json.loads(trained.run.environment.read_text())["resumed_after_epoch"] == 3
     assert sorted(os.listdir("part/checkpoints")) == ["digests.bin", "epoch-0004.npz", "epoch-0005.npz"]
 
@@ -201,7 +201,7 @@ def test_another_config_is_refused_with_the_difference(whole, text, here):
             text, "train.epochs=3", "train.ema=0.5", "model[0].conv2d.filters=5", output=Path("part"), resume=True
         )
     assert caught.value.message == (
-        f"the config is not the one that {Path('part')} was trained by:\n"
+        f"the config is not the one that {Path('part')} was trained with:\n"
         "  model[0].conv2d.filters: 4 there, 5 here\n"
         "  train.epochs: 4 there, 3 here\n"
         "  train.ema: null there, 0.5 here"
@@ -286,7 +286,7 @@ def test_a_checkpoint_of_another_network_is_an_error(whole, text, here):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-    with pytest.raises(RunError, match="is of another network"):
+    with pytest.raises(RunError, match="is for another network"):
         train_here(text, "train.epochs=4", output=Path("part"), resume=True)
 
 
@@ -326,7 +326,7 @@ def test_a_run_in_use_is_refused(whole, text, here):
 def test_what_is_no_run_is_refused(text, here):
     Path("mine").mkdir()
     Path("mine/thesis.tex").touch()
-    with pytest.raises(UsageError, match="mine is not empty and is no run"):
+    with pytest.raises(UsageError, match="mine is not empty and is not a run"):
         train_here(text, output=Path("mine"), resume=True)
     with pytest.raises(UsageError, match=r"thesis.tex is a file"):
         train_here(text, output=Path("mine/thesis.tex"), resume=True)
@@ -342,7 +342,7 @@ def test_a_folder_with_a_config_of_the_users_is_no_run(text, here):
             train_here(text, output=Path(folder), resume=folder == "mine")
     Path("mine/notes.txt").unlink()
     shutil.rmtree("mine/deep")
-    with pytest.raises(UsageError, match="is not empty and is no run"):
+    with pytest.raises(UsageError, match="is not empty and is not a run"):
         train_here(text, output=Path("mine"), resume=True)
     assert Path("mine/config.yaml").read_text() == "mine"
 

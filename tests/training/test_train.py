@@ -107,7 +107,7 @@ def test_history_and_the_watcher_agree(first):
     assert trained.record.best_epoch == np.argmin([float(row["val_loss"]) for row in history]) + 1
     told = [note.partition(":")[0] for note in listener.notes if not note.startswith("warning: ")]
     assert told[:6] == ["train", "validation", "test", "network", "device", "precision"]
-    assert "precision: float32 (the config says so)" in listener.notes
+    assert "precision: float32 (set in the config)" in listener.notes
 
 
 def test_metrics_are_those_of_the_test_images(first):

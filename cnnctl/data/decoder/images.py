@@ -179,8 +179,8 @@ def from_pixels(pixels: Image, spec: ImageSpec) -> Image:
         pixels = pixels[:, :, None]
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
         shape = "x".join(map(str, pixels.shape))
-        several = "several images are a list of arrays: list(images)" if pixels.ndim == 4 else None
-        raise ImageError(f"an array of {shape} is no image; height x width x 1, 3 or 4 is expected", several)
+        several = "pass several images as a list of arrays: list(images)" if pixels.ndim == 4 else None
+        raise ImageError(f"an array of shape {shape} is not an image; expected height x width x 1, 3 or 4", several)
     in_their_order = pixels if pixels.shape[2] == 1 else pixels[:, :, (2, 1, 0, 3)[: pixels.shape[2]]]
     return fit(_to_channels(np.ascontiguousarray(in_their_order), spec), spec)
 
@@ -213,7 +213,7 @@ def _look(data: bytes, max_pixels: int) -> tuple[str, tuple[int, int]]:
         raise ImageError(f"it is {unfit}, which is not supported", "convert it to PNG")
     size = headers.dimensions(data, file_format)
     if size is None:
-        raise ImageError(f"the {file_format} image is damaged: its header names no size")
+        raise ImageError(f"the {file_format} image is damaged: its header has no valid size")
     if size[0] * size[1] > max_pixels:
         raise ImageError(
             f"its header claims {size[1]:,} x {size[0]:,} pixels, more than {max_pixels / MEGAPIXEL:g} megapixels",
@@ -233,7 +233,7 @@ def _decode(data: bytes, file_format: str, size: tuple[int, int]) -> Any:
     if pixels is None or pixels.size == 0:
         raise ImageError(f"the {file_format} image is damaged and cannot be decoded")
     if sorted(pixels.shape[:2]) != sorted(size):  # OpenCV turns TIFF by itself
-        raise ImageError(f"the {file_format} image is damaged: its header names another size than its picture has")
+        raise ImageError(f"the {file_format} image is damaged: the size in its header is not that of its pixels")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"its pixels are of type {pixels.dtype}; 8 and 16 bits without a sign are supported")
     if file_format == "TIFF" and pixels.dtype == np.uint8 and pixels.shape[2:] == (4,):

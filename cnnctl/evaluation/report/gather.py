@@ -111,7 +111,7 @@ def gather(run: Run) -> Report:
         commands, curves = _commands(run, environment), _curves_words(environment)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         what = f"{run.metrics.name} or {run.environment.name} of {run.path} does not hold what cnnctl writes"
-        raise RunError(f"{what}: {error!r}", "cnnctl evaluate writes metrics.json anew") from error
+        raise RunError(f"{what}: {error!r}", "cnnctl evaluate writes metrics.json again") from error
     return Report(
         title=run.title,
         subtitle=subtitle,
@@ -213,13 +213,13 @@ def _result(run: Run, split: str) -> tuple[Figure, ...]:
             f"Rows are the true classes of the {split} images, columns the answers: off the diagonal are the mistakes.",
         ),
         ("confusion_matrix", "Confusion matrix, in images", "The same in counts."),
-        ("roc", "ROC curve", "How many of one class are found for how many false alarms, at every threshold."),
-        ("precision_recall", "Precision and recall", "How pure the finds are for how many are found."),
+        ("roc", "ROC curve", "True positive rate against false positive rate at every threshold."),
+        ("precision_recall", "Precision and recall", "Precision against recall at every threshold."),
         (
             "reliability",
             "Reliability",
-            "Whether an answer of 80% is right 8 times out of 10: on the diagonal probabilities can be taken at their "
-            "word.",
+            "Whether predictions with a probability of 80% are right 8 times out of 10. On the diagonal the "
+            "probabilities are calibrated.",
         ),
     )
     return _plots(run.plots, wanted)
@@ -228,7 +228,7 @@ def _result(run: Run, split: str) -> tuple[Figure, ...]:
 def _curves_words(environment: dict[str, Any]) -> str:
     best = environment.get("best_epoch")
     kept = f" The weights of epoch {best} are the model." if best else ""
-    return f"Where the training's line leaves the validation's, the network learns images by heart.{kept}"
+    return f"Where the training loss falls and the validation loss does not, the network overfits.{kept}"
 
 
 def _balance(run: Run, classes: Sequence[str]) -> Balance:
@@ -261,15 +261,15 @@ def _samples(run: Run, config: Config) -> tuple[Figure | None, str | None]:
     """Training images with and without augmentation, or why there are none."""
     paths, labels = run.read_split(TRAIN)
     if not paths:
-        return None, "The run names no training images."
+        return None, "The run has no training images."
     samples: list[Sample] = make_samples(config, paths, labels, SAMPLES, VARIATIONS)
     usable = [one for one in samples if one.error is None]
     if not usable:
         return None, f"The training images can no longer be read: {samples[0].path}: {samples[0].error}."
     content = style.png(preview_figure(config, usable, run.title))
-    words = "The file, what the network gets, and how it was varied in the first epochs."
+    words = "The file, the input of the network, and the augmented versions of the first epochs."
     if not config.augment:
-        words = "The file and what the network gets; this config varies nothing."
+        words = "The file and the input of the network; this config has no augmentation."
     return _figure(content, "Training images", words), None
 
 
@@ -321,5 +321,5 @@ def _commands(run: Run, environment: dict[str, Any]) -> tuple[tuple[str, str], .
         *([given] if words else []),
         ("judge it again", f"cnnctl evaluate --run {here}"),
         ("use it", f"cnnctl predict IMAGE --run {here}"),
-        ("see what it sees", f"cnnctl explain IMAGE --run {here}"),
+        ("show what the network sees in an image", f"cnnctl explain IMAGE --run {here}"),
     )

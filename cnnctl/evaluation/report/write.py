@@ -9,7 +9,7 @@ from cnnctl.runs import Run
 from cnnctl.runs.directory import own
 from cnnctl.system import files
 
-_HINT = "the report lies in its run: copy the run to where you may write"
+_HINT = "the report is written into the run: copy the run to a folder that you can write to"
 
 
 def write_report(run: Run) -> Path:

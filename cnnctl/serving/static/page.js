@@ -112,7 +112,7 @@ function map({ label, probability, silent, picture: source }) {
   image.src = source;
   image.alt = `Where the network sees ${label}`;
   const words = document.createElement("figcaption");
-  words.textContent = `${label} ${percent(probability)}${silent ? ": no place speaks for it" : ""}`;
+  words.textContent = `${label} ${percent(probability)}${silent ? ": no position raises its score" : ""}`;
   figure.append(image, words);
   return figure;
 }

@@ -154,7 +154,7 @@ def test_a_run_that_cannot_be_written_says_what_can_be_done(run, monkeypatch):
     monkeypatch.setattr(files, "write_text", refuse)
     with pytest.raises(DiskError) as raised:
         write_report(run)
-    assert raised.value.hint == "the report lies in its run: copy the run to where you may write"
+    assert raised.value.hint == "the report is written into the run: copy the run to a folder that you can write to"
     assert not run.lock.exists()
 
 
