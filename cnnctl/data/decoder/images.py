@@ -162,10 +162,7 @@ def decode_whole(data: bytes, spec: ImageSpec) -> Image:
 def from_pixels(pixels: Image, spec: ImageSpec) -> Image:
     """An image that lies in memory as `spec` says, just as if it were decoded from a file.
 
-    Args:
-        pixels: uint8 of shape (height, width), (height, width, 1), (height, width, 3) of RGB or (height, width, 4)
-            of RGBA.
-        spec: What it is made to be.
+    `pixels` are uint8 (height, width), or (height, width, channels) with 1 channel, 3 of RGB or 4 of RGBA.
 
     Raises:
         ImageError: it is of another type or shape.
