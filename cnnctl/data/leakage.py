@@ -55,9 +55,7 @@ def _missing_classes(catalog: "Catalog") -> Iterator[Notice]:
 
 
 def _shared(keys: NDArray[np.uint8], splits: Iterable[str]) -> list[tuple[int, int]]:
-    """For each key that rows of different splits have: the first row, and the first of another split.
-
-    `keys` are uint8 (rows, bytes), `splits` the split of each row.
+    """For each key, uint8 (bytes,), that rows of different splits have: the first row, and the first of another split.
     """
     if not len(keys):
         return []

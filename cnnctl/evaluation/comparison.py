@@ -25,8 +25,8 @@ _UNREADABLE = "train it again"
 class TrainingInfo:
     """What environment.json says of a run's training.
 
-    `seconds` are those of the whole of the last command, which went on after the epoch `resumed_after`; None where it
-    did all of them. `data_hash` is of the contents and labels of all images.
+    `seconds` are of the whole of the last command. `resumed_after` is the epoch after which that command went on; None
+    where it did all of them. `data_hash` is of the contents and labels of all images.
     """
 
     epochs: int

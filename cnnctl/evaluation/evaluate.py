@@ -87,7 +87,7 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
 def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress) -> Evaluation:
     """Judge a run on labelled images that it has never seen; the result goes under evaluations/, nowhere else.
 
-    `source` is a path of class folders or of a CSV with such `columns`, or a built-in name.
+    `source` names class folders, a CSV with these `columns`, or a built-in data set.
 
     Raises:
         DataError: nothing is there, a class is unknown to the run, or an image is damaged.

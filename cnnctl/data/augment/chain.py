@@ -43,8 +43,8 @@ def augmenter(
     mix_up and cut_mix draw their partner from all images. It takes part as what it itself is in that epoch after the
     steps before the mixing step; the steps after it apply to the mixture.
 
-    Images are numbered from 0 to count - 1; `image_of` gives the image of a number, uint8 (height, width, channels),
-    all of one shape, which is never written to.
+    Images are numbered from 0 to count - 1. `image_of` gives the image of a number, uint8 (height, width, channels),
+    all of one shape; it is never written to.
     """
 
     def after(place: int, number: int, epoch: int) -> Varied:

@@ -58,7 +58,7 @@ def decode_images(
     """Decode images in parallel, or take them from the cache.
 
     `where` is `auto` (the user's cache folder), `off` (memory), or a folder. `progress` is not called when the cache
-    has the images; `waiting` is, before waiting for another process that decodes the same ones.
+    has the images. `waiting` is called before waiting for another process that decodes the same images.
 
     Raises:
         MachineError: the cache cannot be written, or the disk is too small for it.

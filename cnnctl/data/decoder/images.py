@@ -44,14 +44,9 @@ class ImageError(DataError):
 class ImageSpec:
     """What an image is made to be.
 
-    Attributes:
-        height: Rows.
-        width: Columns.
-        channels: 3 for RGB, 1 for grey.
-        fit: `stretch`, `crop` (the centre) or `pad`.
-        background: (red, green, blue), 0 to 255, under transparency and padding.
-        max_pixels: An image file of more is refused by its header, before memory is taken for it.
-        max_bytes: A larger file is refused.
+    `fit` is `stretch`, `crop` (the centre) or `pad`. `background` is (red, green, blue), 0 to 255, under transparency
+    and padding. A file of more than `max_bytes` is refused, and one of more than `max_pixels` by its header, before
+    memory is taken for it.
     """
 
     height: int

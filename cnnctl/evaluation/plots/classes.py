@@ -21,8 +21,9 @@ _ACROSS = 4.6
 
 
 def confusion_figure(metrics: Metrics, title: str, normalised: bool) -> Any:
-    """Rows are the truth, columns the answers; the largest numbers are written in. `normalised` colours and writes the
-    share of the true class instead of counts.
+    """Rows are the truth, columns the answers; the largest numbers are written in.
+
+    `normalised` colours and writes the share of the true class instead of counts.
     """
     import matplotlib as mpl
     from matplotlib.colors import PowerNorm

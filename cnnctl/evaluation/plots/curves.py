@@ -43,10 +43,7 @@ def history_of(rows: Iterable[Mapping[str, str]], best_epoch: int, planned: int)
 
 
 def curves_figure(history: History, title: str) -> Any:
-    """Loss, accuracy and learning rate side by side, the best epoch marked.
-
-    Without validation there are only the training's lines.
-    """
+    """Loss, accuracy and learning rate side by side, the best epoch marked; without validation only the training's."""
     left, gap, below = 0.85, 1.0, 1.0
     figure = style.new_figure(left + 3 * _ACROSS + 2 * gap + style.MARGIN, style.HEAD + 0.1 + _HIGH + below)
     loss, accuracy, rate = (
