@@ -55,8 +55,7 @@ def _missing_classes(catalog: "Catalog") -> Iterator[Notice]:
 
 
 def _shared(keys: NDArray[np.uint8], splits: Iterable[str]) -> list[tuple[int, int]]:
-    """For each key, uint8 (bytes,), that rows of different splits have: the first row, and the first of another split.
-    """
+    """For each key, uint8 (bytes,), that rows of different splits have: the first row, and the first of another one."""
     if not len(keys):
         return []
     numbers = np.array([SPLITS.index(split) for split in splits], np.int8)

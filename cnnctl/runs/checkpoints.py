@@ -73,8 +73,7 @@ def commit(run: Run, checkpoint: Checkpoint) -> None:
 
 
 def newest(run: Run, tell: Callable[[str], None]) -> Checkpoint | None:
-    """The last checkpoint that can be read, or None if there never was one; `tell` gets a sentence for each damaged
-    one.
+    """The last checkpoint that can be read; None if there never was one. `tell` gets a sentence for each damaged one.
 
     Raises:
         RunError: there are checkpoints and none can be read.

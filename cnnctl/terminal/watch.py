@@ -111,8 +111,7 @@ class TerminalWatcher:
 
 
 class _Clock:
-    """How long the rest of a training will take, judged by its epochs since `begun_at`, from 1; 0 while there is none.
-    """
+    """How long the rest of a training will take, judged by its epochs since `begun_at`, from 1; 0 if there is none."""
 
     def __init__(self) -> None:
         self.begun_at = 0
