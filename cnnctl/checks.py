@@ -33,12 +33,7 @@ Progress = Callable[[int, int], None]
 class Findings:
     """What was found out about a config.
 
-    Attributes:
-        problems: What makes a training impossible; empty for a config that will train.
-        warnings: What is possible, but rarely meant.
-        plan: The network, where it could be worked out with the right number of classes.
-        catalog: The data, where it could be found and split.
-        prepared: The same images, where they were decoded.
+    `plan`, `catalog` and `prepared` are None where the network, the data or its images could not be worked out.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -64,11 +59,8 @@ class Findings:
 def check(loaded: Loaded, progress: Progress, decode: bool = True, strict: bool = False) -> Findings:
     """Check vocabulary, shapes, data and images, as far as each can be looked at.
 
-    Args:
-        loaded: A config with or without mistakes.
-        progress: Called with (images done, images in all) while images are decoded.
-        decode: Whether to decode every image; `train` then finds them in the cache.
-        strict: See `data.prepare.prepare`.
+    With `decode` every image is decoded, so that `train` finds it in the cache; `progress` then gets (images done,
+    images in all). For `strict` see `data.prepare.prepare`.
 
     Raises:
         MachineError: the config is right, but names an experiment tracker that is not installed.

@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 class Catalog:
     """The images of a training.
 
-    Attributes:
-        frame: Columns path (absolute), label and split, one row an image, in a fixed order.
-        classes: The class names in label order (sorted).
-        left_out: Files that were not taken, by sort.
+    `frame` has the columns path (absolute), label and split, one row an image, in a fixed order. `classes` are in label
+    order (sorted). `left_out` counts the files that were not taken, by sort.
     """
 
     frame: "pd.DataFrame"

@@ -21,9 +21,7 @@ _NAMED = 10
 def suspicions(catalog: "Catalog", decoded: Decoded) -> list[Notice]:
     """All that is suspicious in the images of a catalog: a sentence with the files, and the mend.
 
-    Args:
-        catalog: The images that are used; its frame's index counts the rows of `decoded`.
-        decoded: All images.
+    The index of the catalog's frame counts the rows of `decoded`, which has all images.
     """
     rows = catalog.frame.index.to_numpy()
     paths, splits = catalog.frame.path.to_numpy(), catalog.frame.split.to_numpy()
@@ -59,12 +57,7 @@ def _missing_classes(catalog: "Catalog") -> Iterator[Notice]:
 
 
 def _shared(keys: NDArray[np.uint8], splits: Iterable[str]) -> list[tuple[int, int]]:
-    """For each key that rows of different splits have: the first row, and the first of another split.
-
-    Args:
-        keys: uint8 (rows, bytes).
-        splits: The split of each row.
-    """
+    """For each key, uint8 (bytes,), that rows of different splits have: the first row, and the first of another one."""
     if not len(keys):
         return []
     numbers = np.array([SPLITS.index(split) for split in splits], np.int8)

@@ -27,12 +27,8 @@ _SPLIT_NAMES |= {"validation": "validation", "test": "test", "testing": "test", 
 class Listing:
     """Images found, in order of their class and name.
 
-    Attributes:
-        paths: Absolute file names.
-        labels: The class of each.
-        groups: The group of each; empty where there are none.
-        empty_classes: Class folders without a single image.
-        left_out: How many files of each sort were not taken, for one line of report.
+    Each image has an absolute path, a label and, where there are groups, a group. `empty_classes` are class folders
+    without a single image; `left_out` counts the files that were not taken, by sort.
     """
 
     paths: list[str] = field(default_factory=list)

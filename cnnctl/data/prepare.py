@@ -87,11 +87,9 @@ def prepare(
 ) -> Prepared:
     """Decode every image of a catalog and look at what they are.
 
-    Args:
-        waiting: Called before waiting for another process that decodes the same images.
-        strict: Whether the same image in two splits, images of one colour, and classes without test images are
-            problems; else they are warnings.
-        seeks_leaks: Whether to look for them at all; in images with problems nobody does.
+    With `strict` the same image in two splits, images of one colour, and classes without test images are problems, else
+    warnings; without `seeks_leaks`, or in images with problems, nobody looks for them. `waiting` is called before
+    waiting for another process that decodes the same images.
 
     Raises:
         MachineError: the decoded images cannot be kept.

@@ -24,11 +24,7 @@ def least_images(validation: float, test: float) -> int:
 def stratified(labels: Sequence[str], validation: float, test: float, seed: int) -> NDArray[np.str_]:
     """Split every class by the same shares of the whole; test is drawn first.
 
-    Args:
-        labels: The class of each image.
-        validation: Share of all images, 0 to below 1.
-        test: Share of all images.
-        seed: Decides which images.
+    The shares are 0 to below 1; `labels` has the class of each image.
 
     Returns:
         The split of each image.
@@ -57,15 +53,11 @@ def grouped(
 ) -> NDArray[np.str_]:
     """Split so that no group is in two splits, and the shares of each class are as near as whole groups allow.
 
-    Groups in random order, the largest first, each go to the split that lacks most images of their classes (the
-    greedy method of scikit-learn's StratifiedGroupKFold, for shares instead of folds).
+    Groups in random order, the largest first, each go to the split that lacks most images of their classes (the greedy
+    method of scikit-learn's StratifiedGroupKFold, for shares instead of folds).
 
-    Args:
-        labels: The class of each image.
-        groups: The group of each image.
-        validation: Share of all images.
-        test: Share of all images.
-        seed: Decides ties.
+    `labels` and `groups` have the class and the group of each image, the shares are of all images, and `seed` decides
+    ties.
 
     Raises:
         DataError: there are fewer groups than splits.

@@ -9,9 +9,7 @@ from cnnctl.data.decoder.images import Image
 def channel_statistics(pixels: Image, rows: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel over some images, in pixel values 0..255.
 
-    Args:
-        pixels: uint8 (images, height, width, channels).
-        rows: The images to take.
+    `pixels` are uint8 (images, height, width, channels), `rows` the images to take.
     """
     total = np.zeros(pixels.shape[-1])
     squares = np.zeros(pixels.shape[-1])

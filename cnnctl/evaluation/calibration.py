@@ -13,11 +13,9 @@ CALIBRATION_BINS = 15
 class Calibration:
     """Images in bins of equal width by the probability of their answer.
 
-    Attributes:
-        images: (bins,), how many.
-        confidence: (bins,), the mean probability; 0 where there are none.
-        accuracy: (bins,), the share of right answers; 0 where there are none.
-        expected_error: Mean over all images of |accuracy - confidence| of the bin that an image falls into.
+    Each array has a value a bin: the number of `images`, the mean probability (`confidence`) and the share of right
+    answers (`accuracy`), 0 where there are no images. `expected_error` is the mean over all images of |accuracy -
+    confidence| of the bin that an image falls into.
     """
 
     images: NDArray[np.int64]
@@ -39,9 +37,7 @@ class Calibration:
 def calibration(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> Calibration:
     """The bins of a reliability diagram: the lower edge of each is outside, the upper one inside.
 
-    Args:
-        probabilities: (images, classes), rows summing to 1.
-        truth: (images,), the number of each image's class.
+    `probabilities` are (images, classes), rows summing to 1; `truth` is (images,), class numbers.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == truth

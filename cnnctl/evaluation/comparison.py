@@ -25,15 +25,8 @@ _UNREADABLE = "train it again"
 class TrainingInfo:
     """What environment.json says of a run's training.
 
-    Attributes:
-        epochs: How many were done.
-        best_epoch: The one whose weights were kept.
-        seconds: Of the whole of the last command.
-        resumed_after: The epoch after which that command went on; None where it did all of them.
-        device: Its name.
-        precision: The policy's name.
-        backend: `tensorflow` or `jax`.
-        data_hash: Of the contents and labels of all images.
+    `seconds` are of the whole of the last command. `resumed_after` is the epoch after which that command went on; None
+    where it did all of them. `data_hash` is of the contents and labels of all images.
     """
 
     epochs: int
@@ -50,14 +43,8 @@ class TrainingInfo:
 class ComparedRun:
     """A run that is compared.
 
-    Attributes:
-        letter: A, B, ...: what it is called.
-        run: The run.
-        config: Its config.
-        plan: Its network.
-        split: What it was evaluated on.
-        figures: Of its evaluation.
-        training: Of its training; None where that did not come to its end.
+    `letter` (A, B, ...) is what it is called. `split` and `figures` are those of its evaluation. `training` is None
+    where the training did not come to its end.
     """
 
     letter: str
@@ -105,11 +92,7 @@ class PairwiseTest:
 class Comparison:
     """Runs side by side.
 
-    Attributes:
-        runs: The runs.
-        differences: Of their configs.
-        tests: The best run with each other one.
-        warnings: Why some of the figures must not be compared.
+    `tests` are of the best run with each other one; `warnings` say why some of the figures must not be compared.
     """
 
     runs: tuple[ComparedRun, ...]
@@ -119,10 +102,7 @@ class Comparison:
 
 
 def compare(paths: Sequence[Path]) -> Comparison:
-    """Put runs side by side.
-
-    Args:
-        paths: Two or more run directories, or folders `runs/<name>`, which stand for their newest run.
+    """Put two or more run directories side by side; a folder `runs/<name>` stands for its newest run.
 
     Raises:
         UsageError: there are fewer than two, or one of them twice.

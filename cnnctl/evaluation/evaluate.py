@@ -31,11 +31,8 @@ Progress = Callable[[int, int], None]
 class Evaluation:
     """What was judged and what came out.
 
-    Attributes:
-        metrics: The figures.
-        split: `train`, `validation` or `test`; for new data its path.
-        folder: Where predictions.csv and the plots lie.
-        content: What metrics.json (the run's own, or the one in `folder`) now holds.
+    `split` is `train`, `validation` or `test`, for new data its path. `folder` has predictions.csv and the plots.
+    `content` is what metrics.json (the run's own, or the one in `folder`) now holds.
     """
 
     metrics: Metrics
@@ -67,9 +64,7 @@ def evaluate(run: Run, data: str | None, split: str | None, progress: Progress) 
 def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluation:
     """Judge a run on a split of its own; its metrics.json is brought up to date.
 
-    Args:
-        run: A run with a model.
-        split: `train`, `validation` or `test`; None takes test, else validation, else train.
+    `split` is `train`, `validation` or `test`; None takes test, else validation, else train.
 
     Raises:
         RunError: the run has no model, or no such split.
@@ -94,10 +89,7 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
 def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress) -> Evaluation:
     """Judge a run on labelled images that it has never seen; the result goes under evaluations/, nowhere else.
 
-    Args:
-        run: A run with a model.
-        source: Class folders, a CSV, or a built-in name.
-        columns: Of the CSV.
+    `source` names class folders, a CSV with these `columns`, or a built-in data set.
 
     Raises:
         DataError: nothing is there, a class is unknown to the run, or an image is damaged.
@@ -125,12 +117,8 @@ def default_split(run: Run) -> str:
 def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, draws: bool = True) -> Evaluation:
     """Write the figures of a split of a run: at the top of metrics.json for the main split, else nested.
 
-    Args:
-        run: The run.
-        split: Its split.
-        scored: Its images, and what the model says of them.
-        is_main: Whether the run as a whole is judged by this split.
-        draws: Whether to make its pictures, which takes a second.
+    `is_main` says whether the run as a whole is judged by this split; `draws`, whether to make its pictures, which
+    takes a second.
     """
     before, figures = run.read_metrics(), scored.metrics.to_json()
     if is_main:

@@ -161,11 +161,8 @@ class ClassMetrics:
 class Metrics:
     """The evaluation of one split.
 
-    Attributes:
-        figures: What each of METRICS came to, and its 95% interval.
-        classes: Names in label order.
-        per_class: In that order.
-        confusion_matrix: Rows are the truth, columns the answers; counts.
+    `figures` has what each of METRICS came to, and its 95% interval. `classes` and `per_class` are in label order.
+    `confusion_matrix` counts images; its rows are the truth, its columns the answers.
     """
 
     figures: Figures
@@ -223,13 +220,9 @@ class Metrics:
 class ScoredSplit:
     """Images, the truth, and what a model says of them.
 
-    Attributes:
-        title: Which run and which images, such as `digits 3, test images`.
-        classes: Names in label order.
-        paths: The images.
-        truth: (images,) class numbers.
-        probabilities: float32 (images, classes).
-        spec: What the model's images are made to be.
+    `title` says which run and which images, such as `digits 3, test images`. `truth` has class numbers (images,);
+    `probabilities` are float32 (images, classes), in the order of `classes`. `spec` is what the model's images are made
+    to be.
     """
 
     title: str
@@ -248,10 +241,7 @@ class ScoredSplit:
 def score(probabilities: "Probabilities", truth: "Truth", classes: Sequence[str]) -> Metrics:
     """Every metric of one split.
 
-    Args:
-        probabilities: (images, classes), rows summing to 1.
-        truth: (images,), the number of each image's class.
-        classes: Names in label order.
+    `probabilities` are (images, classes), rows summing to 1; `truth` is (images,), numbers of `classes`.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 

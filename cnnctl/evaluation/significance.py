@@ -13,17 +13,14 @@ FEW = 25
 def mcnemar(first_only: int, second_only: int) -> float:
     """How probable it is that two networks that are equally good differ at least as much as these two.
 
-    Images that both get right, or both get wrong, say nothing of the difference; of the others, each would fall to
-    either side like a coin. Below 25 of them p is the two-sided binomial probability; from there on it is that of
-    `(|b - c| - 1)^2 / (b + c)` under chi-square with one degree of freedom.
+    Images that both get right, or both get wrong, say nothing of the difference; of the others, b that only the first
+    one gets right and c that only the second one does, each would fall to either side like a coin. Below 25 of them p
+    is the two-sided binomial probability; from there on it is that of `(|b - c| - 1)^2 / (b + c)` under chi-square with
+    one degree of freedom.
 
     Source: McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages",
     Psychometrika 12, 153-157; the continuity correction: Edwards 1948, Psychometrika 13, 185-187; its use for
     classifiers: Dietterich 1998, Neural Computation 10, 1895-1923.
-
-    Args:
-        first_only: Images that only the first one gets right, b.
-        second_only: Images that only the second one gets right, c.
 
     Returns:
         p, from 0 to 1.

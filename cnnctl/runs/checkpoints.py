@@ -44,13 +44,7 @@ Arrays = Sequence[NDArray[Any]]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that a training is, at the end of an epoch.
-
-    Attributes:
-        epoch: How many are done.
-        state: Plain values: what JSON can hold.
-        arrays: Groups of arrays by name.
-    """
+    """Everything that a training is after `epoch` epochs: a state that JSON can hold, and groups of arrays by name."""
 
     epoch: int
     state: Mapping[str, Any]
@@ -79,11 +73,7 @@ def commit(run: Run, checkpoint: Checkpoint) -> None:
 
 
 def newest(run: Run, tell: Callable[[str], None]) -> Checkpoint | None:
-    """The last checkpoint that can be read; None where there never was one.
-
-    Args:
-        run: The run.
-        tell: Called with a sentence for each damaged one that is passed over.
+    """The last checkpoint that can be read; None if there never was one. `tell` gets a sentence for each damaged one.
 
     Raises:
         RunError: there are checkpoints and none can be read.

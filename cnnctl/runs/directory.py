@@ -246,10 +246,7 @@ def mark_latest(run: Run) -> None:
 
 
 def find_run(path: Path | None) -> Run:
-    """The run at `path`, or the latest one of the current folder.
-
-    Args:
-        path: A run directory, or a folder `runs/<name>` (its newest run with a model), or None.
+    """The run at a run directory, the newest one with a model in a folder `runs/<name>`, or with None the latest one.
 
     Raises:
         RunError: there is none; the hint says which command makes one.

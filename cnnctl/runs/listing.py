@@ -43,13 +43,7 @@ class _DamageError(Exception):
 
 @dataclass(frozen=True)
 class _History:
-    """What history.csv says.
-
-    Attributes:
-        epochs: How many are done.
-        accuracy: The best of them: on the validation images, or on those of the training where there are no others.
-        split: `validation` or `train`.
-    """
+    """What history.csv says; `accuracy` is the best of the done epochs on `split`: `validation`, or else `train`."""
 
     epochs: int = 0
     accuracy: float | None = None

@@ -28,12 +28,7 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Seen:
-    """One image and its answer.
-
-    Attributes:
-        pixels: uint8 (height, width, channels), as the network got it.
-        probabilities: float32 (classes,).
-    """
+    """One image, uint8 (height, width, channels) as the network got it, and its answer, float32 (classes,)."""
 
     pixels: Image
     probabilities: NDArray[np.float32]
@@ -55,10 +50,7 @@ class _Ticket:
 class Batcher:
     """Threads that answer images; a context manager, entered and used in one event loop's thread.
 
-    Args:
-        classifier: Its session should compute in a single thread.
-        threads: How many.
-        most_waiting: Images that may wait for a thread.
+    The session of `classifier` should compute in a single thread. At most `most_waiting` images wait for a thread.
     """
 
     def __init__(self, classifier: Classifier, threads: int, most_waiting: int) -> None:

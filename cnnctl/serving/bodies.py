@@ -28,11 +28,7 @@ class Upload:
 
 
 class ByteBudget:
-    """The bytes of all bodies that are in hand; in the event loop's thread only.
-
-    Args:
-        most: How many there may be.
-    """
+    """The bytes of all bodies that are in hand, `most` at most; in the event loop's thread only."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -59,10 +55,7 @@ class ByteBudget:
 async def read_uploads(request: Request, limits: Limits, take: Callable[[int], None]) -> list[Upload]:
     """The images in the body of a request, at least one.
 
-    Args:
-        request: Its body is raw bytes or multipart/form-data in fields called image.
-        limits: What it may cost.
-        take: Of the purse.
+    The body is raw bytes, or multipart/form-data in fields called image. `take` takes bytes of the purse.
 
     Raises:
         RequestError: 413 (too large, too many), 415 (no such body is read), 422 (no image, or wrong multipart).

@@ -11,14 +11,7 @@ CLIENT_GONE = 499
 
 
 class RequestError(Exception):
-    """A request that gets a reason instead of an answer.
-
-    Args:
-        status: Of HTTP.
-        error: One sentence: what was expected or what is wrong.
-        hint: The mend, in a sentence of its own.
-        headers: More headers of the response.
-    """
+    """A request that gets a reason instead of an answer: `error` says what is wrong, `hint` how to mend it."""
 
     def __init__(
         self, status: int, error: str, hint: str | None = None, headers: Mapping[str, str] | None = None

@@ -42,11 +42,7 @@ def why_not(run: Run) -> str | None:
 
 
 class Explainer:
-    """The explaining process and the queue before it; a context manager that ends the process.
-
-    Args:
-        run: Whose network is explained.
-    """
+    """The process that explains `run`'s network and the queue before it; a context manager that ends the process."""
 
     def __init__(self, run: Run) -> None:
         self._run = run

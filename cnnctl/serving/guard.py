@@ -30,12 +30,9 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 class Guard:
     """An ASGI application around another one.
 
-    Args:
-        inner: What answers.
-        quick: What answers instead, by method and path: the way of most requests, without a router.
-        local: Whether the server listens on a loopback address, so that only its own names are its host.
-        counters: Count requests.
-        log: Called with a line for each request.
+    `quick` answers instead of `inner` by method and path: the way of most requests, without a router. `local` says that
+    the server listens on a loopback address, so that only its own names are its host. `log` gets a line for each
+    request.
     """
 
     def __init__(

@@ -10,11 +10,8 @@ BODIES_AT_ONCE = 4
 class Limits:
     """What a request may cost.
 
-    Attributes:
-        body_bytes: Of one request.
-        images: Of one request.
-        seconds: From a request's first byte to its answer; as long again for those under way when the server ends.
-        queue: Images of all requests that wait for the network.
+    `body_bytes` and `images` are of one request, `queue` counts the images of all requests that wait for the network.
+    `seconds` are from a request's first byte to its answer; as long again for those under way when the server ends.
     """
 
     body_bytes: int

@@ -15,8 +15,7 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 class Metrics:
     """What has been asked and answered; in the event loop's thread only.
 
-    Args:
-        paths: Those that are told apart; all others are `other`, since anybody may invent one.
+    `paths` are those that are told apart; all others are `other`, since anybody may invent one.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -34,11 +33,7 @@ class Metrics:
         self._seconds[path] += seconds  # type: ignore[assignment]
 
     def text(self, gauges: Mapping[str, tuple[str, str, int]]) -> str:
-        """All of it.
-
-        Args:
-            gauges: Further values by name: (counter or gauge, what it is, value).
-        """
+        """All of it, and further values by name: (counter or gauge, what it is, value)."""
         lines = _head("cnnctl_requests_total", "counter", "Requests answered, by path and status.")
         for (path, status), count in sorted(self._requests.items()):
             lines.append(f'cnnctl_requests_total{{path="{path}",status="{status}"}} {count}')

@@ -32,11 +32,7 @@ def insist_on_packages() -> None:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens.
-
-    Args:
-        host: An address of this machine or a name for one.
-        port: 0 for any that is free.
+    """A socket that listens on an address of this machine or a name for one; port 0 is any that is free.
 
     Raises:
         UsageError: there is no such host.
@@ -84,13 +80,8 @@ def serve(
 ) -> int:
     """Answer requests until SIGTERM or Ctrl-C; those under way are finished.
 
-    Args:
-        run: Whose model.onnx answers.
-        listener: Where they come in.
-        limits: What a request may cost, given the bytes that the run takes of one image file.
-        explains: Whether Grad-CAM is offered where it can be.
-        ready: Called once requests are answered; with the reason where Grad-CAM is wanted and cannot be had.
-        log: Called with a line for each request.
+    `limits` is given the bytes that the run takes of one image file. `ready` is called once requests are answered, with
+    the reason where Grad-CAM is wanted (`explains`) and cannot be had. `log` gets a line for each request.
 
     Returns:
         The exit code.

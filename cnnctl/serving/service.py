@@ -31,12 +31,7 @@ _LONGEST_NUMBER = 9
 class Service:
     """The answers to requests; the docstring of each is its text in the OpenAPI description.
 
-    Args:
-        classifier: The run's model.
-        batcher: Computes it.
-        explainer: Says why; None where it cannot or is not to.
-        limits: What a request may cost.
-        counters: Count images.
+    `explainer` says why; it is None where it cannot or is not to.
     """
 
     def __init__(

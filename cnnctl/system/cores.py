@@ -23,9 +23,7 @@ def cgroup_quota(mounted: Path = _CGROUPS, own: Path = _OWN_CGROUPS) -> float | 
 
     Source: the Linux kernel's documentation, admin-guide/cgroup-v2 (cpu.max) and scheduler/sched-bwc (cpu.cfs_*).
 
-    Args:
-        mounted: The folder of all cgroups.
-        own: The file that names the cgroups of this process.
+    `mounted` is the folder of all cgroups, `own` the file that names those of this process.
 
     Returns:
         The least quota of its cgroup and of those around it; None where there is none.

@@ -25,11 +25,8 @@ class Interrupt(KeyboardInterrupt):
 class Interrupts:
     """What signals have asked for.
 
-    Args:
-        is_patient: Whether a second signal waits too; else it is an interrupt wherever the program is.
-
-    Attributes:
-        farewell: What is said when the process leaves at once; see `leaving_with`.
+    With `is_patient` a second signal waits too; else it is an interrupt wherever the program is. `farewell` is said
+    when the process leaves at once; see `leaving_with`.
     """
 
     def __init__(self, is_patient: bool = True) -> None:
@@ -76,9 +73,8 @@ class Interrupts:
 def caught(terminal: TextIO, tell: Callable[[str], None]) -> Iterator[Interrupts]:
     """A block in which Ctrl-C and SIGTERM are caught; in the main thread.
 
-    Args:
-        terminal: Where the farewell is written when the process leaves at once.
-        tell: Called with a line for people, from another thread.
+    `terminal` is where the farewell is written when the process leaves at once. `tell` gets lines for people, from
+    another thread.
     """
     interrupts = Interrupts()
     numbers = (signal.SIGINT, signal.SIGTERM)

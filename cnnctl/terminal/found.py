@@ -126,13 +126,9 @@ def _plain(entry: "Entry") -> dict[str, Any]:
 
 
 def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json: bool) -> None:
-    """A table of runs; below it what is odd of them.
+    """A table of runs, or with `as_json` the form of `runs --json`; below the table what is odd of them.
 
-    Args:
-        folder: Where they were looked for.
-        found: The runs.
-        latest: The latest run, wherever it is.
-        as_json: Whether to print the form of `runs --json`.
+    `latest` is the latest run, wherever it is, not only in `folder`.
     """
     from cnnctl.runs.listing import UNFINISHED
 

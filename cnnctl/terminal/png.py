@@ -10,10 +10,7 @@ from cnnctl.formatting import printable
 def check_png(path: Path, option: str, sources: Iterable[str | Path] = ()) -> None:
     """Refuse a place for a picture before any work is done.
 
-    Args:
-        path: Where it is to be.
-        option: The option that names it.
-        sources: Files that it is made from.
+    `option` names the place, and `sources` are the files that the picture is made from.
 
     Raises:
         UsageError: the name does not end in .png, or is one of the sources.

@@ -27,12 +27,8 @@ def print_table(
 ) -> None:
     """A table as wide as the terminal, or as wide as it needs to be where stdout is no terminal.
 
-    Args:
-        header: Column names.
-        rows: Cells; control characters in them are made visible.
-        align: `left` or `right` for each column.
-        stream: stdout when left out.
-        keep_first: Whether the cells of the first column stay in one piece while the others can be folded instead.
+    Control characters in cells are made visible. `align` is `left` or `right` for each column. With `keep_first` the
+    cells of the first column stay in one piece while the others can be folded instead.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console

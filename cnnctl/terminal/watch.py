@@ -111,11 +111,7 @@ class TerminalWatcher:
 
 
 class _Clock:
-    """How long the rest of a training will take, judged by the epochs so far.
-
-    Attributes:
-        begun_at: The first epoch of this process, from 1; 0 while there is none.
-    """
+    """How long the rest of a training will take, judged by its epochs since `begun_at`, from 1; 0 if there is none."""
 
     def __init__(self) -> None:
         self.begun_at = 0
@@ -166,12 +162,7 @@ def epoch_line(epoch: Epoch, left: float) -> str:
 
 @contextmanager
 def watching(progress: bool | Watcher, stream: TextIO) -> Iterator[Watcher]:
-    """The watcher of a block.
-
-    Args:
-        progress: False for nobody, True for what the commands print, or a watcher of the caller's own.
-        stream: Where that is printed.
-    """
+    """The watcher of a block: nobody for False, what the commands print for True, or the caller's own."""
     if not isinstance(progress, bool):
         yield progress
     elif not progress:

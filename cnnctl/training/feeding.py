@@ -29,12 +29,9 @@ _AHEAD = 4
 class Examples:
     """The images of one split.
 
-    Attributes:
-        pixels: uint8 (images of all splits, height, width, channels).
-        rows: int64 (images,): the rows of `pixels` that belong to the split.
-        labels: int64 (images,), class numbers.
-        objective: The form of the labels that the loss takes.
-        weights: float32 (images,), the factor of each in the loss; None for 1.
+    `pixels` are uint8 (images of all splits, height, width, channels); the int64 `rows` are those of the split.
+    `labels` are int64 class numbers, `weights` float32 factors in the loss, both (images,); None is 1. `objective` is
+    the form of the labels that the loss takes.
     """
 
     pixels: Image
@@ -56,13 +53,9 @@ class Examples:
 class Feed:
     """The batches of one split, of one epoch after the other; the next few are made in advance by a thread.
 
-    Attributes:
-        examples: The split.
-        batch_size: Images in a batch; the last one may be smaller.
-        seed: Decides the order of each epoch; None keeps the order of the rows.
-        vary: The augmentation, or None.
-        epoch: Of which `batch` gives the batches; `begin_epoch` says so.
-        waited: Seconds that `batch` has waited for a batch that was not ready.
+    The last batch may be smaller than `batch_size`. `seed` decides the order of each epoch; None keeps the order of the
+    rows. `vary` is the augmentation, None for none. `epoch` is that of which `batch` gives the batches; `begin_epoch`
+    says so. `waited` is how many seconds `batch` has waited for a batch that was not ready.
     """
 
     examples: Examples

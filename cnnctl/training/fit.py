@@ -128,12 +128,9 @@ def fit_model(
 
 
 def steps_at_once(plan: Plan, batch_size: int, steps: int) -> int:
-    """How many steps TensorFlow takes at once, without Python in between.
+    """How many steps TensorFlow takes at once, without Python in between: at most a quarter of an epoch's `steps`.
 
-    Args:
-        plan: The network; a training step takes about 6 operations for each of its multiply-adds.
-        batch_size: Images of a step.
-        steps: Those of an epoch, a quarter of which is the most.
+    A training step takes about 6 operations for each of the plan's multiply-adds.
     """
     quick = int(_AT_ONCE / max(6 * plan.multiply_adds * batch_size, 1))
     return max(1, min(quick, MOST_STEPS_AT_ONCE, steps // 4))

@@ -20,12 +20,9 @@ _SPARSE = "sparse_categorical_crossentropy"
 class Objective:
     """A loss and the form of the labels that it compares with.
 
-    Attributes:
-        loss: Keras' name of it.
-        form: `number`, int32 (images,); `one_hot`, float32 (images, classes); or `positive`, float32 (images, 1),
-            the share of the second of two classes.
-        classes: How many there are.
-        label_smoothing: Share of a label that the loss spreads over all classes.
+    `loss` is Keras' name of it. `form` is `number`, int32 (images,); `one_hot`, float32 (images, classes); or
+    `positive`, float32 (images, 1), the share of the second of two classes. `label_smoothing` is the share of a label
+    that the loss spreads over all classes.
     """
 
     loss: str
@@ -46,9 +43,7 @@ class Objective:
     def encode_mixed(self, labels: NDArray[np.int64], mixed: Sequence[Shares]) -> NDArray[np.float32]:
         """Labels of images that are mixed of several: each class has the sum of its images' shares.
 
-        Args:
-            labels: Class numbers of all images.
-            mixed: What each image of the batch is mixed of.
+        `labels` are the class numbers of all images, `mixed` what each image of the batch is mixed of.
         """
         assert self.form != "number"
         soft = np.zeros((len(mixed), self.classes), np.float32)
@@ -109,10 +104,7 @@ def class_weights(
 ) -> NDArray[np.float32] | None:
     """The factor of each image in the loss, by its class.
 
-    Args:
-        setting: None, `balanced`, or a factor by class name (1 for those left out).
-        classes: Names in label order.
-        labels: (images,), the class number of each training image.
+    `setting` is None, `balanced`, or a factor by class name (1 for those left out); `labels` are class numbers.
 
     Returns:
         float32 (images,). Balanced is images / (classes * images of the class), as scikit-learn has it, so that the

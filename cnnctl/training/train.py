@@ -48,12 +48,8 @@ from cnnctl.training.warm_start import describe_taken, read_start, take_weights
 class Trained:
     """What a training leaves behind.
 
-    Attributes:
-        run: The complete run.
-        evaluation: Of its test split, else of its validation split, else of its training images.
-        record: Its history and best epoch.
-        parity: How far model.onnx is from model.keras.
-        seconds: From the start of the command.
+    `evaluation` is of the test split, else of the validation split, else of the training images. `parity` says how far
+    model.onnx is from model.keras. `seconds` are from the start of the command.
     """
 
     run: Run
@@ -73,11 +69,7 @@ class Complete:
 def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts: Interrupts) -> Trained | Complete:
     """Check, train and evaluate what is asked for.
 
-    Args:
-        request: What is wanted.
-        watcher: Hears how it goes.
-        capture: Holds descriptor 2; moved into the run's log.txt.
-        interrupts: The signals of the process.
+    `capture` holds descriptor 2 and is moved into the run's log.txt.
 
     Raises:
         ConfigError: with every mistake of the config and of its data; nothing was written.

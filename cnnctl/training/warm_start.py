@@ -16,10 +16,8 @@ from cnnctl.runs import find_run
 class Start:
     """Weights to begin with.
 
-    Attributes:
-        source: The .keras file.
-        layers: (name, arrays) of each layer that has weights, in order; the last one is the output layer.
-        classes: What its outputs mean, in order; None for a file that comes without.
+    `source` is the .keras file. `layers` are (name, arrays) of each layer that has weights, in order; the last one is
+    the output layer. `classes` say what its outputs mean, in order; None for a file that comes without.
     """
 
     source: Path
@@ -29,12 +27,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Taken:
-    """What was taken over.
-
-    Attributes:
-        layers: Names of the layers of the new network that got weights.
-        left: Why the output layer did not; None where it did.
-    """
+    """The layers of the new network that got weights, by name; `left` says why the output layer did not, else None."""
 
     layers: tuple[str, ...]
     left: str | None

@@ -20,10 +20,8 @@ MatrixStep = RandomFlip | RandomRotation | RandomTranslation | RandomZoom
 class Border(NamedTuple):
     """How a warp fills what lies outside the image, and how it interpolates.
 
-    Attributes:
-        fill_mode: reflect, constant, wrap, nearest (Keras' names), or `window`.
-        fill_value: Pixel value with `constant`.
-        interpolation: bilinear or nearest.
+    `fill_mode` is one of Keras' names (reflect, constant, wrap, nearest) or `window`; `fill_value` is the pixel value
+    with `constant`; `interpolation` is bilinear or nearest.
     """
 
     fill_mode: str

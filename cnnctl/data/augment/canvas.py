@@ -11,8 +11,7 @@ from cnnctl.data.decoder.images import Image
 class Canvas:
     """The image as it would be if every step so far had been done; its size never changes.
 
-    Args:
-        image: uint8 (height, width, channels), never written to.
+    `image` is uint8 (height, width, channels) and never written to.
     """
 
     def __init__(self, image: Image) -> None:
@@ -49,10 +48,8 @@ class Canvas:
     def paint(self, change: Callable[[Image], Image], pointwise: bool = False) -> None:
         """A step that keeps every pixel in its place; `change` must not write to what it is given.
 
-        Args:
-            change: The step.
-            pointwise: It adds the same to every pixel, so that before or after a warp is the same, but for
-                what a constant border brings in.
+        A `pointwise` step adds the same to every pixel, so that before or after a warp is the same, but for what a
+        constant border brings in.
         """
         if not pointwise or (self._border is not None and self._border.fill_mode == "constant"):
             self._settle()

@@ -27,9 +27,8 @@ from cnnctl.data.decoder.images import Image
 class Varied:
     """One random variation of an image.
 
-    Attributes:
-        image: uint8 (height, width, channels), an array of its own.
-        shares: (image number, share of its label); they sum to 1. ((number, 1.0),) without mixing.
+    `image` is uint8 (height, width, channels), an array of its own. `shares` are (image number, share of its label) and
+    sum to 1; without mixing they are ((number, 1.0),).
     """
 
     image: Image
@@ -44,11 +43,8 @@ def augmenter(
     mix_up and cut_mix draw their partner from all images. It takes part as what it itself is in that epoch after the
     steps before the mixing step; the steps after it apply to the mixture.
 
-    Args:
-        steps: The augment section, applied in its order.
-        seed: The config's.
-        image_of: The image of a number, uint8 (height, width, channels), all of one shape; never written to.
-        count: Images are numbered from 0 to count - 1.
+    Images are numbered from 0 to count - 1. `image_of` gives the image of a number, uint8 (height, width, channels),
+    all of one shape; it is never written to.
     """
 
     def after(place: int, number: int, epoch: int) -> Varied:

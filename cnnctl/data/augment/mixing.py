@@ -12,11 +12,8 @@ from cnnctl.data.decoder.images import Image, opencv
 def mix(step: MixingStep, image: Image, partner: Image, generator: np.random.Generator) -> tuple[Image, float]:
     """The mixture, and the share of the label that stays `image`'s.
 
-    Args:
-        step: MixUp draws the share from Beta(alpha, alpha), CutMix too, with an alpha drawn from its factor.
-        image: uint8 (height, width, channels).
-        partner: Of the same shape.
-        generator: This image's for this step.
+    MixUp draws the share from Beta(alpha, alpha), CutMix too, with an alpha drawn from its factor. Both images are
+    uint8 (height, width, channels) of one shape.
     """
     height, width = image.shape[:2]
     match step:

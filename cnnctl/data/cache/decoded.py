@@ -57,12 +57,8 @@ def decode_images(
 ) -> Decoded:
     """Decode images in parallel, or take them from the cache.
 
-    Args:
-        paths: Image files.
-        spec: What they are made to be.
-        where: `auto` (the user's cache folder), `off` (memory), or a folder.
-        progress: Called from time to time while images are decoded; not at all when the cache has them.
-        waiting: Called where another process decodes the same images just now, before waiting for it.
+    `where` is `auto` (the user's cache folder), `off` (memory), or a folder. `progress` is not called when the cache
+    has the images. `waiting` is called before waiting for another process that decodes the same images.
 
     Raises:
         MachineError: the cache cannot be written, or the disk is too small for it.

@@ -23,14 +23,9 @@ DIGEST_BYTES = 16
 class Entry:
     """The decoded images of one catalog.
 
-    Attributes:
-        path: Its folder.
-        source: The folder that holds all the image files; None where the entry does not say.
-        images: How many there are; None where the entry does not say.
-        shape: (height, width, channels) of each.
-        fit: stretch, crop or pad.
-        size: Bytes on disk.
-        used: Seconds since the epoch when it was last opened.
+    `source` is the folder that holds all the image files. It and `images` are None where the entry does not say.
+    `shape` is the (height, width, channels) of each image, `size` counts bytes on disk, and `used` is in seconds since
+    the epoch, when it was last opened.
     """
 
     path: Path
@@ -46,10 +41,7 @@ class Entry:
 class Removed:
     """What a removal did.
 
-    Attributes:
-        entries: Those that are gone.
-        size: Bytes that they held, leftovers of killed processes included.
-        busy: Entries that a process is making just now; they stay.
+    `size` counts bytes, those of killed processes' leftovers included; `busy` entries are being made just now and stay.
     """
 
     entries: tuple[Entry, ...]
@@ -120,13 +112,10 @@ def list_entries(base: Path) -> list[Entry]:
 
 
 def remove_entries(base: Path, older_than: float = 0.0) -> Removed:
-    """Remove the entries that were not opened for some time, and what killed processes left behind.
+    """Remove the entries of an images folder that were not opened for some time, and what killed processes left behind.
 
-    A training that has an entry open keeps it: the disk space is given back when it ends.
-
-    Args:
-        base: An images folder.
-        older_than: Seconds; 0 removes all.
+    A training that has an entry open keeps it: the disk space is given back when it ends. `older_than` is in seconds; 0
+    removes all.
 
     Raises:
         OSError: a file cannot be removed.

@@ -44,14 +44,9 @@ class ImageError(DataError):
 class ImageSpec:
     """What an image is made to be.
 
-    Attributes:
-        height: Rows.
-        width: Columns.
-        channels: 3 for RGB, 1 for grey.
-        fit: `stretch`, `crop` (the centre) or `pad`.
-        background: (red, green, blue), 0 to 255, under transparency and padding.
-        max_pixels: An image file of more is refused by its header, before memory is taken for it.
-        max_bytes: A larger file is refused.
+    `fit` is `stretch`, `crop` (the centre) or `pad`. `background` is (red, green, blue), 0 to 255, under transparency
+    and padding. A file of more than `max_bytes` is refused, and one of more than `max_pixels` by its header, before
+    memory is taken for it.
     """
 
     height: int
@@ -162,10 +157,7 @@ def decode_whole(data: bytes, spec: ImageSpec) -> Image:
 def from_pixels(pixels: Image, spec: ImageSpec) -> Image:
     """An image that lies in memory as `spec` says, just as if it were decoded from a file.
 
-    Args:
-        pixels: uint8 of shape (height, width), (height, width, 1), (height, width, 3) of RGB or (height, width, 4)
-            of RGBA.
-        spec: What it is made to be.
+    `pixels` are uint8 (height, width), or (height, width, channels) with 1 channel, 3 of RGB or 4 of RGBA.
 
     Raises:
         ImageError: it is of another type or shape.

@@ -27,12 +27,7 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Re
 
 
 def batches(read: Callable[[Item], Image], items: Iterable[Item], size: int) -> Iterator[NDArray[np.uint8]]:
-    """The images of items, batch by batch, so that memory does not grow with their number.
-
-    Args:
-        read: Makes an item's image; what it raises ends the batches.
-        items: Taken a batch at a time.
-        size: Images of a batch.
+    """The images of items, batch by batch, so that memory does not grow with their number; errors of `read` end it.
 
     Yields:
         uint8 (N, height, width, channels), in the order of the items.

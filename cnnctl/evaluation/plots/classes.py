@@ -23,10 +23,7 @@ _ACROSS = 4.6
 def confusion_figure(metrics: Metrics, title: str, normalised: bool) -> Any:
     """Rows are the truth, columns the answers; the largest numbers are written in.
 
-    Args:
-        metrics: Of any number of classes.
-        title: Which run and images.
-        normalised: Colour and write the share of the true class instead of counts.
+    `normalised` colours and writes the share of the true class instead of counts.
     """
     import matplotlib as mpl
     from matplotlib.colors import PowerNorm
@@ -108,12 +105,7 @@ def _percent(share: float, fine: bool) -> str:
 
 
 def f1_figure(metrics: Metrics, title: str) -> Any:
-    """A bar for each class, the lowest F1 first; classes without images last.
-
-    Args:
-        metrics: Of any number of classes; of very many the lowest are shown.
-        title: Which run and images.
-    """
+    """A bar for each class, the lowest F1 first; classes without images last. Of very many the lowest are shown."""
     count = len(metrics.classes)
     order = sorted(range(count), key=lambda at: (metrics.per_class[at].support == 0, metrics.per_class[at].f1))[:_BARS]
     row = 0.34 if len(order) <= 12 else 0.26 if len(order) <= 40 else 0.17

@@ -18,10 +18,8 @@ _WIDE_RANGE = 50.0
 class History:
     """history.csv.
 
-    Attributes:
-        figures: One value an epoch of each column but `epoch`.
-        best_epoch: From 1, the one whose weights were kept; 0 for none.
-        planned: Epochs that were to be trained; fewer were where the training stopped early.
+    `figures` has one value an epoch of each column but `epoch`. `best_epoch`, from 1, is the one whose weights were
+    kept; 0 is none. Fewer epochs than `planned` were trained where the training stopped early.
     """
 
     figures: Mapping[str, Sequence[float]]
@@ -45,12 +43,7 @@ def history_of(rows: Iterable[Mapping[str, str]], best_epoch: int, planned: int)
 
 
 def curves_figure(history: History, title: str) -> Any:
-    """Loss, accuracy and learning rate side by side, the best epoch marked.
-
-    Args:
-        history: Of one epoch or more; without validation there are only the training's lines.
-        title: Which run.
-    """
+    """Loss, accuracy and learning rate side by side, the best epoch marked; without validation only the training's."""
     left, gap, below = 0.85, 1.0, 1.0
     figure = style.new_figure(left + 3 * _ACROSS + 2 * gap + style.MARGIN, style.HEAD + 0.1 + _HIGH + below)
     loss, accuracy, rate = (
@@ -133,12 +126,7 @@ def _facts(history: History) -> str:
 
 
 def learning_rate_png(rates: NDArray[np.float32], steps_per_epoch: int, title: str) -> bytes:
-    """The learning rate over the epochs.
-
-    Args:
-        rates: (steps,), the rate of each step.
-        steps_per_epoch: Steps of an epoch.
-        title: What is planned.
+    """The learning rate over the epochs; `rates` is (steps,), the rate of each step.
 
     Returns:
         A PNG file.

@@ -21,14 +21,7 @@ _BLANK = np.full((_PIXELS, _PIXELS, 3), 230, np.uint8)
 
 @dataclass(frozen=True)
 class Mistake:
-    """One image that was taken for something else.
-
-    Attributes:
-        path: As it was given.
-        truth: Its class.
-        predicted: The answer.
-        probability: Of the answer.
-    """
+    """One image, by its path as it was given, that was taken for something else; `probability` is the answer's."""
 
     path: str
     truth: str

@@ -80,12 +80,7 @@ def _square(what: str, title: str, facts: str) -> tuple[Any, Any]:
 
 
 def reliability_figure(calibration: Calibration, title: str) -> Any:
-    """Accuracy over the probability of the answer, in bins (Niculescu-Mizil and Caruana 2005), and the bins' sizes.
-
-    Args:
-        calibration: The bins.
-        title: Which run and images.
-    """
+    """Accuracy over the probability of the answer, in bins (Niculescu-Mizil and Caruana 2005), and the bins' sizes."""
     width, left, below, low = style.NARROWEST, 0.95, 0.9, 1.0
     figure = style.new_figure(width, style.HEAD + _RELIABILITY_SIDE + 0.15 + low + below)
     upper = style.panel(figure, left, below + low + 0.15, _RELIABILITY_SIDE + 0.7, _RELIABILITY_SIDE)

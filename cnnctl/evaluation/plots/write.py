@@ -43,12 +43,7 @@ def write_plots(folder: Path, scored: ScoredSplit) -> None:
 
 
 def write_curves(run: Run, best_epoch: int, planned: int) -> None:
-    """plots/curves.png of a run, from its history.csv.
-
-    Args:
-        run: A run with a history.
-        best_epoch: From 1, whose weights were kept.
-        planned: Epochs that were to be trained.
+    """plots/curves.png of a run, from its history.csv; `best_epoch` is from 1, `planned` epochs were to be trained.
 
     Raises:
         DiskError: it cannot be written.
