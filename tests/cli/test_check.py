@@ -90,7 +90,7 @@ def test_a_right_config_is_said_to_be_ready_with_its_warnings(tmp_path: Path) ->
     ("tree", "said"),
     [
         ([], "expected a folder for each class"),
-        (["a.jpg"], "1 images beside each other"),
+        (["a.jpg"], "1 images are not in folders"),
         (["cat/1.jpg", "cat/2.jpg"], "expected at least two classes"),
         (["cat/1.jpg", "cat/2.jpg", "dog/1.jpg"], "too few images to split (dog: 1); each needs 2"),
         (["cat/1.jpg", "cat/2.jpg", "dog/x.txt"], "no image was found for the class dog"),

@@ -157,7 +157,7 @@ def test_numbers_as_a_person_writes_them() -> None:
         (["cat.png", "--strides", "0"], 2, "--strides is a whole number from 1"),
         (["cat.png", "--padding", "full"], 2, "there is no padding full"),
         (["cat.png", "--padding", "[[1,1][1,1]]"], 2, "there is no padding"),
-        (["cat.png", "--padding", "9999", "--strides", "999"], 2, "too large for a demonstration"),
+        (["cat.png", "--padding", "9999", "--strides", "999"], 2, "makes the picture too large"),
         (["cat.png", "--activation", "softmax"], 2, "activations are relu"),
         (["cat.png", "--pool", "min:2"], 2, "there is no pooling min:2"),
         (["cat.png", "--pool", "max:999"], 2, "does not fit the map of 300x300"),

@@ -54,8 +54,8 @@ MODELS = [
     (colour_model(text="{"), "has invalid image settings: JSONDecodeError"),
     (colour_model(text="[]"), "has invalid image settings: TypeError"),
     (colour_model(text='{"classes": []}'), "has invalid image settings: KeyError('image')"),
-    (colour_model(text=json.dumps({"image": {**IMAGE, "background": [0, 0]}})), "wrong way"),
-    (colour_model(text=json.dumps({"image": {**IMAGE, "height": "tall"}})), "wrong way"),
+    (colour_model(text=json.dumps({"image": {**IMAGE, "background": [0, 0]}})), "invalid image settings"),
+    (colour_model(text=json.dumps({"image": {**IMAGE, "height": "tall"}})), "invalid image settings"),
     (colour_model(text=json.dumps({"image": {**IMAGE, "height": 7}})), "takes images of [6, 4, 3], but says [7, 4, 3]"),
 ]
 

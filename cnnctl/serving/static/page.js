@@ -67,7 +67,7 @@ function draw(row) {
   at("answer").textContent = `${row.label} (${percent(row.probability)})`;
   const classes = model ? model.classes.length : row.top.length;
   const all = row.top.length >= classes;
-  at("caption").textContent = all ? "all classes" : `the likeliest ${row.top.length} of ${classes} classes`;
+  at("caption").textContent = all ? "all classes" : `the ${row.top.length} most probable of ${classes} classes`;
   at("bars").replaceChildren(...row.top.map(bar));
 }
 
@@ -151,7 +151,7 @@ ask("v1/model")
     const { height, width, channels } = found.input;
     document.title = `${found.run} - cnnctl serve`;
     at("run").textContent = found.run;
-    at("about").textContent = `A network that tells ${found.classes.length} classes apart.`;
+    at("about").textContent = `An image classifier with ${found.classes.length} classes.`;
     at("size").textContent = `${height}x${width}, ${channels === 1 ? "grey" : "in colour"}`;
   })
   .catch((error) => show("error", error.message));
