@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from cnnctl.config import Config
 from cnnctl.errors import RunError
-from cnnctl.layers import AnyLayer, Dense, RealLayer, Repeat
-from cnnctl.layers.dense import need_vector
+from cnnctl.layers import AnyLayer, RealLayer, Repeat
+from cnnctl.layers.dense import Dense, need_vector
 from cnnctl.layers.notation import NO_SIDES, Shape
 from cnnctl.layers.window import ImpossibleLayerError, State, Step
 from cnnctl.settings import Sides

@@ -10,7 +10,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
 from cnnctl.config.training import EarlyStopping, Optimizer, Schedule, TrainSettings
-from cnnctl.layers import LAYERS, Layer, Regularizer
+from cnnctl.layers import LAYERS, Layer
+from cnnctl.layers.base import Regularizer
 from cnnctl.settings import Colour, Count, Named, OrNone, Settings, Text, expected, is_whole
 
 MAX_IMAGE_SIDE = 8192

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from pydantic import Field, Strict
 
 from cnnctl.layers.activation import ActivationLayer, LeakyReLU
-from cnnctl.layers.base import Regularizer
 from cnnctl.layers.convolution import Conv2D, DepthwiseConv2D, SeparableConv2D
 from cnnctl.layers.dense import Dense
 from cnnctl.layers.normalization import BatchNormalization, LayerNormalization
@@ -23,32 +22,6 @@ from cnnctl.layers.pooling import (
 from cnnctl.layers.regularization import Dropout, SpatialDropout2D
 from cnnctl.layers.reshaping import Flatten, ZeroPadding2D
 from cnnctl.settings import ByName, Named
-
-__all__ = [
-    "LAYERS",
-    "ActivationLayer",
-    "AnyLayer",
-    "AveragePooling2D",
-    "BatchNormalization",
-    "Conv2D",
-    "Dense",
-    "DepthwiseConv2D",
-    "Dropout",
-    "Flatten",
-    "GlobalAveragePooling2D",
-    "GlobalMaxPooling2D",
-    "L2Pooling2D",
-    "Layer",
-    "LayerNormalization",
-    "LeakyReLU",
-    "MaxPooling2D",
-    "RealLayer",
-    "Regularizer",
-    "Repeat",
-    "SeparableConv2D",
-    "SpatialDropout2D",
-    "ZeroPadding2D",
-]
 
 RealLayer = (
     Conv2D

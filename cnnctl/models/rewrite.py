@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from cnnctl.architecture import LayerPlan
-from cnnctl.layers import ActivationLayer, Conv2D, RealLayer
+from cnnctl.layers import RealLayer
+from cnnctl.layers.activation import ActivationLayer
+from cnnctl.layers.convolution import Conv2D
 
 
 def pool_first(rows: Sequence[LayerPlan]) -> tuple[LayerPlan, ...]:

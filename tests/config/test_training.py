@@ -16,7 +16,7 @@ from cnnctl.config.training import (
     Sgd,
     TrainSettings,
 )
-from cnnctl.layers import Regularizer
+from cnnctl.layers.base import Regularizer
 from tests.config.build import config, layers, problem, with_model
 
 
