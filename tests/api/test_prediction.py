@@ -80,10 +80,10 @@ def test_probabilities_of_a_batch(run: Run) -> None:
         (b"text", "image 0: it is a text file"),
         (b"", "image 0: the file is empty"),
         (np.zeros((4, 4, 3)), "image 0: its pixels are of type float64; uint8 of 0 to 255 is expected"),
-        (np.zeros((4, 4, 2), np.uint8), "image 0: an array of 4x4x2 is no image"),
-        (np.zeros((0, 4, 3), np.uint8), "image 0: an array of 0x4x3 is no image"),
-        (np.zeros((2, 4, 4, 3), np.uint8), "image 0: an array of 2x4x4x3 is no image"),
-        (np.zeros(4, np.uint8), "image 0: an array of 4 is no image"),
+        (np.zeros((4, 4, 2), np.uint8), "image 0: an array of shape 4x4x2 is not an image"),
+        (np.zeros((0, 4, 3), np.uint8), "image 0: an array of shape 0x4x3 is not an image"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "image 0: an array of shape 2x4x4x3 is not an image"),
+        (np.zeros(4, np.uint8), "image 0: an array of shape 4 is not an image"),
     ],
 )
 def test_what_is_no_image_is_named_with_the_reason(image: Any, said: str, run: Run) -> None:

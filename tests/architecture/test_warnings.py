@@ -80,7 +80,7 @@ def test_one_dense_layer_that_holds_nearly_all_parameters():
     ],
 )
 def test_a_small_receptive_field(last, after):
-    small = [f"a value of conv2d_1 sees 5x5 pixels of a 12x11 image; {after}"]
+    small = [f"the receptive field of conv2d_1 is 5x5 pixels of a 12x11 image; {after}"]
     assert messages(RELU, RELU, last, shape=(12, 11, 3)) == small
     assert messages(RELU, RELU, last, shape=(10, 10, 3)) == []
 
