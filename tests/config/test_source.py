@@ -298,7 +298,7 @@ def test_set_replaces_or_creates_a_value(text, assignment, expected):
         ("m[-1]=3", "--set:1:1", "expected KEY=VALUE"),
         ("\udcff=3", "--set:1:1", "expected KEY=VALUE"),
         ("m[3]=3", "--set:1:1", "there is no item [3] to set"),
-        ("m[2].dense.units=3", "--set:1:1", "item [2] is no `dense`"),
+        ("m[2].dense.units=3", "--set:1:1", "item [2] is not `dense`"),
         ("a[0]=3", "--set:1:1", "there is no item [0] to set"),
         ("a.b=3", "--set:1:1", "`b` cannot be set inside a whole number"),
         ("m.b=3", "--set:1:1", "`b` cannot be set inside a list"),
