@@ -102,6 +102,9 @@ class Batcher:
         ticket = _Ticket(contents, asyncio.get_running_loop())
         with self._changed:
             if len(self._waiting) + len(contents) > self._most:
+                live = [one for one in self._waiting if not one[0].future.done()]  # cancelled ones free their places
+                self._waiting = deque(live)
+            if len(self._waiting) + len(contents) > self._most:
                 raise too_busy("too many images are waiting")
             self._waiting.extend((ticket, place) for place in range(len(contents)))
             self._changed.notify(len(contents))
