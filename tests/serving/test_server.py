@@ -127,7 +127,7 @@ def test_mistakes(colours: Path, tmp_path: Path) -> None:
     (tmp_path / "run" / "classes.json").write_text('["a", "b"]')
     assert "has no model.onnx" in fail(4, "serve", "run", "--port", "0", cwd=tmp_path)
     for host in ("no such host", "256.0.0.1"):
-        assert "is no address" in fail(2, "serve", colours, "--host", host, "--port", "0", cwd=tmp_path)
+        assert "is not an address" in fail(2, "serve", colours, "--host", host, "--port", "0", cwd=tmp_path)
     assert "--port" in fail(2, "serve", colours, "--port", "65536", cwd=tmp_path)
     assert "--timeout" in fail(2, "serve", colours, "--timeout", "0", cwd=tmp_path)
 
