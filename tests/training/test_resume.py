@@ -230,7 +230,7 @@ def test_a_checkpoint_of_a_version_that_wrote_no_pooling_strides_has_the_same_co
     }
     with pytest.raises(UsageError, match=r"model\[0\].max_pooling2d.strides\[0\]: 2 there, 1 here"):
         train_here(text, "model=[max_pooling2d: {pool_size: 2, strides: 1}, flatten]", output=Path("part"), resume=True)
-    config = load(Path("part/config.yaml")).config
+    config = load(Path("part/config.yaml"))
     taken = take_up(Path("part"), config, quiet)
     assert taken.checkpoint.epoch == 1
     taken.lock.release(remove=True)
