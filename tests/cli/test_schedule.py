@@ -103,7 +103,7 @@ def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
         (["nothing.yaml"], 2, "there is no config at nothing.yaml"),
         ([STRONG, "--images", "0"], 2, "'--images'"),
         ([STRONG, "--images", "9", "--set", "train.schedule=cosin"], 2, "cosine"),
-        ([STRONG, "--images", "9", "--set", "train.schedule={cosine: {warmup_epochs: 100}}"], 2, "no epoch is left for the cosine decay"),
+        ([STRONG, "--images", "9", "--set", "train.schedule={cosine: {warmup_epochs: 100}}"], 2, "no epoch is left"),
     ],
 )
 def test_mistakes(arguments: list[str | Path], code: int, said: str, tmp_path: Path) -> None:
