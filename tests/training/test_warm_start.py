@@ -103,7 +103,7 @@ def test_other_classes_take_all_but_the_output_layer(classes, left, tmp_path):
     assert_taken(model, source, HIDDEN)
     assert taken.layers == HIDDEN
     assert describe_taken(start, taken) == (
-        f"initial weights: {', '.join(HIDDEN)} from {run.keras_model}; the output layer begins anew: {left}"
+        f"initial weights: {', '.join(HIDDEN)} from {run.keras_model}; the output layer is initialized: {left}"
     )
 
 
