@@ -40,6 +40,11 @@ class Named(Settings):
             cls.kind = re.sub(r"(?<=.)(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
 
+def described(text: str, *examples: Any, **limits: Any) -> Any:
+    """The pydantic Field of a setting: its description, examples of its value, and limits such as `ge=0`."""
+    return Field(description=text, examples=list(examples) or None, **limits)
+
+
 def needs_settings(settings: type[Settings]) -> bool:
     """Whether a bare name will not do, because a key has no default."""
     return any(field.is_required() for field in settings.model_fields.values())
@@ -187,9 +192,7 @@ def _pool_padding(value: Any) -> str:
 
 ZeroPadding = Annotated[Sides, BeforeValidator(_zero_padding), WithJsonSchema({"anyOf": [_FROM_ZERO, _SIDES]})]
 Padding = Annotated[
-    str | Sides,
-    BeforeValidator(_padding),
-    WithJsonSchema({"anyOf": [{"enum": ["valid", "same"]}, _FROM_ZERO, _SIDES]}),
+    str | Sides, BeforeValidator(_padding), WithJsonSchema({"anyOf": [{"enum": ["valid", "same"]}, _FROM_ZERO, _SIDES]})
 ]
 """`valid`, `same`, or zeros: an integer n, or [[top, bottom], [left, right]]."""
 PoolPadding = Annotated[str, BeforeValidator(_pool_padding), WithJsonSchema({"enum": ["valid", "same"]})]
@@ -266,6 +269,6 @@ FromZero = Annotated[int, Field(ge=0, le=MAX_SIDE)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
-Epsilon = Annotated[Positive, Field(description="Keeps the division finite.")]
+Epsilon = Annotated[Positive, described("Keeps the division finite.")]
 Signed = Annotated[tuple[float, float], Range(-1, 1)]
 Unsigned = Annotated[tuple[float, float], Range(0, 1)]

@@ -5,7 +5,7 @@ This is the vocabulary alone; the pixels are in data/augment/.
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from cnnctl.settings import (
     COLOUR_SCHEMA,
@@ -18,19 +18,20 @@ from cnnctl.settings import (
     Signed,
     Unsigned,
     colour,
+    described,
     expected,
 )
 
-Interpolation = Annotated[Literal["bilinear", "nearest"], Field(description="Interpolation between pixels.")]
+Interpolation = Annotated[Literal["bilinear", "nearest"], described("Interpolation between pixels.")]
 FillMode = Literal["reflect", "constant", "wrap", "nearest"]
 Zoom = Annotated[tuple[float, float], Range(-0.99, 10)]
 
 
 class _Warp(Named):
-    fill_mode: Annotated[FillMode, Field(description="How to fill pixels outside the image.")] = "reflect"
-    fill_value: Annotated[
-        float, Field(ge=0, le=255, description="Pixel value outside the image if fill_mode is constant.")
-    ] = 0.0
+    fill_mode: Annotated[FillMode, described("How to fill pixels outside the image.")] = "reflect"
+    fill_value: Annotated[float, described("Pixel value outside the image if fill_mode is constant.", ge=0, le=255)] = (
+        0.0
+    )
     interpolation: Interpolation = "bilinear"
 
 
@@ -39,45 +40,43 @@ class RandomFlip(Named):
 
     mode: Annotated[
         Literal["horizontal", "vertical", "horizontal_and_vertical"],
-        Field(description="Direction: left to right, top to bottom, or each of them independently."),
+        described("Direction: left to right, top to bottom, or each of them independently."),
     ] = "horizontal_and_vertical"
 
 
 class RandomRotation(_Warp):
     """Rotates each image about its centre."""
 
-    factor: Annotated[Signed, Field(description="Fraction of a full turn; 0.1 is -36 to 36 degrees.", examples=[0.1])]
+    factor: Annotated[Signed, described("Fraction of a full turn; 0.1 is -36 to 36 degrees.", 0.1)]
 
 
 class RandomTranslation(_Warp):
     """Shifts each image; positive is down and to the right."""
 
-    height_factor: Annotated[Signed, Field(description="Fraction of the height.", examples=[0.1])]
-    width_factor: Annotated[Signed, Field(description="Fraction of the width.", examples=[0.1])]
+    height_factor: Annotated[Signed, described("Fraction of the height.", 0.1)]
+    width_factor: Annotated[Signed, described("Fraction of the width.", 0.1)]
 
 
 class RandomZoom(_Warp):
     """Zooms each image about its centre; positive zooms out, negative zooms in."""
 
-    height_factor: Annotated[Zoom, Field(description="Fraction of the height.", examples=[0.1])]
+    height_factor: Annotated[Zoom, described("Fraction of the height.", 0.1)]
     width_factor: Annotated[
-        Zoom | None,
-        OrNone,
-        Field(description="Fraction of the width; default: keep the aspect ratio.", examples=[0.1]),
+        Zoom | None, OrNone, described("Fraction of the width; default: keep the aspect ratio.", 0.1)
     ] = None
 
 
 class RandomCrop(Named):
     """Crops a random window of this size from each image and resizes it to the size of the image."""
 
-    height: Annotated[Count, Field(description="Height of the window, in pixels.", examples=[28])]
-    width: Annotated[Count, Field(description="Width of the window, in pixels.", examples=[28])]
+    height: Annotated[Count, described("Height of the window, in pixels.", 28)]
+    width: Annotated[Count, described("Width of the window, in pixels.", 28)]
 
 
 class RandomBrightness(Named):
     """Adds the same number to every pixel of an image."""
 
-    factor: Annotated[Signed, Field(description="Fraction of 255; 0.2 is -51 to 51 in pixel values.", examples=[0.2])]
+    factor: Annotated[Signed, described("Fraction of 255; 0.2 is -51 to 51 in pixel values.", 0.2)]
 
 
 class RandomContrast(Named):
@@ -85,10 +84,7 @@ class RandomContrast(Named):
 
     factor: Annotated[
         Unsigned,
-        Field(
-            description="[lower, upper]: the difference is multiplied by 1 - lower to 1 + upper; f means [0, f].",
-            examples=[0.2],
-        ),
+        described("[lower, upper]: the difference is multiplied by 1 - lower to 1 + upper; f means [0, f].", 0.2),
     ]
 
 
@@ -105,15 +101,13 @@ def _fill_value(value: object) -> object:
 class RandomErasing(Named):
     """Covers a rectangle of each image with noise or a colour."""
 
-    factor: Annotated[
-        Unsigned,
-        Field(description="Probability of erasing, drawn from this range; f means [0, f]."),
-    ] = (0.0, 1.0)
+    factor: Annotated[Unsigned, described("Probability of erasing, drawn from this range; f means [0, f].")] = (
+        0.0,
+        1.0,
+    )
     scale: Annotated[
         Unsigned,
-        Field(
-            description="Square of each side of the rectangle, as a fraction of the side of the image; f means [0, f]."
-        ),
+        described("Square of each side of the rectangle, as a fraction of the side of the image; f means [0, f]."),
     ] = (0.02, 0.33)
     fill_value: Annotated[
         float | tuple[int, int, int] | None,
@@ -121,7 +115,7 @@ class RandomErasing(Named):
         WithJsonSchema(
             {"anyOf": [{"enum": ["none", None]}, {"type": "number", "minimum": 0, "maximum": 255}, COLOUR_SCHEMA]}
         ),
-        Field(description="Pixel value or [red, green, blue] of the rectangle; none: noise.", examples=[128]),
+        described("Pixel value or [red, green, blue] of the rectangle; none: noise.", 128),
     ] = None
 
 
@@ -130,8 +124,8 @@ class RandAugment(Named):
     posterize, solarize, autocontrast and equalize (Cubuk et al. 2019, https://arxiv.org/abs/1909.13719).
     """
 
-    num_ops: Annotated[Count, Field(le=100, description="Number of operations on each image.")] = 2
-    factor: Annotated[Unsigned, Field(description="Strength of the operations; f means [0, f].")] = (0.0, 0.5)
+    num_ops: Annotated[Count, described("Number of operations on each image.", le=100)] = 2
+    factor: Annotated[Unsigned, described("Strength of the operations; f means [0, f].")] = (0.0, 0.5)
     interpolation: Interpolation = "bilinear"
 
 
@@ -141,8 +135,7 @@ class MixUp(Named):
     """
 
     alpha: Annotated[
-        Positive,
-        Field(le=1000, description="Mixing weights are drawn from Beta(alpha, alpha); small values mix little."),
+        Positive, described("Mixing weights are drawn from Beta(alpha, alpha); small values mix little.", le=1000)
     ] = 0.2
 
 
@@ -153,9 +146,7 @@ class CutMix(Named):
 
     factor: Annotated[
         Unsigned,
-        Field(
-            description="Alpha of Beta(alpha, alpha), drawn from this range; f means [0, f]. Small values mix little."
-        ),
+        described("Alpha of Beta(alpha, alpha), drawn from this range; f means [0, f]. Small values mix little."),
     ] = (0.0, 1.0)
 
 

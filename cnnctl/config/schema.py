@@ -5,14 +5,14 @@ The layers are in cnnctl.layers, the variations of images in augmentations.py, t
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, Strict, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, PlainValidator, Strict, WithJsonSchema, field_validator, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
 from cnnctl.config.training import EarlyStopping, Optimizer, Schedule, TrainSettings
 from cnnctl.layers import LAYERS, Layer
 from cnnctl.layers.base import Regularizer
-from cnnctl.settings import Colour, Count, Named, OrNone, Settings, Text, expected, is_whole
+from cnnctl.settings import Colour, Count, Named, OrNone, Settings, Text, described, expected, is_whole
 
 MAX_IMAGE_SIDE = 8192
 
@@ -26,33 +26,28 @@ def _channels(value: Any) -> int:
 class ImageSettings(Settings):
     """Size, channels and scaling of the images that the network gets."""
 
-    height: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Height in pixels.")] = 64
-    width: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE, description="Width in pixels.")] = 64
+    height: Annotated[int, described("Height in pixels.", ge=1, le=MAX_IMAGE_SIDE)] = 64
+    width: Annotated[int, described("Width in pixels.", ge=1, le=MAX_IMAGE_SIDE)] = 64
     channels: Annotated[
-        Literal[1, 3], BeforeValidator(_channels), Field(description="Number of channels: 3 is RGB, 1 is grey.")
+        Literal[1, 3], BeforeValidator(_channels), described("Number of channels: 3 is RGB, 1 is grey.")
     ] = 3
     fit: Annotated[
         Literal["stretch", "crop", "pad"],
-        Field(description="How images are fitted to the size: stretch, crop (the centre) or pad."),
+        described("How images are fitted to the size: stretch, crop (the centre) or pad."),
     ] = "stretch"
     scaling: Annotated[
         Literal["unit", "symmetric", "standardize"],
-        Field(
-            description="Pixel scaling in the network: x/255, x/127.5 - 1, or (x - mean) / std of the training images."
-        ),
+        described("Pixel scaling in the network: x/255, x/127.5 - 1, or (x - mean) / std of the training images."),
     ] = "unit"
     background: Annotated[
-        Colour, Field(description="Colour of padding and behind transparency: [red, green, blue], 0 to 255.")
+        Colour, described("Colour of padding and behind transparency: [red, green, blue], 0 to 255.")
     ] = (0, 0, 0)
     max_megapixels: Annotated[
         Count,
-        Field(
-            le=1000,
-            description="Maximum size of an image in megapixels; larger files are refused before they are decoded.",
-        ),
+        described("Maximum size of an image in megapixels; larger files are refused before they are decoded.", le=1000),
     ] = 64
     max_megabytes: Annotated[
-        Count, Field(le=1000, description="Maximum size of an image file in MB; larger files are refused.")
+        Count, described("Maximum size of an image file in MB; larger files are refused.", le=1000)
     ] = 100
 
     @model_validator(mode="before")
@@ -86,20 +81,15 @@ class ImageSettings(Settings):
 class CsvColumns(Settings):
     """Columns of a CSV of images, and the folder of its files."""
 
-    path: Annotated[Text, Field(description="Column with the file names.")] = "path"
-    label: Annotated[Text, Field(description="Column with the class names.")] = "label"
+    path: Annotated[Text, described("Column with the file names.")] = "path"
+    label: Annotated[Text, described("Column with the class names.")] = "label"
     group: Annotated[
-        Text | None,
-        OrNone,
-        Field(description="Column with group names; images of a group stay in one split.", examples=["patient"]),
+        Text | None, OrNone, described("Column with group names; images of a group stay in one split.", "patient")
     ] = None
     folder: Annotated[
         Text | None,
         OrNone,
-        Field(
-            description="Folder that the file names are relative to; default: the folder of the CSV.",
-            examples=["images"],
-        ),
+        described("Folder that the file names are relative to; default: the folder of the CSV.", "images"),
     ] = None
 
 
@@ -142,27 +132,19 @@ class DataSettings(Settings):
     """Where the images are, how they are split and what they are made to be."""
 
     train: Annotated[
-        Text,
-        Field(
-            description="Folder with one folder for each class, CSV file, or the built-in `digits`.",
-            examples=["photos"],
-        ),
+        Text, described("Folder with one folder for each class, CSV file, or the built-in `digits`.", "photos")
     ]
-    validation: Annotated[ShareOrSource, Field(description="Fraction of all images, or a path; 0: none.")] = Share(0.2)
-    test: Annotated[ShareOrSource, Field(description="Fraction of all images, a path, or none.", examples=[0.15])] = (
-        None
-    )
+    validation: Annotated[ShareOrSource, described("Fraction of all images, or a path; 0: none.")] = Share(0.2)
+    test: Annotated[ShareOrSource, described("Fraction of all images, a path, or none.", 0.15)] = None
     csv: CsvColumns = CsvColumns()
     image: ImageSettings = ImageSettings()
-    cache: Annotated[
-        Text, Field(description="Cache of decoded images: auto (the user's cache folder), off, or a folder.")
-    ] = "auto"
-    on_bad_image: Annotated[
-        Literal["error", "skip"], Field(description="What to do with an image that cannot be decoded.")
-    ] = "error"
-    max_bad_images: Annotated[
-        float, Field(ge=0, le=1, description="Maximum fraction of images that may be skipped.")
-    ] = 0.01
+    cache: Annotated[Text, described("Cache of decoded images: auto (the user's cache folder), off, or a folder.")] = (
+        "auto"
+    )
+    on_bad_image: Annotated[Literal["error", "skip"], described("What to do with an image that cannot be decoded.")] = (
+        "error"
+    )
+    max_bad_images: Annotated[float, described("Maximum fraction of images that may be skipped.", ge=0, le=1)] = 0.01
 
     @model_validator(mode="after")
     def _something_left(self) -> "DataSettings":
@@ -207,49 +189,41 @@ class Config(Settings):
 
     name: Annotated[
         str | None,
-        Field(
-            pattern=f"^{_NAME}$",
-            description="Name of the folder in runs/; default: the name of the config file.",
-            examples=["cats-vs-dogs"],
+        described(
+            "Name of the folder in runs/; default: the name of the config file.", "cats-vs-dogs", pattern=f"^{_NAME}$"
         ),
     ] = None
     seed: Annotated[
-        int, Field(ge=0, lt=2**31, description="Random seed of the weights, split, order, augmentation and dropout.")
+        int, described("Random seed of the weights, split, order, augmentation and dropout.", ge=0, lt=2**31)
     ] = 0
     deterministic: Annotated[
         Literal["auto"] | bool,
         BeforeValidator(_auto_or_bool),
         WithJsonSchema({"enum": ["auto", True, False]}),
-        Field(description="Whether equal runs give equal weights; auto: true on a CPU, where it costs nothing."),
+        described("Whether equal runs give equal weights; auto: true on a CPU, where it costs nothing."),
     ] = "auto"
     classes: Annotated[
-        int | None,
-        Field(
-            ge=2, le=100_000, description="Number of classes; needed only for `summary` without data.", examples=[10]
-        ),
+        int | None, described("Number of classes; needed only for `summary` without data.", 10, ge=2, le=100_000)
     ] = None
     output: Annotated[
         Literal["softmax", "sigmoid"],
-        Field(description="Output layer: softmax has a unit for each class, sigmoid has one unit for two classes."),
+        described("Output layer: softmax has a unit for each class, sigmoid has one unit for two classes."),
     ] = "softmax"
-    data: Annotated[
-        DataSettings, Field(description="Images: where they are and how they are read.", examples=[{"train": "photos"}])
-    ]
+    data: Annotated[DataSettings, described("Images: where they are and how they are read.", {"train": "photos"})]
     augment: Annotated[
         tuple[Augmentation, ...],
         Strict(False),
-        Field(
-            description="Random augmentations of the training images, in this order.",
-            examples=[[{"random_flip": {"mode": "horizontal"}}]],
+        described(
+            "Random augmentations of the training images, in this order.", [{"random_flip": {"mode": "horizontal"}}]
         ),
     ] = ()
     model: Annotated[
         tuple[Layer, ...],
         Strict(False),
-        Field(
+        described(
+            "Hidden layers; the output layer is added.",
+            [{"conv2d": {"filters": 32, "kernel_size": 3}}, "flatten"],
             min_length=1,
-            description="Hidden layers; the output layer is added.",
-            examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}, "flatten"]],
         ),
     ]
     train: TrainSettings = TrainSettings()

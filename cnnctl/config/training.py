@@ -6,13 +6,26 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from cnnctl.settings import ByName, Count, Epsilon, FromZero, Named, OrNone, Positive, Settings, Share, Text, expected
+from cnnctl.settings import (
+    ByName,
+    Count,
+    Epsilon,
+    FromZero,
+    Named,
+    OrNone,
+    Positive,
+    Settings,
+    Share,
+    Text,
+    described,
+    expected,
+)
 
 Clip = Annotated[Positive | None, OrNone]
-LearningRate = Annotated[Positive, Field(description="Learning rate; the schedule scales it.")]
-Momentum = Annotated[Share, Field(description="Fraction of the previous step that is added to the next one.")]
-Monitor = Annotated[Literal["val_loss", "val_accuracy", "loss", "accuracy"], Field(description="Metric to monitor.")]
-Patience = Annotated[FromZero, Field(description="Number of epochs without improvement to wait.")]
+LearningRate = Annotated[Positive, described("Learning rate; the schedule scales it.")]
+Momentum = Annotated[Share, described("Fraction of the previous step that is added to the next one.")]
+Monitor = Annotated[Literal["val_loss", "val_accuracy", "loss", "accuracy"], described("Metric to monitor.")]
+Patience = Annotated[FromZero, described("Number of epochs without improvement to wait.")]
 
 
 class _Optimizer(Named):
@@ -22,18 +35,11 @@ class _Optimizer(Named):
     weight_decay: Annotated[
         Annotated[float, Field(ge=0)] | None,
         OrNone,
-        Field(
-            description="Weight decay: each step subtracts this fraction of each weight, times the learning rate.",
-            examples=[0.0005],
-        ),
+        described("Weight decay: each step subtracts this fraction of each weight, times the learning rate.", 0.0005),
     ] = None
-    clipnorm: Annotated[Clip, Field(description="Maximum norm of each gradient.", examples=[1.0])] = None
-    global_clipnorm: Annotated[Clip, Field(description="Maximum norm of all gradients together.", examples=[1.0])] = (
-        None
-    )
-    clipvalue: Annotated[
-        Clip, Field(description="Maximum absolute value of each gradient element.", examples=[0.5])
-    ] = None
+    clipnorm: Annotated[Clip, described("Maximum norm of each gradient.", 1.0)] = None
+    global_clipnorm: Annotated[Clip, described("Maximum norm of all gradients together.", 1.0)] = None
+    clipvalue: Annotated[Clip, described("Maximum absolute value of each gradient element.", 0.5)] = None
 
     @model_validator(mode="after")
     def _one_way_to_clip(self) -> "_Optimizer":
@@ -54,11 +60,11 @@ class Adam(_Optimizer):
 
     keras_class = "Adam"
 
-    beta_1: Annotated[Share, Field(description="Decay rate of the moving average of the gradient.")] = 0.9
-    beta_2: Annotated[Share, Field(description="Decay rate of the moving average of the squared gradient.")] = 0.999
+    beta_1: Annotated[Share, described("Decay rate of the moving average of the gradient.")] = 0.9
+    beta_2: Annotated[Share, described("Decay rate of the moving average of the squared gradient.")] = 0.999
     epsilon: Epsilon = 1e-7
     amsgrad: Annotated[
-        bool, Field(description="Whether to use the AMSGrad variant: divide by the largest moving average so far.")
+        bool, described("Whether to use the AMSGrad variant: divide by the largest moving average so far.")
     ] = False
 
 
@@ -70,10 +76,7 @@ class AdamW(Adam):
 
     weight_decay: Annotated[
         float,
-        Field(
-            ge=0,
-            description="Weight decay: each step subtracts this fraction of each weight, times the learning rate.",
-        ),
+        described("Weight decay: each step subtracts this fraction of each weight, times the learning rate.", ge=0),
     ] = 0.004
 
 
@@ -84,7 +87,7 @@ class Sgd(_Optimizer):
 
     learning_rate: LearningRate = 0.01
     momentum: Momentum = 0.0
-    nesterov: Annotated[bool, Field(description="Whether to use Nesterov momentum.")] = False
+    nesterov: Annotated[bool, described("Whether to use Nesterov momentum.")] = False
 
 
 class RMSprop(_Optimizer):
@@ -93,11 +96,11 @@ class RMSprop(_Optimizer):
     kind = "rmsprop"
     keras_class = "RMSprop"
 
-    rho: Annotated[Share, Field(description="Decay rate of the moving average of the squared gradient.")] = 0.9
+    rho: Annotated[Share, described("Decay rate of the moving average of the squared gradient.")] = 0.9
     momentum: Momentum = 0.0
     epsilon: Epsilon = 1e-7
     centered: Annotated[
-        bool, Field(description="Whether to divide by the standard deviation instead of the root mean square.")
+        bool, described("Whether to divide by the standard deviation instead of the root mean square.")
     ] = False
 
 
@@ -113,9 +116,7 @@ class Cosine(Named):
     https://arxiv.org/abs/1608.03983).
     """
 
-    warmup_epochs: Annotated[
-        float, Field(ge=0, description="Number of warmup epochs; 0.5 is half an epoch.", examples=[1])
-    ] = 0.0
+    warmup_epochs: Annotated[float, described("Number of warmup epochs; 0.5 is half an epoch.", 1, ge=0)] = 0.0
 
 
 class OneCycle(Named):
@@ -124,7 +125,7 @@ class OneCycle(Named):
     """
 
     warmup_fraction: Annotated[
-        float, Field(gt=0, lt=1, description="Fraction of the steps in which the learning rate rises.")
+        float, described("Fraction of the steps in which the learning rate rises.", gt=0, lt=1)
     ] = 0.3
 
 
@@ -132,14 +133,14 @@ class Exponential(Named):
     """Multiplies the learning rate by the same factor in each epoch, a little with each step."""
 
     decay_per_epoch: Annotated[
-        float, Field(gt=0, le=1, description="Factor by which an epoch multiplies the learning rate.", examples=[0.9])
+        float, described("Factor by which an epoch multiplies the learning rate.", 0.9, gt=0, le=1)
     ]
 
 
 class ReduceOnPlateau(Named):
     """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience` epochs."""
 
-    factor: Annotated[float, Field(gt=0, lt=1, description="Factor by which the learning rate is multiplied.")] = 0.1
+    factor: Annotated[float, described("Factor by which the learning rate is multiplied.", gt=0, lt=1)] = 0.1
     patience: Patience = 10
     monitor: Monitor = "val_loss"
 
@@ -154,7 +155,7 @@ class EarlyStopping(Settings):
 
     monitor: Monitor = "val_loss"
     patience: Patience = 5
-    min_delta: Annotated[float, Field(ge=0, description="Smallest change that counts as an improvement.")] = 0.0
+    min_delta: Annotated[float, described("Smallest change that counts as an improvement.", ge=0)] = 0.0
 
 
 def _class_weight(value: Any) -> Any:
@@ -171,30 +172,30 @@ def _class_weight(value: Any) -> Any:
 class TrainSettings(Settings):
     """How the network is trained."""
 
-    epochs: Annotated[Count, Field(description="Number of passes over the training images.", examples=[20])] = 20
-    batch_size: Annotated[Count, Field(description="Number of images in one step.", examples=[64])] = 64
+    epochs: Annotated[Count, described("Number of passes over the training images.", 20)] = 20
+    batch_size: Annotated[Count, described("Number of images in one step.", 64)] = 64
     optimizer: Annotated[
         Optimizer,
         ByName("optimizer"),
-        Field(
-            description="Optimizer: adam, adamw, sgd or rmsprop, with the arguments of Keras.",
-            examples=[{"adamw": {"learning_rate": 0.001, "clipnorm": 1.0}}],
+        described(
+            "Optimizer: adam, adamw, sgd or rmsprop, with the arguments of Keras.",
+            {"adamw": {"learning_rate": 0.001, "clipnorm": 1.0}},
         ),
     ] = Adam()
     schedule: Annotated[
         Schedule,
         ByName("schedule"),
-        Field(
-            description="How the learning rate changes: constant, cosine, one_cycle, exponential, reduce_on_plateau.",
-            examples=[{"cosine": {"warmup_epochs": 1}}],
+        described(
+            "How the learning rate changes: constant, cosine, one_cycle, exponential, reduce_on_plateau.",
+            {"cosine": {"warmup_epochs": 1}},
         ),
     ] = Constant()
     loss: Annotated[
         Literal["auto", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error"],
-        Field(description="auto: categorical_crossentropy for softmax, binary_crossentropy for sigmoid."),
+        described("auto: categorical_crossentropy for softmax, binary_crossentropy for sigmoid."),
     ] = "auto"
     label_smoothing: Annotated[
-        Share, Field(description="Fraction of each label that is spread evenly over all classes.", examples=[0.1])
+        Share, described("Fraction of each label that is spread evenly over all classes.", 0.1)
     ] = 0.0
     class_weight: Annotated[
         Literal["balanced"] | dict[str, float] | None,
@@ -207,29 +208,20 @@ class TrainSettings(Settings):
                 ]
             }
         ),
-        Field(
-            description="Weight of each class in the loss; balanced: images / (classes * images of the class).",
-            examples=["balanced"],
-        ),
+        described("Weight of each class in the loss; balanced: images / (classes * images of the class).", "balanced"),
     ] = None
     early_stopping: Annotated[
         EarlyStopping | None,
         OrNone,
-        Field(
-            description="Stop before the last epoch when the monitored metric no longer improves.",
-            examples=[{"patience": 5}],
-        ),
+        described("Stop before the last epoch when the monitored metric no longer improves.", {"patience": 5}),
     ] = None
     best: Annotated[
-        Literal["val_loss", "val_accuracy"], Field(description="Metric that selects the epoch whose weights are kept.")
+        Literal["val_loss", "val_accuracy"], described("Metric that selects the epoch whose weights are kept.")
     ] = "val_loss"
     ema: Annotated[
         Annotated[float, Field(gt=0, lt=1)] | None,
         OrNone,
-        Field(
-            description="Momentum of an exponential moving average of the weights; the average is evaluated and kept.",
-            examples=[0.99],
-        ),
+        described("Momentum of an exponential moving average of the weights; the average is evaluated and kept.", 0.99),
     ] = None
     initial_weights: Annotated[
         Text | None,
@@ -242,21 +234,19 @@ class TrainSettings(Settings):
     ] = None
     precision: Annotated[
         Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"],
-        Field(description="auto: mixed precision where the device supports 16-bit arithmetic natively, else float32."),
+        described("auto: mixed precision where the device supports 16-bit arithmetic natively, else float32."),
     ] = "auto"
-    device: Annotated[
-        Literal["auto", "cpu", "gpu"], Field(description="auto: the GPU if there is one, else the CPU.")
-    ] = "auto"
+    device: Annotated[Literal["auto", "cpu", "gpu"], described("auto: the GPU if there is one, else the CPU.")] = "auto"
     backend: Annotated[
         Literal["auto", "tensorflow", "jax"],
-        Field(description="auto: KERAS_BACKEND if it is set, else tensorflow, else jax if only JAX is installed."),
+        described("auto: KERAS_BACKEND if it is set, else tensorflow, else jax if only JAX is installed."),
     ] = "auto"
     loggers: Annotated[
         tuple[Logger, ...],
         Strict(False),
-        Field(
-            description="Experiment trackers that record the training, in addition to history.csv.",
-            examples=[["tensorboard"]],
+        described(
+            "Experiment trackers that record the training, in addition to history.csv.",
+            ["tensorboard"],
             json_schema_extra={"uniqueItems": True},
         ),
     ] = ()

@@ -6,7 +6,7 @@ to `pool_size`. Everything that is known about a kind is in its class; Keras is 
 
 from typing import Annotated, Any
 
-from pydantic import Field, Strict
+from pydantic import Strict
 
 from cnnctl.layers.activation import ActivationLayer, LeakyReLU
 from cnnctl.layers.convolution import Conv2D, DepthwiseConv2D, SeparableConv2D
@@ -21,7 +21,7 @@ from cnnctl.layers.pooling import (
 )
 from cnnctl.layers.regularization import Dropout, SpatialDropout2D
 from cnnctl.layers.reshaping import Flatten, ZeroPadding2D
-from cnnctl.settings import ByName, Named
+from cnnctl.settings import ByName, Named, described
 
 RealLayer = (
     Conv2D
@@ -48,13 +48,11 @@ RealLayer = (
 class Repeat(Named):
     """Repeats the layers; each repetition has its own weights."""
 
-    times: Annotated[int, Field(ge=1, le=1000, description="Number of repetitions.", examples=[2])]
+    times: Annotated[int, described("Number of repetitions.", 2, ge=1, le=1000)]
     layers: Annotated[
         tuple["Layer", ...],
         Strict(False),
-        Field(
-            min_length=1, description="Layers to repeat.", examples=[[{"conv2d": {"filters": 32, "kernel_size": 3}}]]
-        ),
+        described("Layers to repeat.", [{"conv2d": {"filters": 32, "kernel_size": 3}}], min_length=1),
     ]
 
 

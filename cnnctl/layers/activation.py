@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
 from cnnctl.layers.base import Activation, BaseLayer
+from cnnctl.settings import described
 
 
 class ActivationLayer(BaseLayer):
@@ -25,7 +24,7 @@ class LeakyReLU(BaseLayer):
     """x where x is positive, negative_slope * x elsewhere."""
 
     kind = "leaky_relu"
-    negative_slope: Annotated[float, Field(ge=0, description="Slope for negative values.")] = 0.3
+    negative_slope: Annotated[float, described("Slope for negative values.", ge=0)] = 0.3
 
     @property
     def function(self) -> str:

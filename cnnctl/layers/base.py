@@ -7,16 +7,14 @@ of this package, and its name in the list of `layers/__init__.py`.
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, Span, State, Step, Window
-from cnnctl.settings import Named, Settings, Words
+from cnnctl.settings import Named, Settings, Words, described
 
 ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
-Activation = Annotated[
-    ActivationName, Field(description="Activation function applied to each output value.", examples=["relu"])
-]
+Activation = Annotated[ActivationName, described("Activation function applied to each output value.", "relu")]
 BiasInitializerName = Literal[
     "zeros",
     "ones",
@@ -31,24 +29,24 @@ BiasInitializerName = Literal[
     "lecun_normal",
 ]
 InitializerName = Literal[BiasInitializerName, "orthogonal"]
-Initializer = Annotated[InitializerName, Field(description="Initializer of the weights.", examples=["he_normal"])]
-BiasInitializer = Annotated[BiasInitializerName, Field(description="Initializer of the biases.", examples=["ones"])]
-Bias = Annotated[bool, Field(description="Whether to add a bias to each channel or unit.")]
+Initializer = Annotated[InitializerName, described("Initializer of the weights.", "he_normal")]
+BiasInitializer = Annotated[BiasInitializerName, described("Initializer of the biases.", "ones")]
+Bias = Annotated[bool, described("Whether to add a bias to each channel or unit.")]
 
 
 class Regularizer(Settings):
     """A penalty on the weights that is added to the loss: l1 * sum(|w|) + l2 * sum(w^2)."""
 
-    l1: Annotated[float, Field(ge=0, description="Factor of the sum of absolute weights.")] = 0.0
-    l2: Annotated[float, Field(ge=0, description="Factor of the sum of squared weights.")] = 0.0
+    l1: Annotated[float, described("Factor of the sum of absolute weights.", ge=0)] = 0.0
+    l2: Annotated[float, described("Factor of the sum of squared weights.", ge=0)] = 0.0
 
 
 Penalty = Annotated[
     Regularizer | None,
     Words((("none", None), ("l1", {"l1": 0.01}), ("l2", {"l2": 0.01}), ("l1_l2", {"l1": 0.01, "l2": 0.01}))),
-    Field(
-        description="Penalty on the weights in the loss: {l1: 0.001, l2: 0.001}; a bare name uses Keras' factor 0.01.",
-        examples=[{"l2": 0.0001}],
+    described(
+        "Penalty on the weights in the loss: {l1: 0.001, l2: 0.001}; a bare name uses Keras' factor 0.01.",
+        {"l2": 0.0001},
     ),
 ]
 

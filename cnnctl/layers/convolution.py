@@ -3,32 +3,27 @@
 import math
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from cnnctl.layers.base import Activation, BaseLayer, Bias, BiasInitializer, Initializer, Penalty, ending, parameters
 from cnnctl.layers.notation import Shape, format_pair, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, State, Step, Window
-from cnnctl.settings import Count, Padding, Pair
+from cnnctl.settings import Count, Padding, Pair, described
 
-Multiplier = Annotated[Count, Field(description="Number of kernels for each channel.")]
+Multiplier = Annotated[Count, described("Number of kernels for each channel.")]
 
 
 class _Convolution(BaseLayer):
     learns = True
 
-    kernel_size: Annotated[Pair, Field(description="Height and width of the kernel, in pixels.", examples=[3])]
-    strides: Annotated[Pair, Field(description="Step of the kernel, in pixels.", examples=[2])] = (1, 1)
+    kernel_size: Annotated[Pair, described("Height and width of the kernel, in pixels.", 3)]
+    strides: Annotated[Pair, described("Step of the kernel, in pixels.", 2)] = (1, 1)
     padding: Annotated[
         Padding,
-        Field(
-            description="valid (none), same, or the number of zeros per side: n, or [[top, bottom], [left, right]].",
-            examples=["same"],
-        ),
+        described("valid (none), same, or the number of zeros per side: n, or [[top, bottom], [left, right]].", "same"),
     ] = "valid"
-    dilation_rate: Annotated[
-        Pair, Field(description="Distance between the elements of the kernel, in pixels.", examples=[2])
-    ] = (1, 1)
+    dilation_rate: Annotated[Pair, described("Distance between the elements of the kernel, in pixels.", 2)] = (1, 1)
     activation: Activation = "linear"
     use_bias: Bias = True
 
@@ -100,10 +95,8 @@ class _Depthwise(_Convolution):
 class Conv2D(_Convolution):
     """2D convolution (cross-correlation) over all channels."""
 
-    filters: Annotated[
-        Count, Field(description="Number of kernels; equals the number of output channels.", examples=[32])
-    ]
-    groups: Annotated[Count, Field(description="Number of groups into which the channels are divided.")] = 1
+    filters: Annotated[Count, described("Number of kernels; equals the number of output channels.", 32)]
+    groups: Annotated[Count, described("Number of groups into which the channels are divided.")] = 1
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: BiasInitializer = "zeros"
     kernel_regularizer: Penalty = None
@@ -155,7 +148,7 @@ class DepthwiseConv2D(_Depthwise):
 class SeparableConv2D(_Depthwise):
     """A depthwise convolution followed by a 1x1 convolution."""
 
-    filters: Annotated[Count, Field(description="Number of output channels.", examples=[32])]
+    filters: Annotated[Count, described("Number of output channels.", 32)]
     depth_multiplier: Multiplier = 1
     depthwise_initializer: Initializer = "glorot_uniform"
     pointwise_initializer: Initializer = "glorot_uniform"

@@ -2,13 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
 from cnnctl.layers import arithmetic
 from cnnctl.layers.base import Activation, BaseLayer, Bias, BiasInitializer, Initializer, Penalty, ending, parameters
 from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, State, Step
-from cnnctl.settings import Count
+from cnnctl.settings import Count, described
 
 
 class Dense(BaseLayer):
@@ -16,7 +14,7 @@ class Dense(BaseLayer):
 
     learns = True
 
-    units: Annotated[Count, Field(description="Number of neurons.", examples=[128])]
+    units: Annotated[Count, described("Number of neurons.", 128)]
     activation: Activation = "linear"
     use_bias: Bias = True
     kernel_initializer: Initializer = "glorot_uniform"

@@ -2,15 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
 from cnnctl.layers.base import BaseLayer, parameters
 from cnnctl.layers.notation import Shape
 from cnnctl.layers.window import State, Step
-from cnnctl.settings import Epsilon
+from cnnctl.settings import Epsilon, described
 
-Center = Annotated[bool, Field(description="Whether to add a learned offset (beta).")]
-Scale = Annotated[bool, Field(description="Whether to multiply by a learned factor (gamma).")]
+Center = Annotated[bool, described("Whether to add a learned offset (beta).")]
+Scale = Annotated[bool, described("Whether to multiply by a learned factor (gamma).")]
 
 
 class BatchNormalization(BaseLayer):
@@ -19,7 +17,7 @@ class BatchNormalization(BaseLayer):
     is_transparent = True
     is_linear = True
 
-    momentum: Annotated[float, Field(ge=0, lt=1, description="Momentum of the moving mean and variance.")] = 0.99
+    momentum: Annotated[float, described("Momentum of the moving mean and variance.", ge=0, lt=1)] = 0.99
     epsilon: Epsilon = 0.001
     center: Center = True
     scale: Scale = True

@@ -8,10 +8,10 @@ from pydantic_core import CoreSchema, core_schema
 from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.notation import Shape, format_pair, format_shape
 from cnnctl.layers.window import State, Step, Window
-from cnnctl.settings import OrNone, Pair, PoolPadding
+from cnnctl.settings import OrNone, Pair, PoolPadding, described
 
 Padded = Annotated[
-    PoolPadding, Field(description="valid: whole windows only; same: output size is input / strides, rounded up.")
+    PoolPadding, described("valid: whole windows only; same: output size is input / strides, rounded up.")
 ]
 
 
@@ -30,13 +30,10 @@ class _PoolSizeIfNone:
 
 
 class _Pooling(BaseLayer):
-    pool_size: Annotated[Pair, Field(description="Height and width of the window, in pixels.", examples=[2])]
-    strides: Annotated[
-        Pair,
-        _PoolSizeIfNone(),
-        OrNone,
-        Field(description="Step of the window; default: pool_size.", examples=[2]),
-    ] = Field(default=None, validate_default=True)
+    pool_size: Annotated[Pair, described("Height and width of the window, in pixels.", 2)]
+    strides: Annotated[Pair, _PoolSizeIfNone(), OrNone, described("Step of the window; default: pool_size.", 2)] = (
+        Field(default=None, validate_default=True)
+    )
     padding: Padded = "valid"
 
     @property

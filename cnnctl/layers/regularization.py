@@ -2,11 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
 from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.window import State, Step
-from cnnctl.settings import Share
+from cnnctl.settings import Share, described
 
 
 class _Dropout(BaseLayer):
@@ -14,7 +12,7 @@ class _Dropout(BaseLayer):
     is_transparent = True
     is_linear = True
 
-    rate: Annotated[Share, Field(description="Fraction of the values to drop.", examples=[0.5])]
+    rate: Annotated[Share, described("Fraction of the values to drop.", 0.5)]
 
     def settings_text(self) -> str:
         return f"rate {self.rate:g}"
@@ -30,7 +28,7 @@ class Dropout(_Dropout):
 class SpatialDropout2D(_Dropout):
     """Drops whole channels during training."""
 
-    rate: Annotated[Share, Field(description="Fraction of the channels to drop.", examples=[0.2])]
+    rate: Annotated[Share, described("Fraction of the channels to drop.", 0.2)]
 
     def apply(self, state: State) -> Step:
         self.need_image(state.shape)

@@ -3,12 +3,10 @@
 import math
 from typing import Annotated
 
-from pydantic import Field
-
 from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.notation import Shape, format_padding
 from cnnctl.layers.window import Span, State, Step
-from cnnctl.settings import ZeroPadding
+from cnnctl.settings import ZeroPadding, described
 
 
 class ZeroPadding2D(BaseLayer):
@@ -18,8 +16,7 @@ class ZeroPadding2D(BaseLayer):
     is_linear = True
 
     padding: Annotated[
-        ZeroPadding,
-        Field(description="Number of rows and columns of zeros: n, or [[top, bottom], [left, right]].", examples=[1]),
+        ZeroPadding, described("Number of rows and columns of zeros: n, or [[top, bottom], [left, right]].", 1)
     ] = ((1, 1), (1, 1))
 
     def apply(self, state: State) -> Step:
