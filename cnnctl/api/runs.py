@@ -38,7 +38,7 @@ class TrainedRun:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """metrics.json: the figures of the split that the run is judged by; those of others are under their names."""
+        """metrics.json: the metrics of the main split; those of other splits are under their names."""
         self._run.need(self._run.metrics)
         return self._run.read_metrics()
 
@@ -77,8 +77,8 @@ class TrainedRun:
 
     def __repr__(self) -> str:
         metrics = self._run.read_metrics()
-        judged = f"{metrics['split']} accuracy {percent(metrics['accuracy'])}" if metrics else "not evaluated yet"
-        return f"<TrainedRun {self.path}: {judged}>"
+        evaluated = f"{metrics['split']} accuracy {percent(metrics['accuracy'])}" if metrics else "not evaluated yet"
+        return f"<TrainedRun {self.path}: {evaluated}>"
 
     @property
     def _run(self) -> Run:

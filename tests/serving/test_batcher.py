@@ -113,6 +113,27 @@ def test_a_full_queue_refuses_and_a_cancelled_request_frees_its_place() -> None:
     asyncio.run(ask())
 
 
+def test_the_places_of_a_cancelled_request_are_free_before_a_thread_comes_to_them() -> None:
+    classifier = slow()
+
+    async def ask() -> None:
+        with Batcher(classifier, 1, 2) as batcher:
+            first = asyncio.create_task(batcher.answer([RED]))
+            await asyncio.to_thread(classifier.started.wait, 20)
+            second = asyncio.create_task(batcher.answer([RED, RED]))
+            await asyncio.sleep(0)
+            second.cancel()
+            await asyncio.wait([second])
+            third = asyncio.create_task(batcher.answer([BLUE, GREEN]))
+            await asyncio.sleep(0)
+            classifier.may.set()
+            await first
+            assert len(await third) == 2
+            assert batcher.images == 3
+
+    asyncio.run(ask())
+
+
 def test_an_error_of_the_model_reaches_everybody_and_the_next_are_answered() -> None:
     class Broken(Slow):
         def probabilities(self, images):
