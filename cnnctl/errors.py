@@ -24,9 +24,7 @@ EXIT_INTERRUPTED = 130
 class CnnctlError(Exception):
     """A mistake or a failure that the user can understand and mend.
 
-    Args:
-        message: One sentence: what was expected, or what failed and where.
-        hint: One sentence: what to do about it. Optional.
+    `message` says in one sentence what was expected, or what failed and where; `hint` in one more what to do about it.
     """
 
     exit_code: ClassVar[int] = EXIT_BUG
@@ -91,11 +89,7 @@ class DiskError(MachineError):
 
 
 def how_to_install(extra: str) -> str:
-    """The command for a hint, where the packages of an extra are missing.
-
-    Args:
-        extra: As pyproject.toml names it: `jax`, `serve`, ...
-    """
+    """The command for a hint, where the packages of an extra of pyproject.toml (`jax`, `serve`, ...) are missing."""
     return f"pip install '.[{extra}]' from a checkout of cnnctl"
 
 

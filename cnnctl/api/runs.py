@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class TrainedRun:
-    """A run directory that a training has written; what it holds is read whenever it is asked for.
+    """A run directory that a training has written, at an absolute `path`.
 
-    Each attribute raises a RunError where the run lacks its file, with the command that makes it.
-
-    Attributes:
-        path: The run directory, absolute.
+    What it holds is read whenever it is asked for, with a RunError, which names the command that makes it, where the
+    run lacks the file.
     """
 
     path: Path
@@ -92,10 +90,7 @@ latest run of the current folder.
 
 
 def open_run(run: AnyRun = None) -> TrainedRun:
-    """A run that was trained before.
-
-    Args:
-        run: Its directory; the latest of the current folder when left out.
+    """A run that was trained before; the latest of the current folder when it is left out.
 
     Raises:
         RunError: there is none.

@@ -53,14 +53,8 @@ def training_bytes(
     """Memory that a training step needs for its arrays, in bytes; libraries and the images' cache come on top.
 
     Weights, gradients, optimizer slots and averages in float32, and the activations of a batch kept for the backward
-    pass together with the largest gradient of an activation: `4 P (1 + 1 + slots) + B (A + A_max) bytes_per_value`.
-
-    Args:
-        plan: The network.
-        batch_size: Images in a step.
-        optimizer: Decides the slots.
-        ema: Whether an average of the weights is kept as well.
-        bytes_per_value: 4 in float32, 2 under a 16-bit precision.
+    pass together with the largest gradient of an activation: `4 P (1 + 1 + slots) + B (A + A_max) bytes_per_value`,
+    which are 4 in float32 and 2 under a 16-bit precision. `ema` keeps an average of the weights as well.
     """
     weights = BYTES_PER_WEIGHT * (plan.total_params + plan.trainable_params * (1 + optimizer_slots(optimizer) + ema))
     largest = max((math.prod(layer.output_shape) for layer in plan.layers), default=0)

@@ -23,13 +23,7 @@ _WITHOUT_ROW = ("InputLayer", "Rescaling")
 
 
 def read_keras_file(path: Path) -> Plan:
-    """The plan of a Sequential model that Keras saved.
-
-    Args:
-        path: A .keras file.
-
-    Returns:
-        Its layers under the names that they have in the file; the scaling of the pixels has no row.
+    """The plan of a Sequential model that Keras saved, its layers named as there; scaling of pixels has no row.
 
     Raises:
         RunError: it is no .keras file, no Sequential model, or has layers that a config cannot have.

@@ -80,12 +80,9 @@ class PlanProblem:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole network, the appended output layer last.
+    """A whole network for images of (height, width, channels), the appended output layer last.
 
-    Attributes:
-        input_shape: (height, width, channels) of the images.
-        layers: The possible layers, in order.
-        problems: The impossible ones; where there are any, `layers` leaves them out.
+    `problems` are the impossible layers, which `layers` leaves out.
     """
 
     input_shape: tuple[int, int, int]
@@ -110,12 +107,7 @@ class Plan:
 
 
 def plan_of(config: Config, classes: int, place: object) -> Plan:
-    """The plan of a config that trained before.
-
-    Args:
-        config: The config.
-        classes: How many there are.
-        place: Where it stands, for the message.
+    """The plan of a config that trained before; `place` is where it stands, for the message.
 
     Raises:
         RunError: it has a layer that cannot be.
@@ -156,22 +148,12 @@ _OUTPUT: LayerPath = ("output",)
 
 
 def make_plan(
-    layers: Sequence[AnyLayer],
-    input_shape: tuple[int, int, int],
-    classes: int | None,
-    output: str = "softmax",
+    layers: Sequence[AnyLayer], input_shape: tuple[int, int, int], classes: int | None, output: str = "softmax"
 ) -> Plan:
-    """Work out every layer of a network.
+    """Work out every layer of a network for images of (height, width, channels).
 
-    Args:
-        layers: The model section.
-        input_shape: (height, width, channels) of the images.
-        classes: Number of classes; None leaves the output layer out.
-        output: `softmax` or `sigmoid`.
-
-    Returns:
-        The plan. An impossible layer is reported in `problems` and taken as absent, so that those after it are
-        looked at too.
+    `output` is softmax or sigmoid; without `classes` there is no output layer. An impossible layer is reported in
+    `problems` and taken as absent, so that those after it are looked at too.
 
     Example: `make_plan(config.model, (32, 32, 3), classes=10).total_params`
     """

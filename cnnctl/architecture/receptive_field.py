@@ -7,15 +7,9 @@ from cnnctl.layers.window import Span
 
 
 def receptive_window(layers: Sequence[LayerPlan], row: int, column: int) -> tuple[Span, Span]:
-    """The rows and columns of the image that one unit can see.
+    """The rows and columns of the image, in pixels, that one unit can see; (0, 0) where that is padding alone.
 
-    Args:
-        layers: The layers from the first one to the unit's, whose output must have rows and columns.
-        row: Of the unit, from 0.
-        column: Of the unit, from 0.
-
-    Returns:
-        The span of rows and of columns in pixels of the image, (0, 0) where a unit sees nothing but padding.
+    `layers` lead to the unit, at (row, column) from 0 of the last one's output, which must have rows and columns.
 
     Source: Araujo, Norris and Sim 2019, section "Solving for receptive field region"
     (https://distill.pub/2019/computing-receptive-fields).

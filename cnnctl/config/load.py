@@ -80,10 +80,8 @@ def parse_config(path: Path, assignments: Sequence[str] = ()) -> Loaded:
 def load_values(values: Mapping[str, Any] | Config | str | Path, overrides: Mapping[str, Any] | None = None) -> Loaded:
     """A config from a file, from nested mappings and lists, or as it is, with some of its values replaced.
 
-    Args:
-        values: A YAML file, the same as a mapping, or a config; paths of a mapping are relative to the current folder.
-        overrides: Values by dotted paths such as `train.epochs` or `model[0].conv2d.filters`; paths among them are
-            relative to the current folder.
+    `overrides` are by dotted paths such as `model[0].conv2d.filters`. The paths that a mapping or the overrides hold
+    are relative to the current folder.
 
     Raises:
         UsageError: the file cannot be read.

@@ -26,17 +26,14 @@ LearningRate = Annotated[Positive, described("Learning rate; the schedule scales
 Momentum = Annotated[Share, described("Fraction of the previous step that is added to the next one.")]
 Monitor = Annotated[Literal["val_loss", "val_accuracy", "loss", "accuracy"], described("Metric to monitor.")]
 Patience = Annotated[FromZero, described("Number of epochs without improvement to wait.")]
+_DECAY = "Weight decay: each step subtracts this fraction of each weight, times the learning rate."
 
 
 class _Optimizer(Named):
     keras_class: ClassVar[str] = ""
 
     learning_rate: LearningRate = 0.001
-    weight_decay: Annotated[
-        Annotated[float, Field(ge=0)] | None,
-        OrNone,
-        described("Weight decay: each step subtracts this fraction of each weight, times the learning rate.", 0.0005),
-    ] = None
+    weight_decay: Annotated[Annotated[float, Field(ge=0)] | None, OrNone, described(_DECAY, 0.0005)] = None
     clipnorm: Annotated[Clip, described("Maximum norm of each gradient.", 1.0)] = None
     global_clipnorm: Annotated[Clip, described("Maximum norm of all gradients together.", 1.0)] = None
     clipvalue: Annotated[Clip, described("Maximum absolute value of each gradient element.", 0.5)] = None
@@ -74,10 +71,7 @@ class AdamW(Adam):
     kind = "adamw"
     keras_class = "AdamW"
 
-    weight_decay: Annotated[
-        float,
-        described("Weight decay: each step subtracts this fraction of each weight, times the learning rate.", ge=0),
-    ] = 0.004
+    weight_decay: Annotated[float, described(_DECAY, ge=0)] = 0.004
 
 
 class Sgd(_Optimizer):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from cnnctl.architecture import Plan, make_plan
+from cnnctl.architecture.plan import Plan, plan_of
 from cnnctl.config import Config, load
 from cnnctl.config.difference import Difference, differences
 from cnnctl.errors import CnnctlError, RunError, UsageError
@@ -148,10 +148,7 @@ def _read(letter: str, run: Run) -> ComparedRun:
     except CnnctlError as error:
         reason = str(error).removeprefix("error: ").splitlines()[0]
         raise RunError(f"{run.path} has a config.yaml that cannot be read: {reason}", _UNREADABLE) from None
-    image = config.data.image
-    plan = make_plan(config.model, (image.height, image.width, image.channels), len(run.read_classes()), config.output)
-    if plan.problems:
-        raise RunError(f"{run.config} has an impossible network: {plan.problems[0].message}", _UNREADABLE)
+    plan = plan_of(config, len(run.read_classes()), run.config)
     return ComparedRun(letter, run, config, plan, split, figures, training)
 
 

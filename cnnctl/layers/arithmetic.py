@@ -13,14 +13,8 @@ def effective_size(kernel: int, dilation: int) -> int:
 def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
     """Output side for explicit padding: `floor((W - F_eff + P_total) / S) + 1`, 0 or less where nothing fits.
 
-    Args:
-        size: Input side W in pixels.
-        kernel: Kernel or window side F.
-        stride: Step S.
-        padding: Zeros on both sides together, P_total.
-        dilation: Distance D between the taps of the kernel.
-
-    Example: `output_size(32, 3, 1, 0) == 30`.
+    W is the input's side, F the kernel's or window's, both in pixels, S the stride, P_total the zeros on both sides
+    together, D the distance between the taps. Example: `output_size(32, 3, 1, 0) == 30`.
     """
     return (size - effective_size(kernel, dilation) + padding) // stride + 1
 
@@ -33,12 +27,7 @@ def same_size(size: int, stride: int) -> int:
 def same_padding(size: int, kernel: int, stride: int) -> int:
     """Zeros on both sides together for `padding: same`: `max((ceil(W / S) - 1) S + F_eff - W, 0)`; the odd one is last.
 
-    Args:
-        size: Input side W in pixels.
-        kernel: What the kernel spans, F_eff.
-        stride: Step S.
-
-    Example: `same_padding(32, 3, 1) == 2`.
+    `kernel` is what it spans, F_eff. Example: `same_padding(32, 3, 1) == 2`.
     """
     return max((same_size(size, stride) - 1) * stride + kernel - size, 0)
 

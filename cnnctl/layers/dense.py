@@ -38,12 +38,7 @@ class Dense(BaseLayer):
 
 
 def need_vector(shape: Shape, what: str, where: str) -> int:
-    """The features of an input that must be a vector.
-
-    Args:
-        shape: Of the input.
-        what: The layer, for the message.
-        where: The place of the layer that would make a vector of it.
+    """The features of an input that must be a vector; the layer that would make one of it goes `where`.
 
     Raises:
         ImpossibleLayerError: it still has rows and columns.

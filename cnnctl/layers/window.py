@@ -48,15 +48,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Window:
-    """A window that slides.
+    """A window that slides: `size` and `strides` are (height, width) in pixels, `dilation` is between its taps.
 
-    Attributes:
-        size: (height, width) in pixels.
-        strides: Its step, likewise.
-        padding: `valid`, `same`, or explicit zeros.
-        dilation: The distance between its taps.
-        key: The setting that says its size.
-        layer: What people call the layer that it belongs to.
+    `padding` is `valid`, `same`, or explicit zeros; `key` is the setting that says its size, `layer` what people call
+    the layer that it belongs to.
     """
 
     size: tuple[int, int]

@@ -28,8 +28,7 @@ def roc_figure(scored: ScoredSplit) -> Any:
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle="--", linewidth=1, label="chance")
     axes.plot(false, true, color=style.BLUE, label="every threshold", clip_on=False)
     (negatives, alarms), _ = metrics.confusion_matrix
-    chosen = (alarms / (negatives + alarms), metrics.per_class[1].recall)
-    axes.plot(*chosen, "o", color=style.RED, label="threshold 50%", clip_on=False, linestyle="none")
+    _mark_half(axes, alarms / (negatives + alarms), metrics.per_class[1].recall)
     positive = style.fitted(metrics.classes[1], 1.6)
     other = style.fitted(metrics.classes[0], 1.6)
     axes.set_xlabel(f"false positive rate: share of {other} called {positive}")
@@ -52,14 +51,16 @@ def precision_recall_figure(scored: ScoredSplit) -> Any:
     axes.plot(recall, precision, color=style.BLUE, drawstyle="steps-post", label="every threshold", clip_on=False)
     one = metrics.per_class[1]
     if any(row[1] for row in metrics.confusion_matrix):
-        axes.plot(
-            one.recall, one.precision, "o", color=style.RED, label="threshold 50%", clip_on=False, linestyle="none"
-        )
+        _mark_half(axes, one.recall, one.precision)
     positive = style.fitted(metrics.classes[1], 1.6)
     axes.set_xlabel(f"recall: share of {positive} found")
     axes.set_ylabel(f"precision: share of right answers among {positive}")
     style.legend_below(figure, axes)
     return figure
+
+
+def _mark_half(axes: Any, across: float, up: float) -> None:
+    axes.plot(across, up, "o", color=style.RED, label="threshold 50%", clip_on=False, linestyle="none")
 
 
 def _sizes(scored: ScoredSplit) -> str:
