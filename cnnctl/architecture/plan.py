@@ -116,7 +116,7 @@ def plan_of(config: Config, classes: int, place: object) -> Plan:
     plan = make_plan(config.model, (image.height, image.width, image.channels), classes, config.output)
     if plan.problems:
         one = plan.problems[0]
-        raise RunError(f"{place}: {one.message} ({one.received})", "train the run again")
+        raise RunError(f"{place} has an impossible network: {one.message} ({one.received})", "train the run again")
     return plan
 
 
