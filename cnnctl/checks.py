@@ -9,12 +9,10 @@ from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.warnings import find_warnings
 from cnnctl.config import Config, Loaded
 from cnnctl.config.augmentations import RandomCrop
-from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.problems import suggest
 from cnnctl.config.schema import ImageSettings
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.config.training import ReduceOnPlateau
-from cnnctl.data.listing import describe_parent
 from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError, Notice, Position, Problem
 from cnnctl.runs.directory import missing_weights
 from cnnctl.tracking.tracker import insist_on_packages
@@ -89,28 +87,20 @@ def _place(problem: Problem) -> tuple[int, int, int]:
 
 
 def _check_data(loaded: Loaded, findings: Findings) -> None:
-    from cnnctl.data.catalog import make_catalog
+    from cnnctl.data.catalog import CatalogError, make_catalog
 
     data = loaded.data
     if data is None:
         return
-    missing = [  # every key, so that all are named at once
-        _data_problem(loaded, split, DataError(f"there is no folder or file {source}", describe_parent(Path(source))))
-        for split, source in data.sources.items()
-        if source not in BUILT_IN_DATA and not Path(source).exists()
-    ]
-    findings.problems += missing
-    if missing:
-        return
     try:
         findings.catalog = make_catalog(data, loaded.config.seed if loaded.config is not None else 0)
-    except DataError as error:
-        findings.problems.append(_data_problem(loaded, "train", error))
+    except CatalogError as error:
+        findings.problems += [_data_problem(loaded, fault.key, fault.error) for fault in error.faults]
 
 
-def _data_problem(loaded: Loaded, key: str, error: DataError) -> Problem:
-    position = loaded.document.position(("data", key))
-    return Problem(error.message, f"data.{key}", position, hint=error.hint, exit_code=EXIT_DATA)
+def _data_problem(loaded: Loaded, key: ValuePath, error: DataError) -> Problem:
+    position = loaded.document.position(("data", *key))
+    return Problem(error.message, format_path(("data", *key)), position, hint=error.hint, exit_code=EXIT_DATA)
 
 
 def _classes(loaded: Loaded, findings: Findings) -> int | None:

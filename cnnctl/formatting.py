@@ -1,6 +1,7 @@
 """Numbers and names as people read them."""
 
 import math
+import unicodedata
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -40,3 +41,24 @@ def number(value: float) -> str:
         return f"{value:.6g}"
     text = f"{value:.4f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
+
+
+def name_form(text: str) -> str:
+    """The form in which names of classes, groups and columns are compared: composed (NFC), without blanks around."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def differences(one: str, other: str) -> str:
+    """What two names that look alike differ in: `ZERO WIDTH SPACE in place of nothing`."""
+    import difflib
+
+    matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
+    return " and ".join(
+        f"{_spelled(one[start:end])} in place of {_spelled(other[begin:stop])}"
+        for tag, start, end, begin, stop in matcher.get_opcodes()
+        if tag != "equal"
+    )
+
+
+def _spelled(text: str) -> str:
+    return ", ".join(unicodedata.name(letter, f"U+{ord(letter):04X}") for letter in text) or "nothing"

@@ -74,6 +74,14 @@ CASES = {
             (3, 4, "data.test", "there is no folder or file {folder}/nowhere.csv"),
         ],
     ),
+    "a fault of each source": (
+        "data:\n  train: fotos\n  validation: photos/cat\n  test: nowhere.csv\n" + GOOD_MODEL,
+        [
+            (3, 2, "data.train", "there is no folder or file {folder}/fotos"),
+            (3, 3, "data.validation", "expected a folder for each class in {folder}/photos/cat, but its 6 images"),
+            (3, 4, "data.test", "there is no folder or file {folder}/nowhere.csv"),
+        ],
+    ),
     "an impossible layer and a wrong key": (
         HEAD
         + "model:\n  - max_pooling2d: {pool_size: 9}\n  - flatten\n  - flatten: {units: 1}\n"
@@ -263,3 +271,61 @@ def test_summary_without_data_says_what_to_add(tmp_path):
     with pytest.raises(DataError) as caught:
         summary_classes(load(path))
     assert "`classes: 10`" in caught.value.hint
+
+
+FAULTY = {
+    "flat": "expected a folder for each class",
+    "other": "{folder}/other has the class zebra, which the training images do not have",
+    "hollow": "no image was found in {folder}/hollow",
+    "semicolons.csv": "{folder}/semicolons.csv has no column path; its columns are file, label",
+    "gone.csv": "{folder}/gone.csv: 1 of 1 images are not there",
+    "bare.csv": "the first line of {folder}/bare.csv is an image",
+}
+
+
+@pytest.mark.parametrize("key", ["validation", "test"])
+@pytest.mark.parametrize("source", FAULTY)
+def test_the_key_whose_data_is_wrong_is_blamed(key, source, photos, tmp_path):
+    paint(tmp_path / "flat" / "1.png", 1, 2, 3)
+    paint(tmp_path / "other" / "zebra" / "1.png", 1, 2, 3)
+    (tmp_path / "hollow" / "cat").mkdir(parents=True)
+    (tmp_path / "semicolons.csv").write_text("file;label\nx.png;cat\n")
+    (tmp_path / "gone.csv").write_text("path,label\nx.png,cat\n")
+    (tmp_path / "bare.csv").write_text("flat/1.png,cat\n")
+    (code, line, path, message) = told(
+        checked(tmp_path, f"data:\n  train: photos\n  image: {{size: 8}}\n  {key}: {source}\n" + GOOD_MODEL)
+    )[0]
+    assert (code, line, path) == (EXIT_DATA, 4, f"data.{key}")
+    assert message.startswith(FAULTY[source].format(folder=tmp_path))
+
+
+def test_faults_of_two_splits_and_of_the_columns(photos, tmp_path):
+    rows = "".join(f"photos/{name}/{number}.png,{name}\n" for name in ("cat", "dog") for number in range(6))
+    (tmp_path / "a.csv").write_text("file,label\n" + rows)
+    text = "data:\n  train: a.csv\n  test: b.csv\n  image: {size: 8}\n  csv:\n    path: file\n    group: who\n"
+    (tmp_path / "b.csv").write_text("path,label\n" + rows)
+    assert [(line, path) for _, line, path, _ in told(checked(tmp_path, text + GOOD_MODEL))] == [
+        (3, "data.test"),
+        (7, "data.csv.group"),
+    ]
+    (tmp_path / "b.csv").write_text("file,label\nphotos/cat/0.png,cat\n")  # a test set needs no groups
+    assert [path for _, _, path, _ in told(checked(tmp_path, text + GOOD_MODEL))] == ["data.csv.group"]
+    text = text.replace("group: who", "folder: nowhere")
+    assert told(checked(tmp_path, text + GOOD_MODEL)) == [
+        (EXIT_DATA, 7, "data.csv.folder", f"there is no folder {tmp_path}/nowhere")
+    ]
+
+
+def test_what_a_table_is_taken_to_mean_is_said(photos, tmp_path):
+    rows = [f"photos/{name}/{n}.png,{name}{' ' * (n == 3)},{n or ''}\n" for name in ("cat", "dog") for n in range(6)]
+    (tmp_path / "a.csv").write_text("path,label,who\n" + "".join(rows))
+    text = "data: {train: a.csv, csv: {group: who}, image: {size: 8}}\n" + GOOD_MODEL
+    findings = checked(tmp_path, text)
+    assert findings.problems == []
+    assert findings.catalog.classes == ("cat", "dog")
+    first, second = (warning.message for warning in findings.warnings if "a.csv" in warning.message)
+    assert "blanks around 2 value(s) of the column label are left out" in first
+    assert "2 row(s) have nothing in the column who (line 2, 8)" in second
+    path = tmp_path / "config.yaml"
+    strict = check(parse_config(path), nothing, strict=True)
+    assert [problem.message for problem in strict.problems][:2] == [first, second]

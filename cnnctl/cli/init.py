@@ -25,6 +25,24 @@ def init_cli(
         str | None,
         typer.Option("--example", metavar="NAME", help=f"Copy a ready config instead: {_NAMES}.", show_default=False),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="PATH,LABEL",
+            help="Columns of a CSV file: file names and labels; default: found by looking.",
+            show_default=False,
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            metavar="FOLDER",
+            help="Folder that the file names of a CSV file are relative to; default: found by looking.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -44,9 +62,28 @@ def init_cli(
     if (data is None) == (example is None):
         what = "either DATA or --example NAME, not both" if data else "DATA, the images that the config is for"
         raise UsageError(f"init needs {what}", f"name a folder of images, or a ready config: --example {_NAMES}")
+    names = _two_columns(columns)
     if example is not None:
+        if names or folder:
+            raise UsageError("--columns and --folder are for a CSV file, not for --example", "leave them out")
         print_copied(*copy_example(example, output))
     elif data is not None:
         with captured_stderr():
-            written = write_config(data, output)
+            written = write_config(data, output, names, folder)
         print_written(*written)
+
+
+def _two_columns(text: str | None) -> tuple[str, str] | None:
+    """`filename,label` as two names; one with a comma is in double quotes, as in a CSV."""
+    import csv
+
+    from cnnctl.errors import UsageError
+
+    if text is None:
+        return None
+    names = [name.strip() for name in next(csv.reader([text]), [])]
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise UsageError(
+            f"--columns is two names, PATH,LABEL; received: {text}", "for example --columns filename,label"
+        )
+    return names[0], names[1]

@@ -64,7 +64,9 @@ def predict_cli(
 
 
 def _is_one_image(paths: list[str]) -> bool:
-    return len(paths) == 1 and Path(paths[0]).is_file() and Path(paths[0]).suffix.lower() != ".csv"
+    from cnnctl.data.dialect import SUFFIXES
+
+    return len(paths) == 1 and Path(paths[0]).is_file() and Path(paths[0]).suffix.lower() not in SUFFIXES
 
 
 def _columns(run: "Run") -> "Columns":

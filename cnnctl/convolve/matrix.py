@@ -1,8 +1,8 @@
 """Text -> a matrix.
 
 A matrix is written `[[0, 1], [2, 3]]`, or in a file as rows of numbers between commas, semicolons or blanks; `1/9` is
-a number. Three matrices, `[[[...]], [[...]], [[...]]]` or with an empty line between them in a file, are one for each
-channel: red, green, blue.
+a number, and so is `0,5` where semicolons or blanks are between the numbers. Three matrices,
+`[[[...]], [[...]], [[...]]]` or with an empty line between them in a file, are one for each channel: red, green, blue.
 """
 
 import ast
@@ -17,7 +17,9 @@ from cnnctl.convolve.convolution import Values
 HINT = "a matrix is written [[0, 1], [2, 3]], or in a file as rows of numbers between commas"
 _LARGEST = 1e9
 _NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_COMMA = r"[-+]?[0-9]*,[0-9]+(?:[eE][-+]?[0-9]+)?"
 _FRACTION = re.compile(rf"(?<![0-9.])({_NUMBER})\s*/\s*({_NUMBER})")
+_WITH_COMMA = re.compile(rf"(?:{_COMMA}|{_NUMBER})(?:\s*/\s*(?:{_COMMA}|{_NUMBER}))?")
 _FOREIGN = re.compile(r"[^-+.,/0-9\seE\[\]]")
 
 
@@ -83,18 +85,39 @@ def _parse_brackets(text: str) -> Any:
 
 def _parse_rows(text: str) -> list[list[list[float]]]:
     """Rows of numbers; an empty line begins the next channel's. What follows a # is a comment."""
+    lines = [(line, line.partition("#")[0].strip().rstrip(",;")) for line in text.splitlines()]
+    separator, has_commas = _separator([content for _, content in lines])
     matrices: list[list[list[float]]] = [[]]
-    for number, line in enumerate(text.splitlines(), 1):
-        content = line.partition("#")[0].strip().rstrip(",;")
+    for number, (line, content) in enumerate(lines, 1):
         if content:
-            separator = r"[,;]" if re.search(r"[,;]", content) else r"\s+"
-            matrices[-1].append([_number(cell.strip(), number) for cell in re.split(separator, content)])
+            cells = [cell.strip() for cell in re.split(separator, content)]
+            matrices[-1].append([_number(_with_point(cell, number) if has_commas else cell, number) for cell in cells])
         elif not line.strip() and matrices[-1]:
             matrices.append([])
     found = [matrix for matrix in matrices if matrix]
     if not found:
         raise MatrixError("it contains no numbers")
     return found
+
+
+def _separator(lines: list[str]) -> tuple[str, bool]:
+    """What is between the numbers, as a pattern, and whether a comma in a number stands for its decimal point."""
+    text = "\n".join(lines)
+    if ";" in text:
+        return ";", "," in text
+    if "," not in text:
+        return r"\s+", False
+    is_decimal = all(_WITH_COMMA.fullmatch(cell) for cell in text.split())
+    return (r"\s+", True) if is_decimal and any(len(line.split()) > 1 for line in lines) else (",", False)
+
+
+def _with_point(cell: str, line: int) -> str:
+    """A number with a decimal comma as one with a point."""
+    if "." in cell:
+        raise MatrixError(f"line {line}: expected a decimal comma as in the other numbers, received: {cell}")
+    if "," in cell and not _WITH_COMMA.fullmatch(cell):
+        raise MatrixError(f"line {line}: expected a number between the separators, received: {cell}")
+    return cell.replace(",", ".")
 
 
 def _number(cell: str, line: int) -> float:

@@ -1,18 +1,20 @@
 """Class folders, a CSV or a built-in set -> one table of (path, label, split) and the classes in label order."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
 from cnnctl.data import table
 from cnnctl.data.decoder.images import MEGABYTE, MEGAPIXEL, ImageSpec
-from cnnctl.data.listing import LINKS, Listing, list_class_folders
+from cnnctl.data.labels import describe_unknown, look_alikes
+from cnnctl.data.listing import LINKS, Listing, describe_parent, list_class_folders
 from cnnctl.data.sources import digits_folder, is_table, table_columns
 from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified
-from cnnctl.errors import DataError
+from cnnctl.errors import DataError, Notice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,12 +27,13 @@ class Catalog:
     """The images of a training.
 
     `frame` has the columns path (absolute), label and split, one row an image, in a fixed order. `classes` are in label
-    order (sorted). `left_out` counts the files that were not taken, by sort.
+    order (sorted). `left_out` counts the files that were not taken, by sort. `notices` say what was changed or assumed.
     """
 
     frame: "pd.DataFrame"
     classes: tuple[str, ...]
     left_out: Counter[str] = field(default_factory=Counter)
+    notices: tuple[Notice, ...] = ()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Images of each class in each split that has any: `{"train": {"cat": 800, "dog": 800}}`."""
@@ -46,8 +49,24 @@ class Catalog:
         return sorted(set(self.classes) - set(self.frame.label[self.frame.split == TRAIN]))
 
 
-def find_images(source: str, columns: CsvColumns) -> Listing:
-    """The labelled images of one source: class folders, a CSV, or a built-in name.
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a key of the data section, such as `("test",)` or `("csv", "group")`."""
+
+    key: tuple[str, ...]
+    error: DataError
+
+
+class CatalogError(DataError):
+    """One or more faults of the data of a config, each with its key; the message is that of the first."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(faults[0].error.message, faults[0].error.hint)
+        self.faults = tuple(faults)
+
+
+def find_images(source: str, columns: CsvColumns, groups: bool = False) -> Listing:
+    """The labelled images of one source: class folders, a CSV, or a built-in name; with `groups`, those of a CSV.
 
     Raises:
         DataError: nothing can be found there.
@@ -56,7 +75,7 @@ def find_images(source: str, columns: CsvColumns) -> Listing:
         return list_class_folders(digits_folder())
     path = Path(source)
     if is_table(path):
-        return table.read_table(path, table_columns(columns))
+        return table.read_table(path, table_columns(columns, groups))
     return list_class_folders(path)
 
 
@@ -70,35 +89,93 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
     """Find, label and split all images of a config, whose paths are absolute; the seed draws the shares.
 
     Raises:
-        DataError: whatever makes a training impossible: nothing found, one class only, a class that is empty or
+        CatalogError: whatever makes a training impossible: nothing found, one class only, a class that is empty or
             too small to split, a class that only a validation or test set knows.
     """
     import pandas as pd
 
-    listing = find_images(data.train, data.csv)
-    classes = tuple(sorted(set(listing.labels)))
-    _check_classes(listing, classes, data)
-    if listing.groups:
-        splits = grouped(listing.labels, listing.groups, *data.shares, seed)
-    else:
-        splits = stratified(listing.labels, *data.shares, seed)
-    parts = [pd.DataFrame({"path": listing.paths, "label": listing.labels, "split": _shared(splits)})]
-    left_out = Counter(listing.left_out)
-    for split, source in data.sources.items():
+    listings, faults = _find_all(data)
+    listing = listings.get(TRAIN)
+    classes = tuple(sorted(set(listing.labels))) if listing is not None else ()
+    if listing is not None:
+        faults += _faults(TRAIN, _check_classes, listing, classes, data)
+    for split, other in listings.items():
         if split != TRAIN:
-            other = find_images(source, data.csv)
-            _check_known(other, classes, source)
-            parts.append(pd.DataFrame({"path": other.paths, "label": other.labels, "split": split}))
-            left_out.update(other.left_out)
-    frame = pd.concat(parts, ignore_index=True)
-    catalog = Catalog(frame, classes, left_out)
+            faults += _faults(split, _check_other, other, classes, data.sources[split])
+    if listing is None or faults:
+        raise CatalogError(faults)
+
+    parts = [
+        pd.DataFrame({"path": listing.paths, "label": listing.labels, "split": _shared(_split(listing, data, seed))})
+    ]
+    parts += [
+        pd.DataFrame({"path": other.paths, "label": other.labels, "split": split})
+        for split, other in listings.items()
+        if split != TRAIN
+    ]
+    left_out: Counter[str] = Counter()
+    notices: list[Notice] = []
+    for other in listings.values():
+        left_out.update(other.left_out)
+        notices += other.notices
+    notices += look_alikes(classes, data.train)
+    catalog = Catalog(pd.concat(parts, ignore_index=True), classes, left_out, tuple(notices))
     lost = catalog.lost_classes()
     if lost:
-        raise DataError(
+        error = DataError(
             f"no training image is left for the class {lost[0]}: its groups all went to other splits",
             "use smaller shares for validation and test, or finer groups",
         )
+        raise CatalogError([Fault(("csv", "group"), error)])
     return catalog
+
+
+def _find_all(data: DataSettings) -> tuple[dict[str, Listing], list[Fault]]:
+    """The images of each source by its split, and what is wrong with the others."""
+    listings: dict[str, Listing] = {}
+    faults: list[Fault] = []
+    folder = data.csv.folder
+    if folder is not None and not Path(folder).is_dir() and any(is_table(Path(one)) for one in data.sources.values()):
+        error = DataError(f"there is no folder {folder}", describe_parent(Path(folder)))
+        faults.append(Fault(("csv", "folder"), error))
+    for split, source in data.sources.items():
+        if source not in BUILT_IN_DATA and not Path(source).exists():
+            error = DataError(f"there is no folder or file {source}", describe_parent(Path(source)))
+            faults.append(Fault((split,), error))
+            continue
+        if is_table(Path(source)) and faults and faults[0].key == ("csv", "folder"):
+            continue  # each of its images would be missing
+        try:
+            listings[split] = find_images(source, data.csv, groups=split == TRAIN)
+        except table.ColumnError as error:
+            is_set = split == TRAIN and error.role in data.csv.model_fields_set
+            faults.append(Fault(("csv", error.role) if is_set else (split,), error))
+        except DataError as error:
+            faults.append(Fault((split,), error))
+    return listings, faults
+
+
+def _faults(split: str, check: Callable[..., None], *values: Any) -> list[Fault]:
+    """What a check has to say against a split."""
+    try:
+        check(*values)
+    except DataError as error:
+        return [Fault((split,), error)]
+    return []
+
+
+def _split(listing: Listing, data: DataSettings, seed: int) -> "NDArray[np.str_]":
+    """The split of each training image.
+
+    Raises:
+        CatalogError: there are fewer groups than splits.
+    """
+    if not listing.groups:
+        return stratified(listing.labels, *data.shares, seed)
+    try:
+        return grouped(listing.labels, listing.groups, *data.shares, seed)
+    except DataError as error:
+        raise CatalogError([Fault(("csv", "group"), error)]) from None
 
 
 def _shared(splits: "NDArray[np.str_]") -> "NDArray[np.object_]":
@@ -141,12 +218,13 @@ def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSetting
         )
 
 
-def _check_known(listing: Listing, classes: tuple[str, ...], source: str) -> None:
-    unknown = sorted(set(listing.labels) - set(classes))
+def _check_other(listing: Listing, classes: tuple[str, ...], source: str) -> None:
+    """Check the images of a validation or test set; without `classes`, which could not be found, only their number."""
+    unknown = sorted(set(listing.labels) - set(classes)) if classes else []
     if unknown:
         raise DataError(
             f"{source} has the class {unknown[0]}, which the training images do not have",
-            f"the classes are {', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''}",
+            describe_unknown(unknown[0], classes, "the classes are"),
         )
     if not listing.paths:
         raise DataError(f"no image was found in {source}")

@@ -1,11 +1,14 @@
-"""Labels as numbers."""
+"""Labels as numbers, and what is said of names that are not among the classes or look alike."""
 
-from collections.abc import Sequence
+import difflib
+import unicodedata
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.errors import DataError
+from cnnctl.errors import DataError, Notice
+from cnnctl.formatting import differences, name_form
 
 
 def label_numbers(labels: Sequence[str], classes: Sequence[str], source: str) -> NDArray[np.int64]:
@@ -14,9 +17,46 @@ def label_numbers(labels: Sequence[str], classes: Sequence[str], source: str) ->
     Raises:
         DataError: a name that the run does not know.
     """
-    number = {name: index for index, name in enumerate(classes)}
-    unknown = sorted(set(labels) - set(classes))
+    number = {
+        name_form(name): index for index, name in enumerate(classes)
+    }  # those of older runs are as they were found
+    number |= {name: index for index, name in enumerate(classes)}
+    known = {label: number.get(label, number.get(name_form(label))) for label in set(labels)}
+    unknown = sorted(label for label, index in known.items() if index is None)
     if unknown:
-        known = ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
-        raise DataError(f"{source} has the class {unknown[0]}, which the run was not trained on", f"it knows {known}")
-    return np.array([number[label] for label in labels], np.int64)
+        message = f"{source} has the class {unknown[0]}, which the run was not trained on"
+        raise DataError(message, describe_unknown(unknown[0], classes, "it knows"))
+    return np.array([known[label] for label in labels], np.int64)
+
+
+def describe_unknown(name: str, classes: Sequence[str], introduction: str) -> str:
+    """The classes that there are, for a hint; where one looks like `name`, what they differ in."""
+    hint = f"{introduction} {', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''}"
+    alike = [one for one in classes if _looks(one) == _looks(name)]
+    near = alike or difflib.get_close_matches(name, classes, n=1)
+    if not near or not (alike or _is_hard_to_see(name, near[0])):
+        return hint
+    return f"{name} and {near[0]} are not the same: {differences(name, near[0])}; {hint}"
+
+
+def look_alikes(classes: Sequence[str], source: str) -> Iterator[Notice]:
+    """Classes that a person cannot tell apart, such as one with a letter that has no width."""
+    seen: dict[str, str] = {}
+    for name in classes:
+        other = seen.setdefault(_looks(name), name)
+        if other != name:
+            differ = differences(other, name)
+            message = f"two classes in {source} look alike, {other} and {name}; they differ: {differ}"
+            yield Notice(message, "write both in the same way, if they are one class")
+
+
+def _looks(name: str) -> str:
+    """A name without what cannot be seen: letters of no width, and forms of the same letters and blanks."""
+    compatible = unicodedata.normalize("NFKC", name)
+    return " ".join("".join(letter for letter in compatible if unicodedata.category(letter) != "Cf").split())
+
+
+def _is_hard_to_see(one: str, other: str) -> bool:
+    """Whether the letters that only one of two names has are of another alphabet, or blanks."""
+    changed = set(one) - set(other) or set(other) - set(one)
+    return bool(changed) and all(not letter.isascii() or letter.isspace() for letter in changed)

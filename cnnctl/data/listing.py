@@ -2,10 +2,12 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cnnctl.errors import DataError
+from cnnctl.errors import DataError, Notice
+from cnnctl.formatting import differences, name_form
 
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .gif .tif .tiff .jp2 .avif .pbm .pgm .ppm .pnm".split(" ")
@@ -16,6 +18,12 @@ UNSUPPORTED_SUFFIXES = frozenset(".heic .heif .jxl .psd .svg .cr2 .cr3 .nef .arw
 """Files that are images to their owner: taken along, so that they are named as what cannot be decoded."""
 
 _TAKEN_SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
+
+
+def looks_like_image(name: str) -> bool:
+    """Whether a file name ends as images do."""
+    return os.path.splitext(name)[1].lower() in _TAKEN_SUFFIXES
+
 
 LINKS = "links out of the folder"
 _SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini", "icon\r"))
@@ -28,7 +36,8 @@ class Listing:
     """Images found, in order of their class and name.
 
     Each image has an absolute path, a label and, where there are groups, a group. `empty_classes` are class folders
-    without a single image; `left_out` counts the files that were not taken, by sort.
+    without a single image; `left_out` counts the files that were not taken, by sort. `notices` say what was changed or
+    assumed.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -36,6 +45,7 @@ class Listing:
     groups: list[str] = field(default_factory=list)
     empty_classes: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    notices: list[Notice] = field(default_factory=list)
 
 
 def list_class_folders(root: Path) -> Listing:
@@ -78,13 +88,34 @@ def list_class_folders(root: Path) -> Listing:
 
     if loose:
         listing.left_out["images outside the class folders"] += loose
-    for name in sorted(folders):
-        found = sorted(_walk(root / name, root, listing.left_out))
+    for name, alike in _class_names(folders).items():
+        found = [path for folder in alike for path in sorted(_walk(root / folder, root, listing.left_out))]
         listing.paths += found
         listing.labels += [name] * len(found)
         if not found:
             listing.empty_classes.append(name)
+        listing.notices += _describe_alike(root, name, alike)
     return listing
+
+
+def _class_names(folders: Iterable[str]) -> dict[str, list[str]]:
+    """Class names in the form in which they are compared, sorted, with the folders of each; macOS writes é as two."""
+    names: dict[str, list[str]] = {}
+    for folder in sorted(folders):
+        names.setdefault(name_form(folder) or folder, []).append(folder)
+    return dict(sorted(names.items()))
+
+
+def _describe_alike(root: Path, name: str, folders: list[str]) -> Iterator[Notice]:
+    if len(folders) > 1:
+        differ = differences(folders[0], folders[1])
+        yield Notice(
+            f"{len(folders)} folders in {root} have the name {name} and are taken for one class; they differ: {differ}",
+            "move their images into one folder",
+        )
+    elif folders[0].strip() != folders[0]:
+        message = f"blanks around the name of the folder {folders[0]!r} in {root} are left out of the class name"
+        yield Notice(message, "rename the folder to be rid of this warning")
 
 
 def list_images(root: Path) -> tuple[list[str], Counter[str]]:
@@ -100,8 +131,9 @@ def list_images(root: Path) -> tuple[list[str], Counter[str]]:
 
 
 def count_classes(root: Path) -> int:
-    """The number of class folders, from one directory listing."""
-    return sum(_sort(entry, root, IMAGE_SUFFIXES) == "folder" for entry in _entries(root))
+    """The number of classes by the folders' names, from one directory listing."""
+    folders = (entry.name for entry in _entries(root) if _sort(entry, root, IMAGE_SUFFIXES) == "folder")
+    return len(_class_names(folders))
 
 
 def split_folders(root: Path) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The images of a catalog, decoded and looked at: what a training is fed with, and what is wrong with it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,9 +87,9 @@ def prepare(
 ) -> Prepared:
     """Decode every image of a catalog and look at what they are.
 
-    With `strict` the same image in two splits, images of one colour, and classes without test images are problems, else
-    warnings; without `seeks_leaks`, or in images with problems, nobody looks for them. `waiting` is called before
-    waiting for another process that decodes the same images.
+    With `strict` the same image in two splits, images of one colour, classes without test images, and what was changed
+    or assumed in the listing are problems, else warnings; without `seeks_leaks`, or in images with problems, nobody
+    looks for the first three. `waiting` is called before waiting for another process that decodes the same images.
 
     Raises:
         MachineError: the decoded images cannot be kept.
@@ -104,16 +104,16 @@ def prepare(
             problems.append(Problem(message, hint=hint, exit_code=EXIT_DATA))
         else:
             warnings.append(Notice(message, hint))
-            catalog = Catalog(catalog.frame.drop(index=list(decoded.failures)), catalog.classes, catalog.left_out)
+            catalog = replace(catalog, frame=catalog.frame.drop(index=list(decoded.failures)))
             for name in catalog.lost_classes()[:1]:
                 problems.append(Problem(f"no training image is left for the class {name}", exit_code=EXIT_DATA))
 
-    if seeks_leaks and not problems:
-        for one in suspicions(catalog, decoded):
-            if strict:
-                problems.append(Problem(one.message, hint=one.hint, exit_code=EXIT_DATA))
-            else:
-                warnings.append(one)
+    suspicious = suspicions(catalog, decoded) if seeks_leaks and not problems else []
+    for one in (*catalog.notices, *suspicious):
+        if strict:
+            problems.append(Problem(one.message, hint=one.hint, exit_code=EXIT_DATA))
+        else:
+            warnings.append(one)
 
     frame = catalog.frame
     number = {name: index for index, name in enumerate(catalog.classes)}

@@ -11,6 +11,7 @@ from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data import table
 from cnnctl.data.cache.folders import cache_folder, staging_folder
+from cnnctl.data.dialect import SUFFIXES
 from cnnctl.data.listing import count_classes
 
 _VERSION = 1
@@ -19,12 +20,12 @@ _CLASSES = 10
 
 def is_table(path: Path) -> bool:
     """Whether a path is taken for a CSV."""
-    return path.suffix.lower() in table.SUFFIXES and not path.is_dir()
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 
-def table_columns(columns: CsvColumns) -> table.Columns:
-    """The config's column names in the form of data/table.py."""
-    return table.Columns(columns.path, columns.label, columns.group, columns.folder)
+def table_columns(columns: CsvColumns, groups: bool = False) -> table.Columns:
+    """The config's column names in the form of data/table.py; with `groups` that of the groups too."""
+    return table.Columns(columns.path, columns.label, columns.group if groups else None, columns.folder)
 
 
 def count_source_classes(source: str, columns: CsvColumns) -> int:

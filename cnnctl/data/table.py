@@ -1,19 +1,20 @@
 """A CSV of images -> file names with labels and groups. Labels are text: `no`, `007` and `NA` stay as they are."""
 
-import csv
 import difflib
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from cnnctl.data.listing import Listing
-from cnnctl.errors import DataError
+from cnnctl.data.dialect import ALONE, BLANK, SEPARATORS, Record, Sheet, read_sheet
+from cnnctl.data.listing import Listing, looks_like_image
+from cnnctl.errors import DataError, Notice
+from cnnctl.formatting import differences, name_form
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SUFFIXES = (".csv", ".tsv", ".txt")
-_FIELDS_HINT = "name every column in the first line, and put names with a comma in double quotes"
+Role = Literal["path", "label", "group"]
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,23 @@ class Columns:
     group: str | None = None
     folder: str | None = None
 
+    def wanted(self) -> dict[Role, str]:
+        """The names of the columns that a labelled table must have, by what they are for."""
+        wanted: dict[Role, str] = {"path": self.path, "label": self.label}
+        return wanted | ({"group": self.group} if self.group else {})
+
+
+class ColumnError(DataError):
+    """A table has no such column: the one for `role`."""
+
+    def __init__(self, message: str, hint: str, role: Role) -> None:
+        super().__init__(message, hint)
+        self.role = role
+
+
+class MissingImagesError(DataError):
+    """Images that a table lists are not there."""
+
 
 def read_table(file: Path, columns: Columns) -> Listing:
     """The images that a CSV lists, with their labels, in the order of the file.
@@ -33,18 +51,24 @@ def read_table(file: Path, columns: Columns) -> Listing:
         DataError: the file or a column is missing, a row has no name or no label, an image that it names is not
             there, or one image has two labels; rows are named by their line.
     """
-    frame = _read(file)
-    _require(file, list(frame.columns), [columns.path, columns.label, *([columns.group] if columns.group else [])])
-    frame = frame[(frame != "").any(axis=1)]
-    lines = frame.index.to_numpy() + 2
+    sheet = read_sheet(file)
+    wanted = columns.wanted()
     base = Path(columns.folder) if columns.folder else file.parent
-    names, labels = frame[columns.path].tolist(), frame[columns.label].tolist()
-    for column, values in ((columns.path, names), (columns.label, labels)):
-        empty = [int(line) for line, value in zip(lines, values, strict=True) if not value.strip()]
-        if empty:
-            where = ", ".join(map(str, empty[:5]))
-            raise DataError(f"{file}: {len(empty):,} row(s) have nothing in the column {column} (line {where})")
-    paths = [str(base / name) for name in names]
+    separator = sheet.choose_separator(lambda header: _has_all(header, wanted.values()))
+    header = sheet.header(separator)
+    refuse_images_as_header(sheet, separator, columns, base)
+    places = {role: _place(file, header, role, column) for role, column in wanted.items()}
+    rows = _rows(sheet, separator, header)
+    lines = [row.line for row in rows]
+    values = {role: [_field(row, place) for row in rows] for role, place in places.items()}
+    for role in ("path", "label"):
+        _refuse_empty(file, wanted[role], rows, values[role])
+
+    listing = Listing()
+    names, labels = values["path"], _clean(file, wanted["label"], lines, values["label"], listing)
+    groups = _groups(file, wanted["group"], lines, values["group"], listing) if "group" in values else []
+    found = [locate(base, name) for name in names]
+    paths = [path or str(base / name) for path, name in zip(found, names, strict=True)]
     first: dict[str, int] = {}
     missing = []
     for row, path in enumerate(paths):
@@ -53,16 +77,14 @@ def read_table(file: Path, columns: Columns) -> Listing:
             raise DataError(f"{file}: {path} has more than one label ({both})", "keep one of the rows")
         if path not in first:
             first[path] = row
-            if not Path(path).is_file():
+            if found[row] is None:
                 missing.append(f"line {lines[row]}: {path}")
     if missing:
-        some = "; ".join(missing[:5])
+        some = "; ".join(missing[:_NAMED])
         hint = f"file names are looked up in {base}; data.csv.folder names another folder"
-        raise DataError(f"{file}: {len(missing):,} of {len(paths):,} images are not there ({some})", hint)
-    listing = Listing(list(first), [labels[row] for row in first.values()])
-    if columns.group:
-        groups = frame[columns.group].tolist()
-        listing.groups = [groups[row] for row in first.values()]
+        raise MissingImagesError(f"{file}: {len(missing):,} of {len(paths):,} images are not there ({some})", hint)
+    listing.paths, listing.labels = list(first), [labels[row] for row in first.values()]
+    listing.groups = [groups[row] for row in first.values()] if groups else []
     if len(first) < len(paths):
         listing.left_out["rows that repeat an image"] += len(paths) - len(first)
     return listing
@@ -71,73 +93,185 @@ def read_table(file: Path, columns: Columns) -> Listing:
 def read_paths(file: Path, columns: Columns) -> list[str]:
     """The file names that a CSV lists, labelled or not; its only column will do whatever it is called.
 
-    Uses the standard library alone, so that `predict` stays quick.
+    Where the first line names an image and no column, it is an image as the others are.
 
     Raises:
         DataError: the file or its column is missing.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.reader(stream))
-    except UnicodeDecodeError:
-        raise DataError(f"{file} is not UTF-8 text", "save the CSV as UTF-8") from None
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}") from None
-    except csv.Error as error:
-        raise DataError(f"{file} is not a CSV: {error}") from None
-    header = rows[0] if rows else []
-    column = header[0] if len(header) == 1 else columns.path
-    _require(file, header, [column])
-    index = header.index(column)
-    own, other = file.parent, Path(columns.folder) if columns.folder else None
-    found = []
-    for row in rows[1:]:
-        if any(row):
-            name = row[index] if index < len(row) else ""
-            inside = own / name
-            found.append(str(other / name if other is not None and not inside.exists() else inside))
-    return found
+    sheet = read_sheet(file)
+    bases = [file.parent, *([Path(columns.folder)] if columns.folder else [])]
+
+    separator = sheet.choose_separator(lambda header: _has_all(header, [columns.path]))
+    header = sheet.header(separator)
+    if _has_all(header, [columns.path]) and not any(_names_file(base, columns.path) for base in bases):
+        place, skips = header.index(name_form(columns.path)), 1
+    elif image := _image_place(sheet, bases):
+        (separator, place), skips = image, 0
+    elif all(len(sheet.header(one)) < 2 for one in SEPARATORS if one != BLANK):
+        separator, place, skips = ALONE, 0, 1
+    else:
+        place, skips = _place(file, header, "path", columns.path), 1
+    names = [_field(record, place) for record in list(sheet.records(separator))[skips:]]
+    return [next(filter(None, (locate(base, name) for base in bases)), str(bases[-1] / name)) for name in names]
 
 
 def count_labels(file: Path, columns: Columns) -> int:
-    """The number of different labels in a CSV, by the standard library alone."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            _require(file, list(reader.fieldnames or []), [columns.label])
-            return len({row[columns.label] for row in reader if any(row.values())})
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise DataError(f"{file} cannot be read as a CSV in UTF-8") from None
+    """The number of different labels in a CSV, without looking at its images."""
+    sheet = read_sheet(file)
+    separator = sheet.choose_separator(lambda header: _has_all(header, [columns.path, columns.label]))
+    header = sheet.header(separator)
+    place = _place(file, header, "label", columns.label)
+    return len({name_form(_field(row, place)) for row in _rows(sheet, separator, header)})
 
 
-def _read(file: Path) -> "pd.DataFrame":
-    import pandas as pd
+def refuse_images_as_header(sheet: Sheet, separator: str, columns: Columns, base: Path) -> None:
+    """Raises:
+    DataError: the first row names an image, which would be lost as a header.
+    """
 
-    try:
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
-    except FileNotFoundError:
-        raise DataError(f"there is no file {file}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{file} is not UTF-8 text", "save the CSV as UTF-8") from None
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}") from None
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{file} is empty", "its first line names the columns: path,label") from None
-    except pd.errors.ParserError as error:
-        raise DataError(f"{file} is not a CSV: {str(error).strip()}") from None
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas would take the first column for row names
-        raise DataError(f"the rows of {file} have more fields than its first line has names", _FIELDS_HINT)
-    return frame
+    header = sheet.header(separator)
+    is_column = _has_all(header, [columns.path])
+    if is_column and not _names_file(base, columns.path):
+        return
+    image = (separator, header.index(name_form(columns.path))) if is_column else _image_place(sheet, [base])
+    if image is None:
+        return
+    separator, place = image
+    fields = sheet.first(separator)
+    names = [f"column{number}" for number in range(1, len(fields) + 1)]
+    names[place] = "path" if is_column else columns.path
+    if len(names) > 1:
+        names[1 if place == 0 else 0] = "label" if is_column else columns.label
+    between = "," if separator == ALONE else separator
+    mend = f"write the names of the columns as a line before it: {between.join(names)}"
+    if is_column:
+        mend += "; and remove path and label from data.csv"
+    raise DataError(f"the first line of {sheet.file} is an image, not the names of the columns: {fields[place]}", mend)
 
 
-def _require(file: Path, header: list[str], wanted: list[str]) -> None:
-    for column in wanted:
-        if column in header:
-            continue
-        close = difflib.get_close_matches(column, header, n=1)
-        hint = f"data.csv names the columns: csv: {{path: {header[0] if header else 'path'}, ...}}"
-        if len(header) == 1 and ";" in header[0]:
-            hint = "its fields are separated by semicolons: save it with commas"
-        elif close:
-            hint = f"did you mean {close[0]}? {hint}"
-        raise DataError(f"{file} has no column {column}; its columns are {', '.join(header) or 'none'}", hint)
+def locate(base: Path, name: str) -> str | None:
+    """The file that a table means: as it is written, else without blanks around or in the other form of Unicode."""
+    bare = name.strip()
+    for form in (name, bare, unicodedata.normalize("NFC", bare), unicodedata.normalize("NFD", bare)):
+        path = str(base / form)
+        if os.path.isfile(path):  # noqa: PTH113 - unlike Path's it takes every text, however long
+            return path
+    return None
+
+
+def _names_file(base: Path, name: str) -> bool:
+    """Whether a field of a first row is a file and no column; a word could be both, and is taken for a column."""
+    return not name.isidentifier() and locate(base, name) is not None
+
+
+def _image_place(sheet: Sheet, bases: Sequence[Path]) -> tuple[str, int] | None:
+    """Where the first row has the name of an image: the separator and the place; one that is there comes first."""
+    separators = [ALONE, *SEPARATORS] if sheet.separator is None else [sheet.separator]
+    firsts = {one: sheet.first(one) for one in separators}
+    for one, fields in firsts.items():
+        for place, name in enumerate(fields):
+            is_alone = len(fields) == 1
+            if any(_names_file(base, name) or (is_alone and locate(base, name)) for base in bases):
+                return one, place
+    # A name may have blanks, and `cat,photo.png` is none: what splits comes first.
+    for one in sorted(firsts, key=lambda one: (one == BLANK, len(firsts[one]) < 2)):
+        for place, name in enumerate(firsts[one]):
+            if looks_like_image(name.strip()):
+                return one, place
+    return None
+
+
+def _has_all(header: Sequence[str], columns: Iterable[str]) -> bool:
+    return all(name_form(column) in header for column in columns)
+
+
+def _place(file: Path, header: list[str], role: Role, column: str) -> int:
+    """The place of a column among the fields of a row.
+
+    Raises:
+        ColumnError: there is none of that name.
+    """
+    if name_form(column) in header:
+        return header.index(name_form(column))
+    close = difflib.get_close_matches(column, header, n=1)
+    hint = f"data.csv names the columns: csv: {{path: {header[0] if header else 'path'}, ...}}"
+    if len(header) < 2:
+        *most, last = SEPARATORS.values()
+        hint = f"fields are separated by {', '.join(most)} or {last}: save it with commas"
+    elif close:
+        hint = f"did you mean {close[0]}? {hint}"
+    raise ColumnError(f"{file} has no column {column}; its columns are {', '.join(header) or 'none'}", hint, role)
+
+
+def _rows(sheet: Sheet, separator: str, header: list[str]) -> list[Record]:
+    """The rows below the header.
+
+    Raises:
+        DataError: some have more fields than the header.
+    """
+    rows = list(sheet.records(separator))[1:]
+    longer = [row.line for row in rows if any(field.strip() for field in row.fields[len(header) :])]
+    if longer:
+        what = SEPARATORS.get(separator, f"the character {separator}")
+        raise DataError(
+            f"{len(longer):,} row(s) of {sheet.file} have more fields than its first line has names "
+            f"({_lines(longer)}); they are separated by {what}",
+            f"name every column in the first line, and put fields with {what} inside in double quotes",
+        )
+    return rows
+
+
+def _field(row: Record, place: int) -> str:
+    return row.fields[place] if place < len(row.fields) else ""
+
+
+def _lines(lines: Sequence[int]) -> str:
+    return f"line {', '.join(map(str, lines[:_NAMED]))}{', ...' if len(lines) > _NAMED else ''}"
+
+
+def _refuse_empty(file: Path, column: str, rows: Sequence[Record], values: Sequence[str]) -> None:
+    empty = [row for row, value in zip(rows, values, strict=True) if not value.strip()]
+    if not empty:
+        return
+    hint = None
+    inside = [one for one in SEPARATORS if one != BLANK and one in empty[0].fields[0]]
+    if len(empty[0].fields) == 1 and inside:
+        hint = (
+            f"line {empty[0].line} is separated by {SEPARATORS[inside[0]]}, and the first line is not: use one of them"
+        )
+    where = _lines([row.line for row in empty])
+    raise DataError(f"{file}: {len(empty):,} row(s) have nothing in the column {column} ({where})", hint)
+
+
+def _clean(file: Path, column: str, lines: Sequence[int], values: Sequence[str], listing: Listing) -> list[str]:
+    """Values in the form in which they are compared; the listing says what was changed that a person may not see."""
+    forms = {value: name_form(value) for value in set(values)}
+    changed = [(line, value) for line, value in zip(lines, values, strict=True) if forms[value] != value]
+    blank = [(line, value) for line, value in changed if value.strip() != value]
+    if blank:
+        line, value = blank[0]
+        message = f"{file}: blanks around {len(blank):,} value(s) of the column {column} are left out"
+        listing.notices.append(Notice(f"{message} (line {line}: {value!r})", "remove them to be rid of this warning"))
+    bare: dict[str, str] = {}
+    for value in values:
+        other = bare.setdefault(forms[value], value.strip())
+        if other != value.strip():
+            message = f"{file}: {forms[value]} is written in two ways in the column {column}, and taken for one"
+            listing.notices.append(Notice(message, f"they differ: {differences(other, value.strip())}"))
+            break
+    return [forms[value] for value in values]
+
+
+def _groups(file: Path, column: str, lines: Sequence[int], values: Sequence[str], listing: Listing) -> list[str]:
+    """The group of each row; a row without one is a group of its own."""
+    groups = _clean(file, column, lines, values, listing)
+    alone = [line for line, group in zip(lines, groups, strict=True) if not group]
+    if alone:
+        listing.notices.append(
+            Notice(
+                f"{file}: {len(alone):,} row(s) have nothing in the column {column} ({_lines(alone)}): "
+                "each is a group of its own",
+                f"fill in {column}: images that belong together may be in two splits",
+            )
+        )
+    return [group or f" {line}" for line, group in zip(lines, groups, strict=True)]  # no other begins with a blank

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from cnnctl.data.dialect import SUFFIXES
 from cnnctl.data.listing import list_images
 from cnnctl.data.table import Columns, read_paths
 from cnnctl.errors import DataError
@@ -29,7 +30,7 @@ def expand_inputs(inputs: Sequence[str], columns: Callable[[], Columns]) -> Iter
             if not found:
                 raise DataError(f"no image was found in {path}")
             yield from found
-        elif path.suffix.lower() == ".csv":
+        elif path.suffix.lower() in SUFFIXES:
             yield from read_paths(path, columns())
         else:
             yield given

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from cnnctl.config.load import BUILT_IN_DATA
+from cnnctl.config.schema import CsvColumns
 from cnnctl.init.choose import TINY, Block, Choices
 from cnnctl.init.look import DatasetSummary
 
@@ -47,9 +48,11 @@ def _data(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> li
         lines.append(f"  test: {test}  # {reasons['test']}")
     else:
         lines.append(f"  # test: {reasons['test']}")
-    if seen.columns is not None and seen.columns != ("path", "label"):
-        path, label = map(_text, seen.columns)
-        lines.append(f"  csv: {{path: {path}, label: {label}}}")
+    if seen.columns is not None and seen.columns != CsvColumns():
+        columns = f"path: {_text(seen.columns.path)}, label: {_text(seen.columns.label)}"
+        images = seen.columns.folder
+        columns += f", folder: {_source(str(Path(images).absolute()), folder)}" if images is not None else ""
+        lines.append(f"  csv: {{{columns}}}")
     if seen.unreadable:
         lines.append("  on_bad_image: skip  # some cannot be opened; cnnctl check names them")
     size = f"size: {choices.height}"

@@ -1,6 +1,5 @@
 """What a set of images is like."""
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +14,12 @@ from cnnctl.data.decoder.images import ImageError, ImageSpec, decode_whole, read
 from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.data.listing import split_folders
 from cnnctl.data.sources import is_table
-from cnnctl.errors import DataError
+from cnnctl.data.table import MissingImagesError
+from cnnctl.errors import DataError, Notice, UsageError
+from cnnctl.init.tables import find_columns
 
 _LOOKED_AT = 240
 """Images that are opened: enough to see what they are like, few enough not to wait for."""
-
-_PATH_NAMES = ("path", "file", "filename", "file_name", "image", "image_path", "img", "id")
-_LABEL_NAMES = ("label", "class", "category", "target", "label_name", "class_name", "species", "digit")
 
 
 @dataclass(frozen=True)
@@ -29,19 +27,20 @@ class DatasetSummary:
     """What a set of images is like.
 
     `sources` are the keys of the data section that name images, as the user wrote them: `train`, and `validation` or
-    `test` where the folder has such parts. `columns` are those of a CSV: file names and labels. `sizes` are (height,
-    width) of the images that were opened, `unreadable` are (path, reason), and `left_out` counts files that are no
-    images, by sort.
+    `test` where the folder has such parts. `columns` are those of a CSV, and the folder of its images. `sizes` are
+    (height, width) of the images that were opened, `unreadable` are (path, reason), and `left_out` counts files that
+    are no images, by sort.
     """
 
     sources: dict[str, str]
-    columns: tuple[str, str] | None
+    columns: CsvColumns | None
     counts: dict[str, int]
     sizes: tuple[tuple[int, int], ...]
     is_grey: bool
     unreadable: tuple[tuple[str, str], ...]
     opened: int
     left_out: Counter[str]
+    notices: tuple[Notice, ...] = ()
 
     @property
     def total(self) -> int:
@@ -49,23 +48,30 @@ class DatasetSummary:
         return sum(self.counts.values())
 
 
-def look(data: str) -> DatasetSummary:
+def look(data: str, columns: tuple[str, str] | None = None, folder: Path | None = None) -> DatasetSummary:
     """Look at class folders, a folder with train/ and test/ in it, a CSV, or a built-in name.
 
+    `columns` (file names, labels) and `folder` (of the images) say of a CSV what is else found by looking.
+
     Raises:
+        UsageError: they are given, and there is no CSV.
         DataError: there is nothing to learn from; the hint says what is expected.
     """
     sources = {"train": data}
-    columns = None
-    if data not in BUILT_IN_DATA:
-        path = Path(data)
-        parts = split_folders(path)
+    found = None
+    if is_table(Path(data)):
+        found = find_columns(Path(data), columns, folder)
+    elif columns is not None or folder is not None:
+        raise UsageError(f"--columns and --folder are for CSV files, and {data} is none", "leave them out")
+    elif data not in BUILT_IN_DATA:
+        parts = split_folders(Path(data))
         if parts:
-            sources = {key: str(path / name) for key, name in parts.items()}
-        elif is_table(path):
-            columns = _columns(path)
-    names = CsvColumns() if columns is None else CsvColumns(path=columns[0], label=columns[1])
-    listing = find_images(sources["train"], names)
+            sources = {key: str(Path(data) / name) for key, name in parts.items()}
+    try:
+        listing = find_images(sources["train"], found or CsvColumns())
+    except MissingImagesError as error:
+        hint = f"file names are looked up in {(found and found.folder) or Path(data).parent}; --folder names another"
+        raise DataError(error.message, hint) from None
     if not listing.paths:
         raise DataError(f"no image was found in {data}", "images end in .jpg, .png, .webp, .bmp, .gif or .tif")
     counts = Counter(listing.labels)
@@ -82,13 +88,14 @@ def look(data: str) -> DatasetSummary:
         raise DataError(f"none of {len(chosen)} images of {data} can be opened: {chosen[0]}: {looks[0]}")
     return DatasetSummary(
         sources,
-        columns,
+        found,
         dict(sorted(counts.items())),
         tuple((height, width) for height, width, _ in opened),
         all(grey for _, _, grey in opened),
         tuple((path, one) for path, one in zip(chosen, looks, strict=True) if isinstance(one, str)),
         len(chosen),
         listing.left_out,
+        tuple(listing.notices),
     )
 
 
@@ -107,25 +114,3 @@ def _open(path: str) -> tuple[int, int, bool] | str:
     height, width = pixels.shape[:2]
     small = pixels[:: max(1, height // 64), :: max(1, width // 64)].astype(np.int16)
     return height, width, bool((small.max(axis=2) - small.min(axis=2)).mean() < 1.0)
-
-
-def _columns(file: Path) -> tuple[str, str]:
-    """The columns of file names and labels of a CSV, by their names.
-
-    Raises:
-        DataError: it cannot be told.
-    """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            header = next(csv.reader(stream), [])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no CSV in UTF-8"
-        raise DataError(f"{file} cannot be read: {reason}") from None
-    path = next((name for name in header if name.strip().lower() in _PATH_NAMES), None)
-    label = next((name for name in header if name.strip().lower() in _LABEL_NAMES and name != path), None)
-    if path is None or label is None:
-        raise DataError(
-            f"{file} has no columns that are clearly file names and labels: {', '.join(header) or 'none'}",
-            "name the columns path and label in the first line",
-        )
-    return path, label

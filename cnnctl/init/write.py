@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from cnnctl.init.look import DatasetSummary
 
 
-def write_config(data: str, output: Path | None) -> "tuple[DatasetSummary, Choices, Path]":
+def write_config(
+    data: str, output: Path | None, columns: tuple[str, str] | None = None, folder: Path | None = None
+) -> "tuple[DatasetSummary, Choices, Path]":
     """Write a config for images; what was seen of them, what was chosen, and where the config lies.
 
-    It is `NAME.yaml` in the current folder where `output` is None.
+    It is `NAME.yaml` in the current folder where `output` is None. `columns` and `folder` are as in `look`.
 
     Raises:
         UsageError: it cannot go there, or something is there already.
@@ -29,7 +31,7 @@ def write_config(data: str, output: Path | None) -> "tuple[DatasetSummary, Choic
     name = run_name(data)
     path = output or Path(f"{name}.yaml")
     _refuse(path)
-    seen = look(data)
+    seen = look(data, columns, folder)
     choices = choose(seen)
     _write(path, compose(seen, choices, name, path.parent))
     return seen, choices, path

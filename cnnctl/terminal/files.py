@@ -41,6 +41,11 @@ def print_written(seen: "DatasetSummary", choices: "Choices", path: Path) -> Non
     left_out = describe_left_out(seen.left_out)
     if left_out:
         print(left_out)
+    for notice in seen.notices:
+        print(f"warning: {printable(notice.message)}")
+    if seen.columns is not None:
+        folder = f"; the images are in {seen.columns.folder}" if seen.columns.folder else ""
+        print(printable(f"columns: {seen.columns.path} has the file names, {seen.columns.label} the labels{folder}"))
     for unreadable, reason in seen.unreadable[:5]:
         print(f"cannot be opened: {printable(unreadable)}: {reason}")
     if len(seen.unreadable) > 5:

@@ -17,6 +17,16 @@ def test_from_photos_to_a_config_that_checks(small_photos: Path, tmp_path: Path)
     assert (tmp_path / "photos.yaml").read_bytes() == before
 
 
+def test_a_table_in_another_folder_than_its_images(small_photos: Path, tmp_path: Path) -> None:
+    rows = [f"{path.relative_to(small_photos)}\t{path.parent.name}" for path in sorted(small_photos.rglob("*.*g"))]
+    (tmp_path / "list.tsv").write_text("\n".join(["file\tkind", *rows]))
+    printed = succeed("init", "list.tsv", "--columns", "file,kind", "--folder", small_photos, cwd=tmp_path)
+    assert f"columns: file has the file names, kind the labels; the images are in {small_photos}\n" in printed
+    assert succeed("check", "list.yaml", cwd=tmp_path).endswith("list.yaml is ready to train\n")
+    assert "two names, PATH,LABEL" in fail(2, "init", "list.tsv", "--columns", "file", cwd=tmp_path)
+    assert "not for --example" in fail(2, "init", "--example", "digits", "--folder", "x", cwd=tmp_path)
+
+
 def test_mistakes(tmp_path: Path) -> None:
     assert "there is no folder gone" in fail(3, "init", "gone", cwd=tmp_path)
     assert "a config is a YAML file" in fail(2, "init", "gone", "--output", "x.txt", cwd=tmp_path)

@@ -78,6 +78,13 @@ def test_paths_from_stdin_and_from_a_csv(work: Path) -> None:
     assert succeed("predict", "-", "--format", "csv", cwd=work, stdin="in/three.png\n\n") == expected
     assert succeed("predict", "list.csv", "--format", "csv", cwd=work) == expected
     assert succeed("predict", "only.csv", "--format", "csv", cwd=work) == expected
+    for name, text in (
+        ("bare.csv", "in/three.png"),
+        ("bare.txt", "in/three.png x\n"),
+        ("tabs.tsv", "a\tpath\n1\tin/three.png"),
+    ):
+        (work / name).write_text(text)
+        assert succeed("predict", name, "--format", "csv", cwd=work) == expected
     (work / "wrong.csv").write_text("a,b\n1,2\n")
     assert "has no column path" in fail(3, "predict", "wrong.csv", cwd=work)
 

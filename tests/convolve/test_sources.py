@@ -22,6 +22,12 @@ from tests.images import encode, picture
         "0;1\r\n2;-0.5\r\n",
         "0 1\n 2\t-.5",
         "\n# a kernel\n0, 1,\n2, -1/2, # its last row\n\n",
+        "0,0;1,0\n2,0;-0,5\n",
+        "0;1\n2;-,5\n",
+        "0,0\t1\n2,0\t-0,5",
+        "0,0 1,0\n2,0 -5,0e-1",
+        "0; 1 ;\n2; -1,0/2 ;",
+        "0, 1;\n2, -0.5;\n",
     ],
 )
 def test_the_ways_to_write_a_matrix(text):
@@ -56,6 +62,11 @@ WRONG = [
     ("[" * 5000, ""),
     ("1,nan", "line 1: expected a number, received: nan"),
     ("1,2\n3,,4", "line 2: expected a number, received: nothing"),
+    ("0.5;1,5", "line 1: expected a decimal comma as in the other numbers, received: 0.5"),
+    ("1.000,5;2", "line 1: expected a decimal comma as in the other numbers, received: 1.000,5"),
+    ("1;2\n3,4,5;6", "line 2: expected a number between the separators, received: 3,4,5"),
+    ("1, 2; 3, 4", "line 1: expected a number between the separators, received: 1, 2"),
+    ("0,5;;1,5", "line 1: expected a number, received: nothing"),
     ("", "no numbers"),
     ("# nothing", "no numbers"),
 ]

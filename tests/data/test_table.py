@@ -35,7 +35,7 @@ def test_own_column_names_and_others_beside_them(folder: Path) -> None:
     assert count_labels(file, columns) == 2
 
 
-@pytest.mark.parametrize("label", ["NA", "007", "no", "1e3", "null", "nan", "True", "2024-01-01", "1.0", "🐱", " a"])
+@pytest.mark.parametrize("label", ["NA", "007", "no", "1e3", "null", "nan", "True", "2024-01-01", "1.0", "🐱"])
 def test_labels_are_text(folder: Path, label: str) -> None:
     listing = read_table(write(folder, f"path,label\na.png,{label}\nb.png,other\n"), Columns())
     assert listing.labels == [label, "other"]
@@ -103,10 +103,28 @@ def test_repeated_rows_count_once(folder: Path) -> None:
         ("path,label\nimages,cat\n", "1 of 1 images are not there (line 2: ", "looked up in"),
         ("path,labels\na.png,cat\n", "has no column label; its columns are path, labels", "did you mean labels?"),
         ("file,class\na.png,cat\n", "has no column path; its columns are file, class", "csv: {path: file, ...}"),
-        ("path;label\na.png;cat\n", "has no column path", "separated by semicolons"),
+        ("path:label\na.png:cat\n", "has no column path", "separated by commas, semicolons, tabs, bars or blanks"),
+        ("path,label\na.png;cat\n", "nothing in the column label (line 2)", "line 2 is separated by semicolons"),
+        (
+            "path label\na.png black cat\n",
+            "fields than its first line has names (line 2)",
+            "with blanks inside in double",
+        ),
         ("path,label\na.png,cat,x\nb.png,dog\n", "have more fields than its first line has names", "double quotes"),
-        ("path,label\na.png,cat\nb.png,dog,x\n", "is not a CSV: ", ""),
-        ('path,label\n"a.png,cat\n', "is not a CSV: ", ""),
+        (
+            "path,label\na.png,cat\nb.png,dog,x\n",
+            "have more fields than its first line has names (line 3)",
+            "every column",
+        ),
+        (
+            'path,label\n"a.png,cat\nb.png,dog\n',
+            "is not a CSV: the double quote in line 2 is never closed",
+            "write two",
+        ),
+        ('path,label,x\na.png,cat,"1\n2"\nz.png,dog,\n', "not there (line 4: ", "looked up in"),
+        ("a.png,cat\nb.png,dog\n", "the first line of", "a line before it: path,label"),
+        ("cat\tz.JPG\ndog\tb.png\n", "is an image, not the names of the columns: z.JPG", "label\tpath"),
+        ("a.png cat 1\nb.png dog 2\n", "is an image", "path label column3"),
         ("", "is empty", "path,label"),
         ("\n", "is empty", "path,label"),
     ],
@@ -151,3 +169,117 @@ def test_paths_beside_the_csv_come_before_the_configs_folder(folder: Path) -> No
     file = write(folder, "path\na.png\nx.png\n")
     found = read_paths(file, Columns(folder=str(folder / "images")))
     assert found == [str(folder / "a.png"), str(folder / "images" / "x.png")]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", " "])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt"])
+def test_the_separator_is_found(folder: Path, separator: str, suffix: str) -> None:
+    lines = ["id,path,label", '1,"c d.png","black cat"', "2,b.png,dog"]
+    file = folder / f"images{suffix}"
+    file.write_text("\n".join(line.replace(",", separator) for line in lines))
+    listing = read_table(file, Columns())
+    assert listing.paths == [str(folder / "c d.png"), str(folder / "b.png")]
+    assert listing.labels == ["black cat", "dog"]
+    assert read_paths(file, Columns()) == listing.paths
+    assert count_labels(file, Columns()) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path   label\na.png   cat \n  b.png dog\n",
+        "sep=;\r\npath;label\r\na.png;cat\r\nb.png;dog\r\n",
+        "sep=:\npath:label\na.png:cat\nb.png:dog\n",
+        "path;label;note\na.png;cat;1,5\nb.png;dog;2,5\n",
+        "path\tlabel\tnote, of me\na.png\tcat\tx, y\nb.png\tdog\tz\n",
+        "path , label\na.png , cat\nb.png , dog\n",
+        "path,label\na.png,cat,\nb.png,dog,,\n",
+    ],
+)
+def test_other_ways_to_separate(folder: Path, text: str) -> None:
+    listing = read_table(write(folder, text), Columns())
+    assert listing.paths == [str(folder / "a.png"), str(folder / "b.png")]
+    assert listing.labels == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.png\nc d.png\n",
+        "a.png,cat\nc d.png,dog\n",
+        "1;a.png\n2;c d.png\n",
+        'a.png cat\n"c d.png" dog\n',
+        "path\na.png\nc d.png\n",
+        "e, f.png\na.png\nc d.png\n",
+        "name\ne, f.png\na.png\nc d.png\n",
+        "gone.png\te\na.png\ta\nc d.png\tc\n",
+    ],
+)
+def test_every_image_of_a_list_counts_whatever_its_first_line(folder: Path, text: str) -> None:
+    (folder / "e, f.png").touch()
+    expected = [name for name in ("gone.png", "e, f.png", "a.png", "c d.png") if name in text]
+    assert [Path(path).name for path in read_paths(write(folder, text), Columns())] == expected
+
+
+def test_a_list_of_one_image_and_one_that_is_gone(folder: Path) -> None:
+    assert read_paths(write(folder, "a.png"), Columns()) == [str(folder / "a.png")]
+    assert read_paths(write(folder, "gone.png\na.png\n"), Columns()) == [
+        str(folder / "gone.png"),
+        str(folder / "a.png"),
+    ]
+    (folder / "no suffix").touch()
+    assert read_paths(write(folder, "no suffix\na.png\n"), Columns())[0] == str(folder / "no suffix")
+    columns = Columns(folder=str(folder / "images"))
+    assert read_paths(write(folder, "x.png\na.png\n"), columns) == [
+        str(folder / "images" / "x.png"),
+        str(folder / "a.png"),
+    ]
+
+
+def test_the_hint_about_a_missing_header_mends(folder: Path) -> None:
+    """What the config calls the columns does not turn an image into a header."""
+    text = "a.png,cat\nb.png,dog\n"
+    with pytest.raises(DataError, match="is an image, not the names of the columns") as caught:
+        read_table(write(folder, text), Columns("a.png", "cat"))
+    assert (caught.value.hint or "").endswith(": path,label; and remove path and label from data.csv")
+    assert read_table(write(folder, "path,label\n" + text), Columns()).labels == ["cat", "dog"]
+    own = Columns("file", "what")
+    with pytest.raises(DataError) as caught:
+        read_table(write(folder, text), own)
+    assert (caught.value.hint or "").endswith("a line before it: file,what")
+    assert read_table(write(folder, "file,what\n" + text), own).labels == ["cat", "dog"]
+
+
+def test_blanks_around_labels_are_left_out_and_said(folder: Path) -> None:
+    listing = read_table(write(folder, "path,label\na.png,cat \nb.png,\u00a0dog\nc d.png,cat\n"), Columns())
+    assert listing.labels == ["cat", "dog", "cat"]
+    (notice,) = listing.notices
+    assert "blanks around 2 value(s) of the column label are left out (line 2: 'cat ')" in notice.message
+    assert count_labels(folder / "images.csv", Columns()) == 2
+
+
+def test_unicode_is_compared_in_one_form(folder: Path) -> None:
+    """Labels, groups, names of columns and file names: macOS writes é as two letters."""
+    (folder / "e\u0301e\u0301.png").touch()
+    text = "path,cate\u0301gorie,g\na.png,caf\u00e9,\u00e9\nb.png,cafe\u0301,e\u0301\n\u00e9\u00e9.png,th\u00e9,x\n"
+    listing = read_table(write(folder, text), Columns("path", "cat\u00e9gorie", "g"))
+    assert listing.labels == ["caf\u00e9", "caf\u00e9", "th\u00e9"]
+    assert listing.groups == ["\u00e9", "\u00e9", "x"]
+    assert listing.paths[2] == str(folder / "e\u0301e\u0301.png")
+    assert "is written in two ways in the column cat\u00e9gorie" in listing.notices[0].message
+    assert "COMBINING ACUTE ACCENT" in listing.notices[0].hint
+
+
+def test_rows_without_a_group_are_groups_of_their_own(folder: Path) -> None:
+    text = "path,label,patient\na.png,x, \nb.png,y,\nc d.png,x,p1 \né.png,y,p1\n"
+    listing = read_table(write(folder, text), Columns(group="patient"))
+    assert len(set(listing.groups)) == 3
+    assert listing.groups[2:] == ["p1", "p1"]
+    assert "2 row(s) have nothing in the column patient (line 2, 3): each is a group" in listing.notices[-1].message
+
+
+def test_names_that_no_system_takes_are_not_there(folder: Path) -> None:
+    for name in ("x" * 5000, "nul\0l.png"):
+        with pytest.raises(DataError, match="1 of 1 images are not there"):
+            read_table(write(folder, f"path,label\n{name},cat\n"), Columns())
+        assert len(read_paths(write(folder, f"path\n{name}\n"), Columns())) == 1

@@ -9,7 +9,7 @@ import pytest
 from cnnctl.checks import check
 from cnnctl.config import parse_config
 from cnnctl.data.decoder.images import opencv
-from cnnctl.errors import DataError
+from cnnctl.errors import DataError, UsageError
 from cnnctl.init.choose import choose
 from cnnctl.init.compose import compose, run_name
 from cnnctl.init.look import DatasetSummary, look
@@ -133,6 +133,86 @@ def test_a_csv_with_columns_of_its_own(header, tmp_path):
     path = tmp_path / "made.yaml"
     path.write_text(compose(found, choose(found), "set", tmp_path))
     assert check(parse_config(path), nothing).problems == []
+
+
+@pytest.mark.parametrize("header", ["id,filename,label", "image,path,class", "id,image_path,target", "ID,x,Kind"])
+def test_the_column_of_file_names_is_found_by_looking(header, tmp_path):
+    write_images(tmp_path, {"p": 12})
+    rows = [f"{number},p/{number}.png,{'even' if number % 2 == 0 else 'odd'}" for number in range(12)]
+    (tmp_path / "set.csv").write_text("\n".join([header, *rows]) + "\n")
+    found = look(str(tmp_path / "set.csv"))
+    assert [found.columns.path, found.columns.label] == header.split(",")[1:]
+    assert found.columns.folder is None
+    assert found.counts == {"even": 6, "odd": 6}
+
+
+@pytest.mark.parametrize("place", ["images", "deep/down/images", "../images", "..", "digits"])
+def test_images_in_another_folder_are_found(place, tmp_path, monkeypatch):
+    """And the config that is written finds them too, wherever it lies."""
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    write_images(tables / place, {"a": 12, "b": 12})
+    rows = [f"{name}/{number}.png;{name}" for name in "ab" for number in range(12)]
+    (tables / "set.csv").write_text("\n".join(["filepath;label", *rows]) + "\n")
+    for folder, data in ((tables, "set.csv"), (tmp_path, "tables/set.csv")):
+        monkeypatch.chdir(folder)
+        found = look(data)
+        path = tmp_path / "made.yaml"
+        path.write_text(compose(found, choose(found), "set", tmp_path))
+        parsed = parse_config(path)
+        assert Path(parsed.config.data.csv.folder).resolve() == (tables / place).resolve()
+        assert check(parsed, nothing).problems == []
+
+
+def test_two_folders_with_such_images_are_not_chosen_from(tmp_path):
+    for name in ("old", "new"):
+        write_images(tmp_path / name, {"a": 12, "b": 12})
+    rows = [f"{name}/{number}.png,{name}" for name in "ab" for number in range(12)]
+    file = tmp_path / "set.csv"
+    file.write_text("\n".join(["path,label", *rows]) + "\n")
+    with pytest.raises(DataError, match="in more than one folder") as caught:
+        look(str(file))
+    assert caught.value.hint == "--folder FOLDER says which"
+    found = look(str(file), folder=tmp_path / "old")
+    assert found.columns.folder == str(tmp_path / "old")
+
+
+def test_columns_and_a_folder_that_are_told(tmp_path):
+    write_images(tmp_path / "images", {"a": 12, "b": 12})
+    rows = [f"{name}/{number}.png,{name},{number % 2}" for name in "ab" for number in range(12)]
+    file = tmp_path / "set.csv"
+    file.write_text("\n".join(["where,what,side", *rows]) + "\n")
+    with pytest.raises(DataError, match="no columns that are clearly") as caught:
+        look(str(file))
+    assert caught.value.hint == "name the two: --columns PATH,LABEL"
+    assert look(str(file), ("where", "side")).counts == {"0": 12, "1": 12}
+    with pytest.raises(DataError, match="has no column wo; its columns are where, what, side"):
+        look(str(file), ("wo", "side"))
+    with pytest.raises(DataError, match=r"are not in .* \(line 2: a/0.png\)") as caught:
+        look(str(file), ("where", "side"), tmp_path / "nowhere")
+    assert "--folder FOLDER" in caught.value.hint
+    with pytest.raises(UsageError, match="for CSV files"):
+        look(str(tmp_path / "images"), folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("p/0.png,a\np/1.png,b\n", "is an image, not the names", "path,label"),
+        ("path,label\ngone.png,a\n", "are not in", "--folder"),
+        ("id,label\n0,a\n1,b\n", "are not in", "with their ending, such as .jpg"),
+        ("path,label\np/0.png,a\ngone.png,b\n", "1 of 2 images are not there", "--folder names another"),
+        ("path:label\np/0.png:a\n", "no columns that are clearly", "--columns"),
+        ("", "is empty", "path,label"),
+    ],
+)
+def test_mistakes_of_a_csv(text, message, hint, tmp_path):
+    write_images(tmp_path, {"p": 2})
+    (tmp_path / "set.csv").write_text(text)
+    with pytest.raises(DataError) as caught:
+        look(str(tmp_path / "set.csv"))
+    assert message in caught.value.message
+    assert hint in caught.value.hint
 
 
 def test_images_that_cannot_be_opened_are_named_and_skipped(tmp_path):
