@@ -136,7 +136,7 @@ def write_classes(root: Path, counts: dict[str, int], size: int = 6) -> Path:
 def pillow_pixels(data: bytes, background: tuple[int, int, int]) -> np.ndarray:
     """What Pillow makes of a file: upright, in 8 bits, over the background: uint8 (height, width, 3)."""
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    if image.mode in ("I;16", "I"):
+    if image.mode.startswith("I"):
         image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
     if image.mode == "CMYK":
         image = image.convert("RGB")

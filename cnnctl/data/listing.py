@@ -14,7 +14,9 @@ IMAGE_SUFFIXES = frozenset(
 )
 """Files that are read as images."""
 
-UNSUPPORTED_SUFFIXES = frozenset(".heic .heif .jxl .psd .svg .cr2 .cr3 .nef .arw .dng .raf .orf".split(" "))
+_CAMERA_RAW = ".dng .nef .nrw .cr2 .cr3 .crw .arw .sr2 .srf .orf .rw2 .rwl .raf .pef .srw .3fr .fff .iiq .x3f .erf .mrw"
+_CAMERA_RAW += " .mef .mos .dcr .kdc .gpr"
+UNSUPPORTED_SUFFIXES = frozenset(f".heic .heif .jxl .psd .svg {_CAMERA_RAW}".split(" "))
 """Files that are images to their owner: taken along, so that they are named as what cannot be decoded."""
 
 _TAKEN_SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES

@@ -142,9 +142,8 @@ def status_of(content: bytes, spec: ImageSpec) -> int:
     if len(content) > spec.max_bytes:
         return 413
     file_format = headers.image_format(content)
-    if file_format in (None, "HEIC"):
+    if file_format is None or file_format in headers.CONVERSIONS:
         return 415 if content else 422
-    assert file_format is not None
     height, width = headers.dimensions(content, file_format) or (0, 0)
     return 413 if height * width > spec.max_pixels else 422
 

@@ -71,8 +71,8 @@ def test_nothing_left_out_has_no_line() -> None:
 
 def test_images_of_formats_that_cannot_be_read_are_taken_along(tmp_path: Path) -> None:
     """So that decoding names them with their reason; silence would lose images."""
-    listing = list_class_folders(tree(tmp_path, "cat/1.HEIC", "cat/2.dng", "cat/3.svg"))
-    assert len(listing.paths) == 3
+    listing = list_class_folders(tree(tmp_path, "cat/1.HEIC", "cat/2.dng", "cat/3.svg", "cat/4.RW2", "cat/5.pef"))
+    assert len(listing.paths) == 5
     assert not listing.left_out
 
 

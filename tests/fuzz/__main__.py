@@ -1,9 +1,10 @@
 """Hostile input for minutes: every answer must be a result or an error that names its cause.
 
-    make fuzz [MINUTES=3] [WHAT="configs images models"]
+    make fuzz [MINUTES=3] [WHAT="configs images depths models"]
 
 configs  hypothesis on text, and on mutations of the ready-made configs
 images   damaged files of every format into the decoder, under a limit of memory, each twice with another image between
+depths   whole image files of every depth, band and sort: the pixels that were written, or the name of the sort
 models   a .keras, a .onnx and a checkpoint, cut off or damaged at many points
 """
 
@@ -14,11 +15,12 @@ import time
 import traceback
 from collections.abc import Callable
 
-from tests.fuzz import configs, images, models
+from tests.fuzz import configs, depths, images, models
 
 SECTIONS: dict[str, Callable[[random.Random], None]] = {
     "configs": configs.once,
     "images": images.once,
+    "depths": depths.once,
     "models": models.once,
 }
 

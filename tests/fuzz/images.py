@@ -35,9 +35,9 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def damaged(chance: random.Random) -> bytes:
-    """A real file with bytes changed, cut, repeated, or filled with its own head."""
-    data = bytearray(chance.choice(MODES))
+def damage(whole: bytes, chance: random.Random) -> bytes:
+    """A file with bytes changed, cut, repeated, or filled with its own head."""
+    data = bytearray(whole)
     for _ in range(chance.randint(1, 8)):
         at = chance.randrange(min(len(data), chance.choice((64, 300, 10**9))))
         match chance.randrange(6):
@@ -72,7 +72,7 @@ def answer(data: bytes) -> "np.ndarray | str":
 def once(chance: random.Random) -> None:
     """A damaged file gives the same pixels, whatever was decoded before it, or a reason."""
     limit_memory()
-    data = damaged(chance)
+    data = damage(chance.choice(MODES), chance)
     first = answer(data)
     for other in OTHERS:
         decode(other, SPEC)

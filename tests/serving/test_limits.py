@@ -33,6 +33,8 @@ BAD = [
     (415, b"some text", "image/png", "it is a text file"),
     (415, b"%PDF-1.4 ...", "", "it is a PDF document"),
     (415, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heic", "HEIC is not supported"),
+    (415, b"FUJIFILMCCD-RAW 0201" + bytes(90), "image/x-fuji-raf", "camera RAW (RAF) is not supported"),
+    (415, b"II+\0\x08\0\0\0" + bytes(90), "image/tiff", "BigTIFF is not supported"),
     (415, RED, "text/plain", "bodies of type text/plain are not supported"),
     (415, RED, "application/x-www-form-urlencoded", "application/x-www-form-urlencoded are not supported"),
     (415, b'{"path": "/etc/passwd"}', "application/json", "bodies of type application/json are not supported"),

@@ -1,4 +1,4 @@
-"""How large the pictures inside an AVIF file are, whatever its boxes claim: from the AV1 sequence headers themselves.
+"""How large and how deep the pictures inside an AVIF file are, whatever its boxes claim: by the AV1 sequence headers.
 
 Sources: ISO/IEC 14496-12, boxes `iloc`, `idat`, `stco` and `co64`; AV1 Bitstream & Decoding Process Specification,
 sections 5.3 (OBU) and 5.5 (sequence header OBU); AV1 Image File Format, section 2.1.
@@ -6,20 +6,73 @@ sections 5.3 (OBU) and 5.5 (sequence header OBU); AV1 Image File Format, section
 
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 _SEQUENCE_HEADER = 1
 _MOST_OBUS = 8
+
+
+class Frame(NamedTuple):
+    """What a sequence header says of its frames."""
+
+    height: int
+    width: int
+    bits: int
+    is_grey: bool
+    full_range: bool
+
+
+def frames(data: bytes) -> list[Frame]:
+    """The sequence headers that are found where the file says that items and chunks of samples lie.
+
+    Raises:
+        ValueError: an item lies in pieces, in which a header could hide.
+        struct.error, IndexError: a box is cut off.
+    """
+    return [frame for at in set(_places(data)) if (frame := _frame_at(data, at)) is not None]
 
 
 def largest_frame(data: bytes) -> tuple[int, int] | None:
     """(height, width) of the largest AV1 frame of an AVIF file; None where none is found where the file says.
 
     Raises:
-        ValueError: an item lies in pieces, in which a header could hide.
+        ValueError, struct.error, IndexError: as `frames`.
+    """
+    found = [(frame.height, frame.width) for frame in frames(data)]
+    return max(found, key=lambda size: size[0] * size[1], default=None)
+
+
+def deep_bits(data: bytes) -> int:
+    """Bits of a sample, 10 or 12, of a file that OpenCV decodes to more than 8.
+
+    Raises:
+        ValueError: the boxes and the frames do not agree on one number.
         struct.error, IndexError: a box is cut off.
     """
-    found = [size for at in set(_places(data)) if (size := _frame_at(data, at)) is not None]
-    return max(found, key=lambda size: size[0] * size[1], default=None)
+    found = {frame.bits for frame in frames(data)} - {8}
+    claims = {data[at + 2] >> 5 & 3 for at in _boxes(data, b"av1C") if data[at] == 0x81}
+    if len(found) != 1 or {8 + 2 * (claim - 1) for claim in claims if claim > 1} != found:
+        raise ValueError("depths that differ")
+    return found.pop()
+
+
+def has_full_range(data: bytes) -> bool:
+    """Whether black is 0 and white the largest value: the box `colr` goes before what the frames say."""
+    at = data.find(b"colrnclx")
+    if 0 <= at < len(data) - 14:
+        return bool(data[at + 14] & 128)
+    return all(frame.full_range for frame in frames(data))
+
+
+def unreadable(data: bytes) -> tuple[str, str] | None:
+    """The sort of image and a hint, where OpenCV cannot read it."""
+    try:
+        grey = all(frame.is_grey for frame in frames(data))
+    except (ValueError, struct.error, IndexError):
+        return None  # damaged
+    if not grey or b":auxiliary:alpha" not in data:
+        return None
+    return "a grey AVIF image with an alpha channel", "convert it to PNG, for example: avifdec image.avif image.png"
 
 
 def _boxes(data: bytes, kind: bytes) -> Iterator[int]:
@@ -71,8 +124,8 @@ def _items(data: bytes, at: int) -> Iterator[tuple[int, int]]:
             at += offset_size + length_size
 
 
-def _frame_at(data: bytes, at: int) -> tuple[int, int] | None:
-    """The size in the sequence header among the first OBUs at a place."""
+def _frame_at(data: bytes, at: int) -> Frame | None:
+    """What is in the sequence header among the first OBUs at a place."""
     for _ in range(_MOST_OBUS):
         if at + 2 > len(data) or data[at] & 0x81:
             return None
@@ -88,7 +141,7 @@ def _frame_at(data: bytes, at: int) -> tuple[int, int] | None:
             if data[at - 1] < 0x80:
                 break
         if kind == _SEQUENCE_HEADER:
-            return _frame_size(_Bits(data, at))
+            return _frame(_Bits(data, at))
         if not head & 2:
             return None
         at += length
@@ -115,15 +168,44 @@ class _Bits:
         self.read(zeros if zeros < 32 else 0)
 
 
-def _frame_size(bits: _Bits) -> tuple[int, int]:
-    bits.read(4)  # seq_profile, still_picture
-    if bits.read(1):  # reduced_still_picture_header
+def _frame(bits: _Bits) -> Frame:
+    profile, _, reduced = bits.read(3), bits.read(1), bits.read(1)
+    if reduced:
         bits.read(5)
     else:
         _skip_operating_points(bits)
     width_bits, height_bits = bits.read(4) + 1, bits.read(4) + 1
     width, height = bits.read(width_bits) + 1, bits.read(height_bits) + 1
-    return height, width
+    _skip_tools(bits, bool(reduced))
+    return Frame(height, width, *_colours(bits, profile))
+
+
+def _colours(bits: _Bits, profile: int) -> tuple[int, bool, bool]:
+    """(bits of a sample, whether there is grey alone, whether black is 0): section 5.5.2."""
+    deep = bits.read(1)
+    depth = 8 + 2 * deep
+    if deep and profile == 2:
+        depth += 2 * bits.read(1)
+    grey = profile != 1 and bool(bits.read(1))
+    described = [bits.read(8) for _ in range(3)] if bits.read(1) else [2, 2, 2]
+    srgb = not grey and described == [1, 13, 0]  # full by definition
+    return depth, grey, srgb or bool(bits.read(1))
+
+
+def _skip_tools(bits: _Bits, reduced: bool) -> None:
+    """What stands between the size and the colours."""
+    if not reduced and bits.read(1):  # frame_id_numbers_present_flag
+        bits.read(4 + 3)
+    bits.read(3)
+    if not reduced:
+        bits.read(4)
+        order_hints = bits.read(1)
+        bits.read(2 * order_hints)
+        chosen = bits.read(1)  # seq_choose_screen_content_tools
+        if (chosen or bits.read(1)) and not bits.read(1):  # seq_choose_integer_mv
+            bits.read(1)
+        bits.read(3 * order_hints)
+    bits.read(3)
 
 
 def _skip_operating_points(bits: _Bits) -> None:

@@ -1,9 +1,10 @@
 """What the first bytes of an image file say: its format, its size, its EXIF orientation, whether it is whole."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from cnnctl.data.decoder.av1 import largest_frame
+from cnnctl.data.decoder import av1, jpeg2000, pnm, tiff
+from cnnctl.data.decoder.raw import camera_raw
 
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -25,14 +26,23 @@ _FOREIGN = (
     (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
 )
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 0x0100, 0x0101, 0x0102, 0x0106, 0x0112, 0x0115
-_TILE_WIDTH, _TILE_HEIGHT = 0x0142, 0x0143
-_LARGEST_TILE = 2**20  # pixels that a tile of a small picture may have
-_KIND_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+CONVERSIONS = {
+    "HEIC": "convert it to JPEG, for example: heif-convert photo.heic photo.jpg",
+    "camera RAW": "convert it to JPEG, for example: darktable-cli photo.nef photo.jpg",
+    "BigTIFF": "convert it to PNG, for example: magick image.tif image.png",
+    "PAM": "convert it to PNG, for example: pamtopng image.pam > image.png",
+    "PFM": "convert it to PNG, for example: magick image.pfm image.png",
+}
+"""How to convert files of the formats that are known here and cannot be read."""
 
 
 def image_format(data: bytes) -> str | None:
-    """The format by its magic number: `JPEG`, `PNG`, `GIF`, `BMP`, `TIFF`, `WebP`, `AVIF`, `HEIC`, `PNM`; else None."""
+    """The format by its magic number: `JPEG`, `PNG`, `GIF`, `BMP`, `TIFF`, `WebP`, `AVIF`, `PNM`, `JPEG 2000`.
+
+    Or one of `CONVERSIONS`, which cannot be read; else None.
+    """
+    if camera_raw(data) is not None:
+        return "camera RAW"
     for magic, name in _MAGIC:
         if data.startswith(magic):
             return name
@@ -44,7 +54,11 @@ def image_format(data: bytes) -> str | None:
         return "HEIC" if data[8:12] in _HEIC_BRANDS else None
     if len(data) > 2 and data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
         return "PNM"
-    return None
+    if data[:4] in (b"II+\0", b"MM\0+"):
+        return "BigTIFF"
+    if data[:3] == b"P7\n":
+        return "PAM"
+    return "PFM" if data[:3] in (b"PF\n", b"Pf\n") else None
 
 
 def foreign_format(data: bytes) -> str:
@@ -77,8 +91,7 @@ def is_truncated(data: bytes, file_format: str) -> bool:
         # chunk by chunk: OpenCV would take memory for a chunk of 4 GB that is not there
         return _chunk(data, 8, b"IEND", ">I4s", 4) is None
     if file_format == "TIFF":
-        sizes = ((_KIND_BYTES.get(kind, 0) * count, value) for _, kind, count, value in _tiff_entries(data))
-        return any(size > 4 and start + size > len(data) for size, start in sizes)
+        return tiff.is_cut_off(data)
     return False
 
 
@@ -114,16 +127,6 @@ def _bmp_size(data: bytes) -> tuple[int, int]:
     return abs(height), abs(width)
 
 
-def _tiff_size(data: bytes) -> tuple[int, int]:
-    tags: dict[int, int] = {}
-    for tag, _, _, value in _tiff_entries(data):
-        tags.setdefault(tag, value)  # libtiff takes the first of several
-    height, width = tags.get(_HEIGHT, 0), tags.get(_WIDTH, 0)
-    if tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_HEIGHT, 0) > max(height * width, _LARGEST_TILE):
-        raise ValueError("a tile is larger than the picture")
-    return height, width
-
-
 def _webp_size(data: bytes) -> tuple[int, int] | None:
     kind = data[12:16]
     if kind == b"VP8X":
@@ -139,7 +142,7 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
 
 def _avif_size(data: bytes) -> tuple[int, int] | None:
     """The largest of what the boxes claim and what the frames are: the boxes of a stranger may lie."""
-    frame = largest_frame(data)
+    frame = av1.largest_frame(data)
     if frame is None:
         return None
     found = [frame]
@@ -166,33 +169,28 @@ def _jpeg_2000_size(data: bytes) -> tuple[int, int] | None:
     return bottom - top, right - left
 
 
-def _pnm_size(data: bytes) -> tuple[int, int] | None:
-    words = b" ".join(line.partition(b"#")[0] for line in data[:65536].splitlines()).split()
-    return int(words[2]), int(words[1])
-
-
 _SIZES: dict[str, Callable[[bytes], tuple[int, int] | None]] = {
     "PNG": lambda data: _height_after_width(data, ">II", 16),
     "JPEG": _jpeg_size,
     "GIF": lambda data: _height_after_width(data, "<HH", 6),
     "BMP": _bmp_size,
-    "TIFF": _tiff_size,
+    "TIFF": tiff.size,
     "WebP": _webp_size,
     "AVIF": _avif_size,
     "JPEG 2000": _jpeg_2000_size,
-    "PNM": _pnm_size,
+    "PNM": lambda data: pnm.header(data)[:2],
 }
 
 
-def misread(data: bytes, file_format: str) -> str | None:
-    """The sort of image, where it is one that OpenCV would read wrongly without a word."""
-    if file_format != "TIFF":
-        return None
-    tags = {tag: value for tag, _, _, value in _tiff_entries(data)}
-    if tags.get(_SAMPLES) == 2:
-        return "a grey TIFF with an alpha channel"
-    if tags.get(_BITS) == 16 and tags.get(_PHOTOMETRIC) == 0:
-        return "a 16-bit grey TIFF whose zero is white"
+def unreadable(data: bytes, file_format: str) -> tuple[str, str] | None:
+    """The sort of image and a hint, where OpenCV cannot read it, or would read it wrongly without a word."""
+    match file_format:
+        case "TIFF":
+            return tiff.unreadable(data)
+        case "JPEG 2000":
+            return jpeg2000.unreadable(data)
+        case "AVIF":
+            return av1.unreadable(data)
     return None
 
 
@@ -227,18 +225,19 @@ def orientation(data: bytes, file_format: str) -> int:
 
     Source: CIPA DC-008 (Exif 2.32), tag 0x0112; for AVIF the boxes `irot` and `imir` of ISO/IEC 23008-12.
     """
-    tiff = None
+    exif = None
     if file_format == "JPEG":
         apps = ((start, end) for marker, start, end in _jpeg_segments(data) if marker == 0xE1)
-        tiff = next((data[at + 6 : end] for at, end in apps if data[at : at + 6] == b"Exif\x00\x00"), None)
+        exif = next((data[at + 6 : end] for at, end in apps if data[at : at + 6] == b"Exif\x00\x00"), None)
     elif file_format == "PNG":
-        tiff = _chunk(data, 8, b"eXIf", ">I4s", 4)
+        exif = _chunk(data, 8, b"eXIf", ">I4s", 4)
     elif file_format == "WebP":
-        tiff = _chunk(data, 12, b"EXIF", "<4sI", 0)
-        tiff = tiff[6:] if tiff and tiff.startswith(b"Exif\x00\x00") else tiff
+        exif = _chunk(data, 12, b"EXIF", "<4sI", 0)
+        exif = exif[6:] if exif and exif.startswith(b"Exif\x00\x00") else exif
     elif file_format == "AVIF":
         return _avif_orientation(data)
-    found = next((value for tag, _, _, value in _tiff_entries(tiff or b"") if tag == _ORIENTATION), 1)
+    directory = tiff.first_directory(exif or b"")
+    found = directory.first(tiff.ORIENTATION, 1) if directory is not None else 1
     return found if 1 <= found <= 8 else 1
 
 
@@ -280,21 +279,3 @@ def _chunk(data: bytes, at: int, wanted: bytes, head: str, checksum: int) -> byt
             return data[at + 8 : at + 8 + length]
         at += 8 + length + checksum + (length % 2 if not checksum else 0)
     return None
-
-
-def _tiff_entries(tiff: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """(tag, kind, count, value) of the first directory; where more than four bytes are told, the value is their place.
-
-    Source: TIFF 6.0, section 2.
-    """
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    if order is None or len(tiff) < 8:
-        return
-    (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
-    if directory + 2 > len(tiff):
-        return
-    (entries,) = struct.unpack_from(f"{order}H", tiff, directory)
-    for at in range(directory + 2, min(directory + 2 + 12 * entries, len(tiff) - 11), 12):
-        tag, kind, count = struct.unpack_from(f"{order}HHI", tiff, at)
-        short = kind == 3 and count <= 2
-        yield tag, kind, count, struct.unpack_from(f"{order}H" if short else f"{order}I", tiff, at + 8)[0]

@@ -6,6 +6,7 @@ INTER_AREA, enlarging INTER_LINEAR.
 """
 
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data.decoder import headers
+from cnnctl.data.decoder.depth import in_8_bits, levels
+from cnnctl.data.decoder.pnm import with_a_plain_header
+from cnnctl.data.decoder.raw import camera_raw
+from cnnctl.data.decoder.tiff import TO_PNG, is_premultiplied, rare_compression
 from cnnctl.errors import DataError
 
 MEGAPIXEL = 2**20
 MEGABYTE = 1_000_000
 MAX_PIXELS = 64 * MEGAPIXEL
 MAX_FILE_BYTES = 100 * MEGABYTE
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Part of the key of every cached image: raise it whenever the same file would give other pixels."""
 
 Image = NDArray[np.uint8]
@@ -178,10 +183,10 @@ def from_pixels(pixels: Image, spec: ImageSpec) -> Image:
 
 
 def upright(data: bytes) -> Any:
-    """The picture at its own size with its orientation applied, in OpenCV's channel order, alpha and 16 bits kept.
+    """The picture at its own size with its orientation applied, in OpenCV's channel order, alpha kept.
 
     Returns:
-        uint8 or uint16 of shape (height, width), (height, width, 3) BGR or (height, width, 4) BGRA.
+        uint8 of shape (height, width), (height, width, 3) BGR or (height, width, 4) BGRA.
 
     Raises:
         ImageError: with the reason.
@@ -196,13 +201,16 @@ def _look(data: bytes, max_pixels: int) -> tuple[str, tuple[int, int]]:
     file_format = headers.image_format(data)
     if file_format is None:
         raise ImageError(f"it is {headers.foreign_format(data)}")
-    if file_format == "HEIC":
-        raise ImageError("HEIC is not supported", "convert it to JPEG, for example: heif-convert photo.heic photo.jpg")
+    if file_format in headers.CONVERSIONS:
+        sort = camera_raw(data)
+        raise ImageError(
+            f"{file_format}{f' ({sort})' if sort else ''} is not supported", headers.CONVERSIONS[file_format]
+        )
     if headers.is_truncated(data, file_format):
         raise ImageError(f"the {file_format} file is cut off: its end is missing")
-    unfit = headers.misread(data, file_format)
+    unfit = headers.unreadable(data, file_format)
     if unfit is not None:
-        raise ImageError(f"it is {unfit}, which is not supported", "convert it to PNG")
+        raise ImageError(f"it is {unfit[0]}, which is not supported", unfit[1])
     size = headers.dimensions(data, file_format)
     if size is None:
         raise ImageError(f"the {file_format} image is damaged: its header has no valid size")
@@ -217,21 +225,29 @@ def _look(data: bytes, max_pixels: int) -> tuple[str, tuple[int, int]]:
 def _decode(data: bytes, file_format: str, size: tuple[int, int]) -> Any:
     cv2 = opencv()
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if file_format == "JPEG" else cv2.IMREAD_UNCHANGED
-    still = headers.still_png(data) if file_format == "PNG" else data
+    plain = headers.still_png(data) if file_format == "PNG" else data
+    plain = with_a_plain_header(data) if file_format == "PNM" else plain
     try:
-        pixels: Any = cv2.imdecode(np.frombuffer(still, np.uint8), flags)
+        pixels: Any = cv2.imdecode(np.frombuffer(plain, np.uint8), flags)
     except cv2.error as error:
         raise ImageError(f"the {file_format} image cannot be decoded: {error.err}") from None
+    if pixels is None and file_format == "TIFF" and (compression := rare_compression(data)) is not None:
+        raise ImageError(f"it is a TIFF compressed with {compression}, which is not supported", TO_PNG)
     if pixels is None or pixels.size == 0:
         raise ImageError(f"the {file_format} image is damaged and cannot be decoded")
     if sorted(pixels.shape[:2]) != sorted(size):  # OpenCV turns TIFF by itself
         raise ImageError(f"the {file_format} image is damaged: the size in its header is not that of its pixels")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"its pixels are of type {pixels.dtype}; 8 and 16 bits without a sign are supported")
-    if file_format == "TIFF" and pixels.dtype == np.uint8 and pixels.shape[2:] == (4,):
-        pixels = _divide_by_alpha(pixels)
     if file_format == "PNG" and pixels.ndim == 2:
         pixels = _without_grey(pixels, headers.transparent_grey(data))
+    try:
+        found = levels(data, file_format, pixels)
+    except (ValueError, IndexError, struct.error):
+        raise ImageError(f"the {file_format} image is damaged: its depth is not that of its pixels") from None
+    if file_format == "TIFF" and pixels.shape[2:] == (4,) and (pixels.dtype == np.uint8 or is_premultiplied(data)):
+        pixels = _divide_by_alpha(pixels, found[0][1])
+    pixels = in_8_bits(pixels, found)
     return _orient(pixels, headers.orientation(data, file_format))
 
 
@@ -247,10 +263,8 @@ def _orient(pixels: Any, orientation: int) -> Any:
 
 
 def _to_channels(pixels: Any, spec: ImageSpec) -> Any:
-    """8 bits, alpha over the background, then RGB (height, width, 3) or grey (height, width)."""
+    """Alpha over the background, then RGB (height, width, 3) or grey (height, width)."""
     cv2 = opencv()
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         pixels = _over(pixels, spec.background)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -278,11 +292,11 @@ def _without_grey(pixels: Any, transparent: int | None) -> Any:
     return np.dstack([pixels, pixels, pixels, opaque])
 
 
-def _divide_by_alpha(pixels: Image) -> Image:
-    """Undo what libtiff's RGBA reader does to the colours of an 8-bit TIFF: colour * alpha / 255."""
+def _divide_by_alpha(pixels: Any, most: int) -> Any:
+    """Undo a multiplication by alpha: a premultiplied TIFF's, or that of libtiff's RGBA reader of 8 bits."""
     alpha = np.maximum(pixels[:, :, 3:].astype(np.uint32), 1)
-    colours = np.minimum((pixels[:, :, :3].astype(np.uint32) * 255 + alpha // 2) // alpha, 255)
-    return np.dstack([colours.astype(np.uint8), pixels[:, :, 3]])
+    colours = np.minimum((pixels[:, :, :3].astype(np.uint32) * most + alpha // 2) // alpha, most)
+    return np.dstack([colours.astype(pixels.dtype), pixels[:, :, 3]])
 
 
 def fit(pixels: Image, spec: ImageSpec) -> Image:

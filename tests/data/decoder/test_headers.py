@@ -27,7 +27,7 @@ def test_every_format_is_known_and_whole(name: str) -> None:
     assert found in FORMATS
     assert (found == "JPEG") == bool(expected)
     assert not headers.is_truncated(MODES[name], found)
-    assert headers.misread(MODES[name], found) is None
+    assert headers.unreadable(MODES[name], found) is None
     assert headers.orientation(MODES[name], found) == 1
 
 
@@ -153,7 +153,7 @@ def test_no_bytes_make_the_headers_fail(data: st.DataObject) -> None:
     for file_format in FORMATS:
         assert 1 <= headers.orientation(content, file_format) <= 8
         assert headers.is_truncated(content, file_format) in (True, False)
-        headers.misread(content, file_format)
+        headers.unreadable(content, file_format)
 
 
 def test_of_several_sizes_in_a_tiff_the_first_counts() -> None:

@@ -54,10 +54,9 @@ class TestModes:
         data = opencv().imencode(suffix, pixels[:, :, ::-1])[1].tobytes()
         assert difference(decode(data, OWN_SIZE), np.rint(pixels / 257)) == 0
 
-    @pytest.mark.parametrize("suffix", [".png", ".tiff"])
-    def test_16_bit_colours_with_alpha(self, suffix: str) -> None:
+    def test_16_bit_colours_with_alpha(self) -> None:
         pixels = np.asarray(with_alpha()).astype(np.uint16) * 257
-        data = opencv().imencode(suffix, pixels[:, :, [2, 1, 0, 3]])[1].tobytes()
+        data = opencv().imencode(".png", pixels[:, :, [2, 1, 0, 3]])[1].tobytes()
         expected = pillow_pixels(encode(with_alpha(), "PNG"), BACKGROUND)
         assert difference(decode(data, ImageSpec(HEIGHT, WIDTH, background=BACKGROUND)), expected) == 0
 
@@ -250,8 +249,8 @@ class TestBadFiles:
             (b"\x89PNG\r\n\x1a\n" + bytes(64) + b"IEND", "the PNG image is damaged", None),
             (b"GIF89a" + bytes(40), "the GIF image ", None),
             (b"BM" + bytes(80), "the BMP image ", None),
-            (TIFF_FLOAT, "its pixels are of type float32", None),
-            (TIFF_INT, "its pixels are of type int32", None),
+            (TIFF_FLOAT, "it is a TIFF of 32-bit floating-point numbers", "scale its values to 8 bits"),
+            (TIFF_INT, "it is a TIFF of 32-bit signed numbers", "scale its values to 8 bits"),
             (TIFF_GREY_ALPHA, "it is a grey TIFF with an alpha channel", "convert it to PNG"),
             (white_is_zero(), "it is a 16-bit grey TIFF whose zero is white", "convert it to PNG"),
         ],
