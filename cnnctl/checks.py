@@ -9,7 +9,7 @@ from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.warnings import find_warnings
 from cnnctl.config import Config, Loaded
 from cnnctl.config.augmentations import RandomCrop
-from cnnctl.config.problems import suggest
+from cnnctl.config.meant import suggest
 from cnnctl.config.schema import ImageSettings
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.config.training import ReduceOnPlateau

@@ -17,7 +17,7 @@ FLOORS = (
     ("data", "architecture", "runs"),
     ("config",),
     ("layers", "system"),
-    ("errors", "formatting", "settings", "version"),
+    ("errors", "formatting", "ready", "settings", "version"),
 )
 """The rooms of each floor, the highest first; `docs/design.md` says what is in them. `cnnctl` itself is the door."""
 KERAS = {"models", "training", "explaining", "exporting"}

@@ -144,7 +144,7 @@ def count_unrolled(layers: Sequence[AnyLayer]) -> int:
 
 
 MAX_LAYERS = 2000
-_OUTPUT: LayerPath = ("output",)
+OUTPUT: LayerPath = ("output",)
 
 
 def make_plan(
@@ -167,14 +167,14 @@ def make_plan(
     state = State(input_shape)
     places = list(unroll(layers))
     if classes is not None:
-        places.append((_OUTPUT, output_layer(classes, output)))
+        places.append((OUTPUT, output_layer(classes, output)))
 
     for path, layer in places:
         name = f"{layer.kind}_{named[layer.kind]}" if named[layer.kind] else layer.kind
         try:
             step = _take_step(path, layer, state)
         except ImpossibleLayerError as impossible:
-            if path not in broken and not (path == _OUTPUT and problems):
+            if path not in broken and not (path == OUTPUT and problems):
                 last = max(number for number, (other, _) in enumerate(places) if other == path)  # of its repetitions
                 hint = _with_least_size(impossible, [layer for _, layer in places[: last + 1]], input_shape)
                 blamed = (*path, layer.kind, impossible.key) if impossible.key else path
@@ -191,7 +191,7 @@ def make_plan(
 
 def _take_step(path: LayerPath, layer: RealLayer, state: State) -> Step:
     """What a layer makes of a state; the output layer has no line in the config that a message could name."""
-    if path == _OUTPUT:
+    if path == OUTPUT:
         need_vector(state.shape, "the output layer that is appended", "as the last layer")
     return layer.apply(state)
 

@@ -11,6 +11,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from cnnctl.cli.command import Command
 from cnnctl.cli.options import grouped
 from cnnctl.errors import EXIT_INTERRUPTED, CnnctlError
 from cnnctl.version import __version__
@@ -87,7 +88,7 @@ def register(words: Sequence[str]) -> None:
     asked = next((word for word in words if not word.startswith("-")), None)
     for name in (asked,) if asked in COMMANDS else COMMANDS:
         module = import_module(f"cnnctl.cli.{name}")
-        app.command(name, epilog=module.EPILOG)(grouped(guarded(getattr(module, f"{name}_cli"))))
+        app.command(name, cls=Command, epilog=module.EPILOG)(grouped(guarded(getattr(module, f"{name}_cli"))))
 
 
 def run() -> int:

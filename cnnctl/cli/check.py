@@ -3,7 +3,7 @@
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
 from cnnctl.terminal.render import print_json
 
-EPILOG = "Example: cnnctl check cifar10.yaml"
+EPILOG = "Example: cnnctl init --example digits\n\nThen: cnnctl check digits.yaml"
 
 
 def check_cli(

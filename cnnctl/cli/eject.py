@@ -7,7 +7,7 @@ import typer
 
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
 
-EPILOG = "Example: cnnctl eject digits.yaml --output train.py"
+EPILOG = "Example: cnnctl init --example digits\n\nThen: cnnctl eject digits.yaml --output train.py"
 
 
 def eject_cli(

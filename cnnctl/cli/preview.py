@@ -7,7 +7,7 @@ import typer
 
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption
 
-EPILOG = "Example: cnnctl preview digits.yaml --output digits.png"
+EPILOG = "Example: cnnctl init --example digits\n\nThen: cnnctl preview digits.yaml --output digits.png"
 
 
 def preview_cli(

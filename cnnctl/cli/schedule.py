@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from cnnctl.config import Config
     from cnnctl.training.schedules import Rates
 
-EPILOG = "Example: cnnctl schedule cifar10-strong.yaml --images 45000 --plot rates.png"
+EPILOG = (
+    "Example: cnnctl init --example cifar10\n\n"
+    "Then: cnnctl schedule cifar10.yaml --set train.schedule=cosine --images 45000 --plot rates.png"
+)
 
 
 def schedule_cli(

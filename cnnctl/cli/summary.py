@@ -8,7 +8,10 @@ import typer
 from cnnctl.cli.options import JsonOption, SetOption
 from cnnctl.terminal.render import print_json
 
-EPILOG = "Example: cnnctl summary lenet5.yaml --formulas\n\nExample: cnnctl summary lenet5.yaml --plot lenet5.png"
+EPILOG = (
+    "Example: cnnctl init --example lenet5\n\nThen: cnnctl summary lenet5.yaml --formulas\n\n"
+    "Or: cnnctl summary lenet5.yaml --plot lenet5.png"
+)
 
 
 def summary_cli(

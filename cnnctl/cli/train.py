@@ -11,7 +11,7 @@ import typer
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
 from cnnctl.terminal.render import print_json
 
-EPILOG = "Example: cnnctl train digits.yaml --set train.epochs=3"
+EPILOG = "Example: cnnctl init --example digits\n\nThen: cnnctl train digits.yaml --set train.epochs=3"
 
 
 def train_cli(

@@ -14,9 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from cnnctl.config import source
 from cnnctl.config.dump import to_plain
+from cnnctl.config.meant import meant_path
 from cnnctl.config.problems import explain
 from cnnctl.config.schema import Config, DataSettings, Source
-from cnnctl.config.source import MAX_DEPTH, Document, ValuePath
+from cnnctl.config.source import MAX_DEPTH, Document, ValuePath, format_path
 from cnnctl.errors import ConfigError, Problem
 from cnnctl.layers import AnyLayer, Layer
 
@@ -74,7 +75,7 @@ def parse_config(path: Path, assignments: Sequence[str] = ()) -> Loaded:
         UsageError: the file cannot be read.
         ConfigError: it is no YAML, so that nothing can be kept.
     """
-    return bind(source.override(source.read(path), list(assignments)), path)
+    return bind(_override(source.read(path), list(assignments), "--set"), path)
 
 
 def load_values(values: Mapping[str, Any] | Config | str | Path, overrides: Mapping[str, Any] | None = None) -> Loaded:
@@ -94,7 +95,27 @@ def load_values(values: Mapping[str, Any] | Config | str | Path, overrides: Mapp
         path = _NAME if isinstance(values, Mapping) else Path(f"{values.name or _NAME.stem}.yaml")
         document = Document(_yaml(to_plain(values) if isinstance(values, Config) else values), {})
     given = [f"{key}={json.dumps(_yaml(value), ensure_ascii=False)}" for key, value in (overrides or {}).items()]
-    return bind(source.override(document, given, "overrides"), path)
+    return bind(_override(document, given, "overrides"), path)
+
+
+def _override(document: Document, assignments: list[str], origin: str) -> Document:
+    """The document with values replaced; a path that lacks a name or brackets is refused with the one that is meant."""
+    for assignment in assignments:
+        path = source.parse_path(assignment.partition("=")[0].strip())
+        right = path and meant_path(path, document.data)
+        if path and right:
+            raise ConfigError(
+                [
+                    Problem(
+                        "there is no such key",
+                        format_path(path),
+                        source.override_position(assignment, origin),
+                        hint=f"did you mean {format_path(right)}?",
+                    )
+                ]
+            )
+        document = source.override(document, [assignment], origin)
+    return document
 
 
 def _yaml(value: Any, depth: int = 0) -> Any:

@@ -1,17 +1,16 @@
 """Pydantic's validation errors -> `Problem`s in the grammar of errors.py: expected, received, hint, line and column."""
 
-import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cnnctl.config.schema import CHOICES, SECTIONS
+from cnnctl.config.meant import meant_key, meant_name, section_at, suggest
+from cnnctl.config.schema import CHOICES
 from cnnctl.config.source import Document, ValuePath, format_path, reads_as_text
 from cnnctl.errors import Problem
-from cnnctl.settings import Settings
 
 _EMPTY = "expected at least one item"
 _MISSING = "a required key is missing"
@@ -66,16 +65,18 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             hint = f"add it: {path[-1]}: {show(_example(path))}"
         case "extra_forbidden":
             message, received = "there is no such key", None
-            section = _section(path[:-1])
-            hint = suggest(str(path[-1]), section.model_fields if section else (), "the keys here are")
+            hint = meant_key(path, document.data)
         case "union_tag_invalid":
             tag = str(context["tag"])
             message, received = f"there is no {_what(path)} called {tag}", None
             position = document.position((*path, tag))
-            hint = suggest(tag, CHOICES[_what(path)], f"{_what(path)}s are")
+            hint = meant_name(tag, _what(path)) or f"{_what(path)}s are {', '.join(CHOICES[_what(path)])}"
         case "union_tag_not_found":
             message = f"expected the name of one {_what(path)}, alone or with its settings"
             hint = f"for example: {_EXAMPLES[_what(path)]}"
+            if isinstance(value, dict) and len(value) > 1 and value.keys() <= CHOICES[_what(path)].keys():
+                hint = f"keep one of {' and '.join(value)}: {_name(path)}={{{[*value][-1]}: ...}}"
+            position = document.overridden_below(path) or position
         case "literal_error":
             options = [part.strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
             message = f"expected {either(options)}"
@@ -103,7 +104,7 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             hint = "begin each item on a line of its own with `- `"
         case "model_type" | "model_attributes_type" | "dict_type":
             message = "expected keys and values"
-            example = _example(path) if path else None
+            example = _with_value(_example(path), value) if path else None
             hint = f"for example {path[-1]}: {show(example)}" if example else None
         case kind if kind in _BOUNDS:
             key, word = _BOUNDS[kind]
@@ -142,23 +143,11 @@ def show(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def suggest(word: str, known: Iterable[str], introduction: str | None) -> str | None:
-    """`did you mean ...?`, else the list of what is known after `introduction`."""
-    known = list(known)
-    lowered = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
-    squeezed = {name.replace("_", ""): name for name in known}
-    if not close and (same := squeezed.get(word.lower().replace("-", "").replace("_", ""))):
-        return f"did you mean {same}?"
-    if close:
-        return f"did you mean {lowered[close[0]]}?"
-    return f"{introduction} {', '.join(known)}" if introduction and known else None
-
-
-def _section(path: ValuePath) -> type[Settings] | None:
-    if not path:
-        return SECTIONS[""]
-    return SECTIONS.get(path[-1]) if isinstance(path[-1], str) else None
+def _with_value(example: Any, value: Any) -> Any:
+    """The example with the value that was given in the place of its only key: `dense: 10` means units."""
+    if isinstance(example, dict) and len(example) == 1 and isinstance(value, int | float) and value is not True:
+        return dict.fromkeys(example, value)
+    return example
 
 
 def _what(path: ValuePath) -> str:
@@ -169,11 +158,11 @@ def _what(path: ValuePath) -> str:
 
 def _example(path: ValuePath) -> Any:
     """An example value of a key, from the schema."""
-    section = _section(path[:-1])
+    section = section_at(path[:-1])
     field = section.model_fields.get(str(path[-1])) if section else None
     if field is not None and field.examples:
         return field.examples[0]
-    inner = _section(path)
+    inner = section_at(path)
     if inner is None:
         return "..."
     required = {name: field for name, field in inner.model_fields.items() if field.is_required()}

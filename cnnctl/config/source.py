@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from cnnctl.errors import ConfigError, Position, Problem, UsageError
+from cnnctl.ready import how_to_write
 
 _TYPE_NAMES = {list: "a list", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -54,6 +55,11 @@ class Document:
             if found is not None:
                 return found
         return None
+
+    def overridden_below(self, path: ValuePath) -> Position | None:
+        """The position of an override of something inside the value at `path`, which it may have spoilt."""
+        inside = [one for one in self.overridden if one[: len(path)] == path]
+        return self.position(inside[0]) if inside else None
 
 
 class _RefusedScalarError(ValueError):
@@ -352,7 +358,9 @@ def read(path: Path) -> Document:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise UsageError(f"there is no config at {path}", _similar_files(path)) from None
+        command = how_to_write(path.name)
+        hint = f"{command} writes it" if command else _similar_files(path)
+        raise UsageError(f"there is no config at {path}", hint) from None
     except IsADirectoryError:
         raise UsageError(f"expected a config file, but {path} is a folder", _similar_files(path / "_")) from None
     except OSError as error:
@@ -389,8 +397,8 @@ def override(document: Document, assignments: list[str], origin: str = "--set") 
     overridden = set(document.overridden)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
-        start = Position(origin, 1, 1, _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", assignment))
-        path = _parse_path(key.strip())
+        start = override_position(assignment, origin)
+        path = parse_path(key.strip())
         if not equals or path is None:
             raise _error("expected KEY=VALUE", start, hint="for example train.epochs=3")
         value = parse_value(text, origin)
@@ -402,7 +410,13 @@ def override(document: Document, assignments: list[str], origin: str = "--set") 
     return Document(data, positions, frozenset(overridden))
 
 
-def _parse_path(key: str) -> ValuePath | None:
+def override_position(assignment: str, origin: str) -> Position:
+    """Where an override stands: in no file, so that it is the line itself."""
+    return Position(origin, 1, 1, _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", assignment))
+
+
+def parse_path(key: str) -> ValuePath | None:
+    """`model[3].conv2d.filters` as ("model", 3, "conv2d", "filters"); None where it is no path."""
     if _UNPRINTABLE.search(key):
         return None
     parts: list[str | int] = []

@@ -5,17 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnctl.errors import UsageError
-
-EXAMPLES = {
-    "digits": "digits.yaml",
-    "lenet5": "lenet5.yaml",
-    "article": "article-cats-dogs.yaml",
-    "cats-dogs": "cats-dogs.yaml",
-    "cifar10": "cifar10.yaml",
-    "cifar10-strong": "cifar10-strong.yaml",
-    "csv-digits": "csv-digits.yaml",
-}
-"""Names as the user writes them -> files in configs/ beside this module."""
+from cnnctl.ready import EXAMPLES
 
 FOLDER = Path(__file__).parent / "configs"
 """The files that are edited; `make configs` copies them to configs/ at the top of the checkout."""
@@ -52,7 +42,7 @@ def read_example(name: str) -> Example:
         UsageError: there is none of that name.
     """
     if name not in EXAMPLES:
-        from cnnctl.config.problems import suggest  # --help lists the names, and must not wait for pydantic
+        from cnnctl.config.meant import suggest  # --help lists the names, and must not wait for pydantic
 
         hint = suggest(name, EXAMPLES, "the examples are")
         raise UsageError(f"there is no example {name!r}", hint)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from cnnctl.architecture.plan import plan_of
+from cnnctl.architecture.warnings import find_warnings
 from cnnctl.config import load
 from cnnctl.errors import UsageError
 from cnnctl.init.examples import EXAMPLES, read_example
@@ -47,9 +49,17 @@ def test_the_lines_to_fill_in_are_named(name):
     assert len(example.blanks) == example.text.count("# <-")
 
 
-def test_article_is_the_network_of_the_article():
-    config = read_example("article")
-    assert "219,801 parameters" in config.about
+@pytest.mark.parametrize(("output", "params"), [("sigmoid", 219_801), ("softmax", 438_842)])
+def test_article_is_the_network_of_the_article_and_its_comment_says_how_to_get_that_of_its_code(output, params):
+    assert f"{params:,}" in read_example("article").about
+    config = load(CONFIGS / EXAMPLES["article"], [f"output={output}"])
+    assert plan_of(config, 2, "article").total_params == params
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_nothing_of_a_ready_config_is_warned_of(name):
+    config = load(CONFIGS / EXAMPLES[name])
+    assert find_warnings(plan_of(config, config.classes or 10, name)) == []
 
 
 @pytest.mark.parametrize(
