@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.init.examples import EXAMPLES
+from cnnctl.ready import EXAMPLES
 
 _NAMES = ", ".join(EXAMPLES)
 

@@ -1,8 +1,10 @@
 """The command as a whole: help, version, completion, what gets imported."""
 
 import json
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from cnnctl import __version__
 from cnnctl.cli.app import COMMANDS
 from cnnctl.data.sources import digits_folder
+from cnnctl.ready import how_to_write
 from tests.cli.command import cnnctl, succeed
 from tests.conftest import CONFIGS, Trained
 
@@ -25,7 +28,11 @@ def test_version_and_help(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_help_has_an_example_of_its_command(command: str, tmp_path: Path) -> None:
-    assert f"Example: cnnctl {command}" in succeed(command, "--help", cwd=tmp_path)
+    epilog = import_module(f"cnnctl.cli.{command}").EPILOG
+    assert re.search(rf"(Example|Then): cnnctl {command}", succeed(command, "--help", cwd=tmp_path))
+    for file in re.findall(r"[\w-]+\.yaml", epilog):
+        writes = how_to_write(file)
+        assert writes is None or epilog.startswith(f"Example: {writes}\n"), "the file is not there after pip install"
 
 
 def test_shell_completion_is_to_be_had(tmp_path: Path) -> None:
@@ -37,6 +44,23 @@ def test_shell_completion_is_to_be_had(tmp_path: Path) -> None:
 def test_an_unknown_option_is_a_usage_error(tmp_path: Path) -> None:
     assert cnnctl("train", "--wrong", cwd=tmp_path).returncode == 2
     assert cnnctl("wrong", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(("option", "key"), [("--epochs", "train.epochs"), ("--batch-size", "train.batch_size")])
+def test_a_key_of_the_config_that_was_taken_for_an_option(
+    option: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    done = cnnctl("train", "digits.yaml", option, "3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"--set {key}=VALUE" in done.stderr
+
+
+def test_a_ready_config_that_is_not_there_is_one_command_away(tmp_path: Path) -> None:
+    done = cnnctl("check", "digits.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "hint: cnnctl init --example digits writes it")
+    succeed("init", "--example", "digits", cwd=tmp_path)
+    succeed("check", "digits.yaml", cwd=tmp_path)
 
 
 @pytest.mark.parametrize(

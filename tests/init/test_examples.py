@@ -6,7 +6,8 @@ from cnnctl.architecture.plan import plan_of
 from cnnctl.architecture.warnings import find_warnings
 from cnnctl.config import load
 from cnnctl.errors import UsageError
-from cnnctl.init.examples import EXAMPLES, read_example
+from cnnctl.init.examples import read_example
+from cnnctl.ready import EXAMPLES
 from tests.conftest import CONFIGS
 
 BLANKS = {

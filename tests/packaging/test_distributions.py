@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 import cnnctl
-from cnnctl.init.examples import EXAMPLES, FOLDER, read_example
+from cnnctl.init.examples import FOLDER, read_example
+from cnnctl.ready import EXAMPLES
 from tests.conftest import CONFIGS, Trained
 
 ROOT = CONFIGS.parent
