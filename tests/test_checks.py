@@ -316,6 +316,16 @@ def test_faults_of_two_splits_and_of_the_columns(photos, tmp_path):
     ]
 
 
+def test_weights_find_their_class_in_either_form_of_unicode(photos, tmp_path):
+    (photos / "no").rename(photos / "the\u0301")
+    for name in ("th\u00e9", "the\u0301"):
+        assert checked(tmp_path, HEAD + GOOD_MODEL + f"train: {{class_weight: {{{name}: 3}}}}\n").problems == []
+    twice = checked(tmp_path, HEAD + GOOD_MODEL + "train: {class_weight: {th\u00e9: 3, the\u0301: 2}}\n")
+    assert [problem.message for problem in twice.problems] == [
+        "expected one weight for each class, not two for names that look alike"
+    ]
+
+
 def test_what_a_table_is_taken_to_mean_is_said(photos, tmp_path):
     rows = [f"photos/{name}/{n}.png,{name}{' ' * (n == 3)},{n or ''}\n" for name in ("cat", "dog") for n in range(6)]
     (tmp_path / "a.csv").write_text("path,label,who\n" + "".join(rows))

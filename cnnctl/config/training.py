@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, Strict, ValidationInfo, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from cnnctl.formatting import name_form
 from cnnctl.settings import (
     ByName,
     Count,
@@ -159,7 +160,10 @@ def _class_weight(value: Any) -> Any:
         return value
     weights = value.values() if isinstance(value, dict) else ()
     if weights and all(type(weight) in (int, float) and 0 <= weight < math.inf for weight in weights):
-        return {str(name): float(weight) for name, weight in value.items()}
+        weight_of = {name_form(str(name)): float(weight) for name, weight in value.items()}
+        if len(weight_of) < len(value):
+            raise expected("one weight for each class, not two for names that look alike")
+        return weight_of
     raise expected("none, balanced, or a weight of at least 0 for each class: {cat: 1, dog: 2.5}")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnctl.convolve.convolution import Values
 
-HINT = "a matrix is written [[0, 1], [2, 3]], or in a file as rows of numbers between commas"
+HINT = "a matrix is written [[0, 1], [2, 3]], or in a file as rows of numbers between commas or semicolons"
 _LARGEST = 1e9
 _NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _COMMA = r"[-+]?[0-9]*,[0-9]+(?:[eE][-+]?[0-9]+)?"

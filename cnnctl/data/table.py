@@ -103,11 +103,11 @@ def read_paths(file: Path, columns: Columns) -> list[str]:
 
     separator = sheet.choose_separator(lambda header: _has_all(header, [columns.path]))
     header = sheet.header(separator)
-    if _has_all(header, [columns.path]) and not any(_names_file(base, columns.path) for base in bases):
-        place, skips = header.index(name_form(columns.path)), 1
-    elif image := _image_place(sheet, bases):
+    if image := _image_in_header(sheet, separator, columns, bases):
         (separator, place), skips = image, 0
-    elif all(len(sheet.header(one)) < 2 for one in SEPARATORS if one != BLANK):
+    elif name_form(columns.path) not in header and all(
+        len(sheet.header(one)) < 2 for one in SEPARATORS if one != BLANK
+    ):
         separator, place, skips = ALONE, 0, 1
     else:
         place, skips = _place(file, header, "path", columns.path), 1
@@ -128,16 +128,12 @@ def refuse_images_as_header(sheet: Sheet, separator: str, columns: Columns, base
     """Raises:
     DataError: the first row names an image, which would be lost as a header.
     """
-
-    header = sheet.header(separator)
-    is_column = _has_all(header, [columns.path])
-    if is_column and not _names_file(base, columns.path):
-        return
-    image = (separator, header.index(name_form(columns.path))) if is_column else _image_place(sheet, [base])
+    image = _image_in_header(sheet, separator, columns, [base])
     if image is None:
         return
     separator, place = image
     fields = sheet.first(separator)
+    is_column = name_form(fields[place]) == name_form(columns.path)
     names = [f"column{number}" for number in range(1, len(fields) + 1)]
     names[place] = "path" if is_column else columns.path
     if len(names) > 1:
@@ -162,6 +158,16 @@ def locate(base: Path, name: str) -> str | None:
 def _names_file(base: Path, name: str) -> bool:
     """Whether a field of a first row is a file and no column; a word could be both, and is taken for a column."""
     return not name.isidentifier() and locate(base, name) is not None
+
+
+def _image_in_header(sheet: Sheet, separator: str, columns: Columns, bases: Sequence[Path]) -> tuple[str, int] | None:
+    """Where the first row has the name of an image, though it should name columns: the separator and the place."""
+    if not _has_all(sheet.header(separator), [columns.path]):
+        return _image_place(sheet, bases)
+    for place, name in enumerate(sheet.first(separator)):  # a class may be called as the column is
+        if any(_names_file(base, name) for base in bases):
+            return separator, place
+    return None
 
 
 def _image_place(sheet: Sheet, bases: Sequence[Path]) -> tuple[str, int] | None:

@@ -1,11 +1,12 @@
 """Hostile input for minutes: every answer must be a result or an error that names its cause.
 
-    make fuzz [MINUTES=3] [WHAT="configs images depths models"]
+    make fuzz [MINUTES=3] [WHAT="configs images depths models tables"]
 
 configs  hypothesis on text, and on mutations of the ready-made configs
 images   damaged files of every format into the decoder, under a limit of memory, each twice with another image between
 depths   whole image files of every depth, band and sort: the pixels that were written, or the name of the sort
 models   a .keras, a .onnx and a checkpoint, cut off or damaged at many points
+tables   CSV files in every dialect: whole, without a header, and mistreated
 """
 
 import os
@@ -15,13 +16,14 @@ import time
 import traceback
 from collections.abc import Callable
 
-from tests.fuzz import configs, depths, images, models
+from tests.fuzz import configs, depths, images, models, tables
 
 SECTIONS: dict[str, Callable[[random.Random], None]] = {
     "configs": configs.once,
     "images": images.once,
     "depths": depths.once,
     "models": models.once,
+    "tables": tables.once,
 }
 
 
