@@ -39,6 +39,19 @@ def tiff(samples: np.ndarray, bits: int, photometric: int, **more: Any) -> bytes
     return head + b"".join(strips) + directory({tag: tags[tag] for tag in tags if tags[tag]}, start, order)
 
 
+def tiled_tiff(samples: np.ndarray, bits: int, photometric: int, side: int, **more: Any) -> bytes:
+    """An uncompressed file of (height, width, bands) in tiles; those at the edges are filled up."""
+    height, width, bands = samples.shape
+    filled = np.pad(samples, ((0, -height % side), (0, -width % side), (0, 0)))
+    corners = [(top, left) for top in range(0, height, side) for left in range(0, width, side)]
+    tiles = [packed(filled[top : top + side, left : left + side].reshape(side, -1), bits) for top, left in corners]
+    places = [8 + sum(map(len, tiles[:number])) for number in range(len(tiles) + 1)]
+    tags: Tags = {256: (width,), 257: (height,), 258: (bits,) * bands, 259: (1,), 262: (photometric,), 277: (bands,)}
+    tags |= {322: (side,), 323: (side,), 324: tuple(places[:-1]), 325: tuple(map(len, tiles))}
+    tags |= {int(name[1:]): value for name, value in more.items()}
+    return b"II*\0" + struct.pack("<I", places[-1]) + b"".join(tiles) + directory(tags, places[-1])
+
+
 def directory(tags: Tags, start: int, order: str = "<", after: int = 0) -> bytes:
     """A directory that lies at `start`, with its longer values behind it."""
     entries, values = b"", b""

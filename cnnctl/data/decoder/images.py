@@ -23,7 +23,7 @@ from cnnctl.data.decoder import headers
 from cnnctl.data.decoder.depth import in_8_bits, levels
 from cnnctl.data.decoder.pnm import with_a_plain_header
 from cnnctl.data.decoder.raw import camera_raw
-from cnnctl.data.decoder.tiff import TO_PNG, is_premultiplied, rare_compression
+from cnnctl.data.decoder.tiff import TO_PNG, is_premultiplied, undecodable
 from cnnctl.errors import DataError
 
 MEGAPIXEL = 2**20
@@ -231,8 +231,8 @@ def _decode(data: bytes, file_format: str, size: tuple[int, int]) -> Any:
         pixels: Any = cv2.imdecode(np.frombuffer(plain, np.uint8), flags)
     except cv2.error as error:
         raise ImageError(f"the {file_format} image cannot be decoded: {error.err}") from None
-    if pixels is None and file_format == "TIFF" and (compression := rare_compression(data)) is not None:
-        raise ImageError(f"it is a TIFF compressed with {compression}, which is not supported", TO_PNG)
+    if pixels is None and file_format == "TIFF" and (sort := undecodable(data)) is not None:
+        raise ImageError(f"it is {sort}, which is not supported", TO_PNG)
     if pixels is None or pixels.size == 0:
         raise ImageError(f"the {file_format} image is damaged and cannot be decoded")
     if sorted(pixels.shape[:2]) != sorted(size):  # OpenCV turns TIFF by itself

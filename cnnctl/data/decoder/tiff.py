@@ -141,10 +141,18 @@ def is_premultiplied(data: bytes) -> bool:
     return directory is not None and directory.first(EXTRA) == _PREMULTIPLIED
 
 
-def rare_compression(data: bytes) -> str | None:
-    """The name of a compression that few builds of libtiff can undo."""
+def undecodable(data: bytes) -> str | None:
+    """The sort of TIFF, where it is one that few builds of OpenCV's libtiff can decode."""
     directory = first_directory(data)
-    return _COMPRESSIONS.get(directory.first(COMPRESSION)) if directory is not None else None
+    if directory is None:
+        return None
+    compression, width, height = (directory.first(tag) for tag in (COMPRESSION, _TILE_WIDTH, _TILE_HEIGHT))
+    if compression in _COMPRESSIONS:
+        return f"a TIFF compressed with {_COMPRESSIONS[compression]}"
+    tile_bits = width * height * directory.first(SAMPLES, 1) * bits_of(directory)
+    if compression == 1 and tile_bits % (8 * 1024):  # libtiff reads 1 KB at a time, and takes it for the tile's size
+        return f"an uncompressed TIFF in tiles of {width} x {height} pixels"
+    return None
 
 
 def unreadable(data: bytes) -> tuple[str, str] | None:
@@ -157,9 +165,8 @@ def unreadable(data: bytes) -> tuple[str, str] | None:
 
 def _thumbnail(data: bytes, first: Directory) -> tuple[str, str] | None:
     """A first picture that stands for a larger one, which readers do not show."""
-    others = list(directories(data))[1:]
-    hides_a_larger = any(other.at in first.below and other.pixels > first.pixels for other in others)
-    if hides_a_larger or (first.is_thumbnail and others):
+    hides_a_larger = any(other.at in first.below and other.pixels > first.pixels for other in directories(data))
+    if hides_a_larger or (first.is_thumbnail and (first.below or first.next)):
         return "a TIFF whose first picture is a thumbnail", "export the picture itself as PNG or JPEG"
     return None
 

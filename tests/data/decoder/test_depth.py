@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from cnnctl.data.decoder.images import ImageError, ImageSpec, decode
-from tests.deep import avif, jpeg2000, packed, pnm, tiff
+from tests.deep import avif, jpeg2000, packed, pnm, tiff, tiled_tiff
 from tests.images import encode, pillow_pixels
 
 BACKGROUND = (10, 200, 90)
@@ -113,6 +113,14 @@ def test_tiff(bits: int, bands: int, order: str, rows: int) -> None:
     check(data, seen(samples, 2**bits - 1), 1.5 if bands == 4 else 0.501)
     if bits == 16 and bands == 1:
         check(data, pillow_pixels(data, BACKGROUND), 1)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("bands", [1, 3, 4])
+def test_tiff_in_tiles(bits: int, bands: int) -> None:
+    extra = {"t338": (2,)} if bands == 4 else {}
+    data = tiled_tiff(noise(bands, bits), bits, 1 if bands == 1 else 2, 32, **extra)
+    check(data, seen(noise(bands, bits), 2**bits - 1), 1.5 if bands == 4 else 0.501)
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])

@@ -244,6 +244,8 @@ class TestBadFiles:
             (b"<!doctype html><p>Not found", "it is an HTML page", None),
             (b"%PDF-1.4\n\xe2\xe3", "it is a PDF document", None),
             (HEIC, "HEIC is not supported", "heif-convert photo.heic photo.jpg"),
+            (b"P7\nWIDTH 1\nHEIGHT 1\n", "PAM is not supported", "convert it to PNG"),
+            (b"Pf\n1 1\n-1.0\n\0\0\0\0", "PFM is not supported", "convert it to PNG"),
             (b"\x93\x01\xfe\xff" * 9, "it is not an image in a format that is known here", None),
             (b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4, "the JPEG file is cut off: its end is missing", None),
             (b"\x89PNG\r\n\x1a\n" + bytes(64) + b"IEND", "the PNG image is damaged", None),

@@ -8,7 +8,7 @@ import pytest
 
 from cnnctl.data.decoder import headers, tiff
 from cnnctl.data.decoder.images import ImageError, ImageSpec, decode
-from tests.deep import directory
+from tests.deep import directory, tiled_tiff
 from tests.deep import tiff as write
 
 
@@ -72,6 +72,11 @@ def test_the_first_picture_stands_for_a_larger_one_below_it(order: str) -> None:
             decode(data, ImageSpec(6, 8))
 
 
+def test_a_thumbnail_of_a_picture_that_is_not_found() -> None:
+    with pytest.raises(ImageError, match="it is a TIFF whose first picture is a thumbnail"):
+        decode(write(255 * pixels(), 8, 1, t254=(1,), t330=(10**6,)), ImageSpec(6, 8))
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_page_that_follows_may_have_any_size(order: str) -> None:
     for size in ((2, 2), (80, 60)):
@@ -114,6 +119,15 @@ def test_a_size_in_numbers_that_are_not_read_is_none(kind: int) -> None:
 def test_a_rare_compression_is_named() -> None:
     with pytest.raises(ImageError, match="it is a TIFF compressed with LERC, which is not supported"):
         decode(write(pixels(), 8, 1, t259=(34887,)), ImageSpec(6, 8))
+
+
+def test_a_file_that_libtiff_takes_for_damaged_is_not_called_so() -> None:
+    """Its size of tiles is wrong by rounding where it reads from memory; a libtiff that has this mended may read it."""
+    samples = np.arange(20 * 20 * 3).reshape(20, 20, 3) % 256
+    try:
+        assert np.array_equal(decode(tiled_tiff(samples, 8, 2, 16), ImageSpec(20, 20)), samples)
+    except ImageError as error:
+        assert error.message == "it is an uncompressed TIFF in tiles of 16 x 16 pixels, which is not supported"  # noqa: PT017
 
 
 @pytest.mark.parametrize("magic", [b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"])
