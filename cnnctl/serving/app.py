@@ -52,39 +52,39 @@ def make_app(
 
 def _add_answers(api: FastAPI, service: Service, run: str) -> None:
     """The routes that the description shows; their words are the docstrings of the service's methods."""
-    refused = words.reasons(403, 408, 413, 415, 422, 503)
+    refused = words.reasons(413, 415, 422)
     png = {"description": "A PNG file.", "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
     text = {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-    asked = {**words.BODY, **words.TOP}
+    several, one = words.body(service.limits.images_at_once), words.body(1)
 
     api.post(
         PREDICT,
         response_model=list[words.Answer],
         response_description="A row for each image.",
         responses=refused,
-        openapi_extra=asked,
+        openapi_extra={**several, **words.TOP},
     )(service.predict)
-    api.post(VIEW, response_class=Response, responses={200: png, **refused}, openapi_extra=words.BODY)(service.view)
+    api.post(VIEW, response_class=Response, responses={200: png, **refused}, openapi_extra=one)(service.view)
     if service.explainer is not None:
         api.post(
             EXPLAIN,
             response_model=words.Explanation,
             response_description="A map for each of the most probable classes.",
             responses=refused,
-            openapi_extra=asked,
+            openapi_extra={**one, **words.TOP},
         )(service.explain)
 
     model = _describe(service, run)
 
-    @api.get(MODEL, response_description="The run that answers.", responses=words.reasons(403))
+    @api.get(MODEL, response_description="The run that answers.", responses=words.reasons())
     async def read_model() -> words.Model:
         """The classes, what images are made to be, limits and versions."""
         return model
 
-    api.get(HEALTH, response_model=words.Health, response_description="They are.", responses=words.reasons(403, 503))(
+    api.get(HEALTH, response_model=words.Health, response_description="They are.", responses=words.reasons())(
         service.read_health
     )
-    api.get(METRICS, response_class=Response, responses={200: text, **words.reasons(403)})(service.read_metrics)
+    api.get(METRICS, response_class=Response, responses={200: text, **words.reasons()})(service.read_metrics)
 
 
 def _describe(service: Service, run: str) -> words.Model:
@@ -112,8 +112,9 @@ async def _refuse(request: Request, error: Exception) -> Response:
 async def _refuse_path(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
-        refusal = RequestError(405, f"this path does not accept {request.method}", f"use {allowed}", error.headers)
+        methods = set((error.headers or {}).get("Allow", "").split(", "))
+        allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+        refusal = RequestError(405, f"this path does not accept {request.method}", f"use {allowed}", {"allow": allowed})
     else:
         refusal = RequestError(
             error.status_code, "there is nothing at this path", f"{DOCS} lists the paths", error.headers

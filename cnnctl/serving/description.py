@@ -94,23 +94,25 @@ class Health(_Model):
 
 
 _BINARY = {"type": "string", "format": "binary"}
-BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "image/*": {"schema": _BINARY},
-            "application/octet-stream": {"schema": _BINARY},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"image": {"type": "array", "items": _BINARY, "minItems": 1}},
-                    "required": ["image"],
-                    "additionalProperties": False,
-                }
-            },
-        },
+
+
+def body(images: int) -> dict[str, Any]:
+    """The body of a request that may hold so many images, for a route."""
+    fields = {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": images}
+    form = {
+        "type": "object",
+        "properties": {"image": fields},
+        "required": ["image"],
+        "additionalProperties": False,
     }
-}
+    content = {
+        "image/*": {"schema": _BINARY},
+        "application/octet-stream": {"schema": _BINARY},
+        "multipart/form-data": {"schema": form},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
 TOP: dict[str, Any] = {
     "parameters": [
         {
@@ -124,15 +126,19 @@ TOP: dict[str, Any] = {
 }
 
 _STATUSES = {
+    400: "The request is not valid HTTP, or has two Host headers.",
     403: "The request comes from a page of another site, or names another host than the local one.",
-    408: "The body did not arrive in time.",
+    408: "The request did not arrive in time.",
     413: "Too many bytes, pixels or images.",
     415: "The format of the body or of the image is not supported.",
     422: "No image, a damaged one, or a wrong `top`.",
+    431: "The header of the request is too long.",
     503: "The queue is full, or there was no answer in time; Retry-After says when to try again.",
 }
+_ANY_REQUEST = (400, 403, 408, 431, 503)
 
 
 def reasons(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Responses that are refusals, for a route."""
-    return {status: {"model": Reason, "description": _STATUSES[status]} for status in statuses}
+    """Responses that are refusals, for a route: these, and those that any request may get."""
+    found = sorted({*_ANY_REQUEST, *statuses})
+    return {status: {"model": Reason, "description": _STATUSES[status]} for status in found}

@@ -18,7 +18,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS = [
+HEADERS = [
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -57,7 +57,7 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_HEADERS]
+                message["headers"] = [*message["headers"], *HEADERS]
             await send(message)
 
         try:
@@ -78,7 +78,9 @@ class Guard:
             self._check(scope)
             endpoint = self._quick.get((scope["method"], scope["path"]))
             if endpoint is None:
-                await self._inner(scope, receive, send)
+                # HEAD is GET whose body uvicorn leaves out, by the method in its own scope
+                inner = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}
+                await self._inner(inner, receive, send)
                 return
             response = await endpoint(Request(scope, receive))
         except RequestError as error:
@@ -86,11 +88,13 @@ class Guard:
         await response(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
-        """Refuse what another site made a browser send.
+        """Refuse what another site made a browser send, and what two readers could take for different requests.
 
         Raises:
-            RequestError: 403.
+            RequestError: 400 or 403.
         """
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            raise RequestError(400, "the request has more than one Host header", "send one")
         found: dict[bytes, bytes] = dict(scope["headers"])
         host = found.get(b"host", b"").decode("latin-1")
         if self._local and not is_local(host):

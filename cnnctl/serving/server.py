@@ -1,5 +1,6 @@
 """uvicorn: a socket of ours, signals that end it well, and no line on the screen but ours."""
 
+import asyncio
 import errno
 import ipaddress
 import math
@@ -9,8 +10,10 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from types import FrameType
+from typing import cast
 
 from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, MachineError, UsageError, how_to_install
 from cnnctl.inference.model import load_classifier
@@ -18,7 +21,7 @@ from cnnctl.runs import Run
 from cnnctl.serving.limits import Limits
 from cnnctl.system.cores import available_cores
 
-_PACKAGES = ("fastapi", "uvicorn", "python_multipart")
+_PACKAGES = ("fastapi", "uvicorn", "httptools", "python_multipart")
 
 
 def insist_on_packages() -> None:
@@ -93,6 +96,7 @@ def serve(
 
     from cnnctl.serving.app import PATHS, make_app
     from cnnctl.serving.batcher import Batcher
+    from cnnctl.serving.connections import IDLE_SECONDS, SWEEP_SECONDS, Connection, Connections, most_connections
     from cnnctl.serving.explainer import Explainer, why_not
     from cnnctl.serving.metrics import Metrics
     from cnnctl.serving.service import Service
@@ -105,8 +109,10 @@ def serve(
         explainer = stack.enter_context(Explainer(run)) if explains and missing is None else None
         counters = Metrics(PATHS)
         service = Service(classifier, batcher, explainer, chosen, counters)
+        connections = Connections(chosen.seconds, most_connections(), counters)
         config = uvicorn.Config(
             make_app(service, run.title, counters, is_local(listener), log),
+            http=cast("type[asyncio.Protocol]", partial(Connection, all_of_them=connections)),
             log_config=None,
             log_level="error",
             access_log=False,
@@ -114,13 +120,19 @@ def serve(
             ws="none",
             proxy_headers=False,
             server_header=False,
+            timeout_keep_alive=math.ceil(IDLE_SECONDS),
             timeout_graceful_shutdown=math.ceil(chosen.seconds),
         )
 
         class Server(uvicorn.Server):
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets=sockets)
+                self._sweep()
                 ready(missing)
+
+            def _sweep(self) -> None:
+                connections.sweep()
+                asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
 
         server = Server(config)
         asked: list[int] = []

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -91,7 +92,9 @@ class Service:
     @asynccontextmanager
     async def _looked_at(self, request: Request) -> AsyncIterator[tuple[list[Upload], list[Outcome]]]:
         """The images of a request and what became of them, within its time; their bytes are in hand meanwhile."""
-        deadline = asyncio.get_running_loop().time() + self.limits.seconds
+        begun = request.scope.get("state", {}).get("begun")
+        passed = 0.0 if begun is None else time.monotonic() - begun
+        deadline = asyncio.get_running_loop().time() + self.limits.seconds - passed
         with self._purse.opened() as take:
             try:
                 async with asyncio.timeout_at(deadline):

@@ -87,9 +87,14 @@ def multipart(*files: tuple[str, bytes]) -> tuple[str, bytes]:
 
 
 @contextmanager
-def serving(run: Path, *options: str) -> Iterator[Served]:
-    """`cnnctl serve RUN` on a free port; killed at the end of the block if it still runs."""
+def serving(run: Path, *options: str, open_files: int | None = None) -> Iterator[Served]:
+    """`cnnctl serve RUN` on a free port; killed at the end of the block if it still runs.
+
+    `open_files` is its `ulimit -n`.
+    """
     command = [sys.executable, "-m", "cnnctl", "serve", str(run), "--port", "0", *options]
+    if open_files is not None:
+        command = ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh", *command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
