@@ -47,6 +47,7 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         except BrokenPipeError:  # the reader of our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
+        _say_boxes()
         raise typer.Exit(code)
 
     return run_guarded
@@ -56,6 +57,17 @@ def _say(what: object) -> None:
     """Tell whoever reads stderr, if anybody does."""
     with suppress(OSError):
         print(what, file=sys.stderr, flush=True)
+
+
+def _say_boxes() -> None:
+    """Warn of letters that stand as boxes in the pictures of this command."""
+    from cnnctl.pictures.fonts import without_font
+
+    letters = without_font()
+    if letters:
+        more = f" and {len(letters) - 5:,} more" if len(letters) > 5 else ""
+        _say(f"warning: pictures show boxes: no font of this system has {' '.join(letters[:5])}{more}")
+        _say("  hint: install one that has them, for example Noto Sans: apt install fonts-noto-cjk fonts-noto-core")
 
 
 def _print_version(wanted: bool) -> None:

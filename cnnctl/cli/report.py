@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.options import JsonOption, RunArgument
+from cnnctl.errors import Notice
 from cnnctl.formatting import printable
 from cnnctl.terminal.render import print_json
 
@@ -15,6 +16,14 @@ EPILOG = "Example: cnnctl report runs/digits/1 --open"
 def report_cli(
     run: RunArgument = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    with_images: Annotated[
+        bool,
+        typer.Option(
+            "--with-images",
+            help="Show the training images that split.csv names, wherever they are; default: only of your own runs, "
+            "and only from the data folders of the config.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write everything about a run into one HTML page, RUN/report.html, that loads nothing from the network."""
@@ -23,8 +32,11 @@ def report_cli(
     from cnnctl.system.stderr import captured_stderr
 
     found = find_run(run)
+    notices: list[Notice] = []
     with captured_stderr():
-        path = write_report(found)
+        path = write_report(found, with_images, notices.append)
+    for notice in notices:
+        print(f"warning: {printable(notice.message)}\n  hint: {notice.hint}", file=sys.stderr)
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
     else:

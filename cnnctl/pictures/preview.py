@@ -1,6 +1,7 @@
 """Training images as the network sees them: the file with what a crop cuts away, the fitted image, its variations."""
 
 import itertools
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,17 +41,29 @@ class Sample:
     error: str | None = None
 
 
-def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], count: int, epochs: int) -> list[Sample]:
+OUTSIDE = "it lies outside the data folders of the config"
+
+
+def make_samples(
+    config: Config,
+    paths: Sequence[str],
+    labels: Sequence[str],
+    count: int,
+    epochs: int,
+    folders: Sequence[Path] | None = None,
+) -> list[Sample]:
     """Training images of all classes in turn, varied as training varies them in its first epochs.
 
     There are `count` images, where there are so many, and a variation for each epoch, none without an augment section.
+    With `folders` no image is read that lies elsewhere; its error says `OUTSIDE`.
     """
     spec = image_spec(config.data.image)
+    roots = None if folders is None else [folder.resolve() for folder in folders]
 
     @lru_cache(maxsize=1024)
     def image_of(number: int) -> Image:
         try:
-            return decode(_read(paths[number], spec), spec)
+            return decode(_read(paths[number], spec, roots), spec)
         except ImageError as error:  # its own picture was read before: this one is mixed into it
             raise ImageError(f"its partner {Path(paths[number]).name}: {error.message}") from None
 
@@ -59,7 +72,7 @@ def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], co
     def sample(number: int) -> Sample:
         path, label = paths[number], labels[number]
         try:
-            whole = decode_whole(_read(path, spec), spec)
+            whole = decode_whole(_read(path, spec, roots), spec)
             pictures, captions = [resized(fit(whole, spec), _PIXELS)], []
             for epoch in range(epochs if vary is not None else 0):
                 assert vary is not None
@@ -75,8 +88,12 @@ def make_samples(config: Config, paths: Sequence[str], labels: Sequence[str], co
     return in_threads(sample, choose(labels, count))
 
 
-def _read(path: str, spec: ImageSpec) -> bytes:
+def _read(path: str, spec: ImageSpec, roots: Sequence[Path] | None) -> bytes:
     """The content of a file; a pipe or a device that a list of images may name is not waited for."""
+    if roots is not None:
+        path = os.path.realpath(path)
+        if not any(Path(path).is_relative_to(root) for root in roots):
+            raise ImageError(OUTSIDE)
     if Path(path).exists() and not Path(path).is_file():
         raise ImageError("it is not a file")
     return read_bytes(path, spec.max_bytes)

@@ -3,7 +3,6 @@
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ from cnnctl.config import Config, load
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
 from cnnctl.evaluation.metrics import METRICS, RANKING
+from cnnctl.evaluation.report.trust import belongs_to_another, data_folders, read_plot
 from cnnctl.formatting import duration, size
 from cnnctl.layers.notation import format_shape
 from cnnctl.pictures import style
 from cnnctl.pictures.network import network_figure
 from cnnctl.pictures.page import compact
-from cnnctl.pictures.preview import Sample, make_samples, preview_figure
+from cnnctl.pictures.preview import OUTSIDE, Sample, make_samples, preview_figure
 from cnnctl.runs import Run
 
 SAMPLES, VARIATIONS = 6, 4
@@ -68,7 +68,10 @@ class Balance:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole page; a None or an empty tuple is a part that the run lacks."""
+    """The whole page; a None or an empty tuple is a part that the run lacks.
+
+    `withheld` is why images are not shown that there may be.
+    """
 
     title: str
     subtitle: str
@@ -80,6 +83,7 @@ class Report:
     balance: Balance
     samples: Figure | None
     samples_missing: str | None
+    withheld: str | None
     network: Figure
     layers: Table
     totals: str
@@ -88,8 +92,11 @@ class Report:
     commands: tuple[tuple[str, str], ...]
 
 
-def gather(run: Run) -> Report:
+def gather(run: Run, with_images: bool = False) -> Report:
     """Everything about a run that was trained and evaluated.
+
+    Its training images are read where they lie in the data folders of its config, and the run is the user's own; with
+    `with_images` they are read wherever its split.csv says.
 
     Raises:
         RunError: a file of it is missing; the hint says which command makes it.
@@ -104,7 +111,7 @@ def gather(run: Run) -> Report:
         network = _figure(
             style.png(network_figure(plan, run.title)), "The network", "Every layer that makes new values, to scale."
         )
-        samples, missing = _samples(run, config)
+        samples, missing, withheld = _samples(run, config, with_images)
     try:
         tiles, splits = _tiles(metrics, plan, environment), _splits(metrics)
         subtitle, versions = _subtitle(run, environment), _environment(environment)
@@ -123,6 +130,7 @@ def gather(run: Run) -> Report:
         balance=_balance(run, classes),
         samples=samples,
         samples_missing=missing,
+        withheld=withheld,
         network=network,
         layers=_layers(plan),
         totals=f"{plan.total_params:,} parameters ({plan.trainable_params:,} trained), "
@@ -157,8 +165,9 @@ def _plots(folder: Path, wanted: Sequence[tuple[str, str, str]]) -> tuple[Figure
     """The plots of (name, title, caption) that there are."""
     figures = []
     for name, title, caption in wanted:
-        with suppress(OSError):
-            figures.append(_figure((folder / f"{name}.png").read_bytes(), title, caption))
+        content = read_plot(folder / f"{name}.png")
+        if content is not None:
+            figures.append(_figure(content, title, caption))
     return tuple(figures)
 
 
@@ -257,20 +266,32 @@ def _balance(run: Run, classes: Sequence[str]) -> Balance:
     return Balance(splits, shares, words)
 
 
-def _samples(run: Run, config: Config) -> tuple[Figure | None, str | None]:
-    """Training images with and without augmentation, or why there are none."""
+def _samples(run: Run, config: Config, with_images: bool) -> tuple[Figure | None, str | None, str | None]:
+    """Training images with and without augmentation, why there are none, and why any are withheld."""
     paths, labels = run.read_split(TRAIN)
     if not paths:
-        return None, "The run has no training images."
-    samples: list[Sample] = make_samples(config, paths, labels, SAMPLES, VARIATIONS)
+        return None, "The run has no training images.", None
+    if not with_images and belongs_to_another(run):
+        foreign = "The training images are not shown: the run belongs to another user"
+        return None, f"{foreign}.", foreign
+    folders = None if with_images else data_folders(config)
+    samples: list[Sample] = make_samples(config, paths, labels, SAMPLES, VARIATIONS, folders)
     usable = [one for one in samples if one.error is None]
+    outside = [one for one in samples if one.error is not None and one.error.endswith(OUTSIDE)]
+    withheld: str | None = None
+    if outside:
+        count = "The" if len(outside) == len(samples) else f"{len(outside)} of {len(samples)}"
+        withheld = f"{count} training images are not shown: they lie outside the data folders of the run's config"
     if not usable:
-        return None, f"The training images can no longer be read: {samples[0].path}: {samples[0].error}."
+        first = next((one for one in samples if one not in outside), None)
+        if first is None:
+            return None, f"{withheld}.", withheld
+        return None, f"The training images can no longer be read: {first.path}: {first.error}.", withheld
     content = style.png(preview_figure(config, usable, run.title))
     words = "The file, the input of the network, and the augmented versions of the first epochs."
     if not config.augment:
         words = "The file and the input of the network; this config has no augmentation."
-    return _figure(content, "Training images", words), None
+    return _figure(content, "Training images", words), None, withheld
 
 
 def _layers(plan: Plan) -> Table:

@@ -1,8 +1,9 @@
 """RUN/report.html."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from cnnctl.errors import DiskError, MachineError
+from cnnctl.errors import DiskError, MachineError, Notice
 from cnnctl.evaluation.report.gather import gather
 from cnnctl.pictures.page import render
 from cnnctl.runs import Run
@@ -12,8 +13,10 @@ from cnnctl.system import files
 _HINT = "the report is written into the run: copy the run to a folder that you can write to"
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: Run, with_images: bool = False, warn: Callable[[Notice], None] | None = None) -> Path:
     """Gather, draw and write the page of a run; where it lies.
+
+    `with_images` is that of `gather`; `warn` hears of images that are withheld without it.
 
     Raises:
         RunError: the run is not complete; the hint says what is missing.
@@ -25,9 +28,13 @@ def write_report(run: Run) -> Path:
     except MachineError as error:
         raise MachineError(error.message, _HINT) from None
     try:
-        files.write_text(run.report, render("report.html", report=gather(run)))
+        report = gather(run, with_images)
+        files.write_text(run.report, render("report.html", report=report))
     except DiskError as error:
         raise DiskError(error.message, _HINT) from None
     finally:
         lock.release(remove=True)
+    if warn is not None and report.withheld is not None:
+        message = report.withheld[0].lower() + report.withheld[1:]
+        warn(Notice(message, "--with-images shows them"))
     return run.report

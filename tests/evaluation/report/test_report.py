@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnnctl.config import load
 from cnnctl.data.decoder.images import opencv
-from cnnctl.errors import BusyError, DiskError, RunError
-from cnnctl.evaluation.report.gather import MOST_ROWS, gather
+from cnnctl.errors import BusyError, DiskError, Notice, RunError
+from cnnctl.evaluation.report.gather import MOST_ROWS, SAMPLES, gather
 from cnnctl.evaluation.report.write import write_report
 from cnnctl.pictures.page import SMALL, compact
+from cnnctl.pictures.preview import make_samples
 from cnnctl.runs import Run
 from cnnctl.runs.directory import own
 from cnnctl.system import files
+from tests.cli.command import cnnctl
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def test_what_a_run_lacks_is_left_out_or_named(run):
     shutil.rmtree(run.plots)
     environment = run.read_environment()
     files.write_json(run.environment, {key: environment[key] for key in ("epochs",)})
-    text = run.split.read_text().replace("/digits-1/", "/gone/")
+    text = run.split.read_text().replace("/digits-1/", "/digits-1/gone/")
     run.split.write_text(text)
     said = texts(write_report(run).read_text())
     assert "The run has no plots; cnnctl evaluate draws them." in said
@@ -128,7 +131,7 @@ def test_a_pipe_among_the_images_is_not_waited_for(run, tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     rows = [(str(tmp_path / "pipe.png"), row["label"], row["split"]) for row in files.read_csv(run.split)]
     files.write_csv(run.split, ("path", "label", "split"), rows)
-    assert gather(run).samples_missing.endswith("pipe.png: it is not a file.")
+    assert gather(run, with_images=True).samples_missing.endswith("pipe.png: it is not a file.")
 
 
 def test_a_thousand_classes_and_layers_fit_on_a_page(run):
@@ -174,3 +177,120 @@ def test_pictures_of_photos_become_smaller(tmp_path: Path):
     noise = np.random.default_rng(0).integers(0, 256, (17_000, 9, 3)).astype(np.uint8)
     tall = opencv().imencode(".png", noise)[1].tobytes()
     assert compact(tall) == ("png", tall)
+
+
+def moved_images(run: Run, folder: Path) -> None:
+    """Let split.csv name copies of its images in another folder."""
+    rows = list(files.read_csv(run.split))
+    moved = []
+    for row in rows:
+        copy = folder / row["label"] / Path(row["path"]).name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(row["path"], copy)
+        moved.append((str(copy), row["label"], row["split"]))
+    files.write_csv(run.split, ("path", "label", "split"), moved)
+
+
+def test_images_that_only_the_run_names_are_not_shown_unless_asked(run, tmp_path):
+    moved_images(run, tmp_path / "private")
+    notices: list[Notice] = []
+    path = write_report(run, warn=notices.append)
+    words = "training images are not shown: they lie outside the data folders of the run's config"
+    assert f"The {words}." in texts(path.read_text())
+    assert notices == [Notice(f"the {words}", "--with-images shows them")]
+    assert gather(run).samples is None
+    assert gather(run, with_images=True).samples is not None
+    notices.clear()
+    write_report(run, with_images=True, warn=notices.append)
+    assert notices == []
+
+
+def test_links_and_dots_do_not_lead_out_of_the_data_folders(run, tmp_path):
+    moved_images(run, tmp_path / "private")
+    config = load(run.config)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link").symlink_to(tmp_path / "private")
+    (tmp_path / "data2").symlink_to(tmp_path / "private")
+    text = run.config.read_text().replace(f"train: {config.data.train}\n", f"train: {tmp_path / 'data'}\n", 1)
+    run.config.write_text(text)
+    rows = list(files.read_csv(run.split))
+    for way in ("data/link", "data/../private", "data2", "private"):
+        named = [(row["path"].replace("/private/", f"/{way}/"), row["label"], row["split"]) for row in rows]
+        files.write_csv(run.split, ("path", "label", "split"), named)
+        assert gather(run).samples is None, way
+        assert gather(run, with_images=True).samples is not None, way
+    run.config.write_text(text.replace(f"train: {tmp_path / 'data'}\n", f"train: {tmp_path / 'private'}\n", 1))
+    assert gather(run).samples is not None
+
+
+def test_partners_of_a_mix_are_not_read_elsewhere_either(run, tmp_path):
+    rows = list(files.read_csv(run.split))
+    shown = {path for path, _ in zip(*run.read_split("train"), strict=True)}
+    kept = {one.path for one in make_samples(load(run.config), *run.read_split("train"), SAMPLES, 0)}
+    assert kept < shown
+    moved_images(run, tmp_path / "private")
+    names = [
+        (row["path"] if row["path"] in kept else moved["path"], row["label"], row["split"])
+        for row, moved in zip(rows, files.read_csv(run.split), strict=True)
+    ]
+    files.write_csv(run.split, ("path", "label", "split"), names)
+    assert gather(run).samples is not None
+    run.config.write_text(
+        re.sub(r"(?m)^augment:.*\n(- .*\n|  .*\n)*", "augment: [{mix_up: {probability: 1}}]\n", run.config.read_text())
+    )
+    assert gather(run).withheld is not None
+    assert gather(run, with_images=True).withheld is None
+
+
+def test_a_csv_names_images_beside_it_and_in_its_folder(run, tmp_path):
+    moved_images(run, tmp_path / "private")
+    text = run.config.read_text()
+    train = load(run.config).data.train
+    for source, folder, found in (
+        ("private/a.csv", "null", True),
+        ("lists/a.csv", "null", False),
+        ("lists/a.csv", tmp_path / "private", True),
+    ):
+        changed = text.replace(f"train: {train}\n", f"train: {tmp_path / source}\n", 1)
+        run.config.write_text(changed.replace("folder: null\n", f"folder: {folder}\n", 1))
+        assert (gather(run).samples is not None) == found
+
+
+def test_no_images_of_a_run_of_another_user_unless_asked(run, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: run.path.stat().st_uid + 1)
+    found = gather(run)
+    assert found.samples is None
+    assert found.withheld == "The training images are not shown: the run belongs to another user"
+    assert gather(run, with_images=True).samples is not None
+
+
+@pytest.mark.parametrize("what", ["link", "folder", "text", "pipe"])
+def test_a_plot_that_is_no_picture_of_the_run_is_named(run, tmp_path, what):
+    secret = tmp_path / "id_rsa"
+    secret.write_text("SECRET")
+    plot = run.plots / "mistakes.png"
+    if what == "folder":
+        run.plots.rename(tmp_path / "plots")
+        run.plots.symlink_to(tmp_path / "plots")
+        plot = run.plots
+    else:
+        plot.unlink()
+        if what == "link":
+            plot.symlink_to(secret)
+        elif what == "text":
+            shutil.copyfile(secret, plot)
+        else:
+            os.mkfifo(plot)
+    with pytest.raises(RunError, match=re.escape(str(plot))):
+        write_report(run)
+    assert not run.report.exists()
+
+
+def test_the_command_says_what_is_withheld(run, tmp_path):
+    moved_images(run, tmp_path / "private")
+    done = cnnctl("report", str(run.path), cwd=tmp_path)
+    assert done.stderr == (
+        "warning: the training images are not shown: they lie outside the data folders of the run's config\n"
+        "  hint: --with-images shows them\n"
+    )
+    assert cnnctl("report", str(run.path), "--with-images", cwd=tmp_path).stderr == ""

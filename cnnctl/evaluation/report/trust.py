@@ -1,0 +1,62 @@
+"""What a report may embed: a run may come from anybody, and its report may go to anybody."""
+
+import os
+import stat
+from pathlib import Path
+
+from cnnctl.config import Config
+from cnnctl.config.load import BUILT_IN_DATA
+from cnnctl.data.sources import digits_folder, is_table
+from cnnctl.errors import RunError
+from cnnctl.runs import Run
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MOST_BYTES = 100_000_000
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def belongs_to_another(run: Run) -> bool:
+    """Whether the run, or what says which images are its own, has another owner than this process."""
+    if not hasattr(os, "geteuid"):  # Windows
+        return False
+    mine = os.geteuid()
+    return any(path.lstat().st_uid != mine for path in (run.path.resolve(), run.config, run.split))
+
+
+def data_folders(config: Config) -> list[Path]:
+    """The folders that a config takes images from."""
+    folders: list[Path] = []
+    for source in config.data.sources.values():
+        path = digits_folder() if source in BUILT_IN_DATA else Path(source)
+        if source not in BUILT_IN_DATA and is_table(path):
+            path = path.parent
+            if config.data.csv.folder is not None:
+                folders.append(Path(config.data.csv.folder))
+        folders.append(path)
+    return folders
+
+
+def read_plot(path: Path) -> bytes | None:
+    """A picture in a run, which must be a file of the run itself and a PNG; None where there is none.
+
+    Raises:
+        RunError: it is something else: a link could show any file of this machine.
+    """
+    for one in (path.parent, path):
+        if one.is_symlink():
+            raise RunError(
+                f"{one} is a link, which may lead out of the run", "remove it; cnnctl evaluate draws it again"
+            )
+    try:
+        handle = os.open(path, os.O_RDONLY | _NO_FOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from None
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise RunError(f"{path} is not a file", "remove it; cnnctl evaluate draws it again")
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES or not content.startswith(_SIGNATURE):
+        raise RunError(f"{path} is not a PNG picture that cnnctl drew", "remove it; cnnctl evaluate draws it again")
+    return content
