@@ -94,7 +94,7 @@ configs: install  ## copy the ready configs from the package to configs/, and wr
 torture: install  ## kill trainings and fill disks (WHAT=, KILLS=, MINUTES=)
 	$(BIN)/python -m tests.torture $(WHAT)
 
-fuzz: install  ## mistreated configs, images, models and tables (WHAT=, MINUTES=)
+fuzz: install  ## mistreated configs, folders, images, models and tables (WHAT=, MINUTES=)
 	$(BIN)/python -m tests.fuzz $(WHAT)
 
 export KILLS MINUTES CIFAR10 CATS_DOGS TORCH RUNS ROUNDS

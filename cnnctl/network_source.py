@@ -76,13 +76,16 @@ def summary_classes(config: Config) -> int:
         DataError: neither tells.
     """
     from cnnctl.data.sources import count_source_classes
+    from cnnctl.data.split_folders import SplitsError
 
     if config.output == "sigmoid":
         return 2
     if config.classes is not None:
         return config.classes
     try:
-        return count_source_classes(config.data.train, config.data.csv)
+        return count_source_classes(config.data.train, config.data.csv, config.data.folders_are_classes)
+    except SplitsError:
+        raise
     except DataError as error:
         raise DataError(
             error.message, "add `classes: 10` at the top of the config to use summary without the data"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.api.runs import AnyRun, find
+from cnnctl.data.listing import describe_left_out
 from cnnctl.evaluation import evaluate as evaluation
 from cnnctl.evaluation.metrics import Metrics
 from cnnctl.system.watcher import Watcher
@@ -63,6 +64,7 @@ def evaluate(
     data: str | Path | None = None,
     *,
     split: str | None = None,
+    folder: str | Path | None = None,
     progress: bool | Watcher = False,
 ) -> Evaluation:
     """Judge a run by its model.onnx, on images of its own or on new ones; writes what the command writes.
@@ -71,15 +73,20 @@ def evaluate(
         run: A run; the latest of the current folder when left out.
         data: Labelled images that it has never seen: class folders, a CSV, or `digits`.
         split: Of the run's own images: `train`, `validation` or `test`; test, else validation, when left out.
+        folder: Where the file names of a CSV are looked up; beside the CSV when left out.
         progress: True prints to stderr how far it is; or a watcher that is told.
 
     Raises:
         RunError: there is no such run, or it has no model.
-        UsageError: there is no such split.
+        UsageError: there is no such split, or a folder is named without a CSV.
         DataError: an image is gone or damaged, or a class is unknown to the run.
         BusyError: another process works on the run.
     """
     with watching(progress, sys.stderr) as watcher:
         source = None if data is None else str(data)
-        found = evaluation.evaluate(find(run), source, split, partial(watcher.progress, "evaluating"))
+        place = None if folder is None else str(Path(folder).absolute())
+        found = evaluation.evaluate(find(run), source, split, partial(watcher.progress, "evaluating"), place)
+        left_out = describe_left_out(found.left_out)
+        if left_out:
+            watcher.note(left_out)
     return Evaluation(found.metrics, found.split, found.folder.absolute())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import JsonOption, RunOption
+from cnnctl.cli.options import FolderOption, JsonOption, RunOption
 from cnnctl.terminal.render import print_json
 
 EPILOG = "Example: cnnctl evaluate --run runs/digits/1 --data new_photos"
@@ -26,9 +26,11 @@ def evaluate_cli(
             help="Split of the run: train, validation or test; default: test, or validation without a test split.",
         ),
     ] = None,
+    folder: FolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a run: loss, accuracy, metrics of each class, confusion matrix."""
+    from cnnctl.data.listing import describe_left_out
     from cnnctl.evaluation.evaluate import evaluate
     from cnnctl.runs import find_run
     from cnnctl.terminal.training import print_evaluation
@@ -36,7 +38,11 @@ def evaluate_cli(
 
     found = find_run(run)
     with captured_watcher() as watcher:
-        evaluation = evaluate(found, data, split, counting(watcher, "evaluating"))
+        place = None if folder is None else str(folder.absolute())
+        evaluation = evaluate(found, data, split, counting(watcher, "evaluating"), place)
+    left_out = describe_left_out(evaluation.left_out)
+    if left_out:
+        print(left_out, file=sys.stderr)
     if as_json:
         print_json(evaluation.content)
     else:

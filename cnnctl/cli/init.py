@@ -52,6 +52,10 @@ def init_cli(
             show_default=False,
         ),
     ] = None,
+    folders_are_classes: Annotated[
+        bool,
+        typer.Option("--folders-are-classes", help="Take folders named like splits, such as train/, for classes."),
+    ] = False,
 ) -> None:
     """Write a config for your images, with comments that explain it, or copy a ready one."""
     from cnnctl.errors import UsageError
@@ -69,7 +73,7 @@ def init_cli(
         print_copied(*copy_example(example, output))
     elif data is not None:
         with captured_stderr():
-            written = write_config(data, output, names, folder)
+            written = write_config(data, output, names, folder, folders_are_classes)
         print_written(*written)
 
 

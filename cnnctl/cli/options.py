@@ -18,6 +18,15 @@ RunOption = Annotated[
     Path | None,
     typer.Option("--run", metavar="RUN", help="Directory of the run; default: runs/latest.", show_default=False),
 ]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder",
+        metavar="DIR",
+        help="Folder that the file names of a CSV are relative to; default: the folder of the CSV.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
 SetOption = Annotated[
     list[str] | None,

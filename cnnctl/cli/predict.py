@@ -1,5 +1,6 @@
 """`cnnctl predict`."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnctl.cli.options import RunOption
+from cnnctl.cli.options import FolderOption, RunOption
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.formatting import printable
 from cnnctl.inference.answers import DEFAULT_TOP, Answer
@@ -17,6 +18,8 @@ from cnnctl.terminal.predict import WRITERS
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
     from cnnctl.runs import Run
+
+_ENDINGS = {"table": "txt"}
 
 EPILOG = "Example: cnnctl predict photos/ --format csv --output answers.csv"
 
@@ -29,12 +32,14 @@ def predict_cli(
     top: Annotated[
         int, typer.Option("--top", metavar="K", min=1, help="Number of classes to show, the most probable first.")
     ] = DEFAULT_TOP,
+    folder: FolderOption = None,
     output_format: Annotated[str, typer.Option("--format", help="Format: table, json, jsonl or csv.")] = "table",
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
     ] = None,
 ) -> int:
     """Predict the class of each image with the latest run."""
+    from cnnctl.data.dialect import SUFFIXES
     from cnnctl.inference.inputs import expand_inputs
     from cnnctl.inference.model import load_classifier
     from cnnctl.inference.stream import classify
@@ -44,11 +49,19 @@ def predict_cli(
 
     if output_format not in WRITERS:
         raise UsageError(f"there is no format {output_format}", f"formats are {', '.join(WRITERS)}")
+    if output is not None and output.is_dir():
+        shown = printable(str(output))
+        example = shlex.quote(str(output / f"answers.{_ENDINGS.get(output_format, output_format)}"))
+        raise UsageError(f"{shown} is a folder, and the answers are one file", f"name a file in it: --output {example}")
+    if folder is not None and not any(Path(path).suffix.lower() in SUFFIXES for path in paths):
+        raise UsageError("--folder is for a CSV", "it is where the file names of the CSV are looked up")
     found = find_run(run)
     failed = 0
     with captured_stderr() as capture:
         classifier = load_classifier(found, threads=None if _is_one_image(paths) else 1)
-        files = expand_inputs(paths, lambda: _columns(found))
+        files = expand_inputs(
+            paths, lambda: _columns(found, folder), lambda text: print(printable(text), file=capture.terminal)
+        )
 
         def told() -> Iterator[Answer]:
             nonlocal failed
@@ -69,10 +82,11 @@ def _is_one_image(paths: list[str]) -> bool:
     return len(paths) == 1 and Path(paths[0]).is_file() and Path(paths[0]).suffix.lower() not in SUFFIXES
 
 
-def _columns(run: "Run") -> "Columns":
+def _columns(run: "Run", folder: Path | None) -> "Columns":
     """The columns that the run's own CSV had; only asked for when a CSV is to be predicted."""
     from cnnctl.config import load
     from cnnctl.data.table import Columns
 
     config = load(run.need(run.config))
-    return Columns(path=config.data.csv.path, folder=config.data.csv.folder)
+    place = None if folder is None else str(folder)
+    return Columns(config.data.csv.path, folder=place, are_in_config=False, other_folder=config.data.csv.folder)

@@ -137,6 +137,10 @@ class DataSettings(Settings):
     validation: Annotated[ShareOrSource, described("Fraction of all images, or a path; 0: none.")] = Share(0.2)
     test: Annotated[ShareOrSource, described("Fraction of all images, a path, or none.", 0.15)] = None
     csv: CsvColumns = CsvColumns()
+    folders_are_classes: Annotated[
+        bool,
+        described("Whether folders named like splits, such as train and test, are classes; else they are refused."),
+    ] = False
     image: ImageSettings = ImageSettings()
     cache: Annotated[Text, described("Cache of decoded images: auto (the user's cache folder), off, or a folder.")] = (
         "auto"

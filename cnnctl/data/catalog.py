@@ -1,19 +1,20 @@
 """Class folders, a CSV or a built-in set -> one table of (path, label, split) and the classes in label order."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.config.load import BUILT_IN_DATA
-from cnnctl.config.schema import CsvColumns, DataSettings, ImageSettings
+from cnnctl.config.schema import DataSettings, ImageSettings
 from cnnctl.data import table
 from cnnctl.data.decoder.images import MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.data.labels import describe_unknown, look_alikes
-from cnnctl.data.listing import LINKS, Listing, describe_parent, list_class_folders
+from cnnctl.data.listing import Listing, describe_left_out, describe_parent, list_class_folders
 from cnnctl.data.sources import digits_folder, is_table, table_columns
 from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified
+from cnnctl.data.split_folders import look_inside
 from cnnctl.errors import DataError, Notice
 
 if TYPE_CHECKING:
@@ -65,8 +66,12 @@ class CatalogError(DataError):
         self.faults = tuple(faults)
 
 
-def find_images(source: str, columns: CsvColumns, groups: bool = False) -> Listing:
-    """The labelled images of one source: class folders, a CSV, or a built-in name; with `groups`, those of a CSV.
+def find_images(source: str, columns: table.Columns, known: Collection[str] | None = ()) -> Listing:
+    """The labelled images of one source: class folders, a CSV, or a built-in name.
+
+    Args:
+        columns: Those of a CSV.
+        known: Names of folders that are classes even where they look like splits; None: all are.
 
     Raises:
         DataError: nothing can be found there.
@@ -75,8 +80,8 @@ def find_images(source: str, columns: CsvColumns, groups: bool = False) -> Listi
         return list_class_folders(digits_folder())
     path = Path(source)
     if is_table(path):
-        return table.read_table(path, table_columns(columns, groups))
-    return list_class_folders(path)
+        return table.read_table(path, columns)
+    return list_class_folders(path, known)
 
 
 def image_spec(settings: ImageSettings) -> ImageSpec:
@@ -98,7 +103,7 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
     listing = listings.get(TRAIN)
     classes = tuple(sorted(set(listing.labels))) if listing is not None else ()
     if listing is not None:
-        faults += _faults(TRAIN, _check_classes, listing, classes, data)
+        faults += _faults(TRAIN, _check_classes, listing, data)
     for split, other in listings.items():
         if split != TRAIN:
             faults += _faults(split, _check_other, other, classes, data.sources[split])
@@ -146,7 +151,9 @@ def _find_all(data: DataSettings) -> tuple[dict[str, Listing], list[Fault]]:
         if is_table(Path(source)) and faults and faults[0].key == ("csv", "folder"):
             continue  # each of its images would be missing
         try:
-            listings[split] = find_images(source, data.csv, groups=split == TRAIN)
+            known = listings[TRAIN].labels if TRAIN in listings else ()
+            columns = table_columns(data.csv, groups=split == TRAIN)
+            listings[split] = find_images(source, columns, None if data.folders_are_classes else set(known))
         except table.ColumnError as error:
             is_set = split == TRAIN and error.role in data.csv.model_fields_set
             faults.append(Fault(("csv", error.role) if is_set else (split,), error))
@@ -187,25 +194,39 @@ def _shared(splits: "NDArray[np.str_]") -> "NDArray[np.object_]":
     return chosen
 
 
-def _check_classes(listing: Listing, classes: tuple[str, ...], data: DataSettings) -> None:
-    links = None
-    if listing.left_out[LINKS]:
-        links = "links that lead out of the folder are not followed: list such images in a CSV, which names each file"
+def refuse_useless(listing: Listing, source: str) -> None:
+    """Refuse images of which no classifier can be made.
+
+    Raises:
+        DataError: there is none, a class has none, a class has no name, or there is one class only.
+    """
+    left_out = describe_left_out(listing.left_out)
+    more = f"; {left_out}" if left_out else ""
     if not listing.paths:
-        hint = links or "images end in .jpg, .png, .webp, .bmp, .gif or .tif"
-        raise DataError(f"no image was found in {data.train}", hint)
+        raise DataError(f"no image was found in {source}", f"images end in .jpg, .png, .webp, .bmp, .gif or .tif{more}")
     if listing.empty_classes:
         names = ", ".join(listing.empty_classes[:5])
-        hint = links or "fill the folder or remove it"
-        raise DataError(f"no image was found for the class {names} in {data.train}", hint)
+        raise DataError(f"no image was found for the class {names} in {source}", f"fill the folder or remove it{more}")
+    classes = sorted(set(listing.labels))
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):  # how Python keeps bytes that are no UTF-8
-            raise DataError(f"the class name {name!r} in {data.train} is not UTF-8 text", "rename the folder")
+            raise DataError(f"the class name {name!r} in {source} is not UTF-8 text", "rename the folder")
     if len(classes) < 2:
         raise DataError(
             f"expected at least two classes, but all {len(listing.paths):,} images are of the class {classes[0]}",
-            "a classifier needs two classes: add a second folder (or label), for example `other`",
+            _hint_of_one_class(Path(source) / classes[0]),
         )
+
+
+def _hint_of_one_class(folder: Path) -> str:
+    within = look_inside(folder)
+    if within.is_of_classes and len(within.folders) > 1:
+        return f"if {', '.join(within.folders[:5])} are the classes, name their folder: {folder}"
+    return "a classifier needs two classes: add a second folder (or label), for example `other`"
+
+
+def _check_classes(listing: Listing, data: DataSettings) -> None:
+    refuse_useless(listing, data.train)
     if listing.groups:
         return
     needed = least_images(*data.shares)
@@ -227,4 +248,4 @@ def _check_other(listing: Listing, classes: tuple[str, ...], source: str) -> Non
             describe_unknown(unknown[0], classes, "the classes are"),
         )
     if not listing.paths:
-        raise DataError(f"no image was found in {source}")
+        raise DataError(f"no image was found in {source}", describe_left_out(listing.left_out))

@@ -2,35 +2,24 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cnnctl.data.file_names import IMAGE_SUFFIXES, TAKEN_SUFFIXES, is_system_name
+from cnnctl.data.split_folders import Splits, find_splits, refuse_splits
 from cnnctl.errors import DataError, Notice
 from cnnctl.formatting import differences, name_form
 
-IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .gif .tif .tiff .jp2 .avif .pbm .pgm .ppm .pnm".split(" ")
-)
-"""Files that are read as images."""
-
-_CAMERA_RAW = ".dng .nef .nrw .cr2 .cr3 .crw .arw .sr2 .srf .orf .rw2 .rwl .raf .pef .srw .3fr .fff .iiq .x3f .erf .mrw"
-_CAMERA_RAW += " .mef .mos .dcr .kdc .gpr"
-UNSUPPORTED_SUFFIXES = frozenset(f".heic .heif .jxl .psd .svg {_CAMERA_RAW}".split(" "))
-"""Files that are images to their owner: taken along, so that they are named as what cannot be decoded."""
-
-_TAKEN_SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
-
-
-def looks_like_image(name: str) -> bool:
-    """Whether a file name ends as images do."""
-    return os.path.splitext(name)[1].lower() in _TAKEN_SUFFIXES
-
-
-LINKS = "links out of the folder"
-_SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini", "icon\r"))
-_SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
-_SPLIT_NAMES |= {"validation": "validation", "test": "test", "testing": "test", "eval": "test"}
+HIDDEN = "hidden or system"
+LINKS_AGAIN = "links to folders that are read anyway"
+LINKS_AROUND = "links to a folder that holds this one"
+_OUTSIDE = "images outside the class folders"
+_NOUNS = {  # of one, and of several
+    LINKS_AGAIN: ("link to a folder that is read anyway", LINKS_AGAIN),
+    LINKS_AROUND: (f"link{LINKS_AROUND.removeprefix('links')}", LINKS_AROUND),
+    _OUTSIDE: (f"image{_OUTSIDE.removeprefix('images')}", _OUTSIDE),
+}
 
 
 @dataclass
@@ -50,38 +39,34 @@ class Listing:
     notices: list[Notice] = field(default_factory=list)
 
 
-def list_class_folders(root: Path) -> Listing:
+def list_class_folders(root: Path, known: Collection[str] | None = ()) -> Listing:
     """The images under `root/<class>/`, at any depth; the first level's names are the classes.
+
+    Links are followed, and every folder is read once, whatever links lead to it: as the class where it really is.
+
+    Args:
+        known: Names that are classes even where they look like splits; None: all are.
 
     Raises:
         DataError: there is no such folder, it holds no class folders, or it holds train/ and test/ folders instead.
     """
-    listing = Listing()
-    folders = []
+    folders: list[os.DirEntry[str]] = []
     loose = 0
-    for entry in _entries(root):
-        match _sort(entry, root, IMAGE_SUFFIXES):
+    entries = _entries(root)
+    tree = _Tree(root)
+    for entry in entries:
+        match _sort(entry, IMAGE_SUFFIXES):
             case "folder":
-                folders.append(entry.name)
+                folders.append(entry)
             case "image":
                 loose += 1
             case other:
-                listing.left_out[other] += 1
+                tree.left_out[other] += 1
 
-    splits = _by_split(folders)
-    if splits:
-        keys = ", ".join(f"{key}: {root / name}" for key, name in splits.items())
-        raise DataError(
-            f"{root} holds {', '.join(folders)}: these are splits, not classes",
-            f"name each of them: data: {{{keys}}}",
-        )
+    _refuse_splits(root, [entry.name for entry in folders], known)
     if not folders:
         what = (
-            f"but its {loose:,} images are not in folders"
-            if loose
-            else "and it is empty"
-            if not listing.left_out
-            else ""
+            f"but its {loose:,} images are not in folders" if loose else "and it is empty" if not tree.left_out else ""
         )
         raise DataError(
             f"expected a folder for each class in {root}, {what or 'but there is none'}",
@@ -89,9 +74,11 @@ def list_class_folders(root: Path) -> Listing:
         )
 
     if loose:
-        listing.left_out["images outside the class folders"] += loose
-    for name, alike in _class_names(folders).items():
-        found = [path for folder in alike for path in sorted(_walk(root / folder, root, listing.left_out))]
+        tree.left_out[_OUTSIDE] += loose
+    listing = Listing(left_out=tree.left_out)
+    found_in = tree.walk(folders)
+    for name, alike in _class_names(found_in).items():
+        found = [path for folder in alike for path in found_in[folder]]
         listing.paths += found
         listing.labels += [name] * len(found)
         if not found:
@@ -126,35 +113,35 @@ def list_images(root: Path) -> tuple[list[str], Counter[str]]:
     Raises:
         DataError: there is no such folder.
     """
-    left_out: Counter[str] = Counter()
     if not root.is_dir():
         raise DataError(f"there is no folder {root}")
-    return sorted(_walk(root, root, left_out)), left_out
+    tree = _Tree(root)
+    return tree.walk_whole(), tree.left_out
 
 
-def count_classes(root: Path) -> int:
-    """The number of classes by the folders' names, from one directory listing."""
-    folders = (entry.name for entry in _entries(root) if _sort(entry, root, IMAGE_SUFFIXES) == "folder")
-    return len(_class_names(folders))
-
-
-def split_folders(root: Path) -> dict[str, str]:
-    """The folders of a data set that is split already, by key: `{"train": "training", "test": "test"}`; else nothing.
+def count_classes(root: Path, known: Collection[str] | None = ()) -> int:
+    """The number of class folders, from one directory listing; `known` as for `list_class_folders`.
 
     Raises:
-        DataError: `root` cannot be read.
+        DataError: there is no such folder, or it holds splits.
     """
-    if root.is_file():
-        return {}
-    folders = [entry.name for entry in _entries(root) if not _is_hidden(entry.name) and _is_folder(entry)]
-    splits = _by_split(folders)
-    return splits if len(splits) == len(folders) else {}
+    names = [entry.name for entry in _entries(root) if _sort(entry, IMAGE_SUFFIXES) == "folder"]
+    _refuse_splits(root, names, known)
+    return len(_class_names(names))
 
 
-def _by_split(folders: list[str]) -> dict[str, str]:
-    """Folders by the split that each is named after, where all are and one is for training; else nothing."""
-    splits = {_SPLIT_NAMES.get(name.lower(), ""): name for name in folders}
-    return splits if len(folders) > 1 and "" not in splits and "train" in splits else {}
+def split_folders(root: Path) -> Splits | None:
+    """The splits that a folder holds; None where it holds classes.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return find_splits(root, [entry.name for entry in _entries(root) if _sort(entry, IMAGE_SUFFIXES) == "folder"])
+
+
+def _refuse_splits(root: Path, names: Sequence[str], known: Collection[str] | None) -> None:
+    if known is not None and not set(_class_names(names)) <= set(known):
+        refuse_splits(root, names)
 
 
 def _entries(root: Path) -> list[os.DirEntry[str]]:
@@ -173,54 +160,95 @@ def describe_parent(root: Path) -> str:
     """What there is in the nearest folder that exists, of a path that does not."""
     for parent in root.parents:
         if parent.is_dir() and os.access(parent, os.R_OK | os.X_OK):
-            names = sorted(child.name for child in parent.iterdir() if not _is_hidden(child.name))[:8]
+            names = sorted(child.name for child in parent.iterdir() if not is_system_name(child.name))[:8]
             return f"{parent} holds {', '.join(names)}" if names else f"{parent} is empty"
     return "check the path"
 
 
-def _walk(folder: Path, root: Path, left_out: Counter[str]) -> list[str]:
-    """The images below a folder of the tree `root`; links that lead out of the tree are left out."""
-    found: list[str] = []
-    stack = [str(folder)]
-    seen: set[tuple[int, int]] = set()
-    while stack:
-        place = stack.pop()
-        try:
-            status = os.stat(place)
-            if (status.st_dev, status.st_ino) in seen:
-                continue  # a link back to a folder that was walked
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(place) as entries:
-                for entry in entries:
-                    match _sort(entry, root, _TAKEN_SUFFIXES):
-                        case "folder":
-                            stack.append(entry.path)
-                        case "image":
-                            found.append(entry.path)
-                        case other:
-                            left_out[other] += 1
-        except OSError as error:
-            raise DataError(f"{place} cannot be read: {error.strerror}") from None
-    return found
+class _Tree:
+    """A folder and what lies below it, also behind links; each real folder is read once.
+
+    `left_out` counts what is not taken, by sort.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.left_out: Counter[str] = Counter()
+        self._root = root
+        self._seen: set[tuple[int, int]] = set()
+        real = Path(os.path.realpath(root))
+        self._around = {_identity(str(folder)) for folder in real.parents}  # a link there leads to the whole disk
+        self._links: list[tuple[str, str]] = []
+
+    def walk_whole(self) -> list[str]:
+        """The images below the root, sorted."""
+        found: dict[str, list[str]] = {"": []}
+        self._read("", str(self._root), found)
+        return self._follow(found)[""]
+
+    def walk(self, tops: Sequence[os.DirEntry[str]]) -> dict[str, list[str]]:
+        """The images below each of the root's folders `tops`, sorted, by the folder's name.
+
+        Links are followed when all else is read, so that an image is in the folder where it really is.
+        """
+        found: dict[str, list[str]] = {entry.name: [] for entry in sorted(tops, key=lambda entry: entry.name)}
+        self._seen.add(_identity(str(self._root)))
+        for entry in tops:
+            if entry.is_symlink():
+                self._links.append((entry.name, entry.path))
+            else:
+                self._read(entry.name, entry.path, found)
+        return self._follow(found)
+
+    def _follow(self, found: dict[str, list[str]]) -> dict[str, list[str]]:
+        while self._links:
+            links, self._links = sorted(self._links), []
+            for top, link in links:
+                self._read(top, link, found)
+        return {top: sorted(paths) for top, paths in found.items()}
+
+    def _read(self, top: str, folder: str, found: dict[str, list[str]]) -> None:
+        """Take the images below a folder into those of `top`; links to folders are left for later."""
+        stack = [folder]
+        while stack:
+            place = stack.pop()
+            try:
+                if not self._is_new(place):
+                    continue
+                with os.scandir(place) as entries:
+                    for entry in entries:
+                        match _sort(entry, TAKEN_SUFFIXES):
+                            case "folder" if entry.is_symlink():
+                                self._links.append((top, entry.path))
+                            case "folder":
+                                stack.append(entry.path)
+                            case "image":
+                                found[top].append(entry.path)
+                            case other:
+                                self.left_out[other] += 1
+            except OSError as error:
+                raise DataError(f"{place} cannot be read: {error.strerror}") from None
+
+    def _is_new(self, folder: str) -> bool:
+        identity = _identity(folder)
+        if identity in self._around or identity in self._seen:
+            self.left_out[LINKS_AROUND if identity in self._around else LINKS_AGAIN] += 1
+            return False
+        self._seen.add(identity)
+        return True
 
 
-def _sort(entry: os.DirEntry[str], root: Path, suffixes: frozenset[str]) -> str:
-    """What an entry of the tree `root` is: a `folder`, an `image` by one of these suffixes, or what is left out."""
-    if _is_hidden(entry.name):
-        return "hidden or system"
-    if _leads_out(entry, root):
-        return LINKS
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _sort(entry: os.DirEntry[str], suffixes: frozenset[str]) -> str:
+    """What an entry of a folder is: a `folder`, an `image` by one of these suffixes, or what is left out."""
+    if is_system_name(entry.name):
+        return HIDDEN
     if _is_folder(entry):
         return "folder"
     return "image" if os.path.splitext(entry.name)[1].lower() in suffixes else "other"
-
-
-def _leads_out(entry: os.DirEntry[str], root: Path) -> bool:
-    """Whether an entry is a link to something that exists and is not below `root`."""
-    if not entry.is_symlink():
-        return False
-    target, tree = os.path.realpath(entry.path), os.path.realpath(root)
-    return Path(target).exists() and not target.startswith(tree.rstrip(os.sep) + os.sep) and target != tree
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -230,16 +258,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _SYSTEM_FILES or name == "__MACOSX"
-
-
 def describe_left_out(left_out: Counter[str]) -> str | None:
     """One line for what was not taken, such as `left out: 3 hidden or system files, 1 other file`."""
     if not left_out:
         return None
     parts = []
     for what, count in left_out.items():
-        noun = "" if what.startswith(("images", "rows", "links")) else " files" if count > 1 else " file"
-        parts.append(f"{count:,} {what}{noun}")
+        one, several = _NOUNS.get(what, (what, what) if what.startswith("rows") else (f"{what} file", f"{what} files"))
+        parts.append(f"{count:,} {one if count == 1 else several}")
     return "left out: " + ", ".join(parts)

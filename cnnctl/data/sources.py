@@ -28,18 +28,18 @@ def table_columns(columns: CsvColumns, groups: bool = False) -> table.Columns:
     return table.Columns(columns.path, columns.label, columns.group if groups else None, columns.folder)
 
 
-def count_source_classes(source: str, columns: CsvColumns) -> int:
+def count_source_classes(source: str, columns: CsvColumns, folders_are_classes: bool = False) -> int:
     """The number of classes of a source without looking at its images.
 
     Raises:
-        DataError: nothing is there.
+        DataError: nothing is there, or it holds splits.
     """
     if source in BUILT_IN_DATA:
         return _CLASSES
     path = Path(source)
     if is_table(path):
         return table.count_labels(path, table_columns(columns))
-    return count_classes(path)
+    return count_classes(path, None if folders_are_classes else ())
 
 
 def digits_folder() -> Path:

@@ -1,7 +1,6 @@
 """A CSV of images -> file names with labels and groups. Labels are text: `no`, `007` and `NA` stay as they are."""
 
 import difflib
-import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,22 +8,36 @@ from pathlib import Path
 from typing import Literal
 
 from cnnctl.data.dialect import ALONE, BLANK, SEPARATORS, Record, Sheet, read_sheet
-from cnnctl.data.listing import Listing, looks_like_image
+from cnnctl.data.file_names import looks_like_image
+from cnnctl.data.listing import Listing
+from cnnctl.data.missing import how_to_mend, is_there
 from cnnctl.errors import DataError, Notice
 from cnnctl.formatting import differences, name_form
 
 Role = Literal["path", "label", "group"]
 _NAMED = 5
+_MISSING_TRIED = 20
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Column names, and the folder in which file names are looked up (None: the CSV's own)."""
+    """Column names, and the folder in which file names are looked up (None: the CSV's own).
+
+    `are_in_config` says whether a config that is being read names them: else its keys mend nothing. `other_folder` is
+    one where the files may be as well: it is only named.
+    """
 
     path: str = "path"
     label: str = "label"
     group: str | None = None
     folder: str | None = None
+    are_in_config: bool = True
+    other_folder: str | None = None
+
+    def how_to_mend(self, names: Sequence[str], base: Path) -> str:
+        """The hint for file names that are not there."""
+        key = "data.csv.folder" if self.are_in_config else "--folder"
+        return how_to_mend(names, base, key, self.other_folder)
 
     def wanted(self) -> dict[Role, str]:
         """The names of the columns that a labelled table must have, by what they are for."""
@@ -57,7 +70,7 @@ def read_table(file: Path, columns: Columns) -> Listing:
     separator = sheet.choose_separator(lambda header: _has_all(header, wanted.values()))
     header = sheet.header(separator)
     refuse_images_as_header(sheet, separator, columns, base)
-    places = {role: _place(file, header, role, column) for role, column in wanted.items()}
+    places = {role: _place(file, header, role, column, columns.are_in_config) for role, column in wanted.items()}
     rows = _rows(sheet, separator, header)
     lines = [row.line for row in rows]
     values = {role: [_field(row, place) for row in rows] for role, place in places.items()}
@@ -78,10 +91,10 @@ def read_table(file: Path, columns: Columns) -> Listing:
         if path not in first:
             first[path] = row
             if found[row] is None:
-                missing.append(f"line {lines[row]}: {path}")
+                missing.append(row)
     if missing:
-        some = "; ".join(missing[:_NAMED])
-        hint = f"file names are looked up in {base}; data.csv.folder names another folder"
+        some = "; ".join(f"line {lines[row]}: {paths[row]}" for row in missing[:_NAMED])
+        hint = columns.how_to_mend([names[row] for row in missing[:_MISSING_TRIED]], base)
         raise MissingImagesError(f"{file}: {len(missing):,} of {len(paths):,} images are not there ({some})", hint)
     listing.paths, listing.labels = list(first), [labels[row] for row in first.values()]
     listing.groups = [groups[row] for row in first.values()] if groups else []
@@ -99,20 +112,19 @@ def read_paths(file: Path, columns: Columns) -> list[str]:
         DataError: the file or its column is missing.
     """
     sheet = read_sheet(file)
-    bases = [file.parent, *([Path(columns.folder)] if columns.folder else [])]
-
+    base = Path(columns.folder) if columns.folder else file.parent
     separator = sheet.choose_separator(lambda header: _has_all(header, [columns.path]))
     header = sheet.header(separator)
-    if image := _image_in_header(sheet, separator, columns, bases):
+    if image := _image_in_header(sheet, separator, columns, base):
         (separator, place), skips = image, 0
     elif name_form(columns.path) not in header and all(
         len(sheet.header(one)) < 2 for one in SEPARATORS if one != BLANK
     ):
         separator, place, skips = ALONE, 0, 1
     else:
-        place, skips = _place(file, header, "path", columns.path), 1
+        place, skips = _place(file, header, "path", columns.path, columns.are_in_config), 1
     names = [_field(record, place) for record in list(sheet.records(separator))[skips:]]
-    return [next(filter(None, (locate(base, name) for base in bases)), str(bases[-1] / name)) for name in names]
+    return [locate(base, name) or str(base / name) for name in names]
 
 
 def count_labels(file: Path, columns: Columns) -> int:
@@ -120,7 +132,7 @@ def count_labels(file: Path, columns: Columns) -> int:
     sheet = read_sheet(file)
     separator = sheet.choose_separator(lambda header: _has_all(header, [columns.path, columns.label]))
     header = sheet.header(separator)
-    place = _place(file, header, "label", columns.label)
+    place = _place(file, header, "label", columns.label, columns.are_in_config)
     return len({name_form(_field(row, place)) for row in _rows(sheet, separator, header)})
 
 
@@ -128,7 +140,7 @@ def refuse_images_as_header(sheet: Sheet, separator: str, columns: Columns, base
     """Raises:
     DataError: the first row names an image, which would be lost as a header.
     """
-    image = _image_in_header(sheet, separator, columns, [base])
+    image = _image_in_header(sheet, separator, columns, base)
     if image is None:
         return
     separator, place = image
@@ -140,7 +152,7 @@ def refuse_images_as_header(sheet: Sheet, separator: str, columns: Columns, base
         names[1 if place == 0 else 0] = "label" if is_column else columns.label
     between = "," if separator == ALONE else separator
     mend = f"write the names of the columns as a line before it: {between.join(names)}"
-    if is_column:
+    if is_column and columns.are_in_config:
         mend += "; and remove path and label from data.csv"
     raise DataError(f"the first line of {sheet.file} is an image, not the names of the columns: {fields[place]}", mend)
 
@@ -150,7 +162,7 @@ def locate(base: Path, name: str) -> str | None:
     bare = name.strip()
     for form in (name, bare, unicodedata.normalize("NFC", bare), unicodedata.normalize("NFD", bare)):
         path = str(base / form)
-        if os.path.isfile(path):  # noqa: PTH113 - unlike Path's it takes every text, however long
+        if is_there(path):
             return path
     return None
 
@@ -160,24 +172,24 @@ def _names_file(base: Path, name: str) -> bool:
     return not name.isidentifier() and locate(base, name) is not None
 
 
-def _image_in_header(sheet: Sheet, separator: str, columns: Columns, bases: Sequence[Path]) -> tuple[str, int] | None:
+def _image_in_header(sheet: Sheet, separator: str, columns: Columns, base: Path) -> tuple[str, int] | None:
     """Where the first row has the name of an image, though it should name columns: the separator and the place."""
     if not _has_all(sheet.header(separator), [columns.path]):
-        return _image_place(sheet, bases)
+        return _image_place(sheet, base)
     for place, name in enumerate(sheet.first(separator)):  # a class may be called as the column is
-        if any(_names_file(base, name) for base in bases):
+        if _names_file(base, name):
             return separator, place
     return None
 
 
-def _image_place(sheet: Sheet, bases: Sequence[Path]) -> tuple[str, int] | None:
+def _image_place(sheet: Sheet, base: Path) -> tuple[str, int] | None:
     """Where the first row has the name of an image: the separator and the place; one that is there comes first."""
     separators = [ALONE, *SEPARATORS] if sheet.separator is None else [sheet.separator]
     firsts = {one: sheet.first(one) for one in separators}
     for one, fields in firsts.items():
         for place, name in enumerate(fields):
             is_alone = len(fields) == 1
-            if any(_names_file(base, name) or (is_alone and locate(base, name)) for base in bases):
+            if _names_file(base, name) or (is_alone and locate(base, name)):
                 return one, place
     # A name may have blanks, and `cat,photo.png` is none: what splits comes first.
     for one in sorted(firsts, key=lambda one: (one == BLANK, len(firsts[one]) < 2)):
@@ -191,7 +203,7 @@ def _has_all(header: Sequence[str], columns: Iterable[str]) -> bool:
     return all(name_form(column) in header for column in columns)
 
 
-def _place(file: Path, header: list[str], role: Role, column: str) -> int:
+def _place(file: Path, header: list[str], role: Role, column: str, is_in_config: bool = True) -> int:
     """The place of a column among the fields of a row.
 
     Raises:
@@ -200,7 +212,9 @@ def _place(file: Path, header: list[str], role: Role, column: str) -> int:
     if name_form(column) in header:
         return header.index(name_form(column))
     close = difflib.get_close_matches(column, header, n=1)
-    hint = f"data.csv names the columns: csv: {{path: {header[0] if header else 'path'}, ...}}"
+    hint = f"call it {column} in the first line"
+    if is_in_config:
+        hint = f"data.csv names the columns: csv: {{path: {header[0] if header else 'path'}, ...}}"
     if len(header) < 2:
         *most, last = SEPARATORS.values()
         hint = f"fields are separated by {', '.join(most)} or {last}: save it with commas"

@@ -1,7 +1,9 @@
 """Judge a run on its own images or on new ones, and write down what was seen."""
 
+import shlex
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,11 @@ from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images
 from cnnctl.data.labels import label_numbers
+from cnnctl.data.listing import Listing, describe_left_out
+from cnnctl.data.sources import is_table
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
+from cnnctl.data.split_folders import SplitsError
+from cnnctl.data.table import Columns
 from cnnctl.errors import DataError, UsageError
 from cnnctl.evaluation.metrics import Metrics, ScoredSplit
 from cnnctl.evaluation.plots.write import write_plots
@@ -32,20 +38,26 @@ class Evaluation:
     """What was judged and what came out.
 
     `split` is `train`, `validation` or `test`, for new data its path. `folder` has predictions.csv and the plots.
-    `content` is what metrics.json (the run's own, or the one in `folder`) now holds.
+    `content` is what metrics.json (the run's own, or the one in `folder`) now holds. `left_out` counts the files of
+    new data that were not taken, by sort.
     """
 
     metrics: Metrics
     split: str
     folder: Path
     content: dict[str, Any]
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
-def evaluate(run: Run, data: str | None, split: str | None, progress: Progress) -> Evaluation:
+def evaluate(
+    run: Run, data: str | None, split: str | None, progress: Progress, folder: str | None = None
+) -> Evaluation:
     """Judge a run on new images as `evaluate_data` does, or where `data` is None on its own as `evaluate_split` does.
 
+    The names in a CSV are looked up in `folder`, or beside the CSV.
+
     Raises:
-        UsageError: there is no such split, or new images are to be one.
+        UsageError: there is no such split, new images are to be one, or a folder is named without a CSV.
         CnnctlError: as `evaluate_split` and `evaluate_data`.
     """
     if split is not None and split not in SPLITS:
@@ -54,11 +66,14 @@ def evaluate(run: Run, data: str | None, split: str | None, progress: Progress) 
         raise UsageError(
             "data and split cannot be combined", "data evaluates on new images, split on a split of the run"
         )
+    if folder is not None and (data is None or not is_table(Path(data))):
+        raise UsageError("a folder can only be named for a CSV", "it is where the file names of the CSV are looked up")
     if data is None:
         return evaluate_split(run, split, progress)
     config = load(run.need(run.config))
     source = data if data in BUILT_IN_DATA else str(Path(data).absolute())
-    return evaluate_data(run, source, config.data.csv, progress)
+    columns = config.data.csv.model_copy(update={"folder": folder})
+    return evaluate_data(run, source, columns, progress, config.data.csv.folder)
 
 
 def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluation:
@@ -86,18 +101,21 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
         lock.release(remove=True)
 
 
-def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress) -> Evaluation:
+def evaluate_data(
+    run: Run, source: str, columns: CsvColumns, progress: Progress, training_folder: str | None = None
+) -> Evaluation:
     """Judge a run on labelled images that it has never seen; the result goes under evaluations/, nowhere else.
 
-    `source` names class folders, a CSV with these `columns`, or a built-in data set.
+    `source` names class folders, a CSV with these `columns`, or a built-in data set. `training_folder` is where the
+    training had the files of its CSV; a hint names it.
 
     Raises:
         DataError: nothing is there, a class is unknown to the run, or an image is damaged.
     """
     classifier = load_classifier(run, threads=1)
-    listing = find_images(source, columns)
+    listing = _find(source, columns, classifier.classes, training_folder)
     if not listing.paths:
-        raise DataError(f"no image was found in {source}")
+        raise DataError(f"no image was found in {source}", describe_left_out(listing.left_out))
     truth = label_numbers(listing.labels, classifier.classes, source)
     scored = _score(classifier, f"{run.title}, {Path(source).name}", listing.paths, truth, progress)
     folder = run.next_evaluation()
@@ -105,7 +123,22 @@ def evaluate_data(run: Run, source: str, columns: CsvColumns, progress: Progress
     files.write_json(folder / "metrics.json", content)
     _write_predictions(folder, scored)
     write_plots(folder / "plots", scored)
-    return Evaluation(scored.metrics, source, folder, content)
+    return Evaluation(scored.metrics, source, folder, content, listing.left_out)
+
+
+def _find(source: str, columns: CsvColumns, classes: Sequence[str], training_folder: str | None) -> Listing:
+    names = Columns(
+        columns.path, columns.label, folder=columns.folder, are_in_config=False, other_folder=training_folder
+    )
+    try:
+        return find_images(source, names, classes)
+    except SplitsError as error:
+        splits = error.splits
+        places = [splits.labelled[key] for key in reversed(SPLITS) if key in splits.labelled]
+        hint = "list its images in a CSV, with their labels"
+        if places:
+            hint = f"evaluate one of them: --data {shlex.quote(str(places[0]))}"
+        raise DataError(error.message, hint) from None
 
 
 def default_split(run: Run) -> str:

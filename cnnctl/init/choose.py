@@ -143,4 +143,6 @@ def _shares(seen: DatasetSummary, reasons: dict[str, str]) -> tuple[float | None
         return (0.2 if validation is not None else None), 0.0
     if test is not None:
         reasons["test"] = "drawn evenly from every class, not used for training"
+        if "test" in seen.unused:
+            reasons["test"] += f"; {seen.unused['test']}"
     return validation, test

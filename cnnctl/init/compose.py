@@ -48,6 +48,8 @@ def _data(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> li
         lines.append(f"  test: {test}  # {reasons['test']}")
     else:
         lines.append(f"  # test: {reasons['test']}")
+    if seen.folders_are_classes:
+        lines.append("  folders_are_classes: true")
     if seen.columns is not None and seen.columns != CsvColumns():
         columns = f"path: {_text(seen.columns.path)}, label: {_text(seen.columns.label)}"
         images = seen.columns.folder

@@ -2,19 +2,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
-from cnnctl.data.catalog import find_images
+from cnnctl.data.catalog import find_images, refuse_useless
 from cnnctl.data.decoder.images import ImageError, ImageSpec, decode_whole, read_bytes
 from cnnctl.data.decoder.parallel import in_threads
-from cnnctl.data.listing import split_folders
-from cnnctl.data.sources import is_table
-from cnnctl.data.table import MissingImagesError
+from cnnctl.data.listing import Listing, split_folders
+from cnnctl.data.sources import is_table, table_columns
+from cnnctl.data.split import TRAIN
+from cnnctl.data.split_folders import SplitsError
 from cnnctl.errors import DataError, Notice, UsageError
 from cnnctl.init.tables import find_columns
 
@@ -29,7 +30,8 @@ class DatasetSummary:
     `sources` are the keys of the data section that name images, as the user wrote them: `train`, and `validation` or
     `test` where the folder has such parts. `columns` are those of a CSV, and the folder of its images. `sizes` are
     (height, width) of the images that were opened, `unreadable` are (path, reason), and `left_out` counts files that
-    are no images, by sort.
+    are no images, by sort. `unused` are parts of the folder that cannot be used, by their keys, and the other folders
+    beside the parts, by their names, with the reason. `folders_are_classes` as in the config.
     """
 
     sources: dict[str, str]
@@ -41,6 +43,8 @@ class DatasetSummary:
     opened: int
     left_out: Counter[str]
     notices: tuple[Notice, ...] = ()
+    unused: dict[str, str] = field(default_factory=dict)
+    folders_are_classes: bool = False
 
     @property
     def total(self) -> int:
@@ -48,10 +52,16 @@ class DatasetSummary:
         return sum(self.counts.values())
 
 
-def look(data: str, columns: tuple[str, str] | None = None, folder: Path | None = None) -> DatasetSummary:
+def look(
+    data: str,
+    columns: tuple[str, str] | None = None,
+    folder: Path | None = None,
+    folders_are_classes: bool = False,
+) -> DatasetSummary:
     """Look at class folders, a folder with train/ and test/ in it, a CSV, or a built-in name.
 
-    `columns` (file names, labels) and `folder` (of the images) say of a CSV what is else found by looking.
+    `columns` (file names, labels) and `folder` (of the images) say of a CSV what is else found by looking. With
+    `folders_are_classes` train/ and test/ are classes.
 
     Raises:
         UsageError: they are given, and there is no CSV.
@@ -59,28 +69,16 @@ def look(data: str, columns: tuple[str, str] | None = None, folder: Path | None 
     """
     sources = {"train": data}
     found = None
+    unused: dict[str, str] = {}
     if is_table(Path(data)):
         found = find_columns(Path(data), columns, folder)
     elif columns is not None or folder is not None:
         raise UsageError(f"--columns and --folder are for CSV files, and {data} is none", "leave them out")
-    elif data not in BUILT_IN_DATA:
-        parts = split_folders(Path(data))
-        if parts:
-            sources = {key: str(Path(data) / name) for key, name in parts.items()}
-    try:
-        listing = find_images(sources["train"], found or CsvColumns())
-    except MissingImagesError as error:
-        hint = f"file names are looked up in {(found and found.folder) or Path(data).parent}; --folder names another"
-        raise DataError(error.message, hint) from None
-    if not listing.paths:
-        raise DataError(f"no image was found in {data}", "images end in .jpg, .png, .webp, .bmp, .gif or .tif")
+    elif data not in BUILT_IN_DATA and not folders_are_classes:
+        sources, unused = _parts(Path(data))
+    listing = _find(sources[TRAIN], found, folders_are_classes)
+    refuse_useless(listing, sources[TRAIN])
     counts = Counter(listing.labels)
-    if len(counts) < 2:
-        only = listing.labels[0]
-        raise DataError(
-            f"expected at least two classes, but all {len(listing.paths):,} images are of the class {only}",
-            "a classifier needs two classes: add a second folder (or label), for example `other`",
-        )
     chosen = _spread(listing.paths, _LOOKED_AT)
     looks = in_threads(_open, chosen)
     opened = [one for one in looks if not isinstance(one, str)]
@@ -96,7 +94,26 @@ def look(data: str, columns: tuple[str, str] | None = None, folder: Path | None 
         len(chosen),
         listing.left_out,
         tuple(listing.notices),
+        unused,
+        folders_are_classes,
     )
+
+
+def _parts(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The keys of the data section with the folders that they name, and what is not used, with the reasons."""
+    splits = split_folders(folder)
+    if splits is None or TRAIN not in splits.labelled:
+        return {TRAIN: str(folder)}, {}
+    rest = {name: f"{splits.root / name} is not the name of a split" for name in splits.rest}
+    return {key: str(place) for key, place in splits.labelled.items()}, {**splits.reasons(), **rest}
+
+
+def _find(source: str, columns: CsvColumns | None, folders_are_classes: bool) -> Listing:
+    names = table_columns(columns or CsvColumns())
+    try:
+        return find_images(source, replace(names, are_in_config=False), None if folders_are_classes else ())
+    except SplitsError as error:
+        raise DataError(error.message, f"{error.mend}; if they are classes: --folders-are-classes") from None
 
 
 def _spread(paths: Sequence[str], count: int) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.dialect import Record, read_sheet
-from cnnctl.data.listing import looks_like_image
+from cnnctl.data.file_names import is_system_name, looks_like_image
 from cnnctl.data.table import Columns, locate, refuse_images_as_header
 from cnnctl.errors import DataError
 from cnnctl.formatting import name_form
@@ -149,7 +149,7 @@ def _below(base: Path) -> Iterator[Path]:
 def _subfolders(folder: Path) -> Sequence[Path]:
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+            names = [entry.name for entry in entries if not is_system_name(entry.name) and entry.is_dir()]
     except OSError:
         return []
     return [folder / name for name in sorted(names)]

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 
 def write_config(
-    data: str, output: Path | None, columns: tuple[str, str] | None = None, folder: Path | None = None
+    data: str,
+    output: Path | None,
+    columns: tuple[str, str] | None = None,
+    folder: Path | None = None,
+    folders_are_classes: bool = False,
 ) -> "tuple[DatasetSummary, Choices, Path]":
     """Write a config for images; what was seen of them, what was chosen, and where the config lies.
 
-    It is `NAME.yaml` in the current folder where `output` is None. `columns` and `folder` are as in `look`.
+    It is `NAME.yaml` in the current folder where `output` is None. `columns`, `folder` and
+    `folders_are_classes` are as in `look`.
 
     Raises:
         UsageError: it cannot go there, or something is there already.
@@ -31,7 +36,7 @@ def write_config(
     name = run_name(data)
     path = output or Path(f"{name}.yaml")
     _refuse(path)
-    seen = look(data, columns, folder)
+    seen = look(data, columns, folder, folders_are_classes)
     choices = choose(seen)
     _write(path, compose(seen, choices, name, path.parent))
     return seen, choices, path

@@ -1,6 +1,7 @@
 """Whole files or none: everything is written beside its destination, flushed to the disk, and renamed."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -14,7 +15,16 @@ from typing import Any, BinaryIO, TextIO
 from cnnctl.errors import DiskError
 
 _ASIDE = ".part"
-_HINT = "free some space or choose --output DIR"
+_HINTS = {
+    errno.EISDIR: "it is a folder: name a file in it",
+    errno.ENOTDIR: "a part of its path is a file: choose another --output",
+    errno.EEXIST: "a part of its path is a file: choose another --output",
+    errno.EACCES: "choose another --output, where you may write",
+    errno.EPERM: "choose another --output, where you may write",
+    errno.EROFS: "choose another --output, where you may write",
+    errno.ENAMETOOLONG: "choose a shorter --output",
+}
+_HINT = "free some space or choose another --output"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -61,7 +71,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or next(iter(str(error).splitlines()), type(error).__name__)
-        raise DiskError(f"{path} cannot be written: {reason}", _HINT) from None
+        hint = _HINTS.get(error.errno or 0, _HINT)
+        raise DiskError(f"{path} cannot be written: {reason}", hint) from None
 
 
 @contextmanager

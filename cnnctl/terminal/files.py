@@ -46,6 +46,8 @@ def print_written(seen: "DatasetSummary", choices: "Choices", path: Path) -> Non
     if seen.columns is not None:
         folder = f"; the images are in {seen.columns.folder}" if seen.columns.folder else ""
         print(printable(f"columns: {seen.columns.path} has the file names, {seen.columns.label} the labels{folder}"))
+    for reason in list(seen.unused.values())[:5]:
+        print(f"not used: {printable(reason)}")
     for unreadable, reason in seen.unreadable[:5]:
         print(f"cannot be opened: {printable(unreadable)}: {reason}")
     if len(seen.unreadable) > 5:

@@ -30,6 +30,8 @@ def _findings_json(findings: "Findings") -> dict[str, Any]:
     if images is not None:
         value["classes"] = list(images.classes)
         value["images"] = images.counts()
+    if findings.catalog is not None:
+        value["left_out"] = dict(findings.catalog.left_out)
     if findings.plan is not None:
         value["total_params"] = findings.plan.total_params
     return value

@@ -6,6 +6,7 @@ import pytest
 
 from cnnctl.data.table import Columns, count_labels, read_paths, read_table
 from cnnctl.errors import DataError
+from tests.images import write_classes
 
 READERS = [read_table, read_paths, count_labels]
 
@@ -164,11 +165,64 @@ def test_an_unlabelled_csv_has_paths(folder: Path) -> None:
         read_table(write(folder, "path\na.png\n"), Columns())
 
 
-def test_paths_beside_the_csv_come_before_the_configs_folder(folder: Path) -> None:
-    """A test set's CSV lies with its images; the training's folder is where it looks next."""
+def test_a_named_folder_is_the_only_one(folder: Path) -> None:
+    """As in `read_table`: two files of one name are never taken for each other."""
     file = write(folder, "path\na.png\nx.png\n")
     found = read_paths(file, Columns(folder=str(folder / "images")))
-    assert found == [str(folder / "a.png"), str(folder / "images" / "x.png")]
+    assert found == [str(folder / "images" / "a.png"), str(folder / "images" / "x.png")]
+    assert read_paths(file, Columns()) == [str(folder / "a.png"), str(folder / "x.png")]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("images\\x.png", "have backslashes, as on Windows: write images/x.png instead of images\\x.png"),
+        ("images/x", "lack their ending: write images/x.png instead of images/x"),
+        ("images\\x", "have backslashes, as on Windows and lack their ending: write images/x.png"),
+        ("images/x.jpg", "have another ending: write images/x.png instead of images/x.jpg"),
+        ("images/x.PNG", "have another ending: write images/x.png"),
+        (" images\\x.png", "have blanks around them and have backslashes, as on Windows: write images/x.png"),
+        ("/kaggle/input/images/x.png", "begin with /kaggle/input/, which is not here: write images/x.png"),
+        ("C:\\me\\images\\x.png", "have backslashes, as on Windows and begin with C:/me/, which is not here"),
+        ("x.png", "/images; data.csv.folder names another folder"),
+        ("gone.png", "; data.csv.folder names another folder"),
+    ],
+)
+def test_the_hint_mends_names_of_files_that_are_not_there(folder: Path, name: str, hint: str) -> None:
+    with pytest.raises(DataError, match="1 of 1 images are not there") as caught:
+        read_table(write(folder, f"path,label\n{name},cat\n"), Columns())
+    assert hint in (caught.value.hint or "")
+
+
+def test_the_hint_names_a_folder_only_where_one_alone_is_meant(folder: Path) -> None:
+    write_classes(folder / "photos", {"cat": 1, "dog": 1})
+    file = write(folder / "photos", "path,label\n0.png,cat\n")
+    with pytest.raises(DataError) as caught:
+        read_table(file, Columns())
+    assert caught.value.hint == f"file names are looked up in {file.parent}; data.csv.folder names another folder"
+    (folder / "photos" / "cat" / "0.png").unlink()
+    with pytest.raises(DataError) as caught:
+        read_table(file, Columns(are_in_config=False, other_folder=str(folder / "photos" / "dog")))
+    assert "and the files are in " + str(folder / "photos" / "dog") in (caught.value.hint or "")
+
+
+def test_the_hint_makes_no_two_names_one(folder: Path) -> None:
+    file = write(folder, "path,label\nold/a.png,cat\nolder/a.png,dog\n")
+    with pytest.raises(DataError) as caught:
+        read_table(file, Columns())
+    assert "write " not in (caught.value.hint or "")
+
+
+def test_the_hint_names_no_key_of_a_config_where_there_is_none(folder: Path) -> None:
+    file = write(folder, "path,label\nx.png,cat\n")
+    with pytest.raises(DataError) as caught:
+        read_table(file, Columns(are_in_config=False))
+    assert "; --folder names another folder" in (caught.value.hint or "")
+    for reader in READERS:
+        with pytest.raises(DataError, match="has no column") as caught:
+            reader(write(folder, "file,class\na.png,cat\n"), Columns(are_in_config=False))
+        assert "in the first line" in (caught.value.hint or "")
+        assert "data.csv" not in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|", " "])
@@ -232,7 +286,7 @@ def test_a_list_of_one_image_and_one_that_is_gone(folder: Path) -> None:
     columns = Columns(folder=str(folder / "images"))
     assert read_paths(write(folder, "x.png\na.png\n"), columns) == [
         str(folder / "images" / "x.png"),
-        str(folder / "a.png"),
+        str(folder / "images" / "a.png"),
     ]
 
 

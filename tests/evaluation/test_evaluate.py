@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cnnctl.config.schema import CsvColumns
-from cnnctl.errors import EXIT_DATA, EXIT_RUN, DataError, RunError
-from cnnctl.evaluation.evaluate import default_split, evaluate_data, evaluate_split
+from cnnctl.errors import EXIT_DATA, EXIT_RUN, DataError, RunError, UsageError
+from cnnctl.evaluation.evaluate import default_split, evaluate, evaluate_data, evaluate_split
 from cnnctl.runs import Run
 from cnnctl.system import files
 from tests.inference.build import COLOURS, colour_run, paint
@@ -196,3 +196,69 @@ def test_a_sigmoid_run_is_judged_by_both_classes(tmp_path):
     assert (metrics.accuracy, metrics.roc_auc) == (1, 1)
     assert metrics.loss == pytest.approx(0, abs=1e-6)
     assert np.array(metrics.confusion_matrix).tolist() == [[3, 0], [0, 3]]
+
+
+def new_list(run, tmp_path) -> Path:
+    """A CSV of one red image, and another image of that name where the run's own CSV has its images."""
+    old = Path(paint(tmp_path / "old" / "1.png", *SHADES["blue"])).parent
+    paint(tmp_path / "new" / "1.png", *SHADES["red"])
+    table = tmp_path / "new" / "new.csv"
+    table.write_text("path,label\n1.png,red\n")
+    data = {"train": "photos", "csv": {"group": "patient", "folder": str(old)}}
+    files.write_json(run.config, {"data": data, "model": ["flatten"]})
+    return table
+
+
+def test_new_images_are_those_beside_the_csv(run, tmp_path):
+    """Not old ones of the same names, in the folder that the training's CSV names."""
+    table = new_list(run, tmp_path)
+    assert evaluate(run, str(table), None, nothing).metrics.accuracy == 1
+    old = evaluate(run, str(table), None, nothing, str(tmp_path / "old"))
+    assert old.metrics.accuracy == 0
+    assert [row["path"] for row in rows_of(old.folder / "predictions.csv")] == [str(tmp_path / "old" / "1.png")]
+
+
+def test_a_folder_is_for_a_csv(run, tmp_path):
+    new_list(run, tmp_path)
+    for data in (None, str(tmp_path), "digits"):
+        with pytest.raises(UsageError, match="a folder can only be named for a CSV"):
+            evaluate(run, data, None, nothing, str(tmp_path / "old"))
+
+
+def test_new_images_that_are_not_there_are_looked_for_with_an_option(run, tmp_path):
+    """The hint names the folder that has them, where it is the only one: the one above, or that of the training."""
+    table = new_list(run, tmp_path)
+    (tmp_path / "new" / "1.png").rename(tmp_path / "1.png")
+    base = f"file names are looked up in {tmp_path / 'new'}"
+    expected = ("", f", and the files are in {tmp_path / 'old'}", "")
+    for found, gone in zip(expected, ("1.png", "old/1.png", None), strict=True):
+        with pytest.raises(DataError) as caught:
+            evaluate(run, str(table), None, nothing)
+        assert caught.value.hint == f"{base}{found}; --folder names another folder"
+        if gone is not None:
+            (tmp_path / gone).unlink()
+
+
+def test_what_is_left_out_of_new_images_is_counted_and_links_are_followed(run, tmp_path):
+    paint(tmp_path / "store" / "1.png", *SHADES["red"])
+    for name in ("new/red/1.png", "new/red/@eaDir/1.png", "new/lost+found/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).symlink_to(tmp_path / "store" / "1.png")
+    evaluation = evaluate_data(run, str(tmp_path / "new"), CsvColumns(), nothing)
+    assert evaluation.metrics.images == 1
+    assert evaluation.left_out == {"hidden or system": 2}
+
+
+def test_one_of_several_splits_is_to_be_named(run, tmp_path):
+    for split in ("train", "test"):
+        photos(tmp_path / "my set" / split)
+    with pytest.raises(DataError, match="these are splits") as caught:
+        evaluate_data(run, str(tmp_path / "my set"), CsvColumns(), nothing)
+    assert caught.value.hint == f"evaluate one of them: --data '{tmp_path}/my set/test'"
+
+
+def test_classes_that_the_run_knows_are_no_splits(tmp_path):
+    run = colour_run(tmp_path / "run", ("test", "train", "val"))
+    for name, shade in (("test", SHADES["red"]), ("train", SHADES["green"])):
+        paint(tmp_path / "new" / name / "1.png", *shade)
+    assert evaluate_data(run, str(tmp_path / "new"), CsvColumns(), nothing).metrics.images == 2

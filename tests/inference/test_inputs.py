@@ -43,3 +43,29 @@ def test_a_folder_without_images_is_an_error(tmp_path):
     with pytest.raises(DataError, match="no image was found in ") as caught:
         expanded(tmp_path)
     assert caught.value.exit_code == EXIT_DATA
+
+
+def test_what_is_left_out_and_what_is_not_there_is_told(tmp_path):
+    store = paint(tmp_path / "store" / "b.png", 1, 1, 1)
+    image = paint(tmp_path / "folder" / "a.png", 1, 1, 1)
+    link = tmp_path / "folder" / "link.png"
+    link.symlink_to(store)
+    paint(tmp_path / "folder" / "@eaDir" / "a.png", 1, 1, 1)
+    table = tmp_path / "list.csv"
+    table.write_text("path\nfolder\\a.png\nfolder\\link.png\n")
+    told = []
+    names = Columns(are_in_config=False)
+    assert list(expand_inputs([str(tmp_path / "folder")], lambda: names, told.append)) == [image, str(link)]
+    assert told.pop() == f"{tmp_path / 'folder'}: left out: 1 hidden or system file"
+    assert len(list(expand_inputs([str(table)], lambda: names, told.append))) == 2
+    assert told == [
+        f"{table}: 2 of 2 images are not there; the file names have backslashes, as on Windows: "
+        "write folder/a.png instead of folder\\a.png"
+    ]
+
+
+def test_a_folder_of_system_files_alone_says_so(tmp_path):
+    paint(tmp_path / "@eaDir" / "a.png", 1, 1, 1)
+    with pytest.raises(DataError, match="no image was found") as caught:
+        expanded(tmp_path)
+    assert caught.value.hint == "left out: 1 hidden or system file"

@@ -250,3 +250,58 @@ def test_columns_that_cannot_be_told(tmp_path):
 )
 def test_names_of_runs(data, name):
     assert run_name(data) == name
+
+
+def written(folder: Path, root: Path, **options: bool) -> Path:
+    """The config that init writes for `root`; it is right, and the data is."""
+    path = folder / "made.yaml"
+    seen = look(str(root), **options)
+    path.write_text(compose(seen, choose(seen), "made", folder))
+    parsed = parse_config(path)
+    assert parsed.problems == ()
+    assert check(parsed, nothing).problems == []
+    return path
+
+
+def test_a_test_set_without_labels_is_left_out_of_the_config(tmp_path):
+    """As competitions hand them out."""
+    write_images(tmp_path / "comp" / "train", {"a": 40, "b": 40})
+    write_images(tmp_path / "comp", {"test": 6, "docs": 1})
+    data = parse_config(written(tmp_path, tmp_path / "comp")).config.data
+    assert (data.train, data.validation, data.test) == (str(tmp_path / "comp" / "train"), 0.15, 0.15)
+    assert look(str(tmp_path / "comp")).unused == {
+        "test": f"{tmp_path}/comp/test holds no folders of classes",
+        "docs": f"{tmp_path}/comp/docs is not the name of a split",
+    }
+
+
+def test_a_test_set_of_unknown_classes_is_left_out_of_the_config(tmp_path):
+    write_images(tmp_path / "comp" / "seg_train" / "seg_train", {"a": 40, "b": 40})
+    write_images(tmp_path / "comp" / "seg_test", {"unknown": 6})
+    data = parse_config(written(tmp_path, tmp_path / "comp")).config.data
+    assert (data.train, data.test) == (str(tmp_path / "comp" / "seg_train" / "seg_train"), 0.15)
+
+
+def test_classes_that_are_called_like_splits(tmp_path):
+    write_images(tmp_path / "set", {"train": 20, "test": 20, "apple": 20})
+    with pytest.raises(DataError, match="these are splits") as caught:
+        look(str(tmp_path / "set"))
+    assert "if they are classes: --folders-are-classes" in (caught.value.hint or "")
+    path = written(tmp_path, tmp_path / "set", folders_are_classes=True)
+    assert check(parse_config(path), nothing).catalog.classes == ("apple", "test", "train")
+
+
+@pytest.mark.parametrize(
+    ("names", "said", "hint"),
+    [
+        (("set/a/1.png", "set/b/"), "no image was found for the class b", "fill the folder"),
+        (("set/in/a/1.png", "set/in/b/1.png"), "are of the class in", "if a, b are the classes, name their folder"),
+    ],
+)
+def test_what_check_would_refuse_is_refused(names, said, hint, tmp_path):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
+    with pytest.raises(DataError, match=said) as caught:
+        look(str(tmp_path / "set"))
+    assert hint in (caught.value.hint or "")

@@ -25,6 +25,7 @@ from cnnctl.data.decoder.pnm import with_a_plain_header
 from cnnctl.data.decoder.raw import camera_raw
 from cnnctl.data.decoder.tiff import TO_PNG, is_premultiplied, undecodable
 from cnnctl.errors import DataError
+from cnnctl.system.regular_files import NotRegularError, open_regular
 
 MEGAPIXEL = 2**20
 MEGABYTE = 1_000_000
@@ -121,16 +122,18 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
     """The content of an image file.
 
     Raises:
-        ImageError: it cannot be read, or has more bytes than `limit`.
+        ImageError: it cannot be read, is no regular file, or has more bytes than `limit`.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size or limit  # a pipe has no size
             data = file.read(min(size, limit) + 1)  # read() reserves what it is asked for
     except FileNotFoundError:
+        if Path(path).is_symlink():
+            raise ImageError("it is a link to a file that is not there", "fetch the file, or remove the link") from None
         raise ImageError("there is no such file") from None
-    except IsADirectoryError:
-        raise ImageError("it is a folder") from None
+    except NotRegularError as error:
+        raise ImageError(f"it is {error}") from None
     except OSError as error:
         raise ImageError(f"it cannot be read: {error.strerror}") from None
     if len(data) > limit:

@@ -331,6 +331,14 @@ class TestBadFiles:
             read_image(tmp_path / "gone.jpg", OWN_SIZE)
         with pytest.raises(ImageError, match="it is a folder"):
             read_image(tmp_path, OWN_SIZE)
+        (tmp_path / "link.jpg").symlink_to("nowhere")
+        with pytest.raises(ImageError, match="it is a link to a file that is not there"):
+            read_image(tmp_path / "link.jpg", OWN_SIZE)
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "now.jpg")
+        with pytest.raises(ImageError, match="it is a named pipe, not a regular file"):
+            read_image(tmp_path / "now.jpg", OWN_SIZE)
 
     @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
     def test_no_permission(self, tmp_path: Path) -> None:

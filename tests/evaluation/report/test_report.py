@@ -131,7 +131,7 @@ def test_a_pipe_among_the_images_is_not_waited_for(run, tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     rows = [(str(tmp_path / "pipe.png"), row["label"], row["split"]) for row in files.read_csv(run.split)]
     files.write_csv(run.split, ("path", "label", "split"), rows)
-    assert gather(run, with_images=True).samples_missing.endswith("pipe.png: it is not a file.")
+    assert gather(run, with_images=True).samples_missing.endswith("pipe.png: it is a named pipe, not a regular file.")
 
 
 def test_a_thousand_classes_and_layers_fit_on_a_page(run):

@@ -1,0 +1,67 @@
+"""Which files are images by their names, and which files and folders belong to systems and tools: those are never
+classes and never images.
+"""
+
+import os
+
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .gif .tif .tiff .jp2 .avif .pbm .pgm .ppm .pnm".split(" ")
+)
+"""Files that are read as images."""
+
+_CAMERA_RAW = ".dng .nef .nrw .cr2 .cr3 .crw .arw .sr2 .srf .orf .rw2 .rwl .raf .pef .srw .3fr .fff .iiq .x3f .erf .mrw"
+_CAMERA_RAW += " .mef .mos .dcr .kdc .gpr"
+UNSUPPORTED_SUFFIXES = frozenset(f".heic .heif .jxl .psd .svg {_CAMERA_RAW}".split(" "))
+"""Files that are images to their owner: taken along, so that they are named as what cannot be decoded."""
+
+TAKEN_SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
+
+_LEFT_BEHIND = frozenset(
+    name.casefold()
+    for name in (
+        # Windows and DOS
+        "Thumbs.db",
+        "ehthumbs.db",
+        "ehthumbs_vista.db",
+        "desktop.ini",
+        "$RECYCLE.BIN",
+        "RECYCLER",
+        "RECYCLED",
+        "System Volume Information",
+        # macOS; what begins with a dot (.DS_Store, ._photo.jpg, .Trashes) is hidden anyhow
+        "Icon\r",
+        "__MACOSX",
+        "Network Trash Folder",
+        "Temporary Items",
+        "TheVolumeSettingsFolder",
+        "TheFindByContentFolder",
+        # Linux and Android
+        "lost+found",
+        "LOST.DIR",
+        # NAS: Synology, QNAP, NetApp
+        "@eaDir",
+        "@tmp",
+        "@sharebin",
+        "@Recycle",
+        "@Recently-Snapshot",
+        "#recycle",
+        "#snapshot",
+        "~snapshot",
+        # Python
+        "__pycache__",
+    )
+)
+_LEFT_BEHIND_ENDINGS = ("@synoeastream", "@synoresource")
+
+
+def looks_like_image(name: str) -> bool:
+    """Whether a file name ends as images do."""
+    return os.path.splitext(name)[1].lower() in TAKEN_SUFFIXES
+
+
+def is_system_name(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or belongs to a system and not to the user."""
+    folded = name.casefold()
+    if name.startswith(".") or folded in _LEFT_BEHIND or folded.endswith(_LEFT_BEHIND_ENDINGS):
+        return True
+    return folded.startswith("found.") and folded[6:].isdigit()  # what chkdsk found
