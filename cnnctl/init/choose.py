@@ -55,7 +55,7 @@ def choose(seen: DatasetSummary) -> Choices:
     blocks = _blocks(side, seen.total, reasons)
     batch_size = 32 if seen.total < 3000 else 64 if seen.total < 10_000 else 128
     epochs = _epochs(seen.total, side)
-    reasons["epochs"] = f"chosen for {seen.total:,} images; fewer images need more epochs"
+    reasons["epochs"] = f"chosen for {seen.total:,} images; a smaller set of images takes more"
     least, most = min(seen.counts.values()), max(seen.counts.values())
     is_unbalanced = most / least >= _UNBALANCED
     reasons["class_weight"] = (
@@ -89,7 +89,7 @@ def _size(sizes: Sequence[tuple[int, int]], reasons: dict[str, str]) -> tuple[in
     side = max((one for one in _SIDES if one <= short), default=int(max(8, short)))
     reasons["size"] = (
         f"the images are {heights[0]} to {heights[-1]} pixels high and {widths[0]} to {widths[-1]} wide, mostly about "
-        f"{height:.0f}x{width:.0f}; {side} pixels train in minutes, more keep finer detail"
+        f"{height:.0f}x{width:.0f}; images of {side} pixels are trained on in minutes, larger ones show finer detail"
     )
     ratio = width / height
     if 0.6 <= ratio <= 1.67:
