@@ -13,7 +13,39 @@ if TYPE_CHECKING:
     from cnnctl.checks import Findings
     from cnnctl.data.cache.entries import Entry, Removed
     from cnnctl.errors import Position, Problem
+    from cnnctl.models.machine import Machine
     from cnnctl.runs.listing import Listed
+
+
+def print_machine(machine: "Machine", as_json: bool) -> None:
+    """Versions, device, precision and cache."""
+    from cnnctl.version import __version__
+
+    device = machine.device
+    if as_json:
+        precision = None if device is None else {"policy": device.precision, "reason": device.reason}
+        print_json(
+            {
+                "cnnctl": __version__,
+                "versions": machine.versions,
+                "executable": machine.executable,
+                "backend": machine.backend,
+                "device": None if device is None else {"kind": device.kind, "name": device.name},
+                "precision": precision,
+                "trouble": None if machine.trouble is None else machine.trouble.message,
+                "cache": {"folder": str(machine.cache), "bytes": machine.cache_bytes},
+            }
+        )
+        return
+    rows = {"cnnctl": __version__, **machine.versions, "executable": machine.executable, "backend": machine.backend}
+    if device is not None:
+        rows |= {"device": f"{device.kind}: {device.name}", "precision": f"{device.precision} ({device.reason})"}
+    if machine.trouble is not None:
+        rows["no training"] = f"{machine.trouble.message}; {machine.trouble.hint}"
+    rows["cache"] = f"{size(machine.cache_bytes)} in {machine.cache}"
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        print(f"{name:<{width}}  {printable(value)}")
 
 
 def _findings_json(findings: "Findings") -> dict[str, Any]:

@@ -1,11 +1,9 @@
 """What comes after the fit: the best weights exported, compared and scored, and what the run was made with."""
 
 import hashlib
-import platform
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +21,7 @@ from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.inference.model import expand, load_classifier
 from cnnctl.models.backend import JAX
 from cnnctl.models.build import build_network
+from cnnctl.models.machine import versions
 from cnnctl.models.save import Parity, save_keras, save_onnx
 from cnnctl.system import files
 from cnnctl.system.cores import available_cores
@@ -33,8 +32,6 @@ from cnnctl.training.request import TrainRequest
 from cnnctl.version import __version__
 
 _PREDICTION_BATCH = 256
-
-_PACKAGES = "keras tensorflow jax numpy opencv-python-headless onnx onnxruntime tf2onnx jax2onnx".split()
 
 
 def save_best(record: TrainingRecord, network: Network) -> Any:
@@ -129,7 +126,7 @@ def write_environment(
         record.run.environment,
         {
             "cnnctl": __version__,
-            "versions": _versions(),
+            "versions": versions(),
             "backend": backend,
             "device": {"kind": device.kind, "name": device.name},
             "precision": {"policy": device.precision, "reason": device.reason},
@@ -151,13 +148,3 @@ def write_environment(
             },
         },
     )
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
-    for name in _PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
