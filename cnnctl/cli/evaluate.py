@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.options import FolderOption, JsonOption, RunOption
+from cnnctl.formatting import printable
 from cnnctl.terminal.render import print_json
 
 EPILOG = "Example: cnnctl evaluate --run runs/digits/1 --data new_photos"
@@ -43,6 +44,8 @@ def evaluate_cli(
     left_out = describe_left_out(evaluation.left_out)
     if left_out:
         print(left_out, file=sys.stderr)
+    for notice in evaluation.notices:
+        print(f"warning: {printable(notice.message)}\n  hint: {printable(notice.hint)}", file=sys.stderr)
     if as_json:
         print_json(evaluation.content)
     else:

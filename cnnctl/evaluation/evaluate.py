@@ -20,7 +20,7 @@ from cnnctl.data.sources import is_table
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.data.split_folders import SplitsError
 from cnnctl.data.table import Columns
-from cnnctl.errors import DataError, UsageError
+from cnnctl.errors import DataError, Notice, UsageError
 from cnnctl.evaluation.metrics import Metrics, ScoredSplit
 from cnnctl.evaluation.plots.write import write_plots
 from cnnctl.inference.model import Classifier, load_classifier
@@ -39,7 +39,7 @@ class Evaluation:
 
     `split` is `train`, `validation` or `test`, for new data its path. `folder` has predictions.csv and the plots.
     `content` is what metrics.json (the run's own, or the one in `folder`) now holds. `left_out` counts the files of
-    new data that were not taken, by sort.
+    new data that were not taken, by sort, and `notices` say what was changed or assumed in its labels.
     """
 
     metrics: Metrics
@@ -47,6 +47,7 @@ class Evaluation:
     folder: Path
     content: dict[str, Any]
     left_out: Counter[str] = field(default_factory=Counter)
+    notices: tuple[Notice, ...] = ()
 
 
 def evaluate(
@@ -123,7 +124,7 @@ def evaluate_data(
     files.write_json(folder / "metrics.json", content)
     _write_predictions(folder, scored)
     write_plots(folder / "plots", scored)
-    return Evaluation(scored.metrics, source, folder, content, listing.left_out)
+    return Evaluation(scored.metrics, source, folder, content, listing.left_out, tuple(listing.notices))
 
 
 def _find(source: str, columns: CsvColumns, classes: Sequence[str], training_folder: str | None) -> Listing:

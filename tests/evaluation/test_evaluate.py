@@ -249,6 +249,18 @@ def test_what_is_left_out_of_new_images_is_counted_and_links_are_followed(run, t
     assert evaluation.left_out == {"hidden or system": 2}
 
 
+def test_labels_of_new_images_that_look_alike_are_compared_in_one_form_and_said(run, tmp_path):
+    paint(tmp_path / "1.png", *SHADES["red"])
+    (tmp_path / "new.csv").write_text("path,label\n1.png,red \n")
+    evaluation = evaluate_data(run, str(tmp_path / "new.csv"), CsvColumns(), nothing)
+    assert evaluation.metrics.accuracy == 1
+    assert "blanks around 1 value(s) of the column label are left out" in evaluation.notices[0].message
+    (tmp_path / "new.csv").write_text("path,label\n1.png,r\u0435d\n")
+    with pytest.raises(DataError) as caught:
+        evaluate_data(run, str(tmp_path / "new.csv"), CsvColumns(), nothing)
+    assert "CYRILLIC SMALL LETTER IE in place of LATIN SMALL LETTER E" in (caught.value.hint or "")
+
+
 def test_one_of_several_splits_is_to_be_named(run, tmp_path):
     for split in ("train", "test"):
         photos(tmp_path / "my set" / split)
