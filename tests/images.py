@@ -47,16 +47,17 @@ def with_alpha() -> Image.Image:
     return image
 
 
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
 def grey_png(bits: int, width: int, rows: list[bytes], transparent: int | None = None) -> bytes:
     """A grey PNG of 1 to 16 bits a pixel, its rows packed by the caller, with a tRNS chunk where asked."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, len(rows), bits, 0, 0, 0, 0))
-    clear = b"" if transparent is None else chunk(b"tRNS", struct.pack(">H", transparent))
-    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
-    return b"\x89PNG\r\n\x1a\n" + head + clear + pixels + chunk(b"IEND", b"")
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, len(rows), bits, 0, 0, 0, 0))
+    clear = b"" if transparent is None else png_chunk(b"tRNS", struct.pack(">H", transparent))
+    pixels = png_chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+    return b"\x89PNG\r\n\x1a\n" + head + clear + pixels + png_chunk(b"IEND", b"")
 
 
 def grey16() -> Image.Image:

@@ -81,16 +81,16 @@ def read_picture(source: str, size: Pair | None, grey: bool) -> Picture:
 
 
 def _read_image(path: Path, size: Pair | None, grey: bool) -> Picture:
+    from cnnctl.data.decoder import jpeg
     from cnnctl.data.decoder.headers import image_format
-    from cnnctl.data.decoder.images import ImageError, ImageSpec, decode, opencv, read_bytes, upright
+    from cnnctl.data.decoder.images import ImageError, ImageSpec, decode, read_bytes, upright
 
     try:
         data = read_bytes(path)
         raw = upright(data)
         own = raw.shape[0], raw.shape[1]
-        if image_format(data) == "JPEG":  # of which the decoder makes three channels in any case
-            raw = opencv().imdecode(np.frombuffer(data, np.uint8), opencv().IMREAD_UNCHANGED)
-        is_grey = raw is not None and (raw.ndim == 2 or raw.shape[2] == 1)
+        # of a JPEG the decoder makes three channels in any case
+        is_grey = raw.ndim == 2 or (image_format(data) == "JPEG" and jpeg.is_grey(data))
         height, width = size or own
         pixels = decode(data, ImageSpec(height, width, 1 if grey or is_grey else 3))
     except ImageError as error:

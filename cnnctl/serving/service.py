@@ -144,10 +144,13 @@ def status_of(content: bytes, spec: ImageSpec) -> int:
     """The status for an image that cannot be used: 413 too large, 415 no format that is read, 422 damaged."""
     if len(content) > spec.max_bytes:
         return 413
-    file_format = headers.image_format(content)
-    if file_format is None or file_format in headers.CONVERSIONS:
-        return 415 if content else 422
-    height, width = headers.dimensions(content, file_format) or (0, 0)
+    try:
+        file_format = headers.image_format(content)
+        if file_format is None or file_format in headers.CONVERSIONS:
+            return 415 if content else 422
+        height, width = headers.dimensions(content, file_format) or (0, 0)
+    except ImageError:
+        return 422
     return 413 if height * width > spec.max_pixels else 422
 
 

@@ -8,8 +8,12 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from cnnctl.data.decoder.refusals import counted
+
 _SEQUENCE_HEADER = 1
 _MOST_OBUS = 8
+MAX_PLACES = 4096
+"""Items and chunks of one file, which each may hold a frame: real files have a few, and each costs time in Python."""
 
 
 class Frame(NamedTuple):
@@ -29,7 +33,7 @@ def frames(data: bytes) -> list[Frame]:
         ValueError: an item lies in pieces, in which a header could hide.
         struct.error, IndexError: a box is cut off.
     """
-    return [frame for at in set(_places(data)) if (frame := _frame_at(data, at)) is not None]
+    return [frame for at in set(counted(_places(data), MAX_PLACES)) if (frame := _frame_at(data, at)) is not None]
 
 
 def largest_frame(data: bytes) -> tuple[int, int] | None:
@@ -50,7 +54,7 @@ def deep_bits(data: bytes) -> int:
         struct.error, IndexError: a box is cut off.
     """
     found = {frame.bits for frame in frames(data)} - {8}
-    claims = {data[at + 2] >> 5 & 3 for at in _boxes(data, b"av1C") if data[at] == 0x81}
+    claims = {data[at + 2] >> 5 & 3 for at in boxes(data, b"av1C") if data[at] == 0x81}
     if len(found) != 1 or {8 + 2 * (claim - 1) for claim in claims if claim > 1} != found:
         raise ValueError("depths that differ")
     return found.pop()
@@ -75,8 +79,16 @@ def unreadable(data: bytes) -> tuple[str, str] | None:
     return "a grey AVIF image with an alpha channel", "convert it to PNG, for example: avifdec image.avif image.png"
 
 
-def _boxes(data: bytes, kind: bytes) -> Iterator[int]:
-    """Where the contents of every box of a kind begin; what merely looks like one costs nothing."""
+def boxes(data: bytes, kind: bytes) -> Iterator[int]:
+    """Where the contents of every box of a kind begin; what merely looks like one costs little.
+
+    Raises:
+        ImageError: there are more than any file has.
+    """
+    return counted(_found(data, kind), MAX_PLACES)
+
+
+def _found(data: bytes, kind: bytes) -> Iterator[int]:
     at = -1
     while (at := data.find(kind, at + 1)) >= 0:
         yield at + 4
@@ -84,15 +96,15 @@ def _boxes(data: bytes, kind: bytes) -> Iterator[int]:
 
 def _places(data: bytes) -> Iterator[int]:
     """Where items and chunks of samples begin."""
-    inner = list(_boxes(data, b"idat"))
-    for at in _boxes(data, b"iloc"):
+    inner = list(boxes(data, b"idat")) or [0]  # never none, so that every item is counted
+    for at in boxes(data, b"iloc"):
         for method, offset in _items(data, at):
             if method == 0:
                 yield offset
             else:
                 yield from (start + offset for start in inner)
     for kind, form in ((b"stco", "I"), (b"co64", "Q")):
-        for at in _boxes(data, kind):
+        for at in boxes(data, kind):
             (count,) = struct.unpack_from(">I", data, at + 4)
             for number in range(min(count, (len(data) - at - 8) // struct.calcsize(form))):
                 yield struct.unpack_from(f">{form}", data, at + 8 + number * struct.calcsize(form))[0]
@@ -118,10 +130,11 @@ def _items(data: bytes, at: int) -> Iterator[tuple[int, int]]:
         at += 2
         if extents > 1:
             raise ValueError("an item in pieces")
-        for _ in range(extents):
+        if extents:
             at += index_size
-            yield method, base + int.from_bytes(data[at : at + offset_size], "big")
+            base += int.from_bytes(data[at : at + offset_size], "big")
             at += offset_size + length_size
+        yield method, base  # without an extent too, so that it is counted
 
 
 def _frame_at(data: bytes, at: int) -> Frame | None:
@@ -163,7 +176,7 @@ class _Bits:
 
     def skip_uvlc(self) -> None:
         zeros = 0
-        while not self.read(1):
+        while zeros < 32 and not self.read(1):
             zeros += 1
         self.read(zeros if zeros < 32 else 0)
 

@@ -1,10 +1,11 @@
 """What the first bytes of an image file say: its format, its size, its EXIF orientation, whether it is whole."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from cnnctl.data.decoder import av1, jpeg2000, pnm, tiff
+from cnnctl.data.decoder import av1, bmp, jpeg, jpeg2000, pnm, tiff
 from cnnctl.data.decoder.raw import camera_raw
+from cnnctl.data.decoder.refusals import ImageError, as_reason, counted
 
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -24,6 +25,7 @@ _FOREIGN = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"\xff\x0a", "a JPEG XL image"),
     (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
+    (b"II\xbc\x01", "a JPEG XR image"),
 )
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 CONVERSIONS = {
@@ -35,7 +37,10 @@ CONVERSIONS = {
 }
 """How to convert files of the formats that are known here and cannot be read."""
 
+_DAMAGED = "it is damaged: its header cannot be read"
 
+
+@as_reason(_DAMAGED)
 def image_format(data: bytes) -> str | None:
     """The format by its magic number: `JPEG`, `PNG`, `GIF`, `BMP`, `TIFF`, `WebP`, `AVIF`, `PNM`, `JPEG 2000`.
 
@@ -61,6 +66,7 @@ def image_format(data: bytes) -> str | None:
     return "PFM" if data[:3] in (b"PF\n", b"Pf\n") else None
 
 
+@as_reason(_DAMAGED)
 def foreign_format(data: bytes) -> str:
     """What a file is that is no image, in words."""
     for magic, name in _FOREIGN:
@@ -79,22 +85,23 @@ def foreign_format(data: bytes) -> str:
     return "a text file" if is_text else "not an image in a format that is known here"
 
 
+@as_reason(_DAMAGED)
 def is_truncated(data: bytes, file_format: str) -> bool:
     """Whether the end of a JPEG or a PNG, or what a TIFF's first directory points at, is missing.
 
-    OpenCV finds out by itself in other formats; here it would fill in what is not there.
+    Their decoders find out by themselves in other formats; here OpenCV would fill in what is not there.
     """
     if file_format == "JPEG":
-        segments = _jpeg_segments(data)
-        return not segments or segments[-1][0] != 0xDA or data.find(b"\xff\xd9", segments[-1][2]) < 0
+        return jpeg.is_cut_off(data)
     if file_format == "PNG":
         # chunk by chunk: OpenCV would take memory for a chunk of 4 GB that is not there
-        return _chunk(data, 8, b"IEND", ">I4s", 4) is None
+        return _chunk(data, "PNG", b"IEND") is None
     if file_format == "TIFF":
         return tiff.is_cut_off(data)
     return False
 
 
+@as_reason(_DAMAGED)
 def dimensions(data: bytes, file_format: str) -> tuple[int, int] | None:
     """(height, width) in pixels before any turning; None where the header does not tell.
 
@@ -103,7 +110,9 @@ def dimensions(data: bytes, file_format: str) -> tuple[int, int] | None:
     """
     try:
         size = _SIZES[file_format](data) if file_format in _SIZES else None
-    except (struct.error, IndexError, ValueError):
+    except ImageError:
+        raise
+    except Exception:  # a stranger's bytes: whatever they lead to, the header does not tell
         return None
     return size if size is not None and min(size) > 0 else None
 
@@ -111,20 +120,6 @@ def dimensions(data: bytes, file_format: str) -> tuple[int, int] | None:
 def _height_after_width(data: bytes, form: str, at: int) -> tuple[int, int]:
     width, height = struct.unpack_from(form, data, at)
     return height, width
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    for marker, start, _ in _jpeg_segments(data):
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", data, start + 1)
-            return height, width
-    return None
-
-
-def _bmp_size(data: bytes) -> tuple[int, int]:
-    old = struct.unpack_from("<I", data, 14)[0] == 12
-    height, width = _height_after_width(data, "<HH" if old else "<ii", 18)
-    return abs(height), abs(width)
 
 
 def _webp_size(data: bytes) -> tuple[int, int] | None:
@@ -145,35 +140,20 @@ def _avif_size(data: bytes) -> tuple[int, int] | None:
     frame = av1.largest_frame(data)
     if frame is None:
         return None
-    found = [frame]
-    at = -1
-    while (at := data.find(b"ispe", at + 1)) >= 0 and at + 16 <= len(data):
-        found.append(_height_after_width(data, ">II", at + 8))
-    return max(found, key=lambda size: size[0] * size[1])
+    claims = (_height_after_width(data, ">II", at + 4) for at in av1.boxes(data, b"ispe") if at + 12 <= len(data))
+    return max([frame, *claims], key=lambda size: size[0] * size[1])
 
 
-def _jpeg_2000_size(data: bytes) -> tuple[int, int] | None:
-    at = 0
-    while data[at : at + 4] != b"\xff\x4f\xff\x51":  # over the boxes, up to the one with the code stream
-        length, kind = struct.unpack_from(">I4s", data, at)
-        head = 8
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", data, at + 8)
-            head = 16
-        if kind == b"jp2c":
-            length = head
-        if length < head:
-            return None
-        at += length
-    right, bottom, left, top = struct.unpack_from(">IIII", data, at + 8)
+def _jpeg_2000_size(data: bytes) -> tuple[int, int]:
+    right, bottom, left, top = struct.unpack_from(">IIII", data, jpeg2000.code_stream(data) + 8)
     return bottom - top, right - left
 
 
 _SIZES: dict[str, Callable[[bytes], tuple[int, int] | None]] = {
     "PNG": lambda data: _height_after_width(data, ">II", 16),
-    "JPEG": _jpeg_size,
+    "JPEG": jpeg.size,
     "GIF": lambda data: _height_after_width(data, "<HH", 6),
-    "BMP": _bmp_size,
+    "BMP": bmp.size,
     "TIFF": tiff.size,
     "WebP": _webp_size,
     "AVIF": _avif_size,
@@ -182,9 +162,14 @@ _SIZES: dict[str, Callable[[bytes], tuple[int, int] | None]] = {
 }
 
 
+@as_reason(_DAMAGED)
 def unreadable(data: bytes, file_format: str) -> tuple[str, str] | None:
     """The sort of image and a hint, where OpenCV cannot read it, or would read it wrongly without a word."""
     match file_format:
+        case "JPEG":
+            return jpeg.unreadable(data)
+        case "BMP":
+            return bmp.unreadable(data)
         case "TIFF":
             return tiff.unreadable(data)
         case "JPEG 2000":
@@ -194,6 +179,17 @@ def unreadable(data: bytes, file_format: str) -> tuple[str, str] | None:
     return None
 
 
+@as_reason(_DAMAGED)
+def rare_sort(data: bytes, file_format: str) -> tuple[str, str] | None:
+    """The sort of image and a hint, where OpenCV reads only some files of it, for one that it did not read."""
+    if file_format == "JPEG":
+        return jpeg.rare_sort(data)
+    if file_format == "TIFF" and (sort := tiff.undecodable(data)) is not None:
+        return sort, tiff.TO_PNG
+    return None
+
+
+@as_reason(_DAMAGED)
 def still_png(data: bytes) -> bytes:
     """A PNG without its animation: what a reader shows that knows of none.
 
@@ -201,18 +197,14 @@ def still_png(data: bytes) -> bytes:
     """
     if b"acTL" not in data:
         return data
-    parts, at = [data[:8]], 8
-    while at + 8 <= len(data):
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        if data[at + 4 : at + 8] not in (b"acTL", b"fcTL", b"fdAT"):
-            parts.append(data[at:end])
-        at = end
-    return b"".join(parts)
+    kept = (data[at - 8 : end] for name, at, end in _chunks(data, "PNG") if name not in (b"acTL", b"fcTL", b"fdAT"))
+    return data[:8] + b"".join(kept)
 
 
+@as_reason(_DAMAGED)
 def transparent_grey(data: bytes) -> int | None:
     """The grey that a grey PNG's tRNS chunk makes transparent, as the value of a decoded pixel; else None."""
-    payload = _chunk(data, 8, b"tRNS", ">I4s", 4)
+    payload = _chunk(data, "PNG", b"tRNS")
     if payload is None or len(payload) != 2 or len(data) < 25:
         return None
     bits = data[24]
@@ -220,6 +212,13 @@ def transparent_grey(data: bytes) -> int | None:
     return grey * 255 // (2**bits - 1) if bits in (1, 2, 4) else grey
 
 
+@as_reason(_DAMAGED)
+def has_transparent_colours(data: bytes) -> bool:
+    """Whether a PNG makes some of its colours transparent."""
+    return _chunk(data, "PNG", b"tRNS") is not None
+
+
+@as_reason(_DAMAGED)
 def orientation(data: bytes, file_format: str) -> int:
     """The EXIF orientation, 1 to 8; 1 (upright) where there is none. (OpenCV turns TIFF files by itself.)
 
@@ -227,12 +226,11 @@ def orientation(data: bytes, file_format: str) -> int:
     """
     exif = None
     if file_format == "JPEG":
-        apps = ((start, end) for marker, start, end in _jpeg_segments(data) if marker == 0xE1)
-        exif = next((data[at + 6 : end] for at, end in apps if data[at : at + 6] == b"Exif\x00\x00"), None)
+        exif = jpeg.exif(data)
     elif file_format == "PNG":
-        exif = _chunk(data, 8, b"eXIf", ">I4s", 4)
+        exif = _chunk(data, "PNG", b"eXIf")
     elif file_format == "WebP":
-        exif = _chunk(data, 12, b"EXIF", "<4sI", 0)
+        exif = _chunk(data, "WebP", b"EXIF")
         exif = exif[6:] if exif and exif.startswith(b"Exif\x00\x00") else exif
     elif file_format == "AVIF":
         return _avif_orientation(data)
@@ -253,29 +251,25 @@ def _avif_orientation(data: bytes) -> int:
     return _AVIF[angle, boxes[mirror + 8] & 1 if mirror >= 0 else None]
 
 
-def _jpeg_segments(data: bytes) -> list[tuple[int, int, int]]:
-    """(marker, start, end) of the segments before the image data; the last one is the start of scan."""
-    segments = []
-    at = 2
-    while 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:  # like libjpeg, over stray bytes to the next marker
-        marker = data[at + 1]
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:
-            at += 1 if marker == 0xFF else 2
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        segments.append((marker, at + 4, at + 2 + length))
-        if marker == 0xDA:
-            break
-        at += 2 + length
-    return segments
+def _chunk(data: bytes, file_format: str, wanted: bytes) -> bytes | None:
+    """The payload of the first chunk of a name."""
+    found = ((at, end) for name, at, end in _chunks(data, file_format) if name == wanted)
+    return next((data[at : end - (4 if file_format == "PNG" else 0)] for at, end in found), None)
 
 
-def _chunk(data: bytes, at: int, wanted: bytes, head: str, checksum: int) -> bytes | None:
-    """The payload of a chunk of a PNG (length before name) or a RIFF file (name before length, padded to even)."""
-    while at + 8 <= len(data):
-        first, second = struct.unpack_from(head, data, at)
-        name, length = (second, first) if isinstance(first, int) else (first, second)
-        if name == wanted:
-            return data[at + 8 : at + 8 + length]
-        at += 8 + length + checksum + (length % 2 if not checksum else 0)
-    return None
+def _chunks(data: bytes, file_format: str) -> Iterator[tuple[bytes, int, int]]:
+    """(name, start, end with its checksum) of the chunks of a PNG or of a WebP, whose lengths are padded to even."""
+
+    def walk() -> Iterator[tuple[bytes, int, int]]:
+        at = 8 if file_format == "PNG" else 12
+        while at + 8 <= len(data):
+            if file_format == "PNG":
+                length, name = struct.unpack_from(">I4s", data, at)
+                end = at + 8 + length + 4
+            else:
+                name, length = struct.unpack_from("<4sI", data, at)
+                end = at + 8 + length
+            yield name, at + 8, end
+            at = end if file_format == "PNG" else end + length % 2
+
+    return counted(walk())

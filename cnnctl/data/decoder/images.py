@@ -6,44 +6,37 @@ INTER_AREA, enlarging INTER_LINEAR.
 """
 
 import os
-import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.decoder import headers
+from cnnctl.data.decoder import bmp, headers, jpeg
 from cnnctl.data.decoder.depth import in_8_bits, levels
+from cnnctl.data.decoder.memory import BYTES_OF_A_PIXEL, ByteBudget, bytes_of, refuse_above
 from cnnctl.data.decoder.pnm import with_a_plain_header
 from cnnctl.data.decoder.raw import camera_raw
-from cnnctl.data.decoder.tiff import TO_PNG, is_premultiplied, undecodable
-from cnnctl.errors import DataError
+from cnnctl.data.decoder.refusals import ImageError as ImageError
+from cnnctl.data.decoder.refusals import as_reason
+from cnnctl.data.decoder.tiff import is_premultiplied
 from cnnctl.system.regular_files import NotRegularError, open_regular
 
 MEGAPIXEL = 2**20
 MEGABYTE = 1_000_000
 MAX_PIXELS = 64 * MEGAPIXEL
 MAX_FILE_BYTES = 100 * MEGABYTE
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 """Part of the key of every cached image: raise it whenever the same file would give other pixels."""
 
 Image = NDArray[np.uint8]
 
-
-class ImageError(DataError):
-    """One image cannot be used; `message` is the reason without the file's name."""
-
-    @property
-    def reason(self) -> str:
-        """The message and the mend in one line."""
-        return self.message + (f" ({self.hint})" if self.hint else "")
+_STRIP = 2**18  # pixels
 
 
 @dataclass(frozen=True)
@@ -69,32 +62,7 @@ class ImageSpec:
         return (self.height, self.width, self.channels)
 
 
-class _PixelBudget:
-    """How many pixels the threads of this process may have in hand at once; a single image always may."""
-
-    def __init__(self, pixels: int) -> None:
-        self._pixels = pixels
-        self._taken = 0
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def taken(self, pixels: int) -> Iterator[None]:
-        """A block that has so many pixels in hand; it waits for its turn."""
-        if pixels < MEGAPIXEL:  # so many do not matter
-            yield
-            return
-        with self._changed:
-            self._changed.wait_for(lambda: not self._taken or self._taken + pixels <= self._pixels)
-            self._taken += pixels
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._taken -= pixels
-                self._changed.notify_all()
-
-
-_BUDGET = _PixelBudget(2 * MAX_PIXELS)
+_BUDGET = ByteBudget(2 * BYTES_OF_A_PIXEL * MAX_PIXELS)
 
 
 @cache
@@ -145,9 +113,8 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
 
 def decode(data: bytes, spec: ImageSpec) -> Image:
     """The image in the bytes of a file; see `read_image`."""
-    file_format, size = _look(data, spec.max_pixels)
-    with _BUDGET.taken(size[0] * size[1]):
-        return fit(_to_channels(_decode(data, file_format, size), spec), spec)
+    with _in_hand(data, spec.max_pixels) as seen:
+        return fit(_to_channels(_decode(data, seen), spec), spec)
 
 
 def decode_whole(data: bytes, spec: ImageSpec) -> Image:
@@ -156,9 +123,8 @@ def decode_whole(data: bytes, spec: ImageSpec) -> Image:
     Raises:
         ImageError: with the reason.
     """
-    file_format, size = _look(data, spec.max_pixels)
-    with _BUDGET.taken(size[0] * size[1]):
-        pixels: Image = _to_channels(_decode(data, file_format, size), spec)
+    with _in_hand(data, spec.max_pixels) as seen:
+        pixels: Image = _to_channels(_decode(data, seen), spec)
         return pixels
 
 
@@ -194,11 +160,30 @@ def upright(data: bytes) -> Any:
     Raises:
         ImageError: with the reason.
     """
-    return _decode(data, *_look(data, MAX_PIXELS))
+    with _in_hand(data, MAX_PIXELS) as seen:
+        return _decode(data, seen)
 
 
-def _look(data: bytes, max_pixels: int) -> tuple[str, tuple[int, int]]:
-    """Format and (height, width) by the header; refuses what is not to be decoded."""
+class _Seen(NamedTuple):
+    """What the header of an image that may be decoded says; `size` is (height, width)."""
+
+    file_format: str
+    size: tuple[int, int]
+    memory: int
+
+
+@contextmanager
+def _in_hand(data: bytes, max_pixels: int) -> Iterator[_Seen]:
+    """A block that decodes an image: it waits for its share of memory, and what goes wrong is this image's reason."""
+    seen = _look(data, max_pixels)
+    damaged = f"the {seen.file_format} image is damaged and cannot be decoded"
+    with _BUDGET.taken(seen.memory), as_reason(damaged):
+        yield seen
+
+
+@as_reason("it is damaged: its header cannot be read")
+def _look(data: bytes, max_pixels: int) -> _Seen:
+    """Refuses what is not to be decoded."""
     if not data:
         raise ImageError("the file is empty")
     file_format = headers.image_format(data)
@@ -222,32 +207,51 @@ def _look(data: bytes, max_pixels: int) -> tuple[str, tuple[int, int]]:
             f"its header claims {size[1]:,} x {size[0]:,} pixels, more than {max_pixels / MEGAPIXEL:g} megapixels",
             "data.image.max_megapixels raises the limit",
         )
-    return file_format, size
+    memory = bytes_of(data, file_format, size)
+    refuse_above(max_pixels, memory)
+    return _Seen(file_format, size, memory)
 
 
-def _decode(data: bytes, file_format: str, size: tuple[int, int]) -> Any:
+def _decode(data: bytes, seen: _Seen) -> Any:
+    """The pixels as `upright` describes them."""
+    pixels = bmp.pixels(data) if seen.file_format == "BMP" else _by_opencv(data, seen.file_format)
+    return _in_upright_8_bits(pixels, data, seen)
+
+
+def _by_opencv(data: bytes, file_format: str) -> Any:
     cv2 = opencv()
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION if file_format == "JPEG" else cv2.IMREAD_UNCHANGED
-    plain = headers.still_png(data) if file_format == "PNG" else data
-    plain = with_a_plain_header(data) if file_format == "PNM" else plain
+    flags, plain = cv2.IMREAD_UNCHANGED, data
+    match file_format:
+        case "JPEG":
+            flags = cv2.IMREAD_GRAYSCALE if jpeg.is_grey_and_lossless(data) else cv2.IMREAD_COLOR
+            flags |= cv2.IMREAD_IGNORE_ORIENTATION
+        case "PNG":
+            plain = headers.still_png(data)
+        case "PNM":
+            plain = with_a_plain_header(data)
     try:
         pixels: Any = cv2.imdecode(np.frombuffer(plain, np.uint8), flags)
     except cv2.error as error:
         raise ImageError(f"the {file_format} image cannot be decoded: {error.err}") from None
-    if pixels is None and file_format == "TIFF" and (sort := undecodable(data)) is not None:
-        raise ImageError(f"it is {sort}, which is not supported", TO_PNG)
     if pixels is None or pixels.size == 0:
+        rare = headers.rare_sort(data, file_format)
+        if rare is not None:
+            raise ImageError(f"it is {rare[0]}, which is not supported", rare[1])
         raise ImageError(f"the {file_format} image is damaged and cannot be decoded")
+    return pixels
+
+
+def _in_upright_8_bits(pixels: Any, data: bytes, seen: _Seen) -> Any:
+    """What OpenCV leaves to its caller: the depth, the alpha channel of some formats, the orientation."""
+    file_format, size, _ = seen
     if sorted(pixels.shape[:2]) != sorted(size):  # OpenCV turns TIFF by itself
         raise ImageError(f"the {file_format} image is damaged: the size in its header is not that of its pixels")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"its pixels are of type {pixels.dtype}; 8 and 16 bits without a sign are supported")
     if file_format == "PNG" and pixels.ndim == 2:
         pixels = _without_grey(pixels, headers.transparent_grey(data))
-    try:
+    with as_reason(f"the {file_format} image is damaged: its depth is not that of its pixels"):
         found = levels(data, file_format, pixels)
-    except (ValueError, IndexError, struct.error):
-        raise ImageError(f"the {file_format} image is damaged: its depth is not that of its pixels") from None
     if file_format == "TIFF" and pixels.shape[2:] == (4,) and (pixels.dtype == np.uint8 or is_premultiplied(data)):
         pixels = _divide_by_alpha(pixels, found[0][1])
     pixels = in_8_bits(pixels, found)
@@ -279,27 +283,38 @@ def _to_channels(pixels: Any, spec: ImageSpec) -> Any:
 
 def _over(pixels: Image, background: tuple[int, int, int]) -> Image:
     """BGRA over a background colour, rounded: (colour alpha + background (255 - alpha)) / 255."""
-    alpha = pixels[:, :, 3:].astype(np.uint32)
-    if int(alpha.min()) == 255:
+    if int(pixels[:, :, 3].min()) == 255:
         return np.ascontiguousarray(pixels[:, :, :3])
     under = np.array(background[::-1], np.uint32)
-    mixed = pixels[:, :, :3] * alpha + under * (255 - alpha)
-    return ((mixed + 127) // 255).astype(np.uint8)
+    found = np.empty((*pixels.shape[:2], 3), np.uint8)
+    for rows in _strips(pixels):
+        alpha = pixels[rows, :, 3:].astype(np.uint32)
+        found[rows] = (pixels[rows, :, :3] * alpha + under * (255 - alpha) + 127) // 255
+    return found
 
 
 def _without_grey(pixels: Any, transparent: int | None) -> Any:
     """Grey with an alpha channel where a PNG makes one grey transparent, which OpenCV leaves out."""
     if transparent is None:
         return pixels
-    opaque = np.where(pixels == transparent, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
+    opaque = np.full_like(pixels, np.iinfo(pixels.dtype).max)
+    opaque[pixels == transparent] = 0
     return np.dstack([pixels, pixels, pixels, opaque])
 
 
 def _divide_by_alpha(pixels: Any, most: int) -> Any:
-    """Undo a multiplication by alpha: a premultiplied TIFF's, or that of libtiff's RGBA reader of 8 bits."""
-    alpha = np.maximum(pixels[:, :, 3:].astype(np.uint32), 1)
-    colours = np.minimum((pixels[:, :, :3].astype(np.uint32) * most + alpha // 2) // alpha, most)
-    return np.dstack([colours.astype(pixels.dtype), pixels[:, :, 3]])
+    """Undo a multiplication by alpha, in place: a premultiplied TIFF's, or that of libtiff's RGBA reader of 8 bits."""
+    for rows in _strips(pixels):
+        alpha = np.maximum(pixels[rows, :, 3:].astype(np.uint32), 1)
+        colours = (pixels[rows, :, :3].astype(np.uint32) * most + alpha // 2) // alpha
+        pixels[rows, :, :3] = np.minimum(colours, most)
+    return pixels
+
+
+def _strips(pixels: Any) -> Iterator[slice]:
+    """Rows that are computed together, so that their 32 bits take little memory beside the image."""
+    height = max(1, _STRIP // pixels.shape[1])
+    return (slice(top, top + height) for top in range(0, pixels.shape[0], height))
 
 
 def fit(pixels: Image, spec: ImageSpec) -> Image:

@@ -9,8 +9,11 @@ Source: netpbm's pbm(5), pgm(5) and ppm(5).
 import re
 from typing import NamedTuple
 
+from cnnctl.data.decoder.refusals import ImageError
+
 _LONGEST = 2**16  # bytes of a header with its comments
-_NUMBER = rb"(?:\s|#[^\n\r]*[\n\r])*\s(?:#[^\n\r]*[\n\r])*(\d{1,9})"
+_NUMBER = rb"\s(?:\s|#[^\n\r]*[\n\r])*(\d{1,9})"
+_COMMENT_BEHIND_NUMBER = re.compile(rb"P[1-6](?:\s|#[^\n\r]*[\n\r]|\d)*?\d#")
 _BILEVEL = re.compile(rb"P[14]" + _NUMBER * 2 + rb"\s", re.ASCII)
 _GREY_OR_COLOUR = re.compile(rb"P[2356]" + _NUMBER * 3 + rb"\s", re.ASCII)
 
@@ -28,10 +31,16 @@ def header(data: bytes) -> Header:
     """What stands before the pixels.
 
     Raises:
-        ValueError: it is no header, or one that programs read differently.
+        ImageError: programs read it differently.
+        ValueError: it is no header.
     """
     bilevel = data[1:2] in (b"1", b"4")
     found = (_BILEVEL if bilevel else _GREY_OR_COLOUR).match(data[:_LONGEST])
+    if found is None and _COMMENT_BEHIND_NUMBER.match(data[:_LONGEST]):
+        raise ImageError(
+            "its header has a comment right behind a number, which programs read differently",
+            "write the comment on a line of its own",
+        )
     if found is None:
         raise ValueError("no header")
     width, height, *largest = map(int, found.groups())

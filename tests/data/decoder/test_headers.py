@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnctl.data.decoder import headers
+from cnnctl.data.decoder.images import ImageError, ImageSpec, decode
 from tests.images import HEIGHT, WIDTH, encode, every_mode, grey_png, picture
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WebP", "AVIF", "PNM", "JPEG 2000", "HEIC")
@@ -180,3 +181,30 @@ def test_a_code_stream_in_another_box_is_not_the_picture() -> None:
 def test_long_comments_in_a_pgm() -> None:
     comment = b"".join(b"# " + b"x" * 70 + b"\n" for _ in range(200))
     assert headers.dimensions(b"P5\n" + comment + b"7 5\n255\n" + bytes(35), "PNM") == (5, 7)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"P4\n20000#20000\n1 1\n",
+        b"P5 8#\n8 255\n",
+        b"P5 8 8#x\n255\n",
+        b"P6\n8 8\n255#\n",
+        b"P5 8 8 255# c\n",
+        b"P4 8# 9\n1\n",
+    ],
+)
+def test_a_comment_right_behind_a_number_is_refused(head: bytes) -> None:
+    """There OpenCV ends the number, and the comment is the next one's; others read on."""
+    with pytest.raises(ImageError, match="its header has a comment right behind a number"):
+        decode(head + bytes(100), ImageSpec(8, 8))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"P5\n# a\n#b\r8 # c\n 8\n#d\n255\n", b"P5 #8 9\n8\t8\v255 ", b"P5\r\n8 8\r\n255\n", b"P5\n8\n#\n#\n8 255\n"],
+)
+def test_comments_elsewhere_are_read_as_pillow_does(head: bytes) -> None:
+    data = head + bytes(range(64))
+    assert headers.dimensions(data, "PNM") == (8, 8)
+    assert decode(data, ImageSpec(8, 8, 1)).reshape(-1).tolist() == list(range(64))
