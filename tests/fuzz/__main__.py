@@ -1,11 +1,12 @@
 """Hostile input for minutes: every answer must be a result or an error that names its cause.
 
-    make fuzz [MINUTES=3] [WHAT="configs folders images depths models tables"]
+    make fuzz [MINUTES=3] [WHAT="configs folders images depths bombs models tables"]
 
 configs  hypothesis on text, and on mutations of the ready-made configs
 folders  trees of folders with links, loops, pipes, sockets, splits, system folders and odd names
 images   damaged files of every format into the decoder, under a limit of memory, each twice with another image between
 depths   whole image files of every depth, band and sort: the pixels that were written, or the name of the sort
+bombs    BMP files of every header; scans, boxes and comments without end: right, or refused at once
 models   a .keras, a .onnx and a checkpoint, cut off or damaged at many points
 tables   CSV files in every dialect: whole, without a header, and mistreated
 """
@@ -17,13 +18,14 @@ import time
 import traceback
 from collections.abc import Callable
 
-from tests.fuzz import configs, depths, folders, images, models, tables
+from tests.fuzz import bombs, configs, depths, folders, images, models, tables
 
 SECTIONS: dict[str, Callable[[random.Random], None]] = {
     "configs": configs.once,
     "folders": folders.once,
     "images": images.once,
     "depths": depths.once,
+    "bombs": bombs.once,
     "models": models.once,
     "tables": tables.once,
 }
