@@ -1,7 +1,11 @@
 """Numbers and names as people read them."""
 
 import math
+import re
 import unicodedata
+
+_SHOWN = 200
+_ENDLESS = re.compile(r"\S{1000,}")
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -28,9 +32,21 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def printable(text: str) -> str:
-    """The text without anything that would move the cursor or colour the screen."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+def printable(text: str, keep: str = "") -> str:
+    """The text without anything that would move the cursor or colour the screen, but for the characters of `keep`."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in keep else repr(char)[1:-1] for char in text)
+
+
+def shortened(text: str) -> str:
+    """The text with words that fill screens cut, such as an image as a data: URI in place of a path."""
+    return _ENDLESS.sub(lambda word: f"{word[0][:_SHOWN]}... ({len(word[0]):,} characters)", text)
+
+
+def visible(text: str) -> str:
+    """`printable` for text of several lines, which may have tabs."""
+    return printable(text, "\n\t")
 
 
 def number(value: float) -> str:

@@ -11,6 +11,7 @@ from cnnctl.config import Config, Loaded, load, parse_config
 from cnnctl.config.source import format_path
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import ConfigError, DataError, Problem
+from cnnctl.system.files import is_folder
 
 if TYPE_CHECKING:
     from cnnctl.runs import Run
@@ -44,7 +45,7 @@ def find_subject(source: Path | None, assignments: Sequence[str]) -> Subject:
         from cnnctl.architecture.keras_file import read_keras_file
 
         return Subject(source.name, read_keras_file(source), None)
-    if source.is_dir():
+    if is_folder(source):
         return _of_run(find_run(source))
     return subject_of(parse_config(source, assignments))
 

@@ -12,6 +12,7 @@ from cnnctl.api.runs import AnyRun, find
 from cnnctl.data.listing import describe_left_out
 from cnnctl.evaluation import evaluate as evaluation
 from cnnctl.evaluation.metrics import Metrics
+from cnnctl.system.files import absolute
 from cnnctl.system.watcher import Watcher
 from cnnctl.terminal.watch import watching
 
@@ -84,9 +85,9 @@ def evaluate(
     """
     with watching(progress, sys.stderr) as watcher:
         source = None if data is None else str(data)
-        place = None if folder is None else str(Path(folder).absolute())
+        place = None if folder is None else str(absolute(Path(folder)))
         found = evaluation.evaluate(find(run), source, split, partial(watcher.progress, "evaluating"), place)
         left_out = describe_left_out(found.left_out)
         if left_out:
             watcher.note(left_out)
-    return Evaluation(found.metrics, found.split, found.folder.absolute())
+    return Evaluation(found.metrics, found.split, absolute(found.folder))

@@ -9,6 +9,7 @@ from cnnctl.config import Config, load
 from cnnctl.formatting import percent
 from cnnctl.runs import Run, find_run
 from cnnctl.system import files
+from cnnctl.system.files import absolute
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,7 @@ def open_run(run: AnyRun = None) -> TrainedRun:
     Raises:
         RunError: there is none.
     """
-    return TrainedRun(find(run).path.absolute())
+    return TrainedRun(absolute(find(run).path))
 
 
 def find(run: AnyRun) -> Run:

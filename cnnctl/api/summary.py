@@ -12,6 +12,7 @@ from cnnctl.architecture import LayerPlan
 from cnnctl.config.load import load_values
 from cnnctl.errors import UsageError
 from cnnctl.network_source import CONFIG_SUFFIXES, Subject, find_subject, subject_of
+from cnnctl.system.files import is_folder
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,7 +88,7 @@ def summarize(source: Source, overrides: Mapping[str, Any] | None = None, *, cla
     given = {**(overrides or {}), **({} if classes is None else {"classes": classes})}
     if isinstance(source, str | Path) and Path(source).suffix not in CONFIG_SUFFIXES:
         path = Path(source)
-        if path.is_dir() or path.suffix == ".keras":
+        if is_folder(path) or path.suffix == ".keras":
             if given:
                 raise UsageError(f"{path} is not a config: it has no keys to override")
             return Summary(find_subject(path, ()))

@@ -12,6 +12,7 @@ from cnnctl.api.runs import TrainedRun
 from cnnctl.config.load import load_values
 from cnnctl.errors import BusyError, UsageError
 from cnnctl.models.backend import settings_kept
+from cnnctl.system.files import absolute
 from cnnctl.system.interrupts import caught_in_a_guest
 from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Watcher
@@ -69,7 +70,7 @@ def train(
         watcher = stack.enter_context(watching(progress, capture.terminal))
         interrupts = stack.enter_context(caught_in_a_guest())
         run = run_training(request, watcher, capture, interrupts).run
-    return TrainedRun(run.path.absolute())
+    return TrainedRun(absolute(run.path))
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """The Typer application and the one error boundary: every CnnctlError becomes its text on stderr and its exit code."""
 
 import functools
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +12,9 @@ import typer
 
 from cnnctl.cli.command import Command
 from cnnctl.cli.options import grouped
-from cnnctl.errors import EXIT_INTERRUPTED, CnnctlError
+from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, CnnctlError
+from cnnctl.formatting import shortened
+from cnnctl.system.streams import ReaderGoneError, let_nothing_through, standard_streams
 from cnnctl.version import __version__
 
 app = typer.Typer(
@@ -35,28 +36,45 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run_guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            code = command(*args, **kwargs) or 0
-            sys.stdout.flush()
-        except CnnctlError as error:
-            _say(error)
-            code = error.exit_code
-        except KeyboardInterrupt as stop:
-            _say("interrupted")
-            code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
-        except BrokenPipeError:  # the reader of our output has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
+        let_nothing_through()
+        code = _code_of(lambda: command(*args, **kwargs))
         _say_boxes()
         raise typer.Exit(code)
 
     return run_guarded
 
 
+def _code_of(work: Callable[[], int | None]) -> int:
+    """The exit code of some work, with its output written; what failed is told."""
+    try:
+        code = work() or EXIT_OK
+        sys.stdout.flush()
+    except CnnctlError as error:
+        _say(error)
+        return error.exit_code
+    except KeyboardInterrupt as stop:
+        _say("interrupted")
+        return int(getattr(stop, "exit_code", EXIT_INTERRUPTED))
+    except ReaderGoneError:
+        return EXIT_OK
+    return code
+
+
 def _say(what: object) -> None:
-    """Tell whoever reads stderr, if anybody does."""
+    """Tell whoever reads stderr."""
+    text = shortened(str(what))
+    if _is_folder_gone():
+        text += "\nhint: the current folder was deleted: go to another one with cd"
     with suppress(OSError):
-        print(what, file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
+
+
+def _is_folder_gone() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - pathlib's asks the same
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _say_boxes() -> None:
@@ -105,12 +123,14 @@ def register(words: Sequence[str]) -> None:
 
 def run() -> int:
     """Run the command line of this process; the exit code."""
-    register(sys.argv[1:])
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape" if stream is sys.stdout else "backslashreplace")
+    with standard_streams():
+        register(sys.argv[1:])
+        return _code_of(_call)
+
+
+def _call() -> int:
     try:
         app()
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 1
-    return 0
+    return EXIT_OK

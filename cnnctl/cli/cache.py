@@ -34,9 +34,10 @@ def cache_cli(
     """
     from cnnctl.data.cache.entries import images_folder, list_entries, remove_entries
     from cnnctl.errors import MachineError, UsageError
+    from cnnctl.system.files import absolute
     from cnnctl.terminal.found import print_entries, print_removed
 
-    base = images_folder("auto" if folder is None else str(folder.absolute()))
+    base = images_folder("auto" if folder is None else str(absolute(folder)))
     if older_than is not None and not clear:
         raise UsageError("--older-than needs --clear", "add --clear")
     if not clear:

@@ -1,9 +1,8 @@
 """`cnnctl predict`."""
 
 import shlex
-import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from cnnctl.cli.options import FolderOption, RunOption
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
-from cnnctl.formatting import printable
+from cnnctl.formatting import printable, shortened
 from cnnctl.inference.answers import DEFAULT_TOP, Answer
 from cnnctl.terminal.predict import WRITERS
 
@@ -37,30 +36,41 @@ def predict_cli(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
     ] = None,
+    null: Annotated[
+        bool, typer.Option("-0", "--null", help="Paths on stdin end in a NUL, as `find -print0` writes them.")
+    ] = False,
 ) -> int:
     """Predict the class of each image with the latest run."""
     from cnnctl.data.dialect import SUFFIXES
-    from cnnctl.inference.inputs import expand_inputs
+    from cnnctl.inference.inputs import STANDARD_INPUT, expand_inputs
     from cnnctl.inference.model import load_classifier
     from cnnctl.inference.stream import classify
     from cnnctl.runs import find_run
-    from cnnctl.system.files import replacing
+    from cnnctl.system.files import is_folder
+    from cnnctl.system.outputs import output_text
     from cnnctl.system.stderr import captured_stderr
+    from cnnctl.system.streams import exact_output
 
     if output_format not in WRITERS:
         raise UsageError(f"there is no format {output_format}", f"formats are {', '.join(WRITERS)}")
-    if output is not None and output.is_dir():
+    if output is not None and is_folder(output):
         shown = printable(str(output))
         example = shlex.quote(str(output / f"answers.{_ENDINGS.get(output_format, output_format)}"))
         raise UsageError(f"{shown} is a folder, and the answers are one file", f"name a file in it: --output {example}")
     if folder is not None and not any(Path(path).suffix.lower() in SUFFIXES for path in paths):
         raise UsageError("--folder is for a CSV", "it is where the file names of the CSV are looked up")
+    if null and STANDARD_INPUT not in paths:
+        raise UsageError("-0 is about paths on stdin", "add -, which stands for them")
     found = find_run(run)
     failed = 0
-    with captured_stderr() as capture:
+    with ExitStack() as stack:
+        # The stream for the answers is opened last, and a warning about it is printed when stderr is itself again.
+        if output is None:
+            stream = stack.enter_context(exact_output())
+        capture = stack.enter_context(captured_stderr())
         classifier = load_classifier(found, threads=None if _is_one_image(paths) else 1)
         files = expand_inputs(
-            paths, lambda: _columns(found, folder), lambda text: print(printable(text), file=capture.terminal)
+            paths, lambda: _columns(found, folder), lambda text: print(printable(text), file=capture.terminal), null
         )
 
         def told() -> Iterator[Answer]:
@@ -68,18 +78,20 @@ def predict_cli(
             for answer in classify(classifier, files, top=top):
                 if answer.error is not None:
                     failed += 1
-                    print(f"error: {printable(answer.path)}: {answer.error}", file=capture.terminal)
+                    print(shortened(printable(f"error: {answer.path}: {answer.error}")), file=capture.terminal)
                 yield answer
 
-        with replacing(output) if output is not None else nullcontext(sys.stdout) as stream:
-            WRITERS[output_format](told(), stream)
+        if output is not None:
+            stream = stack.enter_context(output_text(output))
+        WRITERS[output_format](told(), stream)
     return EXIT_SOME_INPUTS_FAILED if failed else 0
 
 
 def _is_one_image(paths: list[str]) -> bool:
     from cnnctl.data.dialect import SUFFIXES
+    from cnnctl.system.files import is_file
 
-    return len(paths) == 1 and Path(paths[0]).is_file() and Path(paths[0]).suffix.lower() not in SUFFIXES
+    return len(paths) == 1 and is_file(paths[0]) and Path(paths[0]).suffix.lower() not in SUFFIXES
 
 
 def _columns(run: "Run", folder: Path | None) -> "Columns":

@@ -29,6 +29,7 @@ def report_cli(
     """Write everything about a run into one HTML page, RUN/report.html, that loads nothing from the network."""
     from cnnctl.evaluation.report.write import write_report
     from cnnctl.runs import find_run
+    from cnnctl.system.files import absolute
     from cnnctl.system.stderr import captured_stderr
 
     found = find_run(run)
@@ -44,5 +45,5 @@ def report_cli(
     if show:
         import webbrowser
 
-        if not webbrowser.open(path.absolute().as_uri()):
+        if not webbrowser.open(absolute(path).as_uri()):
             print("warning: there is no browser to open it in", file=sys.stderr)

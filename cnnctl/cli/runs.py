@@ -20,10 +20,11 @@ def runs_cli(
     from cnnctl.errors import RunError
     from cnnctl.runs.directory import RUNS, latest_around
     from cnnctl.runs.listing import list_runs
+    from cnnctl.system.files import exists, is_folder
     from cnnctl.terminal.found import print_runs
 
     base = Path(RUNS) if folder is None else folder
-    if not base.is_dir() and (folder is not None or base.exists()):
-        what = "is a file, not a folder" if base.exists() else "is not there"
+    if not is_folder(base) and (folder is not None or exists(base)):
+        what = "is a file, not a folder" if exists(base) else "is not there"
         raise RunError(f"{base} {what}", "name a folder that holds runs, such as runs/digits")
     print_runs(base, list_runs(base), latest_around(base), as_json)

@@ -20,6 +20,7 @@ from cnnctl.config.schema import Config, DataSettings, Source
 from cnnctl.config.source import MAX_DEPTH, Document, ValuePath, format_path
 from cnnctl.errors import ConfigError, Problem
 from cnnctl.layers import AnyLayer, Layer
+from cnnctl.system.files import absolute
 
 BUILT_IN_DATA = ("digits",)
 """Names that `data.train` takes instead of a path; write ./digits for a folder of that name."""
@@ -180,8 +181,8 @@ def _safe_name(stem: str) -> str:
 
 def _resolve(text: str, key: ValuePath, document: Document, path: Path) -> str:
     """An absolute path: relative to the config's folder, or for `--set` to the current one."""
-    base = Path.cwd() if any(key[: len(done)] == done for done in document.overridden) else path.parent
-    return str((base / os.path.expanduser(text)).absolute())  # noqa: PTH111 - leaves an unknown ~user as it is
+    base = Path() if any(key[: len(done)] == done for done in document.overridden) else path.parent
+    return str(absolute(base / os.path.expanduser(text)))  # noqa: PTH111 - leaves an unknown ~user as it is
 
 
 def _absolute(data: DataSettings, document: Document, path: Path) -> DataSettings:

@@ -10,6 +10,7 @@ from cnnctl.convolve.convolution import Pair, Values
 from cnnctl.convolve.kernels import KERNELS
 from cnnctl.convolve.matrix import HINT, MatrixError, parse_matrix
 from cnnctl.errors import DataError, UsageError
+from cnnctl.system.files import exists
 
 _MATRIX_SUFFIXES = (".csv", ".tsv", ".txt", ".json")
 _MOST_BYTES = 2_000_000
@@ -109,7 +110,7 @@ def read_kernel(source: str) -> Kernel:
     if name in KERNELS:
         return Kernel(name, np.array(KERNELS[name].rows, np.float64)[:, :, np.newaxis])
     path, inline = Path(source), _is_inline(source)
-    if not inline and not _exists(path):
+    if not inline and not exists(path):
         near = difflib.get_close_matches(name, KERNELS, 1)
         hint = f"did you mean {near[0]}?" if near else f"kernels are {', '.join(KERNELS)}; {HINT}"
         raise UsageError(f"there is no kernel and no file called {source}", hint)
@@ -125,14 +126,7 @@ def is_matrix(source: str) -> bool:
 
 
 def _is_inline(source: str) -> bool:
-    return source.lstrip().startswith("[") and not _exists(Path(source))
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that is too long to be one
-        return False
+    return source.lstrip().startswith("[") and not exists(source)
 
 
 def _read_text(path: Path) -> str:

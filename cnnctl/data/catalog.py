@@ -16,6 +16,7 @@ from cnnctl.data.sources import digits_folder, is_table, table_columns
 from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified
 from cnnctl.data.split_folders import look_inside
 from cnnctl.errors import DataError, Notice
+from cnnctl.system.files import exists, is_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,11 +141,11 @@ def _find_all(data: DataSettings) -> tuple[dict[str, Listing], list[Fault]]:
     listings: dict[str, Listing] = {}
     faults: list[Fault] = []
     folder = data.csv.folder
-    if folder is not None and not Path(folder).is_dir() and any(is_table(Path(one)) for one in data.sources.values()):
+    if folder is not None and not is_folder(folder) and any(is_table(Path(one)) for one in data.sources.values()):
         error = DataError(f"there is no folder {folder}", describe_parent(Path(folder)))
         faults.append(Fault(("csv", "folder"), error))
     for split, source in data.sources.items():
-        if source not in BUILT_IN_DATA and not Path(source).exists():
+        if source not in BUILT_IN_DATA and not exists(source):
             error = DataError(f"there is no folder or file {source}", describe_parent(Path(source)))
             faults.append(Fault((split,), error))
             continue

@@ -10,6 +10,7 @@ from cnnctl.data.file_names import IMAGE_SUFFIXES, TAKEN_SUFFIXES, is_system_nam
 from cnnctl.data.split_folders import Splits, find_splits, refuse_splits
 from cnnctl.errors import DataError, Notice
 from cnnctl.formatting import differences, name_form
+from cnnctl.system.files import is_folder
 
 HIDDEN = "hidden or system"
 LINKS_AGAIN = "links to folders that are read anyway"
@@ -113,7 +114,7 @@ def list_images(root: Path) -> tuple[list[str], Counter[str]]:
     Raises:
         DataError: there is no such folder.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(f"there is no folder {root}")
     tree = _Tree(root)
     return tree.walk_whole(), tree.left_out
@@ -159,7 +160,7 @@ def _entries(root: Path) -> list[os.DirEntry[str]]:
 def describe_parent(root: Path) -> str:
     """What there is in the nearest folder that exists, of a path that does not."""
     for parent in root.parents:
-        if parent.is_dir() and os.access(parent, os.R_OK | os.X_OK):
+        if is_folder(parent) and os.access(parent, os.R_OK | os.X_OK):
             names = sorted(child.name for child in parent.iterdir() if not is_system_name(child.name))[:8]
             return f"{parent} holds {', '.join(names)}" if names else f"{parent} is empty"
     return "check the path"

@@ -13,6 +13,7 @@ from cnnctl.data import table
 from cnnctl.data.cache.folders import cache_folder, staging_folder
 from cnnctl.data.dialect import SUFFIXES
 from cnnctl.data.listing import count_classes
+from cnnctl.system.files import is_folder
 
 _VERSION = 1
 _CLASSES = 10
@@ -20,7 +21,7 @@ _CLASSES = 10
 
 def is_table(path: Path) -> bool:
     """Whether a path is taken for a CSV."""
-    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+    return path.suffix.lower() in SUFFIXES and not is_folder(path)
 
 
 def table_columns(columns: CsvColumns, groups: bool = False) -> table.Columns:

@@ -43,7 +43,7 @@ def refuse_output(script: Path) -> None:
     if script.suffix != ".py":
         raise UsageError(f"a Keras script is a Python file; received: --output {script}", "use the ending .py")
     for path in (script, split_path(script)):
-        if path.exists() or path.is_symlink():
+        if os.path.lexists(path):
             hint = "choose another file with --output, or remove this one"
             raise UsageError(f"{path} already exists; eject overwrites nothing", hint)
 
@@ -80,7 +80,7 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
     )
     split = split_path(output)
     script = compose(facts, split.name)
-    below = f"{output.parent.absolute()}{os.sep}"  # so that the script and its images can be moved together
+    below = f"{files.absolute(output.parent)}{os.sep}"  # so that the script and its images can be moved together
     listing = ((path.removeprefix(below), label, name) for path, label, name in prepared.listing())
     files.write_csv(split, ("path", "label", "split"), listing)
     files.write_text(output, script.text)
@@ -105,4 +105,4 @@ def _initial_weights(config: Config, plan: Plan, classes: tuple[str, ...]) -> In
         mend = "the layers must be those of the config that it was trained with; only the output layer may differ"
         raise RunError(f"the layers of {path} have other weights than this network", mend)
     same_output = weighted[0][-1] == weighted[1][-1]
-    return InitialWeights(path.absolute(), same_output and (theirs is None or tuple(theirs) == classes))
+    return InitialWeights(files.absolute(path), same_output and (theirs is None or tuple(theirs) == classes))

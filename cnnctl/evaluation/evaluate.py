@@ -72,7 +72,7 @@ def evaluate(
     if data is None:
         return evaluate_split(run, split, progress)
     config = load(run.need(run.config))
-    source = data if data in BUILT_IN_DATA else str(Path(data).absolute())
+    source = data if data in BUILT_IN_DATA else str(files.absolute(Path(data)))
     columns = config.data.csv.model_copy(update={"folder": folder})
     return evaluate_data(run, source, columns, progress, config.data.csv.folder)
 

@@ -1,36 +1,56 @@
 """What `predict` is given -> the image files it stands for."""
 
+import codecs
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
 
+from cnnctl.data.decoder.headers import image_format
 from cnnctl.data.dialect import SUFFIXES
 from cnnctl.data.listing import describe_left_out, list_images
 from cnnctl.data.missing import is_there
 from cnnctl.data.table import Columns, read_paths
-from cnnctl.errors import DataError
+from cnnctl.errors import DataError, UsageError
+from cnnctl.system.files import is_folder
 
 STANDARD_INPUT = "-"
+_HEAD = 256  # bytes
+
+
+class Unfit(str):
+    """An input that is no path at all, and why: it gets its row and its reason like a file that cannot be read."""
+
+    reason: str
+
+    def __new__(cls, given: str, reason: str) -> "Unfit":
+        self = super().__new__(cls, given)
+        self.reason = reason
+        return self
 
 
 def expand_inputs(
-    inputs: Sequence[str], columns: Callable[[], Columns], note: Callable[[str], None] = lambda text: None
+    inputs: Sequence[str],
+    columns: Callable[[], Columns],
+    note: Callable[[str], None] = lambda text: None,
+    null: bool = False,
 ) -> Iterator[str]:
     """Each image file in turn: files as they are, folders with all below them, CSVs with every row, `-` for stdin.
 
     A file that does not exist is yielded all the same, so that it gets its row and its reason. `columns` names those of
-    a CSV, and is called when there is one. `note` is told what was left out of folders, and why the files of a CSV are
-    not there.
+    a CSV, and is called when there is one. With `null` a NUL ends each path on stdin, else a line's end does.
+    `note` is told what was left out of folders, and why the files of a CSV are not there.
 
     Raises:
         DataError: a folder without images, or a CSV without such a column.
+        UsageError: stdin is closed.
     """
     for given in inputs:
         path = Path(given)
         if given == STANDARD_INPUT:
-            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
-        elif path.is_dir():
+            yield from _names_on_stdin(null)
+        elif is_folder(path):
             found, left_out = list_images(path)
             told = describe_left_out(left_out)
             if not found:
@@ -55,3 +75,45 @@ def _tell_missing(file: Path, found: Sequence[str], columns: Columns, note: Call
     base = Path(columns.folder) if columns.folder else file.parent
     names = [path.removeprefix(str(base) + os.sep) if base != Path() else path for path in missing]
     note(f"{file}: {len(missing):,} of {len(found):,} images are not there; {columns.how_to_mend(names, base)}")
+
+
+def _names_on_stdin(null: bool) -> Iterator[str]:
+    """The paths that are piped in, each as soon as it is there; names that are no UTF-8 keep their bytes."""
+    if sys.stdin is None:
+        raise UsageError("stdin is closed, and - stands for the paths on it", "name the images themselves")
+    stream = sys.stdin.buffer
+    assert isinstance(stream, BufferedReader)
+    try:
+        head = stream.peek(_HEAD)[:_HEAD]
+        if _is_image(head):
+            yield Unfit(STANDARD_INPUT, "stdin is an image, not the paths of images; name its file instead of -")
+        elif null:
+            yield from map(os.fsdecode, filter(None, _up_to_nul(stream)))
+        elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # from PowerShell
+            yield from filter(str.strip, stream.read().decode("utf-16", "replace").splitlines())
+        else:
+            for number, line in enumerate(stream):
+                name = line if number else line.removeprefix(codecs.BOM_UTF8)
+                if name.strip():
+                    yield _checked(os.fsdecode(name.rstrip(b"\r\n")))
+    except OSError as error:  # it is a folder, for example
+        raise DataError(f"the paths on stdin cannot be read: {error.strerror}") from None
+
+
+def _is_image(head: bytes) -> bool:
+    """Whether bytes begin an image, and not a name such as BMW.jpg."""
+    return image_format(head) is not None and (b"\0" in head or not head[:1].isascii())
+
+
+def _checked(name: str) -> str:
+    if "\0" not in name:
+        return name
+    return Unfit(name, "there is a NUL in this name; -0 takes what `find -print0` writes")
+
+
+def _up_to_nul(stream: BufferedReader) -> Iterator[bytes]:
+    rest = b""
+    while block := stream.read1():
+        *names, rest = (rest + block).split(b"\0")
+        yield from names
+    yield rest

@@ -12,6 +12,7 @@ import numpy as np
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.data.decoder.parallel import are_small
 from cnnctl.inference.answers import DEFAULT_TOP, Answer, predicted
+from cnnctl.inference.inputs import Unfit
 from cnnctl.inference.model import Classifier
 from cnnctl.system.cores import available_cores
 
@@ -55,6 +56,8 @@ def classify(
 
 
 def _read(path: str, spec: ImageSpec) -> Image | ImageError:
+    if isinstance(path, Unfit):
+        return ImageError(path.reason)
     try:
         return read_image(path, spec)
     except ImageError as error:

@@ -8,6 +8,9 @@ from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.init.choose import TINY, Block, Choices
 from cnnctl.init.look import DatasetSummary
+from cnnctl.system.files import absolute, is_file
+
+_LONGEST_NAME = 100
 
 
 def compose(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> str:
@@ -29,9 +32,8 @@ def _source(path: str, folder: Path) -> str:
     """A path as the config has to write it: relative to its folder where it is below that."""
     if path in BUILT_IN_DATA:
         return path
-    absolute = Path(path).absolute()
-    below = absolute.is_relative_to(folder.absolute()) and absolute != folder.absolute()
-    written = str(absolute.relative_to(folder.absolute())) if below else str(absolute)
+    place, base = absolute(Path(path)), absolute(folder)
+    written = str(place.relative_to(base) if place != base and place.is_relative_to(base) else place)
     return _text(f"./{written}" if written in BUILT_IN_DATA else written)
 
 
@@ -53,7 +55,7 @@ def _data(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> li
     if seen.columns is not None and seen.columns != CsvColumns():
         columns = f"path: {_text(seen.columns.path)}, label: {_text(seen.columns.label)}"
         images = seen.columns.folder
-        columns += f", folder: {_source(str(Path(images).absolute()), folder)}" if images is not None else ""
+        columns += f", folder: {_source(str(absolute(Path(images))), folder)}" if images is not None else ""
         lines.append(f"  csv: {{{columns}}}")
     if seen.unreadable:
         lines.append("  on_bad_image: skip  # some cannot be opened; cnnctl check names them")
@@ -130,6 +132,6 @@ def _train(choices: Choices) -> list[str]:
 
 def run_name(data: str) -> str:
     """A name for the runs, after the data's folder or file."""
-    stem = Path(data).absolute().name.removesuffix(Path(data).suffix if Path(data).is_file() else "")
+    stem = absolute(Path(data)).name.removesuffix(Path(data).suffix if is_file(data) else "")
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")
-    return name or "images"
+    return name[:_LONGEST_NAME] or "images"

@@ -13,6 +13,7 @@ from cnnctl.data.file_names import is_system_name, looks_like_image
 from cnnctl.data.table import Columns, locate, refuse_images_as_header
 from cnnctl.errors import DataError
 from cnnctl.formatting import name_form
+from cnnctl.system.files import absolute
 
 _PATH_NAMES = (
     "path",
@@ -65,7 +66,7 @@ def find_columns(file: Path, names: tuple[str, str] | None, folder: Path | None)
 
     place = _find_images(file, header, records, names and header.index(name_form(names[0])), folder)
     label = name_form(names[1]) if names else _label(file, header, records, place.column)
-    own = place.folder.absolute() == file.parent.absolute()
+    own = absolute(place.folder) == absolute(file.parent)
     return CsvColumns(path=header[place.column], label=label, folder=None if own else str(place.folder))
 
 
@@ -129,8 +130,8 @@ def _searched(base: Path) -> Iterator[Iterable[Path]]:
     """Where a table in the folder `base` may have its images, the nearest first."""
     yield [base]
     yield islice(_below(base), _MOST_FOLDERS)
-    yield [Path.cwd()]
-    above = base.absolute().parent
+    yield [absolute(Path())]
+    above = absolute(base).parent
     yield [above]
     yield islice(_subfolders(above), _MOST_FOLDERS)
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from cnnctl.errors import MachineError, UsageError
 from cnnctl.formatting import printable
 from cnnctl.init.examples import Example, read_example
-from cnnctl.system.files import write_text
+from cnnctl.system.files import exists
+from cnnctl.system.outputs import write_output
 
 if TYPE_CHECKING:
     from cnnctl.init.choose import Choices
@@ -58,13 +59,13 @@ def copy_example(name: str, output: Path | None) -> tuple[Example, Path]:
 def _refuse(path: Path) -> None:
     if path.suffix not in (".yaml", ".yml"):
         raise UsageError(f"a config is a YAML file; received: --output {printable(str(path))}", "use the ending .yaml")
-    if path.exists():
+    if exists(path):
         hint = "choose another file with --output CONFIG, or remove this one"
         raise UsageError(f"{printable(str(path))} already exists; init overwrites nothing", hint)
 
 
 def _write(path: Path, text: str) -> None:
     try:
-        write_text(path, text)
+        write_output(path, text)
     except MachineError as error:
         raise MachineError(error.message, "choose another file with --output CONFIG") from None

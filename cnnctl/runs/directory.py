@@ -38,7 +38,7 @@ class Run:
     @property
     def title(self) -> str:
         """The run in a few words: `digits 3` for runs/digits/3, else the folder's name."""
-        path = self.path.absolute()
+        path = files.absolute(self.path)
         return f"{path.parent.name} {path.name}" if path.name.isdecimal() else path.name
 
     config = _Inside("config.yaml")
@@ -65,7 +65,7 @@ class Run:
         Raises:
             RunError: it lacks it; the hint says which command makes it.
         """
-        if not path.is_file():
+        if not files.is_file(path):
             command = _MADE_BY.get(path.name)
             hint = f"cnnctl {command} makes it" if command else "the run is not complete: train it again"
             raise RunError(f"the run {self.path} has no {path.name}", hint)
@@ -230,8 +230,8 @@ def mark_latest(run: Run) -> None:
     runs = Path(RUNS)
     latest = runs / LATEST
     aside = runs / f".{LATEST}.{os.getpid()}"
-    target = os.path.relpath(run.path, runs)
     try:
+        target = os.path.relpath(run.path, runs)
         runs.mkdir(exist_ok=True)
         aside.unlink(missing_ok=True)
         try:
@@ -251,11 +251,11 @@ def find_run(path: Path | None) -> Run:
     Raises:
         RunError: there is none; the hint says which command makes one.
     """
-    if path is None or (path == Path(RUNS) / LATEST and path.is_file()):
+    if path is None or (path == Path(RUNS) / LATEST and files.is_file(path)):
         return _latest()
-    if (path / "config.yaml").is_file() or (path / "classes.json").is_file():
+    if files.is_file(path / "config.yaml") or files.is_file(path / "classes.json"):
         return Run(path)
-    if path.is_dir():
+    if files.is_folder(path):
         numbered = sorted((c for c in path.iterdir() if c.name.isdecimal()), key=lambda c: int(c.name))
         complete = [Run(child) for child in numbered if is_complete(Run(child))]
         if complete:
@@ -282,7 +282,7 @@ def latest_of(folder: Path) -> Path | None:
 
 def latest_around(base: Path) -> Path | None:
     """What a command without --run takes, where `base` is the folder of runs or one in it."""
-    around = [base.parent] if base.absolute().parent.name == RUNS else []
+    around = [base.parent] if files.absolute(base).parent.name == RUNS else []
     for place in (base, *around, Path(RUNS)):
         latest = latest_of(place)
         if latest is not None:
@@ -294,7 +294,7 @@ def _latest() -> Run:
     target = latest_of(Path(RUNS))
     if target is None or not target.is_dir():
         raise RunError(
-            "the latest run is gone" if target is not None else f"there is no run yet in {Path.cwd() / RUNS}",
+            "the latest run is gone" if target is not None else f"there is no run yet in {files.absolute(Path(RUNS))}",
             "`cnnctl train CONFIG` makes one; --run DIR names a run in another folder",
         )
     return Run(target)
@@ -303,7 +303,7 @@ def _latest() -> Run:
 def missing_weights(path: Path) -> RunError | None:
     """Why no weights can be read from a run or a .keras file, as far as the disk tells; None where they can."""
     if path.suffix == ".keras":
-        return None if path.is_file() else RunError(f"there is no file {path}", "it takes a run or a .keras file")
+        return None if files.is_file(path) else RunError(f"there is no file {path}", "it takes a run or a .keras file")
     try:
         run = find_run(path)
         run.need(run.keras_model)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +16,9 @@ from typing import Any, BinaryIO, TextIO
 from cnnctl.errors import DiskError
 
 _ASIDE = ".part"
+_MOST_OF_A_NAME = 50
+"""Characters of a file's name that are in the name of the one beside it, which must not be too long."""
+_PRIVATE = 0o600
 _HINTS = {
     errno.EISDIR: "it is a folder: name a file in it",
     errno.ENOTDIR: "a part of its path is a file: choose another --output",
@@ -77,17 +81,62 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _aside(path: Path) -> Iterator[int]:
-    """The descriptor of a new file beside `path`, which takes its place at the end of the block, for good."""
+    """The descriptor of a new file beside `path`, which takes its place at the end of the block, for good.
+
+    It has the mode and the owner of a file that was there, else what the umask says.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_ASIDE, dir=path.parent)
+    before = _regular(path)
+    handle, beside = _new_beside(path, 0o666 if before is None else _PRIVATE)
     try:
+        if before is not None:
+            _make_alike(handle, before)
         yield handle
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        _put(beside, path)
         _sync_folder(path.parent)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
+
+
+def _regular(path: Path) -> os.stat_result | None:
+    """What the system knows of a regular file; None of anything else."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def _new_beside(path: Path, mode: int) -> tuple[int, Path]:
+    """A new file in the folder of `path`; unlike tempfile's, it obeys the umask."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        beside = path.parent / f".{path.name[:_MOST_OF_A_NAME]}.{os.urandom(6).hex()}{_ASIDE}"
+        with suppress(FileExistsError):
+            return os.open(beside, flags, mode), beside
+
+
+def _make_alike(handle: int, before: os.stat_result) -> None:
+    if hasattr(os, "fchown"):
+        now = os.fstat(handle)
+        if now.st_gid != before.st_gid:
+            with suppress(OSError):
+                os.fchown(handle, -1, before.st_gid)
+        if now.st_uid != before.st_uid:
+            with suppress(OSError):
+                os.fchown(handle, before.st_uid, -1)
+        os.fchmod(handle, stat.S_IMODE(before.st_mode) & 0o777)
+
+
+def _put(beside: Path, path: Path) -> None:
+    try:
+        beside.replace(path)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        shutil.copyfile(beside, path)  # a file that a container has mounted cannot be replaced, only filled
+        beside.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -118,6 +167,32 @@ def sweep(folder: Path, recursive: bool = True) -> None:
         else:
             with suppress(OSError):
                 left.unlink()
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a file that can be looked at; False also for names that no system takes.
+
+    So it is with pathlib's own from Python 3.14 on; before, it raises over a name that is too long.
+    """
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: str | Path) -> bool:
+    """`is_file` for folders."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def exists(path: str | Path) -> bool:
+    """`is_file` for whatever it is."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def absolute(path: Path) -> Path:
+    """The absolute form of a path; as it is where the current folder was deleted."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        return path
 
 
 def write_text(path: Path, text: str) -> None:

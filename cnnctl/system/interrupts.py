@@ -8,6 +8,9 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
+from cnnctl.formatting import visible
+from cnnctl.system.streams import FALLBACK, encoding_of
+
 PATIENCE = 8.0
 """Seconds after a SIGTERM in which a training may stop by itself; schedulers kill after ten or more."""
 
@@ -120,9 +123,9 @@ def _watch(reading: int, interrupts: Interrupts, terminal: TextIO, tell: Callabl
     deadline: threading.Timer | None = None
 
     def leave(number: int) -> None:
-        text = (_SHOW_CURSOR if terminal.isatty() else "") + f"\n{interrupts.farewell}\n"
+        text = (_SHOW_CURSOR if terminal.isatty() else "") + f"\n{visible(interrupts.farewell)}\n"
         with suppress(OSError, ValueError):
-            os.write(terminal.fileno(), text.encode("utf-8", "replace"))
+            os.write(terminal.fileno(), text.encode(encoding_of(terminal), FALLBACK))
         os._exit(128 + number)
 
     def say(text: str) -> None:

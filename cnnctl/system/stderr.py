@@ -15,7 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TextIO
 
+from cnnctl.system.streams import FALLBACK, encoding_of
+
 STDERR = 2
+
+_kept: list[int] = []
 
 
 class Capture:
@@ -70,16 +74,24 @@ def captured_stderr() -> Iterator[Capture]:
     """
     _flush()
     kept = _duplicate()
-    screen = _Screen(os.fdopen(os.dup(kept), "wb"), encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    encoding = encoding_of(sys.stderr)
+    screen = _Screen(os.fdopen(os.dup(kept), "wb"), encoding=encoding, errors=FALLBACK, line_buffering=True)
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), STDERR)
+        _kept.append(kept)
         try:
             yield Capture(screen if _is_captured(sys.stderr) else sys.stderr, log)
         finally:
             _flush()
+            _kept.pop()
             os.dup2(kept, STDERR)
             os.close(kept)
             screen.close()
+
+
+def real_descriptor(number: int) -> int:
+    """A descriptor as the process began with it: while descriptor 2 is captured, the one that leads to the screen."""
+    return _kept[0] if number == STDERR and _kept else number
 
 
 def _duplicate() -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import duration, printable
+from cnnctl.system.files import absolute
 from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def value_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return value.removeprefix(f"{Path.cwd()}/")
+        return value.removeprefix(f"{absolute(Path())}/")
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_inner_text(item)}" for key, item in value.items()) or "by default"
     if isinstance(value, list):

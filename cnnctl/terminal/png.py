@@ -32,16 +32,16 @@ def check_png(path: Path, option: str, sources: Iterable[str | Path] = ()) -> No
 
 
 def save_png(path: Path, content: bytes, option: str) -> None:
-    """Write a picture; a file that was there before is replaced as a whole.
+    """Write a picture; a regular file that was there before is replaced as a whole.
 
     Raises:
         MachineError: it cannot be written.
     """
     from cnnctl.errors import MachineError
-    from cnnctl.system.files import write_bytes
+    from cnnctl.system.outputs import write_output
 
     try:
-        write_bytes(path, content)
+        write_output(path, content)
     except MachineError as error:
         raise MachineError(error.message, _hint(option)) from None
 

@@ -8,14 +8,24 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from cnnctl.formatting import printable
+from cnnctl.system.streams import encodable, is_unicode
 
 LEFT, RIGHT = "left", "right"
 _WIDE = 1000
 
 
 def print_json(value: Any) -> None:
-    """Indented JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """Indented JSON, the same value wherever it is read: what stdout lacks or a terminal would obey is `\\u001b`."""
+    text = json.dumps(value, indent=2, ensure_ascii=not is_unicode(sys.stdout), allow_nan=False)
+    for line in text.split("\n"):
+        print(line if line.isprintable() else "".join(map(_escaped, line)))
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable():
+        return char
+    code = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{code[at : at + 2].hex()}" for at in range(0, len(code), 2))
 
 
 def print_table(
@@ -35,13 +45,18 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
+    stream = stream or sys.stdout
+
+    def shown(cell: str) -> Text:
+        return Text(encodable(printable(cell), stream))
+
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for place, (name, side) in enumerate(zip(header, align, strict=True)):
         keep = keep_first and place == 0
-        table.add_column(Text(name), justify="right" if side == RIGHT else "left", overflow="fold", no_wrap=keep)
+        heading = shown(name)
+        table.add_column(heading, justify="right" if side == RIGHT else "left", overflow="fold", no_wrap=keep)
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    stream = stream or sys.stdout
+        table.add_row(*map(shown, row))
     width = shutil.get_terminal_size().columns if stream.isatty() else _WIDE
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
     with console.capture() as captured:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from cnnctl.formatting import duration
+from cnnctl.formatting import duration, visible
 from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Epoch, NullProgress, Watcher
 
@@ -21,7 +21,7 @@ class PlainWatcher:
         self._clock = _Clock()
 
     def note(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(visible(text), file=self._stream, flush=True)
 
     def busy(self, what: str) -> None:
         self.note(f"{what} ...")
@@ -54,7 +54,7 @@ class TerminalWatcher:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
-        self._console = Console(file=stream, highlight=False, force_terminal=True)
+        self._console = Console(file=stream, highlight=False, emoji=False, force_terminal=True)
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn("{task.fields[news]}"))
         self._progress = Progress(*columns, console=self._console, transient=True)
         self._task: Any = None
@@ -66,7 +66,7 @@ class TerminalWatcher:
     def note(self, text: str) -> None:
         if self._busy:
             self.close()
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(visible(text), markup=False, soft_wrap=True)
 
     def busy(self, what: str) -> None:
         self.close()

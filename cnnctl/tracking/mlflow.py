@@ -68,7 +68,7 @@ class Mlflow:
             "mlflow.source.name": "cnnctl train",
             "mlflow.source.type": "LOCAL",
             "cnnctl.version": __version__,
-            "cnnctl.run": str(run.path.absolute()),
+            "cnnctl.run": str(files.absolute(run.path)),
             **{f"cnnctl.{what}": text for what, text in beginning.machine.items()},
         }
         run_id: str = self._client.create_run(experiment, run_name=run.title, tags=tags).info.run_id

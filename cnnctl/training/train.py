@@ -20,7 +20,7 @@ from cnnctl.data.split import VALIDATION
 from cnnctl.errors import ConfigError, MachineError
 from cnnctl.evaluation.evaluate import Evaluation
 from cnnctl.evaluation.plots.write import write_curves
-from cnnctl.formatting import size
+from cnnctl.formatting import size, visible
 from cnnctl.layers.notation import format_shape
 from cnnctl.models.backend import TENSORFLOW, KerasImport, title
 from cnnctl.models.devices import Device, choose_device
@@ -85,7 +85,7 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
     with ExitStack() as stack:
         resumed = _take_up(request, watcher, stack)
         if resumed is not None and resumed.is_complete:
-            mark_latest(resumed.run)
+            _mark_latest(resumed.run, watcher)
             return Complete(resumed.run)
         checkpoint = resumed.checkpoint if resumed is not None else None
 
@@ -205,7 +205,7 @@ def _choose_device(config: Config, keras_import: KerasImport, watcher: Watcher, 
         keras_import.wait()
     except MachineError as error:
         if isinstance(error.__cause__, ImportError):
-            print(capture.text(), file=capture.terminal, end="")
+            print(visible(capture.text()), file=capture.terminal, end="")
         raise
 
     device = choose_device(config.train.device, config.train.precision, config.deterministic, backend)

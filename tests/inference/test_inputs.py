@@ -1,17 +1,22 @@
 """What `predict` is given, written out as files."""
 
 import io
+from pathlib import Path
 
 import pytest
 
 from cnnctl.data.table import Columns
-from cnnctl.errors import EXIT_DATA, DataError
+from cnnctl.errors import EXIT_DATA, DataError, UsageError
 from cnnctl.inference.inputs import expand_inputs
 from tests.inference.build import paint
 
 
 def expanded(*inputs, columns=None):
     return list(expand_inputs([str(one) for one in inputs], lambda: columns or Columns()))
+
+
+def piped(monkeypatch, content):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
 
 
 def test_files_folders_and_lists_in_their_order(tmp_path, monkeypatch):
@@ -21,10 +26,42 @@ def test_files_folders_and_lists_in_their_order(tmp_path, monkeypatch):
     (tmp_path / "folder" / "notes.txt").write_text("no image")
     table = tmp_path / "list.csv"
     table.write_text("label,path\nx,folder/a.png\ny,gone.png\n")
-    monkeypatch.setattr("sys.stdin", io.StringIO("one.jpg\r\n\n with a blank .png\n"))
+    piped(monkeypatch, b"one.jpg\r\n\n with a blank .png\n")
     got = expanded("single.jpg", tmp_path / "folder", table, "-")
     listed = [str(tmp_path / "folder" / "a.png"), str(tmp_path / "gone.png")]
     assert got == ["single.jpg", flat, deep, *listed, "one.jpg", " with a blank .png"]
+
+
+def test_names_of_any_bytes_come_through_stdin(monkeypatch):
+    piped(monkeypatch, b"\xef\xbb\xbfcaf\xe9.png\nBMW.jpg\n")
+    assert expanded("-") == ["caf\udce9.png", "BMW.jpg"]
+    piped(monkeypatch, "é.png\r\nb.png\r\n".encode("utf-16"))
+    assert expanded("-") == ["é.png", "b.png"]
+
+
+def test_find_print0(monkeypatch):
+    names = [f"two\nlines {number}" for number in range(20_000)]
+    piped(monkeypatch, "".join(f"{name}\0" for name in names).encode())
+    assert list(expand_inputs(["-"], Columns, null=True)) == names
+    piped(monkeypatch, b"a\0b")
+    (only,) = expanded("-")
+    assert (only, only.reason) == ("a\0b", "there is a NUL in this name; -0 takes what `find -print0` writes")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp", ".tif"])
+def test_an_image_on_stdin_is_one_input_with_its_reason(suffix, tmp_path, monkeypatch):
+    content = Path(paint(tmp_path / f"a{suffix}", 1, 2, 3)).read_bytes()
+    for null in (False, True):
+        piped(monkeypatch, content)
+        good, bad = expand_inputs(["good.png", "-"], Columns, null=null)
+        assert (good, bad) == ("good.png", "-")
+        assert bad.reason.startswith("stdin is an image")
+
+
+def test_stdin_that_is_closed(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(UsageError, match="stdin is closed"):
+        expanded("-")
 
 
 def test_columns_are_asked_for_only_where_there_is_a_csv(tmp_path):

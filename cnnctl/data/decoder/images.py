@@ -104,6 +104,8 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
         raise ImageError(f"it is {error}") from None
     except OSError as error:
         raise ImageError(f"it cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ImageError("no file can have this name: there is a NUL in it") from None
     if len(data) > limit:
         raise ImageError(
             f"the file is larger than {limit / MEGABYTE:g} MB", "data.image.max_megabytes raises the limit"

@@ -48,5 +48,5 @@ def are_small(paths: Sequence[str]) -> bool:
 def _size(path: str) -> int:
     try:
         return os.stat(path).st_size
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the name
         return 0

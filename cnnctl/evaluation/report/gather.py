@@ -20,6 +20,7 @@ from cnnctl.pictures.network import network_figure
 from cnnctl.pictures.page import compact
 from cnnctl.pictures.preview import OUTSIDE, Sample, make_samples, preview_figure
 from cnnctl.runs import Run
+from cnnctl.system.files import absolute
 
 SAMPLES, VARIATIONS = 6, 4
 MOST_ROWS = 300
@@ -179,7 +180,7 @@ def _subtitle(run: Run, environment: dict[str, Any]) -> str:
         f"in {environment['precision']['policy']}" if environment.get("precision") else "",
     ]
     said = " ".join(part for part in known if part)
-    return f"{run.path.absolute()}{': ' if said else ''}{said}"
+    return f"{absolute(run.path)}{': ' if said else ''}{said}"
 
 
 def _tiles(metrics: dict[str, Any], plan: Plan, environment: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
@@ -332,7 +333,7 @@ def _environment(environment: dict[str, Any]) -> Table:
 
 def _commands(run: Run, environment: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """(what it does, command line) of what makes this run again and looks at it."""
-    path = run.path.absolute()
+    path = absolute(run.path)
     here = shlex.quote(str(path))
     words = [str(word) for word in environment.get("command", [])]
     given = ("the command that made this run, in the folder that it was given in", shlex.join(["cnnctl", *words[1:]]))
