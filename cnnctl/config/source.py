@@ -365,6 +365,8 @@ def read(path: Path) -> Document:
         raise UsageError(f"expected a config file, but {path} is a folder", _similar_files(path / "_")) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise UsageError(f"no config can be called {str(path)!r}: there is a NUL in it") from None
     if len(raw) > MAX_BYTES:
         raise _too_large(str(path))
     try:

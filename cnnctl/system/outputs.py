@@ -3,6 +3,7 @@
 A run's own files are written by `files`, which follows no link: a run may be somebody else's.
 """
 
+import errno
 import io
 import os
 import stat
@@ -67,6 +68,8 @@ def _stat(path: Path) -> os.stat_result | None:
         return path.stat()
     except FileNotFoundError:
         return None
+    except ValueError:
+        raise OSError(errno.EINVAL, "there is a NUL in its name") from None
 
 
 @contextmanager

@@ -26,16 +26,16 @@ def mode(path: Path) -> int:
 
 
 def test_new_files_obey_the_umask(tmp_path: Path, umask: int) -> None:
-    write_output(tmp_path / "a", "x")
+    write_output(tmp_path / "written", "x")
     files.write_text(tmp_path / "b", "x")
     (tmp_path / "c").touch()
-    assert mode(tmp_path / "a") == mode(tmp_path / "b") == mode(tmp_path / "c") == 0o666 & ~umask
+    assert mode(tmp_path / "written") == mode(tmp_path / "b") == mode(tmp_path / "c") == 0o666 & ~umask
 
 
 @pytest.mark.parametrize("before", [0o600, 0o664, 0o755, 0o640])
 def test_a_file_keeps_its_mode(tmp_path: Path, umask: int, before: int) -> None:
     for write in (write_output, files.write_text):
-        file = tmp_path / "a"
+        file = tmp_path / "written"
         file.touch()
         file.chmod(before)
         write(file, "x")
@@ -44,7 +44,7 @@ def test_a_file_keeps_its_mode(tmp_path: Path, umask: int, before: int) -> None:
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
 def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
-    file = tmp_path / "a"
+    file = tmp_path / "written"
     file.touch()
     os.chown(file, 1234, 2345)
     write_output(file, "x")
@@ -52,7 +52,7 @@ def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
 
 
 def test_nobody_else_reads_a_private_file_while_it_is_replaced(tmp_path: Path) -> None:
-    file = tmp_path / "a"
+    file = tmp_path / "written"
     file.touch(0o600)
     with output_bytes(file):
         assert {mode(path) for path in tmp_path.iterdir()} == {0o600}
@@ -114,7 +114,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_dev_stdout_goes_on_where_stdout_is(tmp_path: Path) -> None:
     """A shell's >> has text there already, which opening the file anew would overwrite."""
-    file = tmp_path / "a"
+    file = tmp_path / "written"
     file.write_text("old\n")
     kept = os.dup(1)
     with file.open("a") as end:
@@ -153,8 +153,8 @@ def test_a_file_that_a_container_has_mounted_is_filled(tmp_path: Path, monkeypat
     def busy(*arguments: object) -> None:
         raise OSError(16, "Device or resource busy")
 
-    file = tmp_path / "a"
+    file = tmp_path / "written"
     file.write_text("old and longer")
     monkeypatch.setattr(Path, "replace", busy)
     write_output(file, "new")
-    assert (file.read_text(), os.listdir(tmp_path)) == ("new", ["a"])
+    assert (file.read_text(), os.listdir(tmp_path)) == ("new", ["written"])

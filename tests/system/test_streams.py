@@ -101,9 +101,9 @@ def test_a_reader_who_is_gone_is_no_error_of_the_disk() -> None:
 
 
 def test_widths_are_those_of_what_is_shown(tmp_path: Path) -> None:
-    with text_of(tmp_path / "a", "ascii") as stream:
+    with text_of(tmp_path / "written", "ascii") as stream:
         assert encodable("é…", stream) == "\\xe9..."
-    with text_of(tmp_path / "a", "utf-8") as stream:
+    with text_of(tmp_path / "written", "utf-8") as stream:
         assert encodable("é…", stream) == "é…"
     assert encodable("é…", None) == "é…"
     assert encodable("é…", io.StringIO()) == "é…"
