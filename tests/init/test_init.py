@@ -207,6 +207,7 @@ def test_columns_and_a_folder_that_are_told(tmp_path):
     ],
 )
 def test_mistakes_of_a_csv(text, message, hint, tmp_path):
+    tmp_path = tmp_path / "alone"  # the folders beside that of a table are looked into
     write_images(tmp_path, {"p": 2})
     (tmp_path / "set.csv").write_text(text)
     with pytest.raises(DataError) as caught:

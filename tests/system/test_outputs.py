@@ -27,9 +27,11 @@ def mode(path: Path) -> int:
 
 def test_new_files_obey_the_umask(tmp_path: Path, umask: int) -> None:
     write_output(tmp_path / "written", "x")
-    files.write_text(tmp_path / "b", "x")
-    (tmp_path / "c").touch()
-    assert mode(tmp_path / "written") == mode(tmp_path / "b") == mode(tmp_path / "c") == 0o666 & ~umask
+    files.write_text(tmp_path / "of_a_run", "x")
+    (tmp_path / "of_the_shell").touch()
+    assert (
+        mode(tmp_path / "written") == mode(tmp_path / "of_a_run") == mode(tmp_path / "of_the_shell") == 0o666 & ~umask
+    )
 
 
 @pytest.mark.parametrize("before", [0o600, 0o664, 0o755, 0o640])
