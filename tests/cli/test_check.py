@@ -78,10 +78,10 @@ def test_a_right_config_is_said_to_be_ready_with_its_warnings(tmp_path: Path) ->
     config.write_text(
         "data: {train: digits, image: {size: 33, channels: 1}}\n"
         "model: [{conv2d: {filters: 8, kernel_size: 3}}, {max_pooling2d: {pool_size: 2}}, flatten,\n"
-        "  {dense: {units: 64}}]\n"
+        "  {dense: {units: 320}}]\n"
     )
     printed = succeed("check", config, cwd=tmp_path)
-    for warning in ("no activation before dense", "never reads the last 1 row and 1 column", "holds 115,264 of"):
+    for warning in ("no activation before dense", "never reads the last 1 row and 1 column", "holds 576,320 of"):
         assert warning in printed
     assert json.loads(succeed("check", config, "--json", cwd=tmp_path))["ok"]
 

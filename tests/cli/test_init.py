@@ -46,8 +46,8 @@ def test_a_ready_config_is_copied(tmp_path: Path) -> None:
 
 def test_a_ready_config_says_what_it_wants(tmp_path: Path) -> None:
     printed = succeed("init", "--example", "article", "--output", "mine.yaml", cwd=tmp_path)
-    assert "line 7 is to be filled in: train: cats-dogs  <- your folder" in printed
-    assert (tmp_path / "mine.yaml").read_text().splitlines()[6].strip().startswith("train: cats-dogs")
+    assert "line 8 is to be filled in: train: cats-dogs  <- your folder" in printed
+    assert (tmp_path / "mine.yaml").read_text().splitlines()[7].strip().startswith("train: cats-dogs")
     assert '"total_params": 219801' in succeed("summary", "mine.yaml", "--json", cwd=tmp_path)
 
 
