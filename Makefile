@@ -9,7 +9,7 @@ PYTEST = -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # In tests/, since it pins what checkouts and CI install; `pip install .` takes the ranges of pyproject.toml.
 PINS := tests/constraints.txt
 
-.PHONY: install help demo test test-lowest test-newest pins configs browser bench torture fuzz clean
+.PHONY: install help demo test test-lowest test-newest pins configs graphs browser bench torture fuzz clean
 
 install: .venv/installed  ## make .venv, with the packages pinned in tests/constraints.txt (another Python: PYTHON=python3.12)
 
@@ -90,6 +90,9 @@ pins:  ## write today's newest versions to tests/constraints.txt, for every Pyth
 configs: install  ## copy the ready configs from the package to configs/, and write configs/schema.json
 	cp cnnctl/init/configs/*.yaml configs/
 	$(BIN)/cnnctl schema > configs/schema.json
+
+graphs: install  ## write the graphs of the backbones from keras.applications
+	$(BIN)/python -m tests.graphs
 
 torture: install  ## kill trainings and fill disks (WHAT=, KILLS=, MINUTES=)
 	$(BIN)/python -m tests.torture $(WHAT)

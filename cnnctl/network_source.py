@@ -95,4 +95,4 @@ def summary_classes(config: Config) -> int:
 
 def _of_run(run: "Run") -> Subject:
     config = load(run.need(run.config))
-    return Subject(str(run.path), plan_of(config, len(run.read_classes()), run.config), config.train)
+    return Subject(str(run.path), plan_of(config, len(run.read_classes()), run.config, run.keras_model), config.train)

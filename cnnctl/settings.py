@@ -33,6 +33,8 @@ class Named(Settings):
 
     kind: ClassVar[str]
     """That name: the class's in snake case, as Keras makes it, where the class does not say another."""
+    one_of: ClassVar[tuple[str, ...]] = ()
+    """Settings of which one must be given, though each has a default."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -47,6 +49,8 @@ def described(text: str, *examples: Any, **limits: Any) -> Any:
 
 def needs_settings(settings: type[Settings]) -> bool:
     """Whether a bare name will not do, because a key has no default."""
+    if issubclass(settings, Named) and settings.one_of:
+        return True
     return any(field.is_required() for field in settings.model_fields.values())
 
 
@@ -54,6 +58,9 @@ def given(settings: Settings) -> dict[str, Any]:
     """The settings that have no default or are not as they would be by default, which may follow from another one."""
     fields = type(settings).model_fields
     required = {name: getattr(settings, name) for name, field in fields.items() if field.is_required()}
+    if isinstance(settings, Named):
+        chosen = {name: getattr(settings, name) for name in settings.one_of}
+        required |= {name: value for name, value in chosen.items() if value is not None}
     default = type(settings).model_validate(required)
     values = {name: getattr(settings, name) for name in fields}
     return {name: value for name, value in values.items() if name in required or value != getattr(default, name)}
@@ -94,6 +101,9 @@ class ByName:
         wrapped = []
         for name, choice in choices.items():
             settings: dict[str, Any] = handler(choice)
+            if one_of := next(member.one_of for member in members if member.kind == name):
+                given = [{"required": [key], "properties": {key: {"type": "string"}}} for key in one_of]
+                settings = {"allOf": [settings], "anyOf": given}
             if name in bare:
                 settings = {"anyOf": [settings, {"type": "null"}]}
             entry: dict[str, Any] = {"type": "object", "properties": {name: settings}}

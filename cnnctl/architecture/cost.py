@@ -1,9 +1,10 @@
 """What a network costs: memory of a training step, size on disk, and what dense layers would cost instead."""
 
 import math
+from collections.abc import Iterator
 from typing import assert_never
 
-from cnnctl.architecture.plan import Plan
+from cnnctl.architecture.plan import LayerPlan, Plan
 from cnnctl.config.training import Adam, Optimizer, RMSprop, Sgd
 from cnnctl.layers import arithmetic
 from cnnctl.layers.notation import NO_SIDES
@@ -19,10 +20,11 @@ def weight_bytes(plan: Plan) -> int:
 def activation_values(plan: Plan) -> int:
     """Values of one image that a training step keeps for the backward pass: the input and every layer's output.
 
-    A flatten shares its input's memory; an activation inside a layer keeps a second copy (before and after).
+    A flatten shares its input's memory; an activation inside a layer keeps a second copy (before and after). Of a
+    backbone that is not trained only the output is kept.
     """
     total = math.prod(plan.input_shape)
-    for row in plan.layers:
+    for row in _trained_rows(plan):
         if row.layer.flattens:
             continue
         copies = 2 if row.layer.learns and row.layer.function != "linear" else 1
@@ -32,6 +34,12 @@ def activation_values(plan: Plan) -> int:
             height, width, channels = row.input_shape
             total += (height + top + bottom) * (width + left + right) * channels
     return total
+
+
+def _trained_rows(plan: Plan) -> Iterator[LayerPlan]:
+    """The rows of a plan, with the layers of a backbone that is trained in its place."""
+    for row in plan.layers:
+        yield from row.inner if row.inner and row.trainable_params else (row,)
 
 
 def optimizer_slots(optimizer: Optimizer) -> int:
@@ -57,16 +65,19 @@ def training_bytes(
     which are 4 in float32 and 2 under a 16-bit precision. `ema` keeps an average of the weights as well.
     """
     weights = BYTES_PER_WEIGHT * (plan.total_params + plan.trainable_params * (1 + optimizer_slots(optimizer) + ema))
-    largest = max((math.prod(layer.output_shape) for layer in plan.layers), default=0)
+    largest = max((math.prod(row.output_shape) for row in _trained_rows(plan)), default=0)
     return weights + batch_size * (activation_values(plan) + largest) * bytes_per_value
 
 
-def fully_connected_params(plan: Plan) -> int:
+def fully_connected_params(plan: Plan) -> int | None:
     """Parameters of a fully connected network on the same pixels with the same hidden units.
 
     Each convolution is replaced by a dense layer with as many units as the convolution has output values, each
-    dense layer stays, and everything is connected to everything: pooling has no units of its own.
+    dense layer stays, and everything is connected to everything: pooling has no units of its own. None for a network
+    that is no chain of layers.
     """
+    if any(row.inner or row.inputs for row in plan.layers):
+        return None
     inputs = math.prod(plan.input_shape)
     total = 0
     for row in plan.layers:

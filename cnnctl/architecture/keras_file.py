@@ -1,37 +1,87 @@
 """The layers of a .keras file, read from the JSON inside it: Keras is not imported and no code of the file is run."""
 
-import json
 import math
-import zipfile
-import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from cnnctl.architecture.plan import Plan, make_plan
+from cnnctl.architecture.backbone import ResolvedBackbone
+from cnnctl.architecture.graph.file import STRANGE, graph_of_model, model_config
+from cnnctl.architecture.graph.read import MODELS, Places
+from cnnctl.architecture.keras_weights import read_arrays
+from cnnctl.architecture.plan import Plan, graph_rows, make_plan
 from cnnctl.errors import RunError
 from cnnctl.layers import LAYERS, RealLayer
-from cnnctl.system.zip import read_member
+from cnnctl.layers.backbone import Backbone
+from cnnctl.layers.window import ImpossibleLayerError
 
-_MOST_BYTES = 10_000_000
 _BY_CLASS: dict[str, type[RealLayer]] = {
-    member.keras_class.rpartition(">")[2]: member for kind, member in LAYERS.items() if kind != "repeat"
+    member.keras_class.rpartition(">")[2]: member
+    for kind, member in LAYERS.items()
+    if kind not in ("repeat", "backbone")
 }
 _WITHOUT_ROW = ("InputLayer", "Rescaling")
+_USUAL_SIDE = 224
+"""Of images, where a file takes any."""
 
 
 def read_keras_file(path: Path) -> Plan:
-    """The plan of a Sequential model that Keras saved, its layers named as there; scaling of pixels has no row.
+    """The plan of a model that Keras saved.
+
+    Args:
+        path: A .keras file.
+
+    Returns:
+        Its layers under the names that they have in the file. Of a Sequential model such as cnnctl saves, the scaling
+        of the pixels has no row, and a model within it at its beginning is a backbone. Any other model, with those
+        within it, is laid out flat.
 
     Raises:
-        RunError: it is no .keras file, no Sequential model, or has layers that a config cannot have.
+        RunError: it is no .keras file, or has layers that neither a config nor a backbone can have.
     """
     try:
-        return _plan(path, _model_config(path))
-    except (AttributeError, TypeError, LookupError, ValueError, RecursionError) as error:
+        model = model_config(path)
+        if model.get("class_name") == "Sequential" and _is_of_config(model["config"]["layers"]):
+            return _plan(path, model)
+        return _flat_plan(path, model)
+    except STRANGE as error:
         raise RunError(f"{path} is not a valid .keras file: {error!r}") from None
+
+
+def read_weights(path: Path) -> tuple[tuple[str, list[Any]], ...]:
+    """(name, arrays) of every layer that has weights, those of a model within the model among them.
+
+    Raises:
+        RunError: the file cannot be read, or holds other weights than its layers have.
+    """
+    plan, model = read_keras_file(path), model_config(path)
+    rows, places = [row for outer in plan.layers for row in outer.inner or (outer,)], _weight_places(path, model, plan)
+    found = [
+        (row.name, place, row.layer.weight_shapes(row.input_shape))
+        for row, place in zip(rows, places, strict=True)
+        if row.params
+    ]
+    arrays = read_arrays(path, {place: place for _, place, _ in found}, {place: shapes for _, place, shapes in found})
+    return tuple((name, list(arrays[place])) for name, place, _ in found)
+
+
+def _weight_places(path: Path, model: dict[str, Any], plan: Plan) -> Iterator[str]:
+    """Where the weights of each layer of a plan lie, those of a backbone in its place."""
+    if not any(row.inputs for row in plan.layers):
+        places = Places("")
+        kinds = [entry["class_name"] for entry in model["config"]["layers"] if entry["class_name"] not in _WITHOUT_ROW]
+        for kind, row in zip(kinds, plan.layers, strict=True):
+            own = places.next(kind)
+            if isinstance(row.layer, ResolvedBackbone):
+                yield from (row.layer.graph.places.get(node.name, own) for node in row.layer.graph.nodes)
+            else:
+                yield own
+        return
+    graph = graph_of_model(path, model)
+    yield from (graph.places.get(row.name, "") for row in plan.layers)
 
 
 def read_scaling(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -41,10 +91,10 @@ def read_scaling(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
         RunError: it is no .keras file, or begins with another layer.
     """
     try:
-        entries = _model_config(path).get("config", {}).get("layers", [])
+        entries = model_config(path).get("config", {}).get("layers", [])
         (settings,) = [one["config"] for one in entries if one.get("class_name") == "Rescaling"]
         scale, offset = (_numbers(settings[key]) for key in ("scale", "offset"))
-    except (AttributeError, TypeError, LookupError, ValueError, OverflowError, RecursionError) as error:
+    except STRANGE as error:
         raise RunError(f"{path} does not say how its pixels are scaled: {error!r}", "cnnctl train writes it") from None
     return scale, offset
 
@@ -56,9 +106,24 @@ def _numbers(value: Any) -> tuple[float, ...]:
     return numbers
 
 
+def _is_of_config(entries: list[Any]) -> bool:
+    """Whether the layers of a Sequential model can be those of a config: at most one model, before all others."""
+    models = [entry.get("class_name") in MODELS for entry in entries if entry.get("class_name") not in _WITHOUT_ROW]
+    return not any(models[1:])
+
+
+def _flat_plan(path: Path, model: dict[str, Any]) -> Plan:
+    """The plan of any model, of images of the usual size where it takes any."""
+    graph = graph_of_model(path, model)
+    height, width, channels = graph.size
+    shape = (height or _USUAL_SIDE, width or _USUAL_SIDE, channels)
+    try:
+        return Plan(shape, graph_rows(graph, shape))
+    except ImpossibleLayerError as error:
+        raise RunError(f"{path}: {error.message} ({error.received})") from None
+
+
 def _plan(path: Path, model: dict[str, Any]) -> Plan:
-    if model.get("class_name") != "Sequential":
-        raise RunError(f"{path} holds a {model.get('class_name')} model", "summary reads Sequential models")
     shape: tuple[int, int, int] | None = None
     layers: list[RealLayer] = []
     names: list[str] = []
@@ -68,7 +133,7 @@ def _plan(path: Path, model: dict[str, Any]) -> Plan:
             shape = _image_shape(path, settings.get("batch_shape"), entry)
         if kind in _WITHOUT_ROW:
             continue
-        layers.append(_layer(path, kind, settings))
+        layers.append(_backbone(path, entry) if kind in MODELS else _layer(path, kind, settings))
         names.append(str(settings.get("name", kind)))
     if shape is None or not layers:
         raise RunError(f"{path} holds a model without layers")
@@ -78,17 +143,10 @@ def _plan(path: Path, model: dict[str, Any]) -> Plan:
     return Plan(plan.input_shape, tuple(replace(row, name=name) for row, name in zip(plan.layers, names, strict=True)))
 
 
-def _model_config(path: Path) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            model = json.loads(read_member(archive, "config.json", _MOST_BYTES))
-    except FileNotFoundError:
-        raise RunError(f"there is no file {path}") from None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError) as error:
-        raise RunError(f"{path} is not a .keras file: {error}") from None
-    if not isinstance(model, dict):
-        raise RunError(f"{path} is not a .keras file: its config.json holds no model")
-    return model
+def _backbone(path: Path, entry: dict[str, Any]) -> ResolvedBackbone:
+    place = f"layers/{'sequential' if entry['class_name'] == 'Sequential' else 'functional'}/"
+    layer = Backbone(file=str(path), trainable=entry["config"].get("trainable") is True)
+    return ResolvedBackbone.of(layer, graph_of_model(path, entry, place))
 
 
 def _image_shape(path: Path, batch_shape: Any, entry: dict[str, Any]) -> tuple[int, int, int]:

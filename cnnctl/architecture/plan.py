@@ -8,10 +8,16 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from cnnctl.architecture.backbone import ResolvedBackbone, resolve
+from cnnctl.architecture.graph import Graph, NodeStep
+from cnnctl.architecture.graph.file import read_saved_backbone
 from cnnctl.config import Config
 from cnnctl.errors import RunError
 from cnnctl.layers import AnyLayer, RealLayer, Repeat
+from cnnctl.layers.backbone import Backbone
+from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.dense import Dense, need_vector
 from cnnctl.layers.notation import NO_SIDES, Shape
 from cnnctl.layers.window import ImpossibleLayerError, State, Step
@@ -35,10 +41,12 @@ class LayerPlan:
         multiply_adds: Multiplications with addition for one image; convolutions and dense layers alone count.
         receptive_field: (height, width) of the input pixels that one output value can see; None for the whole image.
         lost: (rows, columns) of its input that no window reaches.
+        inner: The layers of a backbone, in order; those of any other layer are none.
+        inputs: Of an inner layer, the names of those that flow into it; `image` for the backbone's own input.
     """
 
     name: str
-    layer: RealLayer
+    layer: BaseLayer
     path: LayerPath
     input_shape: Shape
     output_shape: Shape
@@ -47,6 +55,8 @@ class LayerPlan:
     multiply_adds: int
     receptive_field: tuple[int, int] | None
     lost: tuple[int, int] = (0, 0)
+    inner: tuple["LayerPlan", ...] = ()
+    inputs: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -90,6 +100,12 @@ class Plan:
     problems: tuple[PlanProblem, ...] = ()
 
     @property
+    def backbone(self) -> ResolvedBackbone | None:
+        """The pretrained network that it begins with."""
+        first = self.layers[0].layer if self.layers else None
+        return first if isinstance(first, ResolvedBackbone) else None
+
+    @property
     def total_params(self) -> int:
         return sum(layer.params for layer in self.layers)
 
@@ -106,14 +122,24 @@ class Plan:
         return sum(layer.multiply_adds for layer in self.layers)
 
 
-def plan_of(config: Config, classes: int, place: object) -> Plan:
-    """The plan of a config that trained before; `place` is where it stands, for the message.
+def plan_of(config: Config, classes: int, place: Path, saved: Path) -> Plan:
+    """The plan of a config that trained before.
+
+    Args:
+        config: The config.
+        classes: How many there are.
+        place: Where it stands, for the message.
+        saved: The model.keras beside it. A run keeps its own copy of the backbone of a file, which may be gone.
 
     Raises:
         RunError: it has a layer that cannot be.
     """
     image = config.data.image
-    plan = make_plan(config.model, (image.height, image.width, image.channels), classes, config.output)
+    layers = list(config.model)
+    first = layers[0]
+    if isinstance(first, Backbone) and first.file is not None and saved.is_file():
+        layers[0] = ResolvedBackbone.of(first, read_saved_backbone(saved))
+    plan = make_plan(layers, (image.height, image.width, image.channels), classes, config.output)
     if plan.problems:
         one = plan.problems[0]
         raise RunError(f"{place} has an impossible network: {one.message} ({one.received})", "train the run again")
@@ -160,33 +186,93 @@ def make_plan(
     if (count := count_unrolled(layers)) > MAX_LAYERS:
         message, hint = f"expected at most {MAX_LAYERS:,} layers", "lower the times of a repeat"
         return Plan(input_shape, (), (PlanProblem(("model",), message, f"{count:,} layers", hint),))
-    named: Counter[str] = Counter()
-    rows: list[LayerPlan] = []
-    problems: list[PlanProblem] = []
-    broken: set[LayerPath] = set()
-    state = State(input_shape)
     places = list(unroll(layers))
     if classes is not None:
         places.append((OUTPUT, output_layer(classes, output)))
+    return _Planner(places, input_shape).plan()
 
-    for path, layer in places:
-        name = f"{layer.kind}_{named[layer.kind]}" if named[layer.kind] else layer.kind
-        try:
-            step = _take_step(path, layer, state)
-        except ImpossibleLayerError as impossible:
-            if path not in broken and not (path == OUTPUT and problems):
-                last = max(number for number, (other, _) in enumerate(places) if other == path)  # of its repetitions
-                hint = _with_least_size(impossible, [layer for _, layer in places[: last + 1]], input_shape)
-                blamed = (*path, layer.kind, impossible.key) if impossible.key else path
-                problems.append(PlanProblem(blamed, impossible.message, impossible.received, hint))
-            broken.add(path)
-            continue
-        named[layer.kind] += 1
-        counts = (step.trainable, step.fixed, step.multiply_adds)
-        after = step.state
-        rows.append(LayerPlan(name, layer, path, state.shape, after.shape, *counts, after.field, step.lost))
-        state = after
-    return Plan(input_shape, tuple(rows), tuple(problems))
+
+def graph_rows(graph: Graph, input_shape: Shape, path: LayerPath = ()) -> tuple[LayerPlan, ...]:
+    """The nodes of a graph as rows.
+
+    Raises:
+        ImpossibleLayerError: it does not take such images.
+    """
+    return tuple(_row(one, graph, path) for one in graph.run(State(input_shape)))
+
+
+def _row(one: NodeStep, graph: Graph, path: LayerPath, is_fixed: bool = False) -> LayerPlan:
+    step, node = one.step, one.node
+    trainable, fixed = (0, step.trainable + step.fixed) if is_fixed else (step.trainable, step.fixed)
+    return LayerPlan(
+        node.name,
+        node.layer,
+        path,
+        one.shapes[0],
+        step.state.shape,
+        trainable,
+        fixed,
+        step.multiply_adds,
+        step.state.field,
+        step.lost,
+        inputs=tuple(graph.nodes[number].name if number >= 0 else "image" for number in node.inputs),
+    )
+
+
+class _Planner:
+    """Folds the layers of a network over the shape of an image."""
+
+    def __init__(self, places: Sequence[tuple[LayerPath, RealLayer]], input_shape: tuple[int, int, int]) -> None:
+        self._places, self._input_shape = list(places), input_shape
+        self._rows: list[LayerPlan] = []
+        self._problems: list[PlanProblem] = []
+        self._broken: set[LayerPath] = set()
+
+    def plan(self) -> Plan:
+        named: Counter[str] = Counter()
+        state = State(self._input_shape)
+        for number, (path, layer) in enumerate(self._places):
+            try:
+                known = self._resolved(number, path, layer)
+                step = _take_step(path, known, state)
+                inner = self._inner(path, known, state)
+            except ImpossibleLayerError as impossible:
+                self._report(path, layer, impossible)
+                continue
+            name = f"{known.row_name}_{named[known.row_name]}" if named[known.row_name] else known.row_name
+            named[known.row_name] += 1
+            counts = (step.trainable, step.fixed, step.multiply_adds)
+            after = step.state
+            row = LayerPlan(name, known, path, state.shape, after.shape, *counts, after.field, step.lost, inner)
+            self._rows.append(row)
+            state = after
+        return Plan(self._input_shape, tuple(self._rows), tuple(self._problems))
+
+    def _resolved(self, number: int, path: LayerPath, layer: RealLayer) -> RealLayer:
+        """A layer that knows all that it needs to make something of a shape."""
+        if layer.must_be_first and (number > 0 or len(path) > 2):
+            what = "a backbone cannot be repeated" if len(path) > 2 else "a backbone must be the first layer"
+            raise ImpossibleLayerError(what, f"layer {number + 1} of the network", "move it to the top of model")
+        known = resolve(layer)
+        self._places[number] = (path, known)
+        return known
+
+    def _inner(self, path: LayerPath, layer: RealLayer, state: State) -> tuple[LayerPlan, ...]:
+        if not isinstance(layer, ResolvedBackbone):
+            return ()
+        fixed = not layer.trainable
+        return tuple(_row(one, layer.graph, path, fixed) for one in layer.inside(state))
+
+    def _report(self, path: LayerPath, layer: RealLayer, impossible: ImpossibleLayerError) -> None:
+        """Keep a problem; a layer of a repeat has one for all of its repetitions."""
+        if path not in self._broken and not (path == OUTPUT and self._problems):
+            last = max(number for number, (other, _) in enumerate(self._places) if other == path)  # of its repetitions
+            before = [layer for _, layer in self._places[: last + 1]]
+            hint = _with_least_size(impossible, before, self._input_shape)
+            key = impossible.key
+            blamed = key if isinstance(key, tuple) else (*path, layer.kind, key) if key else path
+            self._problems.append(PlanProblem(blamed, impossible.message, impossible.received, hint))
+        self._broken.add(path)
 
 
 def _take_step(path: LayerPath, layer: RealLayer, state: State) -> Step:
@@ -207,7 +293,8 @@ def _with_least_size(
     above = bisect_left(heights, True, key=lambda height: _fits(layers, (height, most, channels)))
     left = bisect_left(widths, True, key=lambda width: _fits(layers, (most, width, channels)))
     if above == len(heights) or left == len(widths):
-        return impossible.hint.replace(", or make the images at least {least}", "")
+        shorter = impossible.hint.replace(", or make the images at least {least}", "")
+        return shorter.replace("at least {least}", "larger")
     return impossible.hint.replace("{least}", f"{heights[above]}x{widths[left]}")
 
 

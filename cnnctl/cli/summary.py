@@ -24,6 +24,7 @@ def summary_cli(
     ] = None,
     assignments: SetOption = None,
     formulas: Annotated[bool, typer.Option("--formulas", help="Show the formulas with their numbers.")] = False,
+    expand: Annotated[bool, typer.Option("--expand", help="List the layers inside a backbone.")] = False,
     plot: Annotated[
         Path | None,
         typer.Option("--plot", metavar="PNG", help="Draw the network to scale into this file.", show_default=False),
@@ -45,6 +46,6 @@ def summary_cli(
         with style.drawing():
             save_png(plot, style.png(network_figure(subject.plan, subject.name)), "--plot")
     if as_json:
-        print_json(to_json(subject, formulas))
+        print_json(to_json(subject, formulas, expand))
     else:
-        print_summary(subject, formulas)
+        print_summary(subject, formulas, expand=expand)

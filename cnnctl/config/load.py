@@ -19,7 +19,7 @@ from cnnctl.config.problems import explain
 from cnnctl.config.schema import Config, DataSettings, Source
 from cnnctl.config.source import MAX_DEPTH, Document, ValuePath, format_path
 from cnnctl.errors import ConfigError, Problem
-from cnnctl.layers import AnyLayer, Layer
+from cnnctl.layers import AnyLayer, Layer, Repeat
 from cnnctl.system.files import absolute
 
 BUILT_IN_DATA = ("digits",)
@@ -154,13 +154,14 @@ def bind(document: Document, path: Path) -> Loaded:
             data = DataSettings.model_validate(document.data.get("data"))
         layers = _leading_layers(document.data.get("model"))
     data = data and _absolute(data, document, path)
+    layers = _absolute_layers(layers, document, path)
     if config is not None and data is not None:
         train = config.train
         if train.initial_weights is not None:
             start = _resolve(train.initial_weights, ("train", "initial_weights"), document, path)
             train = train.model_copy(update={"initial_weights": start})
         name = config.name or _safe_name(path.stem)
-        config = config.model_copy(update={"data": data, "name": name, "train": train})
+        config = config.model_copy(update={"data": data, "name": name, "model": layers, "train": train})
     return Loaded(path, document, tuple(problems), config, data, layers)
 
 
@@ -183,6 +184,17 @@ def _resolve(text: str, key: ValuePath, document: Document, path: Path) -> str:
     """An absolute path: relative to the config's folder, or for `--set` to the current one."""
     base = Path() if any(key[: len(done)] == done for done in document.overridden) else path.parent
     return str(absolute(base / os.path.expanduser(text)))  # noqa: PTH111 - leaves an unknown ~user as it is
+
+
+def _absolute_layers(layers: tuple[AnyLayer, ...], document: Document, path: Path) -> tuple[AnyLayer, ...]:
+    """The layers with absolute paths; what a `repeat` repeats has none."""
+
+    def with_paths(index: int, layer: AnyLayer) -> AnyLayer:
+        if isinstance(layer, Repeat):
+            return layer
+        return layer.with_paths(lambda key, text: _resolve(text, ("model", index, layer.kind, key), document, path))
+
+    return tuple(with_paths(index, layer) for index, layer in enumerate(layers))
 
 
 def _absolute(data: DataSettings, document: Document, path: Path) -> DataSettings:

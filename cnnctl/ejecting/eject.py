@@ -60,6 +60,8 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
     """
     refuse_output(output)
     assert findings.plan is not None
+    if findings.plan.backbone is not None:
+        raise UsageError("eject cannot write a backbone", "train it with cnnctl train")
     assert findings.prepared is not None
     prepared = findings.prepared
     pixels, rows, classes = prepared.pixels, prepared.rows, prepared.classes

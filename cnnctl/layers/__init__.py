@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Strict
 
 from cnnctl.layers.activation import ActivationLayer, LeakyReLU
+from cnnctl.layers.backbone import Backbone
 from cnnctl.layers.convolution import Conv2D, DepthwiseConv2D, SeparableConv2D
 from cnnctl.layers.dense import Dense
 from cnnctl.layers.normalization import BatchNormalization, LayerNormalization
@@ -41,6 +42,7 @@ RealLayer = (
     | SpatialDropout2D
     | Flatten
     | Dense
+    | Backbone
 )
 """A layer that computes; `repeat` is unrolled before anything looks at the layers."""
 

@@ -4,7 +4,7 @@ Nothing else knows the kinds: architecture/, models/ and pictures/ ask each laye
 of this package, and its name in the list of `layers/__init__.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel
@@ -86,6 +86,16 @@ class BaseLayer(Named):
             cls.keras_class = cls.__name__
 
     @property
+    def must_be_first(self) -> bool:
+        """Whether it takes nothing but the image."""
+        return False
+
+    @property
+    def row_name(self) -> str:
+        """What its rows are called, numbered from the second on."""
+        return self.kind
+
+    @property
     def has_kernels(self) -> bool:
         """Whether it slides learned kernels over rows and columns."""
         return self.family == "convolution"
@@ -135,6 +145,14 @@ class BaseLayer(Named):
         if isinstance(own.get("activation"), dict):
             own["activation"] = own["activation"].get("config", {}).get("name", own["activation"].get("class_name"))
         return cls.model_validate({name: value for name, value in own.items() if value is not None})
+
+    def with_paths(self, resolve: Callable[[str, str], str]) -> Self:
+        """Itself with absolute paths; `resolve` makes one of a key and its value."""
+        return self
+
+    def weight_shapes(self, shape: Shape) -> tuple[Shape, ...]:
+        """The shapes of its weights for an input, in Keras' order."""
+        return ()
 
     def apply(self, state: State) -> Step:
         """What it makes of what flows into it.

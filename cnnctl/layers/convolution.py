@@ -53,6 +53,10 @@ class _Convolution(BaseLayer):
         padding = self.padding if isinstance(self.padding, str) else "valid"
         return {**super().keras_arguments(), "padding": padding}
 
+    def weight_shapes(self, shape: Shape) -> tuple[Shape, ...]:
+        kernels = [factors if len(factors) == 4 else (1, 1, *factors) for factors in self.kernel_products(shape[2])]
+        return (*kernels, *([(self.output_channels(shape[2]),)] if self.use_bias else []))
+
     def apply(self, state: State) -> Step:
         channels = self.need_image(state.shape)[2]
         after, lost = self.window.slide(state)

@@ -21,6 +21,9 @@ class Dense(BaseLayer):
     bias_initializer: BiasInitializer = "zeros"
     kernel_regularizer: Penalty = None
 
+    def weight_shapes(self, shape: Shape) -> tuple[Shape, ...]:
+        return ((shape[0], self.units), *([(self.units,)] if self.use_bias else []))
+
     def apply(self, state: State) -> Step:
         inputs = need_vector(state.shape, "dense", "before it")
         weights = arithmetic.dense_parameters(inputs, self.units, self.use_bias)

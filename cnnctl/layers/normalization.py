@@ -22,6 +22,9 @@ class BatchNormalization(BaseLayer):
     center: Center = True
     scale: Scale = True
 
+    def weight_shapes(self, shape: Shape) -> tuple[Shape, ...]:
+        return ((shape[-1],),) * (self.scale + self.center + 2)
+
     def apply(self, state: State) -> Step:
         channels = state.shape[-1]
         return Step(state, channels * (self.center + self.scale), 2 * channels)
@@ -40,6 +43,9 @@ class LayerNormalization(BaseLayer):
     epsilon: Epsilon = 0.001
     center: Center = True
     scale: Scale = True
+
+    def weight_shapes(self, shape: Shape) -> tuple[Shape, ...]:
+        return ((shape[-1],),) * (self.scale + self.center)
 
     def apply(self, state: State) -> Step:
         return Step(state, state.shape[-1] * (self.center + self.scale))

@@ -11,9 +11,12 @@ Span = tuple[int, int]
 
 
 class ImpossibleLayerError(Exception):
-    """Raised where a layer does not fit its input: message, the arithmetic, the mend, and the key to blame."""
+    """Raised where a layer does not fit its input: message, the arithmetic, the mend, and the key to blame.
 
-    def __init__(self, message: str, received: str, hint: str, key: str | None = None) -> None:
+    The key is one of the layer, or the path of one elsewhere in the config.
+    """
+
+    def __init__(self, message: str, received: str, hint: str, key: str | tuple[str, ...] | None = None) -> None:
         super().__init__(message)
         self.message, self.received, self.hint, self.key = message, received, hint, key
 

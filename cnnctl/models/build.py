@@ -2,28 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cnnctl.architecture import LayerPlan, Plan
-from cnnctl.layers import RealLayer
+from cnnctl.architecture.backbone import ResolvedBackbone
+from cnnctl.architecture.scaling import Scaling
+from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.notation import NO_SIDES
 from cnnctl.models.backend import TENSORFLOW
+from cnnctl.models.graph import MakeLayer, build
 from cnnctl.models.rewrite import pool_first, relu_gradient, relu_values, split_relus
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """pixel * scale + offset, a number for all channels or one for each."""
-
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
-
-
-UNIT = Scaling((1 / 255,), (0.0,))
-SYMMETRIC = Scaling((1 / 127.5,), (-1.0,))
 
 
 def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = None, trains: bool = False) -> Any:
@@ -55,7 +46,10 @@ def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = 
             stack.append(keras.layers.ZeroPadding2D(row.zeros, name=f"{row.name}_padding"))
         is_output = row is rows[-1]
         common = {"name": "probabilities", "dtype": "float32"} if is_output else {"name": row.name}
-        stack.append(_layer(row.layer, common, seeds, trains))
+        if isinstance(row.layer, ResolvedBackbone):
+            stack.append(_backbone(row, seeds, trains))
+        else:
+            stack.append(_layer(row.layer, common, seeds, trains))
     if trains and keras.backend.backend() == TENSORFLOW:
         layers = {layer.name: layer for layer in stack}
         for convolution, activation in split_relus(rows).items():
@@ -94,7 +88,20 @@ class _Seeds:
         return keras.initializers.get({"class_name": name, "config": seeded})
 
 
-def _layer(layer: RealLayer, common: dict[str, Any], seeds: _Seeds, trains: bool) -> Any:
+def _backbone(row: LayerPlan, seeds: _Seeds, trains: bool) -> Any:
+    """The model of a row with a graph; each of its layers has a first weight of its own."""
+    assert isinstance(row.layer, ResolvedBackbone)
+    model = build(row.layer.graph, row.name, row.input_shape, partial(_layer, seeds=seeds, trains=False), trains)
+    model.trainable = row.layer.trainable
+    return model
+
+
+def node_layers(seed: int | None = None) -> MakeLayer:
+    """What makes the layers of a graph for `build`, with first weights by a seed."""
+    return partial(_layer, seeds=_Seeds(seed), trains=False)
+
+
+def _layer(layer: BaseLayer, common: dict[str, Any], seeds: _Seeds, trains: bool) -> Any:
     """The Keras layer of one of ours; its explicit zeros have been laid around its input already."""
     import keras
 

@@ -54,6 +54,16 @@ class L2Pooling2D(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), **own}
 
 
+class InferenceModel(keras.Model):  # type: ignore[misc]
+    """A functional model that acts as in inference while the network around it trains; it is never saved.
+
+    Its weights may be trained. Keras hands `training` down to every layer of a model, whatever a layer was called with.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        return super().call(inputs, training=False, mask=mask)
+
+
 class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """Keras' batch normalization by TensorFlow's fused kernel, for the network that trains; it is never saved.
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.architecture import Plan
+from cnnctl.architecture.scaling import Scaling
 from cnnctl.errors import RunError
-from cnnctl.models.build import Scaling, build_network
+from cnnctl.models.build import build_network
 from cnnctl.system.zip import read_member
 
 _UNREADABLE = (
@@ -68,7 +69,9 @@ def _insist_on_sizes(path: Path, plan: Plan) -> None:
 
     with zipfile.ZipFile(path) as archive:
         weights = archive.getinfo(_WEIGHTS)
-        most = plan.total_params * _MOST_BYTES_A_WEIGHT + _OVERHEAD * (len(plan.layers) + 4)
+        most = plan.total_params * _MOST_BYTES_A_WEIGHT + _OVERHEAD * (
+            sum(1 + len(row.inner) for row in plan.layers) + 4
+        )
         least = plan.total_params * _LEAST_BYTES_A_WEIGHT
         if not least <= weights.file_size <= most or weights.file_size > weights.compress_size * _RATIO + _OVERHEAD:
             raise RunError(f"{path} holds {weights.file_size:,} bytes of weights for {plan.total_params:,} parameters")

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.keras_file import read_scaling
 from cnnctl.architecture.plan import plan_of
+from cnnctl.architecture.scaling import Scaling
 from cnnctl.config import load
-from cnnctl.models.build import Scaling
 from cnnctl.models.load import load_model
 from cnnctl.runs import Run
 
@@ -93,7 +93,7 @@ def run_plan(run: Run) -> Plan:
         CnnctlError: its config is gone or wrong.
     """
     config = load(run.need(run.config))
-    return plan_of(config, len(run.read_classes()), run.config)
+    return plan_of(config, len(run.read_classes()), run.config, run.keras_model)
 
 
 def seen_layers(plan: Plan) -> list[LayerPlan]:

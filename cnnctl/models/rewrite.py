@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from cnnctl.architecture import LayerPlan
-from cnnctl.layers import RealLayer
 from cnnctl.layers.activation import ActivationLayer
+from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.convolution import Conv2D
 
 
@@ -46,7 +46,7 @@ def split_relus(rows: Sequence[LayerPlan]) -> dict[str, str]:
     return {moved[name]: name for name in relus if name in moved}
 
 
-def _after(pooling: LayerPlan, name: str, layer: RealLayer) -> LayerPlan:
+def _after(pooling: LayerPlan, name: str, layer: BaseLayer) -> LayerPlan:
     """The row of an activation that comes after a pooling."""
     shape = pooling.output_shape
     return LayerPlan(name, layer, pooling.path, shape, shape, 0, 0, 0, pooling.receptive_field)

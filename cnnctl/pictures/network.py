@@ -23,7 +23,13 @@ MOST_VOLUMES = 160
 _MOST_LINES = 12
 
 _OTHER = "#999999"
-_COLOURS = {"convolution": style.BLUE, "pooling": style.RED, "dense": style.GREEN, "reshaping": _OTHER}
+_COLOURS = {
+    "backbone": style.BLUE,
+    "convolution": style.BLUE,
+    "pooling": style.RED,
+    "dense": style.GREEN,
+    "reshaping": _OTHER,
+}
 """Of the families whose layers are volumes of their own."""
 
 Point = tuple[float, float]

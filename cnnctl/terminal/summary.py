@@ -1,24 +1,28 @@
 """A network as a plan, as text and as JSON."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cnnctl.formatting import size
 from cnnctl.terminal.render import LEFT, RIGHT, print_table
 
 if TYPE_CHECKING:
-    from cnnctl.architecture import LayerPlan
+    from cnnctl.architecture import LayerPlan, Plan
     from cnnctl.network_source import Subject
 
 
-def to_json(subject: "Subject", formulas: bool) -> dict[str, Any]:
-    """The form of `summary --json`; shapes are without the batch dimension."""
+def to_json(subject: "Subject", formulas: bool, expand: bool = False) -> dict[str, Any]:
+    """The form of `summary --json`; shapes are without the batch dimension.
+
+    `expand` adds the layers of a backbone to its row, as `inner`, with the names of their inputs.
+    """
     from cnnctl.architecture.cost import fully_connected_params, training_bytes, weight_bytes
 
     plan, train = subject.plan, subject.train
     value: dict[str, Any] = {
         "name": subject.name,
         "input_shape": list(plan.input_shape),
-        "layers": [_layer_json(row, formulas) for row in plan.layers],
+        "layers": [_layer_json(row, formulas, expand) for row in plan.layers],
         "total_params": plan.total_params,
         "trainable_params": plan.trainable_params,
         "non_trainable_params": plan.non_trainable_params,
@@ -32,7 +36,7 @@ def to_json(subject: "Subject", formulas: bool) -> dict[str, Any]:
     return value
 
 
-def _layer_json(row: "LayerPlan", with_formulas: bool) -> dict[str, Any]:
+def _layer_json(row: "LayerPlan", with_formulas: bool, expand: bool) -> dict[str, Any]:
     from cnnctl.config.dump import to_plain
 
     plain = to_plain(row.layer)
@@ -48,11 +52,20 @@ def _layer_json(row: "LayerPlan", with_formulas: bool) -> dict[str, Any]:
         "multiply_adds": row.multiply_adds,
         "receptive_field": list(row.receptive_field) if row.receptive_field is not None else None,
     }
-    return {**value, "formulas": row.formulas()} if with_formulas else value
+    if with_formulas:
+        value["formulas"] = row.formulas()
+    if row.inputs:
+        value["inputs"] = list(row.inputs)
+    if expand and row.inner:
+        value["inner"] = [_layer_json(one, with_formulas, expand) for one in row.inner]
+    return value
 
 
-def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None = None) -> None:
-    """The table of layers, then the totals, on stdout when no other stream is given."""
+def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None = None, expand: bool = False) -> None:
+    """The table of layers, then the totals, on stdout when no other stream is given.
+
+    `expand` lists the layers of a backbone below it.
+    """
     from cnnctl.layers.notation import format_shape
 
     plan = subject.plan
@@ -60,20 +73,28 @@ def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None
     fixed = plan.non_trainable_params > 0
     header = ["layer", "type", "settings", "output", "parameters", *(["not trained"] if fixed else [])]
     rows = []
-    for row in plan.layers:
+    for name, row in _listed(plan, expand):
         field = "whole image" if row.receptive_field is None else format_shape(row.receptive_field)
         counts = [f"{row.params:,}", *([f"{row.non_trainable_params:,}"] if fixed else [])]
-        text = [row.name, row.kind, row.layer.settings_text(), format_shape(row.output_shape)]
+        text = [name, row.kind, row.layer.settings_text(), format_shape(row.output_shape)]
         rows.append([*text, *counts, f"{row.multiply_adds:,}", field])
     align = [LEFT, LEFT, LEFT, RIGHT, RIGHT, *([RIGHT] if fixed else []), RIGHT, RIGHT]
     print_table([*header, "multiply-adds", "receptive field"], rows, align, stream)
     if with_formulas:
         print(file=stream)
-        for row in plan.layers:
+        for name, row in _listed(plan, expand):
             for line in row.formulas():
-                print(f"{row.name}  {line}", file=stream)
+                print(f"{name.strip()}  {line}", file=stream)
     print(file=stream)
     _print_totals(subject, stream)
+
+
+def _listed(plan: "Plan", expand: bool) -> Iterator[tuple[str, "LayerPlan"]]:
+    """The rows of the table with their names; those of the layers in a backbone are indented."""
+    for row in plan.layers:
+        yield row.name, row
+        if expand:
+            yield from ((f"  {one.name}", one) for one in row.inner)
 
 
 def _print_totals(subject: "Subject", stream: TextIO | None) -> None:
@@ -88,7 +109,7 @@ def _print_totals(subject: "Subject", stream: TextIO | None) -> None:
         memory = size(training_bytes(plan, train.batch_size, train.optimizer, train.ema is not None))
         print(f"a training step    about {memory} at batch size {train.batch_size}, in float32", file=stream)
     dense = fully_connected_params(plan)
-    if plan.total_params and dense != plan.total_params:
+    if dense is not None and plan.total_params and dense != plan.total_params:
         times = dense / plan.total_params
         print(
             f"fully connected    {dense:,} parameters with the same hidden units, {times:,.0f} times as many",

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnctl.architecture.keras_file import read_keras_file
+from cnnctl.architecture.keras_file import read_weights
 from cnnctl.errors import RunError
-from cnnctl.models.build import UNIT
-from cnnctl.models.load import load_model
+from cnnctl.models.graph import leaf_layers
 from cnnctl.runs import find_run
 
 
@@ -34,7 +33,7 @@ class Taken:
 
 
 def read_start(place: str) -> Start:
-    """The weights of a run or a .keras file; Keras must have been imported.
+    """The weights of a run or a .keras file.
 
     Raises:
         RunError: there is none, or it cannot be read.
@@ -46,10 +45,11 @@ def read_start(place: str) -> Start:
         path, classes = run.need(run.keras_model), run.read_classes()
     mend = "train.initial_weights takes a run or a .keras file"
     try:
-        model = load_model(path, read_keras_file(path), UNIT)
+        layers = read_weights(path)
     except RunError as error:
         raise RunError(error.message, mend) from None
-    layers = tuple((layer.name, layer.get_weights()) for layer in model.layers if layer.weights)
+    if not layers:
+        raise RunError(f"{path} has no layer with weights", mend)
     return Start(path, layers, classes)
 
 
@@ -59,7 +59,7 @@ def take_weights(model: Any, start: Start, classes: Sequence[str]) -> Taken:
     Raises:
         RunError: the two are not the same network but for the output layer.
     """
-    own = [layer for layer in model.layers if layer.weights]
+    own = [layer for layer in leaf_layers(model) if layer.weights]
     mend = "the layers must be those of the config that it was trained with; only the output layer may differ"
     if len(own) != len(start.layers):
         raise RunError(

@@ -182,7 +182,7 @@ def test_layers_on_a_vector(layer):
 
 
 def test_every_kind_is_compared():
-    assert set(SAME_NAMES) == set(RealLayer.__args__)
+    assert {*SAME_NAMES, kinds.Backbone} == set(RealLayer.__args__)  # tests/architecture/graph has backbones
 
 
 def test_windows_larger_than_the_image_are_refused_exactly_where_keras_refuses():

@@ -84,7 +84,8 @@ def test_parameters_and_multiply_adds_by_hand(item, shape, trainable, fixed, mul
 
 
 def test_totals_are_sums_over_the_layers():
-    made = plan(*(layer_item(*item) for item in EVERY_LAYER.items() if item[0][:6] != "global"), classes=3)
+    kinds = [kind for kind in EVERY_LAYER if not kind.startswith("global") and kind != "backbone"]
+    made = plan(*(layer_item(kind, EVERY_LAYER[kind]) for kind in kinds), classes=3)
     assert made.problems == ()
     assert made.total_params == sum(layer.params for layer in made.layers) == made.trainable_params + 2 * (4 + 8 + 8)
     assert made.multiply_adds == sum(layer.multiply_adds for layer in made.layers) > 0
@@ -314,3 +315,35 @@ def test_groups_name_the_largest_number_that_works():
     (problem,) = plan("conv2d: {filters: 8, kernel_size: 1, groups: 5}", shape=(4, 4, 12)).problems
     assert problem.received == "groups=5, 12 channels, filters=8"
     assert problem.hint == "the largest number that divides both, up to 5, is 4"
+
+
+BACKBONE = "backbone: {application: MobileNetV3Small, weights: none}"
+
+
+def test_a_backbone_must_be_first_and_is_never_repeated():
+    for items in (("batch_normalization", BACKBONE), (BACKBONE, BACKBONE)):
+        (problem,) = plan(*items, shape=(64, 64, 3)).problems
+        assert (problem.path, problem.message) == (("model", 1), "a backbone must be the first layer")
+    (problem,) = plan(f"repeat: {{times: 2, layers: [{BACKBONE}]}}", shape=(64, 64, 3)).problems
+    assert problem.message == "a backbone cannot be repeated"
+
+
+def test_a_backbone_takes_rgb_images_of_32_pixels_and_more():
+    (problem,) = plan(BACKBONE, "flatten", shape=(64, 64, 1)).problems
+    assert (problem.path, problem.hint) == (("data", "image", "channels"), "set data.image.channels to 3")
+    (problem,) = plan(BACKBONE, "flatten", shape=(64, 20, 3)).problems
+    assert (problem.received, problem.hint) == ("input 64x20x3", "make the images at least 64x32")
+
+
+def test_the_layers_of_a_backbone_add_up_to_it():
+    for trainable, trained in (("true", 927_008), ("false", 0)):
+        made = plan(f"{BACKBONE[:-1]}, trainable: {trainable}}}", "global_average_pooling2d", shape=(96, 64, 3))
+        row = made.layers[0]
+        assert (row.name, row.kind, row.output_shape) == ("MobileNetV3Small", "backbone", (3, 2, 576))
+        assert (row.params, row.trainable_params) == (939_120, trained)
+        assert row.trainable_params == sum(one.trainable_params for one in row.inner)
+        assert row.params == sum(one.params for one in row.inner)
+        assert row.multiply_adds == sum(one.multiply_adds for one in row.inner)
+        assert row.inner[0].inputs == ("image",)
+        assert row.inner[-1].output_shape == row.output_shape
+    assert made.backbone.graph.name == "MobileNetV3Small"

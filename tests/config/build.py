@@ -25,6 +25,7 @@ EVERY_LAYER = {
     "spatial_dropout2d": "rate: 0.5",
     "flatten": "",
     "dense": "units: 8",
+    "backbone": "application: MobileNetV2",
     "repeat": "times: 2, layers: [dropout: {rate: 0.1}, batch_normalization]",
 }
 """Each kind of layer with the settings that it needs."""

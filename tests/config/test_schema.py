@@ -314,7 +314,40 @@ def test_wrong_settings_of_a_layer_are_refused(item, key, message):
     assert found.position.line == 4
 
 
-@pytest.mark.parametrize("kind", EVERY_LAYER)
+@pytest.mark.parametrize(
+    "item", ["backbone", "backbone: {}", "backbone: {application: none}", "backbone: {trainable: true}"]
+)
+def test_a_backbone_is_an_application_or_a_file(item):
+    (found,) = problems(with_model(item))
+    assert (found.path, found.message) == ("model[0].backbone", "expected either application or file")
+    (found,) = problems(with_model("backbone: {application: MobileNetV2, file: x.keras, weights: none}"))
+    assert found.message == "expected either application or file"
+
+
+def test_a_file_has_its_own_weights():
+    for weights in ("", ", weights: none", ", weights: null"):
+        (layer,) = layers(f"backbone: {{file: x.keras{weights}}}")
+        assert (layer.application, layer.file, layer.weights, layer.trainable) == (
+            None,
+            "/configs/x.keras",
+            None,
+            False,
+        )
+    (found,) = problems(with_model("backbone: {file: x.keras, weights: imagenet}"))
+    assert found.message == "a file has its own weights: remove weights"
+
+
+def test_the_weights_of_a_backbone_are_a_word_or_a_path():
+    (layer,) = layers("backbone: {application: ResNet50V2}")
+    assert (layer.weights, layer.file) == ("imagenet", None)
+    (layer,) = layers("backbone: {application: ResNet50V2, weights: w/x.h5, trainable: true}")
+    assert (layer.weights, layer.trainable) == ("/configs/w/x.h5", True)
+    assert layers("backbone: {application: ResNet50V2, weights: none}")[0].weights is None
+    (found,) = problems(with_model("backbone: {application: ResNet50V3}"))
+    assert (found.path, found.hint) == ("model[0].backbone.application", "did you mean ResNet50V2?")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EVERY_LAYER if kind != "backbone"])
 def test_a_bare_name_is_a_layer_or_says_which_keys_it_lacks(kind):
     required = [name for name, field in LAYERS[kind].model_fields.items() if field.is_required()]
     for bare in (kind, f"{kind}:", f"{kind}: {{}}"):
@@ -328,7 +361,7 @@ def test_a_bare_name_is_a_layer_or_says_which_keys_it_lacks(kind):
         assert all(p.hint.startswith(f"add it: {name}: ") for p, name in zip(found, required, strict=True))
 
 
-@pytest.mark.parametrize("kind", EVERY_LAYER)
+@pytest.mark.parametrize("kind", [kind for kind in EVERY_LAYER if kind != "backbone"])
 def test_a_layer_with_the_settings_of_its_hints_is_right(kind):
     hints = [p.hint.removeprefix("add it: ") for p in problems(with_model(kind))]
     assert layers(f"{kind}: {{{', '.join(hints)}}}")[0].kind == kind

@@ -49,8 +49,9 @@ def plain(value: Any) -> Any:
 def compare(cases: list[dict[str, str]]) -> list[dict[str, Any]]:
     """The networks of a script and of its config, and how far apart their probabilities are with equal weights."""
     from cnnctl.architecture import make_plan
+    from cnnctl.architecture.scaling import SYMMETRIC, UNIT, Scaling
     from cnnctl.config import load
-    from cnnctl.models.build import SYMMETRIC, UNIT, Scaling, build_network
+    from cnnctl.models.build import build_network
 
     answers = []
     for case in cases:

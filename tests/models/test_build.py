@@ -7,8 +7,9 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from cnnctl.architecture.scaling import SYMMETRIC, UNIT, Scaling
 from cnnctl.layers import base as kinds
-from cnnctl.models.build import SYMMETRIC, UNIT, Scaling, build_network
+from cnnctl.models.build import build_network
 from tests.config.build import EVERY_LAYER, layer_item
 from tests.training.build import network, pixels
 

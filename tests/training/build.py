@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from cnnctl.architecture import Plan, make_plan
+from cnnctl.architecture.scaling import UNIT, Scaling
 from cnnctl.config import Config, parse_config
-from cnnctl.models.build import UNIT, Scaling, build_network
+from cnnctl.models.build import build_network
 from cnnctl.models.devices import Device
 from cnnctl.runs import Run
 from cnnctl.system.interrupts import Interrupts

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnctl.models.build import UNIT, Scaling
+from cnnctl.architecture.scaling import UNIT, Scaling
 from cnnctl.training.feeding import Feed
 from tests.training.build import cross_entropy, examples, fitted, network, noted, settings
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cnnctl.architecture.keras_file import read_scaling
+from cnnctl.architecture.scaling import UNIT
 from cnnctl.errors import EXIT_RUN, RunError
 from cnnctl.models import load
-from cnnctl.models.build import UNIT
 from cnnctl.models.save import save_keras
 from cnnctl.runs import Run
 from cnnctl.system import files

@@ -106,7 +106,7 @@ def gather(run: Run, with_images: bool = False) -> Report:
     metrics = _need_metrics(run)
     environment = run.read_environment()
     config, classes = load(run.need(run.config)), run.read_classes()
-    plan = plan_of(config, len(classes), run.config)
+    plan = plan_of(config, len(classes), run.config, run.keras_model)
     split = str(metrics["split"])
     with style.drawing():
         network = _figure(
