@@ -122,14 +122,14 @@ class Plan:
         return sum(layer.multiply_adds for layer in self.layers)
 
 
-def plan_of(config: Config, classes: int, place: Path, saved: Path) -> Plan:
+def plan_of(config: Config, classes: int, place: object, saved: Path | None = None) -> Plan:
     """The plan of a config that trained before.
 
     Args:
         config: The config.
         classes: How many there are.
         place: Where it stands, for the message.
-        saved: The model.keras beside it. A run keeps its own copy of the backbone of a file, which may be gone.
+        saved: The model.keras beside it, if any. A run keeps its own copy of the backbone of a file, which may be gone.
 
     Raises:
         RunError: it has a layer that cannot be.
@@ -137,7 +137,7 @@ def plan_of(config: Config, classes: int, place: Path, saved: Path) -> Plan:
     image = config.data.image
     layers = list(config.model)
     first = layers[0]
-    if isinstance(first, Backbone) and first.file is not None and saved.is_file():
+    if isinstance(first, Backbone) and first.file is not None and saved is not None and saved.is_file():
         layers[0] = ResolvedBackbone.of(first, read_saved_backbone(saved))
     plan = make_plan(layers, (image.height, image.width, image.channels), classes, config.output)
     if plan.problems:

@@ -148,7 +148,7 @@ def _read(letter: str, run: Run) -> ComparedRun:
     except CnnctlError as error:
         reason = str(error).removeprefix("error: ").splitlines()[0]
         raise RunError(f"{run.path} has a config.yaml that cannot be read: {reason}", _UNREADABLE) from None
-    plan = plan_of(config, len(run.read_classes()), run.config)
+    plan = plan_of(config, len(run.read_classes()), run.config, run.keras_model)
     return ComparedRun(letter, run, config, plan, split, figures, training)
 
 
