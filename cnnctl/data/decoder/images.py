@@ -209,6 +209,8 @@ def _look(data: bytes, max_pixels: int) -> _Seen:
             f"its header claims {size[1]:,} x {size[0]:,} pixels, more than {max_pixels / MEGAPIXEL:g} megapixels",
             "data.image.max_megapixels raises the limit",
         )
+    if file_format == "JPEG":
+        jpeg.refuse_passes(data, size[0] * size[1], max_pixels)
     memory = bytes_of(data, file_format, size)
     refuse_above(max_pixels, memory)
     return _Seen(file_format, size, memory)

@@ -81,7 +81,9 @@ def bytes_of_a_pixel(data: bytes, file_format: str) -> int:
             return 2 + len(bits) * (6 if max(map(abs, bits)) > 8 else 5)
         case "AVIF":
             deep = any(frame.bits > 8 for frame in av1.frames(data))
-            return (34 if b":auxiliary:alpha" in data else 20) * (2 if deep else 1)
+            if b":auxiliary:alpha" in data:
+                return 43 if deep else 35
+            return 25 if deep else 20
         case "PNM":
             return 14 if data[1:2] in b"36" else 7
     return {"GIF": 9, "WebP": 13, "BMP": 9}[file_format]

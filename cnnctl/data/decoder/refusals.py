@@ -1,7 +1,7 @@
 """Why one image cannot be used, and the barrier that makes every failure of a reader such a reason."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 from typing import TypeVar
 
 from cnnctl.errors import DataError
@@ -21,17 +21,20 @@ class ImageError(DataError):
         return self.message + (f" ({self.hint})" if self.hint else "")
 
 
-@contextmanager
-def as_reason(message: str) -> Iterator[None]:
-    """A block that reads a stranger's bytes: whatever it raises becomes the reason of this one image."""
-    try:
-        yield
-    except ImageError:
-        raise
-    except MemoryError as error:
-        raise ImageError("there is not enough memory to decode it", "decode fewer images at once") from error
-    except Exception as error:
-        raise ImageError(message) from error
+class as_reason(ContextDecorator):  # noqa: N801 - as contextlib names such classes
+    """A block or a function that reads a stranger's bytes: whatever it raises becomes the reason of this one image."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, MemoryError):
+            raise ImageError("there is not enough memory to decode it", "decode fewer images at once") from error
+        if isinstance(error, Exception) and not isinstance(error, ImageError):
+            raise ImageError(self._message) from error
 
 
 def counted(parts: Iterable[Part], most: int = MAX_PARTS) -> Iterator[Part]:
@@ -42,5 +45,10 @@ def counted(parts: Iterable[Part], most: int = MAX_PARTS) -> Iterator[Part]:
     """
     for number, part in enumerate(parts):
         if number == most:
-            raise ImageError(f"its header has more than {most:,} parts", "save it anew with another program")
+            raise too_many(most)
         yield part
+
+
+def too_many(most: int) -> ImageError:
+    """The reason of a header that has more parts than a real file."""
+    return ImageError(f"its header has more than {most:,} parts", "save it anew with another program")

@@ -92,6 +92,20 @@ def test_thousands_of_scans_cost_no_time() -> None:
     assert time.process_time() - begun < 2
 
 
+def test_passes_over_many_pixels_are_counted_by_the_component() -> None:
+    """100 scans of 64 megapixels are refused, of 32 are not; three components in a scan are three passes."""
+    with pytest.raises(ImageError, match="its scans are 100 passes over 64 megapixels") as caught:
+        decode(of_scans(8192, 8192, 100), SPEC)
+    assert "jpegtran" in (caught.value.hint or "")
+    small = of_scans(64, 64, 100)
+    jpeg.refuse_passes(small, 32 * 2**20, 64 * 2**20)
+    colour = encode(picture(), "JPEG", progressive=True)
+    jpeg.refuse_passes(colour, 100, 22)
+    with pytest.raises(ImageError, match="its scans are 14 passes over"):
+        jpeg.refuse_passes(colour, 100, 21)
+    jpeg.refuse_passes(encode(picture(), "JPEG"), 2**40, 1)
+
+
 def test_scans_in_a_thumbnail_and_behind_the_end_do_not_count() -> None:
     """What lies in other segments, or behind the end (another image of an MPO, a film of a phone), is not decoded."""
     data = encode(picture(), "JPEG", progressive=True)
