@@ -14,7 +14,7 @@ from cnnctl.config.schema import ImageSettings
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError, Notice, Position, Problem
-from cnnctl.runs.directory import missing_weights
+from cnnctl.runs.find import missing_weights
 from cnnctl.tracking.tracker import insist_on_packages
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from cnnctl.system.interrupts import caught_in_a_guest
 from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Watcher
 from cnnctl.terminal.watch import watching
-from cnnctl.training.request import TrainRequest
+from cnnctl.training.request import TrainRequest, find_resumed
 from cnnctl.training.train import train as run_training
 
 _turn = threading.Lock()
@@ -39,7 +39,7 @@ def train(
     While it trains, what libraries write to descriptor 2 goes to the run's log.txt.
 
     Args:
-        config: What `load_config` takes, or what it made.
+        config: What `load_config` takes, or what it made; with `resume` a run, which is resumed by its own config.
         overrides: Values by dotted paths, as `load_config` takes them.
         output: The run directory; the next number under runs/NAME in the current folder when left out.
         resume: Resume the run at `output` after its last epoch; begin it if it is new, leave it if it is complete.
@@ -58,11 +58,13 @@ def train(
     Example: `train("photos.yaml", {"train.epochs": 3}).accuracy`
     """
     begun = time.perf_counter()
-    if resume and output is None:
-        raise UsageError("resume=True needs output, the run to resume", "add output='runs/NAME/1'")
     folder = None if output is None else Path(output)
     call = f"cnnctl.train({_shown(config)}{f', {dict(overrides)!r}' if overrides else ''}"
-    request = TrainRequest(load_values(config, overrides), folder, resume, strict, (), (), begun, call)
+    if resume and isinstance(config, str | Path):
+        config, folder = find_resumed(Path(config), folder)
+    if resume and folder is None:
+        raise UsageError("resume=True needs output, the run to resume", "add output='runs/NAME/1'")
+    request = TrainRequest(load_values(config, overrides), folder, resume, strict, (), begun, call)
     with ExitStack() as stack:
         stack.enter_context(_alone())
         stack.enter_context(settings_kept())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import FolderOption, JsonOption, RunOption
+from cnnctl.cli.options import FolderOption, JsonOption, RunOptions
 from cnnctl.formatting import printable
 from cnnctl.terminal.render import print_json
 
@@ -13,7 +13,7 @@ EPILOG = "Example: cnnctl evaluate --run runs/digits/1 --data new_photos"
 
 
 def evaluate_cli(
-    run: RunOption = None,
+    run: RunOptions,
     data: Annotated[
         str | None,
         typer.Option(
@@ -33,11 +33,10 @@ def evaluate_cli(
     """Evaluate a run: loss, accuracy, metrics of each class, confusion matrix."""
     from cnnctl.data.listing import describe_left_out
     from cnnctl.evaluation.evaluate import evaluate
-    from cnnctl.runs import find_run
     from cnnctl.terminal.training import print_evaluation
     from cnnctl.terminal.watch import captured_watcher, counting
 
-    found = find_run(run)
+    found = run.find()
     with captured_watcher() as watcher:
         place = None if folder is None else str(folder.absolute())
         evaluation = evaluate(found, data, split, counting(watcher, "evaluating"), place)

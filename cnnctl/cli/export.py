@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import JsonOption, RunArgument
+from cnnctl.cli.options import JsonOption, RunOptions
 from cnnctl.exporting.formats import MAX_ACCURACY_DROP
 from cnnctl.terminal.render import print_json
 
@@ -13,7 +13,7 @@ EPILOG = "Example: cnnctl export runs/digits/1 --format litert --quantize int8"
 
 
 def export_cli(
-    run: RunArgument = None,
+    run: RunOptions,
     form: Annotated[
         str,
         typer.Option(
@@ -53,12 +53,11 @@ def export_cli(
 ) -> None:
     """Write the model of a run for another runtime and check there that it gives the same predictions."""
     from cnnctl.exporting.export import export, parse_wish
-    from cnnctl.runs import find_run
     from cnnctl.terminal.files import print_exported
     from cnnctl.terminal.watch import captured_watcher
 
     wish = parse_wish(form, quantize, output, max_drop)
-    found = find_run(run)
+    found = run.find()
     with captured_watcher() as watcher:
         exported = export(found, wish, watcher)
     if as_json:

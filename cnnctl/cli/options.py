@@ -3,20 +3,25 @@
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from cnnctl.runs import Run
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="Config file (YAML).", show_default=False)]
 RunArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[RUN]", help="Directory of the run; default: runs/latest.", show_default=False),
+    typer.Argument(metavar="[RUN]", help="Directory of the run, or best; default: runs/latest.", show_default=False),
 ]
 RunOption = Annotated[
     Path | None,
-    typer.Option("--run", metavar="RUN", help="Directory of the run; default: runs/latest.", show_default=False),
+    typer.Option(
+        "--run", metavar="RUN", help="Directory of the run, or best; default: runs/latest.", show_default=False
+    ),
 ]
 FolderOption = Annotated[
     Path | None,
@@ -34,6 +39,51 @@ SetOption = Annotated[
         "--set", metavar="KEY=VALUE", help="Override a key of the config, such as train.epochs=3. Repeatable."
     ),
 ]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The run that a command is about, as an argument or as an option."""
+
+    named: RunArgument = None
+    run: RunOption = None
+
+    def find(self) -> "Run":
+        """The run, of which stderr is told.
+
+        Raises:
+            UsageError: both were given, and differ.
+            RunError: there is none.
+        """
+        from cnnctl.errors import UsageError
+
+        if self.named is not None and self.run is not None and self.named != self.run:
+            raise UsageError(f"two runs are named: {self.named} and {self.run}", "leave one of them out")
+        return find_and_tell(self.named or self.run)
+
+
+def with_run(words: list[str], run: Path | None) -> tuple[list[str], Path | None]:
+    """The images of a command line and its run, which may be its first word: `predict runs/digits/1 seven.png`."""
+    from cnnctl.runs import Run
+    from cnnctl.system import files
+
+    if run is None and len(words) > 1:
+        first = Run(Path(words[0]))
+        if files.is_file(first.config) and files.is_file(first.classes):
+            return words[1:], first.path
+    return words, run
+
+
+def find_and_tell(path: Path | None) -> "Run":
+    """`find_run`, and a line on stderr where it was not the user who named that very run."""
+    from cnnctl.runs import find_run
+    from cnnctl.terminal.found import say_run
+
+    run = find_run(path)
+    say_run(run, path)
+    return run
+
+
 StrictOption = Annotated[
     bool,
     typer.Option("--strict", help="Refuse data with an image in two splits or with images of one colour."),

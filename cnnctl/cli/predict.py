@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnnctl.cli.options import FolderOption, RunOption
+from cnnctl.cli.options import FolderOption, RunOption, find_and_tell, with_run
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.formatting import printable, shortened
 from cnnctl.inference.answers import DEFAULT_TOP, Answer
@@ -45,7 +45,6 @@ def predict_cli(
     from cnnctl.inference.inputs import STANDARD_INPUT, expand_inputs
     from cnnctl.inference.model import load_classifier
     from cnnctl.inference.stream import classify
-    from cnnctl.runs import find_run
     from cnnctl.system.files import is_folder
     from cnnctl.system.outputs import output_text
     from cnnctl.system.stderr import captured_stderr
@@ -61,7 +60,8 @@ def predict_cli(
         raise UsageError("--folder is for a CSV", "it is where the file names of the CSV are looked up")
     if null and STANDARD_INPUT not in paths:
         raise UsageError("-0 is about paths on stdin", "add -, which stands for them")
-    found = find_run(run)
+    paths, run = with_run(paths, run)
+    found = find_and_tell(run)
     failed = 0
     with ExitStack() as stack:
         # The stream for the answers is opened last, and a warning about it is printed when stderr is itself again.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import JsonOption, RunArgument
+from cnnctl.cli.options import JsonOption, RunOptions
 from cnnctl.errors import Notice
 from cnnctl.formatting import printable
 from cnnctl.terminal.render import print_json
@@ -14,7 +14,7 @@ EPILOG = "Example: cnnctl report runs/digits/1 --open"
 
 
 def report_cli(
-    run: RunArgument = None,
+    run: RunOptions,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     with_images: Annotated[
         bool,
@@ -28,11 +28,10 @@ def report_cli(
 ) -> None:
     """Write everything about a run into one HTML page, RUN/report.html, that loads nothing from the network."""
     from cnnctl.evaluation.report.write import write_report
-    from cnnctl.runs import find_run
     from cnnctl.system.files import absolute
     from cnnctl.system.stderr import captured_stderr
 
-    found = find_run(run)
+    found = run.find()
     notices: list[Notice] = []
     with captured_stderr():
         path = write_report(found, with_images, notices.append)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import RunArgument
+from cnnctl.cli.options import RunOptions
 from cnnctl.formatting import printable
 from cnnctl.serving.limits import Limits
 
@@ -68,7 +68,7 @@ class LimitOptions:
 def serve_cli(
     address: AddressOptions,
     limits: LimitOptions,
-    run: RunArgument = None,
+    run: RunOptions,
     explain: Annotated[
         bool,
         typer.Option("--explain/--no-explain", help="Offer Grad-CAM; Keras is loaded at the first request for it."),
@@ -76,12 +76,11 @@ def serve_cli(
     verbose: Annotated[bool, typer.Option("--verbose", help="Print a line for each request.")] = False,
 ) -> int:
     """Serve predictions over HTTP, with a page to try them, until Ctrl-C or SIGTERM."""
-    from cnnctl.runs import find_run
     from cnnctl.serving.server import address_of, insist_on_packages, is_local, listening, serve
     from cnnctl.system.stderr import captured_stderr
 
     insist_on_packages()
-    found = find_run(run)
+    found = run.find()
 
     with (
         listening(address.host, address.port) as listener,

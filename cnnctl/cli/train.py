@@ -8,14 +8,17 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
+from cnnctl.cli.options import JsonOption, SetOption, StrictOption
 from cnnctl.terminal.render import print_json
 
 EPILOG = "Example: cnnctl init --example digits\n\nThen: cnnctl train digits.yaml --set train.epochs=3"
 
 
 def train_cli(
-    config: ConfigArgument,
+    config: Annotated[
+        Path | None,
+        typer.Argument(metavar="CONFIG", help="Config file (YAML); with --resume, a run or none.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", metavar="DIR", help="Directory of the run; default: the next number in runs/NAME/."),
@@ -23,7 +26,9 @@ def train_cli(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Resume the run at --output after its last saved epoch, or start it if it is new."
+            "--resume",
+            help="Resume a run after its last saved epoch: --resume RUN by its own config. With CONFIG and --output "
+            "a new one is started where there is none.",
         ),
     ] = False,
     assignments: SetOption = None,
@@ -38,14 +43,16 @@ def train_cli(
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.training import print_trained
     from cnnctl.terminal.watch import watching
-    from cnnctl.training.request import TrainRequest
+    from cnnctl.training.request import TrainRequest, find_resumed
     from cnnctl.training.train import Complete, train
 
-    if resume and output is None:
-        raise UsageError("--resume needs --output, the run to resume", "add --output runs/NAME/1")
-    loaded = parse_config(config, assignments or ())
-    repeat = _repeat(config, assignments, strict)
-    request = TrainRequest(loaded, output, resume, strict, sys.argv, repeat, begun)
+    if resume:
+        config, output = find_resumed(config, output)
+    if config is None:
+        raise UsageError(
+            "expected a config", "for example: cnnctl init --example digits, then cnnctl train digits.yaml"
+        )
+    request = TrainRequest(parse_config(config, assignments or ()), output, resume, strict, sys.argv, begun)
     with ExitStack() as stack:
         capture = stack.enter_context(captured_stderr())
         watcher = stack.enter_context(watching(True, capture.terminal))
@@ -55,9 +62,3 @@ def train_cli(
         print_json({"run": str(trained.run.path), "metrics": trained.run.read_metrics()})
     else:
         print_trained(trained.run.path, None if isinstance(trained, Complete) else trained)
-
-
-def _repeat(config: Path, assignments: list[str] | None, strict: bool) -> list[str]:
-    """The words of the command line, but for the run directory and the form of the answer."""
-    sets = [word for assignment in assignments or () for word in ("--set", assignment)]
-    return ["cnnctl", "train", str(config), *sets, *(["--strict"] if strict else [])]

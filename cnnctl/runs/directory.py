@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnctl.errors import BusyError, MachineError, RunError, UsageError
 from cnnctl.system import files
-from cnnctl.system.locks import Lock, try_lock
+from cnnctl.system.locks import Lock, is_held, try_lock
 
 RUNS = "runs"
 LATEST = "latest"
@@ -66,6 +66,11 @@ class Run:
             RunError: it lacks it; the hint says which command makes it.
         """
         if not files.is_file(path):
+            if is_held(self.lock):
+                raise RunError(
+                    f"the run {self.path} is still in training: it has no {path.name} yet",
+                    "wait for its end: `cnnctl runs` shows how far it is",
+                )
             command = _MADE_BY.get(path.name)
             hint = f"cnnctl {command} makes it" if command else "the run is not complete: train it again"
             raise RunError(f"the run {self.path} has no {path.name}", hint)
@@ -243,73 +248,6 @@ def mark_latest(run: Run) -> None:
         with suppress(OSError):
             aside.unlink()
         raise MachineError(f"{latest} cannot be written: {error.strerror}") from None
-
-
-def find_run(path: Path | None) -> Run:
-    """The run at a run directory, the newest one with a model in a folder `runs/<name>`, or with None the latest one.
-
-    Raises:
-        RunError: there is none; the hint says which command makes one.
-    """
-    if path is None or (path == Path(RUNS) / LATEST and files.is_file(path)):
-        return _latest()
-    if files.is_file(path / "config.yaml") or files.is_file(path / "classes.json"):
-        return Run(path)
-    if files.is_folder(path):
-        numbered = sorted((c for c in path.iterdir() if c.name.isdecimal()), key=lambda c: int(c.name))
-        complete = [Run(child) for child in numbered if is_complete(Run(child))]
-        if complete:
-            return complete[-1]
-        raise RunError(
-            f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train"
-        )
-    raise RunError(
-        f"there is no run at {path}", "`cnnctl train CONFIG` makes one; without --run the latest run is used"
-    )
-
-
-def latest_of(folder: Path) -> Path | None:
-    """Where `latest` in a folder of runs points, though that may be gone; None where there is no `latest`."""
-    latest = folder / LATEST
-    if latest.is_file():
-        target = folder / latest.read_text(encoding="utf-8", errors="surrogateescape").strip()
-    elif latest.is_symlink():
-        target = folder / latest.readlink()
-    else:
-        return latest if latest.is_dir() else None
-    return Path(os.path.normpath(target))
-
-
-def latest_around(base: Path) -> Path | None:
-    """What a command without --run takes, where `base` is the folder of runs or one in it."""
-    around = [base.parent] if files.absolute(base).parent.name == RUNS else []
-    for place in (base, *around, Path(RUNS)):
-        latest = latest_of(place)
-        if latest is not None:
-            return latest
-    return None
-
-
-def _latest() -> Run:
-    target = latest_of(Path(RUNS))
-    if target is None or not target.is_dir():
-        raise RunError(
-            "the latest run is gone" if target is not None else f"there is no run yet in {files.absolute(Path(RUNS))}",
-            "`cnnctl train CONFIG` makes one; --run DIR names a run in another folder",
-        )
-    return Run(target)
-
-
-def missing_weights(path: Path) -> RunError | None:
-    """Why no weights can be read from a run or a .keras file, as far as the disk tells; None where they can."""
-    if path.suffix == ".keras":
-        return None if files.is_file(path) else RunError(f"there is no file {path}", "it takes a run or a .keras file")
-    try:
-        run = find_run(path)
-        run.need(run.keras_model)
-    except RunError as error:
-        return error
-    return None
 
 
 def is_complete(run: Run) -> bool:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from cnnctl.data.cache.entries import Entry, Removed
     from cnnctl.errors import Position, Problem
     from cnnctl.models.machine import Machine
+    from cnnctl.runs import Run
     from cnnctl.runs.listing import Listed
+
+_SIBLINGS = 200
+"""Runs of a name that are looked at for a better one: a millisecond each."""
 
 
 def print_machine(machine: "Machine", as_json: bool) -> None:
@@ -159,6 +163,27 @@ def _plain(entry: "Entry") -> dict[str, Any]:
     return {**asdict(entry), "path": str(entry.path), "shape": list(entry.shape)}
 
 
+def say_run(run: "Run", path: Path | None) -> None:
+    """Name on stderr the run that a command uses, where it was chosen and not named; and a better one beside it."""
+    from cnnctl.runs.find import BEST, best_of
+    from cnnctl.runs.listing import list_runs, look
+
+    if path is not None and path.name != BEST:
+        return
+    own = look(run)
+    print(f"run: {printable(str(run.path))}{_score(own)}", file=sys.stderr, flush=True)
+    has_siblings = path is None and run.path.name.isdecimal() and int(run.path.name) <= _SIBLINGS
+    best = best_of(list_runs(run.path.parent)) if has_siblings else None
+    is_better = best is not None and best.split == own.split and (best.accuracy or 0) > (own.accuracy or 0)
+    if best is not None and is_better:
+        hint = f"`--run {BEST}` takes {printable(str(best.run.path))}{_score(best)}"
+        print(f"  hint: it is not the best of its name: {hint}", file=sys.stderr, flush=True)
+
+
+def _score(one: "Listed") -> str:
+    return "" if one.accuracy is None else f" ({one.split} accuracy {percent(one.accuracy)})"
+
+
 def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json: bool) -> None:
     """A table of runs, or with `as_json` the form of `runs --json`; below the table what is odd of them.
 
@@ -205,6 +230,6 @@ def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json
         there = "" if latest.is_dir() else ", which is gone"
         notes.append(f"the latest run is {printable(str(latest))}{there}")
     if any(one.status == UNFINISHED for one in found):
-        notes.append("resume an unfinished one: cnnctl train CONFIG --output RUN --resume")
+        notes.append("resume an unfinished one: cnnctl train --resume RUN")
     if notes:
         print("\n" + "\n".join(notes))

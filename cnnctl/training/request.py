@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnctl.config import Config, Loaded
+from cnnctl.errors import UsageError
 from cnnctl.runs import Run
+from cnnctl.system import files
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,8 @@ class TrainRequest:
         resume: Whether to resume the run at `output`.
         strict: See data.prepare.prepare.
         command: The command line, for the record.
-        repeat: The words of a command line that trains this config, without --output and --resume.
         begun: time.perf_counter() at the start of the command.
-        call: For a training that Python asked for, its call as far as `output` would follow; it stands for `repeat`.
+        call: For a training that Python asked for, its call as far as `output` would follow.
     """
 
     loaded: Loaded
@@ -29,7 +30,6 @@ class TrainRequest:
     resume: bool
     strict: bool
     command: Sequence[str]
-    repeat: Sequence[str]
     begun: float
     call: str | None = None
 
@@ -42,4 +42,24 @@ class TrainRequest:
         """The command line, or the call, that resumes a run of this request."""
         if self.call is not None:
             return f"{self.call}, output={str(run.path)!r}, resume=True)"
-        return shlex.join([*self.repeat, "--output", str(run.path), "--resume"])
+        return shlex.join(["cnnctl", "train", "--resume", str(run.path), *(["--strict"] if self.strict else [])])
+
+
+def find_resumed(config: Path | None, output: Path | None) -> tuple[Path, Path]:
+    """The config and the directory of a run to resume; without a config, or with the run in its place, its own one.
+
+    Raises:
+        UsageError: no run is named, or two are.
+        RunError: the run has no config of its own.
+    """
+    named = config if config is not None and files.is_folder(config) else None
+    if named is not None and output is not None and output != named:
+        raise UsageError(f"two runs are named: {named} and {output}", "leave one of them out")
+    run = named or output
+    if run is None:
+        raise UsageError(
+            "--resume needs --output, the run to resume", "or name the run alone: cnnctl train --resume runs/NAME/1"
+        )
+    if config is not None and named is None:
+        return config, run
+    return Run(run).need(Run(run).config), run

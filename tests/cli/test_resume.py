@@ -37,7 +37,7 @@ def test_terminated_killed_and_gone_on_with_it_is_the_same_run(digits_run: Train
     assert "terminated: stopping after this step" in said
     assert re.search(r"error: interrupted in epoch \d of 3, which will be repeated; the weights of epoch \d, ", said)
     (line,) = re.findall(r"hint: resume with: cnnctl (train .*)", said)
-    assert shlex.split(line) == [*TRAIN, "--resume"]
+    assert shlex.split(line) == ["train", "--resume", "my run"]
 
     process, lines = begin(shlex.split(line), tmp_path, "/3 ")
     assert any("resuming after epoch " in said for said in lines)

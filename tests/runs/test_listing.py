@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cnnctl.runs import Run
-from cnnctl.runs.directory import latest_of, mark_latest
+from cnnctl.runs.directory import mark_latest
+from cnnctl.runs.find import latest_of
 from cnnctl.runs.listing import _WRITTEN, Listed, _plan, find_runs, list_runs, look
 from cnnctl.system import files
 from cnnctl.system.locks import try_lock

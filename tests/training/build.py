@@ -227,8 +227,7 @@ def train_here(
     Path("small.yaml").write_text(text)
     watcher = watcher or Listener()
     loaded = parse_config(Path("small.yaml"), assignments)
-    repeat = ["cnnctl", "train", "small.yaml"]
-    request = TrainRequest(loaded, output, resume, False, ["cnnctl"], repeat, 0.0)
+    request = TrainRequest(loaded, output, resume, False, ["cnnctl"], 0.0)
     with captured_stderr() as capture:
         trained = train(request, watcher, capture, watcher.interrupts)
     assert isinstance(trained, Trained)

@@ -306,7 +306,7 @@ def test_a_full_disk_costs_no_epoch_that_was_committed(nth, whole, text, here, m
     with pytest.raises(DiskError, match="cannot be written: No space left on device") as caught:
         train_here(text, "train.epochs=4", output=Path("part"))
     assert caught.value.exit_code == 5
-    assert caught.value.hint.endswith(f"; then resume with: cnnctl train small.yaml --output {Path('part')} --resume")
+    assert caught.value.hint.endswith(f"; then resume with: cnnctl train --resume {Path('part')}")
     monkeypatch.setattr(os, "fsync", sync)
     assert_same(whole, train_here(text, "train.epochs=4", output=Path("part"), resume=True).run.path)
 

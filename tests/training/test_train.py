@@ -345,7 +345,7 @@ def test_an_interruption_keeps_the_epochs_before(after, of, here, small_photos, 
     assert caught.value.exit_code == EXIT_INTERRUPTED == 130
     best = next(epoch for epoch in reversed(listener.epochs) if epoch.is_best)
     run = Run(here / "runs" / "small" / "1")
-    line = f"cnnctl train small.yaml --output {Path('runs/small/1')} --resume"
+    line = f"cnnctl train --resume {Path('runs/small/1')}"
     assert caught.value.hint == f"resume with: {line}"
     assert not run.metrics.exists()
     assert not run.lock.exists()

@@ -1,0 +1,107 @@
+"""Which run is meant: a directory, the newest of a name, the latest, or the best."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnnctl.errors import RunError
+from cnnctl.runs.directory import LATEST, RUNS, Run, is_complete
+from cnnctl.runs.listing import COMPLETE, Listed, list_runs
+from cnnctl.system import files
+
+BEST = "best"
+
+
+def find_run(path: Path | None) -> Run:
+    """The run at a run directory, the newest one with a model in a folder `runs/<name>`, or with None the latest one.
+
+    `best` is the best run beside the latest one, and `runs/<name>/best` the best of that name.
+
+    Raises:
+        RunError: there is none; the hint says which command makes one.
+    """
+    if path is None or (path == Path(RUNS) / LATEST and files.is_file(path)):
+        return _latest()
+    if path.name == BEST and not files.is_folder(path):
+        return _best(files.absolute(_latest().path).parent if path == Path(BEST) else path.parent)
+    if files.is_file(path / "config.yaml") or files.is_file(path / "classes.json"):
+        return Run(path)
+    if files.is_folder(path):
+        numbered = sorted((c for c in path.iterdir() if c.name.isdecimal()), key=lambda c: int(c.name))
+        complete = [Run(child) for child in numbered if is_complete(Run(child))]
+        if complete:
+            return complete[-1]
+        raise RunError(
+            f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train"
+        )
+    raise RunError(
+        f"there is no run at {path}", "`cnnctl train CONFIG` makes one; without --run the latest run is used"
+    )
+
+
+def latest_of(folder: Path) -> Path | None:
+    """Where `latest` in a folder of runs points, though that may be gone; None where there is no `latest`."""
+    latest = folder / LATEST
+    if latest.is_file():
+        target = folder / latest.read_text(encoding="utf-8", errors="surrogateescape").strip()
+    elif latest.is_symlink():
+        target = folder / latest.readlink()
+    else:
+        return latest if latest.is_dir() else None
+    return Path(os.path.normpath(target))
+
+
+def latest_around(base: Path) -> Path | None:
+    """What a command without --run takes, where `base` is the folder of runs or one in it."""
+    around = [base.parent] if files.absolute(base).parent.name == RUNS else []
+    for place in (base, *around, Path(RUNS)):
+        latest = latest_of(place)
+        if latest is not None:
+            return latest
+    return None
+
+
+def _latest() -> Run:
+    target = latest_of(Path(RUNS))
+    if target is None or not target.is_dir():
+        raise RunError(
+            "the latest run is gone" if target is not None else f"there is no run yet in {files.absolute(Path(RUNS))}",
+            "`cnnctl train CONFIG` makes one; --run DIR names a run in another folder",
+        )
+    return Run(target)
+
+
+def _best(folder: Path) -> Run:
+    best = best_of(list_runs(folder)) if files.is_folder(folder) else None
+    if best is None:
+        raise RunError(f"there is no complete run in {folder}", "`cnnctl runs` lists those there are")
+    return best.run
+
+
+def best_of(found: Sequence[Listed]) -> Listed | None:
+    """The complete run of the highest accuracy; those that were evaluated on test images before all others."""
+    complete = [one for one in found if one.status == COMPLETE and one.accuracy is not None]
+    for split in ("test", "validation", "train"):
+        alike = [one for one in complete if one.split == split]
+        if alike:
+            return max(alike, key=lambda one: (one.accuracy or 0.0, one.date))
+    return None
+
+
+def best_of_each(found: Sequence[Listed]) -> list[Listed]:
+    """The best run of each folder that holds some, in the order in which they are listed."""
+    folders = {one.run.path.parent for one in found}
+    best = {folder: best_of([one for one in found if one.run.path.parent == folder]) for folder in folders}
+    return [one for one in found if best[one.run.path.parent] is one]
+
+
+def missing_weights(path: Path) -> RunError | None:
+    """Why no weights can be read from a run or a .keras file, as far as the disk tells; None where they can."""
+    if path.suffix == ".keras":
+        return None if files.is_file(path) else RunError(f"there is no file {path}", "it takes a run or a .keras file")
+    try:
+        run = find_run(path)
+        run.need(run.keras_model)
+    except RunError as error:
+        return error
+    return None

@@ -1,0 +1,79 @@
+"""Which run is meant."""
+
+from pathlib import Path
+
+import pytest
+
+from cnnctl.errors import RunError, UsageError
+from cnnctl.runs import Run, find_run
+from cnnctl.runs.directory import mark_latest, own
+from cnnctl.runs.find import best_of_each
+from cnnctl.runs.listing import list_runs
+from cnnctl.training.request import find_resumed
+from tests.runs.build import images, write_begun, write_run
+
+
+@pytest.fixture
+def cats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Runs of 60%, 80%, 70% and an unfinished one; the third is the latest."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("runs") / "cats"
+    runs = [write_run(folder / str(number), images(right, 10 - right)) for number, right in ((1, 6), (2, 8), (3, 7))]
+    write_begun(folder / "4", ["train.epochs=30"], [0.5, 0.99, 0.7])
+    write_run(Path("runs/dogs/1"), images(9, 1))
+    mark_latest(runs[2])
+    return folder
+
+
+def test_the_best_of_the_latest_run_s_name(cats: Path) -> None:
+    assert find_run(None).path == cats / "3"
+    assert find_run(Path("best")).path.resolve() == (cats / "2").resolve()
+
+
+def test_the_best_of_a_name(cats: Path) -> None:
+    assert find_run(cats / "best").path == cats / "2"
+    assert find_run(Path("runs/dogs/best")).path == Path("runs/dogs/1")
+
+
+def test_a_folder_of_that_name_is_a_folder(cats: Path) -> None:
+    write_run(cats / "best", images(1, 9))
+    assert find_run(cats / "best").path == cats / "best"
+
+
+def test_there_is_no_best(cats: Path) -> None:
+    with pytest.raises(RunError, match="there is no complete run in runs/birds"):
+        find_run(Path("runs/birds/best"))
+
+
+def test_the_best_of_each_name(cats: Path) -> None:
+    assert {str(one.run.path) for one in best_of_each(list_runs(Path("runs")))} == {"runs/cats/2", "runs/dogs/1"}
+
+
+def test_a_run_in_training_says_so(cats: Path) -> None:
+    run = Run(cats / "4")
+    lock = own(run)
+    try:
+        with pytest.raises(RunError, match=r"runs/cats/4 is still in training: it has no model\.onnx yet"):
+            run.need(run.onnx_model)
+    finally:
+        lock.release(remove=True)
+
+
+class TestResumed:
+    def test_a_run_brings_its_own_config(self, cats: Path) -> None:
+        own_config = cats / "4" / "config.yaml"
+        assert find_resumed(cats / "4", None) == (own_config, cats / "4")
+        assert find_resumed(None, cats / "4") == (own_config, cats / "4")
+        assert find_resumed(cats / "4", cats / "4") == (own_config, cats / "4")
+
+    def test_a_config_and_a_run(self, cats: Path) -> None:
+        assert find_resumed(Path("c.yaml"), Path("new")) == (Path("c.yaml"), Path("new"))
+
+    def test_what_names_no_run_or_two(self, cats: Path) -> None:
+        with pytest.raises(UsageError, match="--resume needs --output, the run to resume"):
+            find_resumed(Path("c.yaml"), None)
+        with pytest.raises(UsageError, match="two runs are named"):
+            find_resumed(cats / "4", cats / "1")
+        (Path("runs") / "empty").mkdir()
+        with pytest.raises(RunError, match=r"has no config\.yaml"):
+            find_resumed(Path("runs/empty"), None)
