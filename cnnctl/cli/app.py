@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, ParamSpec
@@ -37,20 +37,28 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run_guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         let_nothing_through()
-        code = _code_of(lambda: command(*args, **kwargs))
+        code = _code_of(lambda: command(*args, **kwargs), _wants_json(kwargs))
         _say_boxes()
         raise typer.Exit(code)
 
     return run_guarded
 
 
-def _code_of(work: Callable[[], int | None]) -> int:
-    """The exit code of some work, with its output written; what failed is told."""
+def _wants_json(given: Mapping[str, object]) -> bool:
+    return bool(given.get("as_json")) or given.get("output_format") in ("json", "jsonl")
+
+
+def _code_of(work: Callable[[], int | None], wants_json: bool = False) -> int:
+    """The exit code of some work, with its output written; what failed is told, to programs on stdout as well."""
     try:
         code = work() or EXIT_OK
         sys.stdout.flush()
     except CnnctlError as error:
         _say(error)
+        if wants_json:
+            from cnnctl.terminal.found import print_error
+
+            _code_of(functools.partial(print_error, error))
         return error.exit_code
     except KeyboardInterrupt as stop:
         _say("interrupted")

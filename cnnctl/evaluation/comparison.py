@@ -155,7 +155,7 @@ def _read(letter: str, run: Run) -> ComparedRun:
 def _read_figures(run: Run) -> tuple[str, Figures]:
     """(the split that the run was evaluated on, its figures)."""
     if not run.metrics.is_file() and not run.environment.is_file():
-        hint = f"resume it with: cnnctl train CONFIG --output {shlex.quote(str(run.path))} --resume"
+        hint = f"resume it with: cnnctl train --resume {shlex.quote(str(run.path))}"
         raise RunError(f"{run.path} is not complete", hint)
     run.need(run.metrics)
     content = run.read_metrics()

@@ -12,7 +12,7 @@ from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
 if TYPE_CHECKING:
     from cnnctl.checks import Findings
     from cnnctl.data.cache.entries import Entry, Removed
-    from cnnctl.errors import Position, Problem
+    from cnnctl.errors import CnnctlError, Position, Problem
     from cnnctl.models.machine import Machine
     from cnnctl.runs import Run
     from cnnctl.runs.listing import Listed
@@ -71,6 +71,18 @@ def _findings_json(findings: "Findings") -> dict[str, Any]:
     if findings.plan is not None:
         value["total_params"] = findings.plan.total_params
     return value
+
+
+def print_error(error: "CnnctlError") -> None:
+    """What a program reads where a command with `--json` fails: the first problem of a config, and all of them."""
+    from cnnctl.errors import ConfigError
+
+    value: dict[str, Any] = {"message": error.message, "hint": error.hint, "path": None, "line": None, "column": None}
+    if isinstance(error, ConfigError):
+        problems = [problem_json(problem) for problem in error.problems]
+        value |= {name: problems[0][name] for name in ("message", "hint", "path", "line", "column")}
+        value["problems"] = problems
+    print_json({"error": value | {"exit_code": error.exit_code}})
 
 
 def problem_json(problem: "Problem") -> dict[str, Any]:

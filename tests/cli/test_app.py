@@ -56,6 +56,43 @@ def test_a_key_of_the_config_that_was_taken_for_an_option(
     assert f"--set {key}=VALUE" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "gone.yaml", "--json"],
+        ["check", "gone.yaml", "--json"],
+        ["summary", "gone.yaml", "--json"],
+        ["preview", "gone.yaml", "--json"],
+        ["schedule", "gone.yaml", "--json"],
+        ["eject", "gone.yaml", "--json"],
+        ["evaluate", "--run", "gone", "--json"],
+        ["export", "gone", "--json"],
+        ["report", "gone", "--json"],
+        ["explain", "gone.png", "--run", "gone", "--json"],
+        ["compare", "gone", "lost", "--json"],
+        ["runs", "gone", "--json"],
+        ["convolve", "gone.png", "--json"],
+        ["predict", "gone.png", "--run", "gone", "--format", "json"],
+        ["predict", "gone.png", "--run", "gone", "--format", "jsonl"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_failure_is_json_where_json_is_asked_for(command: list[str], tmp_path: Path) -> None:
+    done = cnnctl(*command, cwd=tmp_path)
+    error = json.loads(done.stdout)["error"]
+    assert set(error) >= {"message", "hint", "path", "line", "column", "exit_code"}
+    assert error["exit_code"] == done.returncode > 0
+    assert error["message"] in done.stderr
+
+
+def test_a_mistake_in_a_config_has_its_place_in_the_json(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("data: {train: digits}\nmodel: [flatten]\ntrain:\n  epoch: 3\n  epochs: 0\n")
+    error = json.loads(cnnctl("train", "c.yaml", "--json", cwd=tmp_path).stdout)["error"]
+    place = (error["path"], error["line"], error["column"], error["hint"], error["exit_code"])
+    assert place == ("train.epoch", 4, 3, "did you mean epochs?", 2)
+    assert [one["path"] for one in error["problems"]] == ["train.epoch", "train.epochs"]
+
+
 def test_a_ready_config_that_is_not_there_is_one_command_away(tmp_path: Path) -> None:
     done = cnnctl("check", "digits.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "hint: cnnctl init --example digits writes it")
