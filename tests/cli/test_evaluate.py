@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import fail, succeed
+from tests.cli.command import cnnctl, fail, succeed
 from tests.conftest import Trained
 
 
@@ -43,6 +43,23 @@ def test_text_names_the_figures(work: Path) -> None:
     printed = succeed("evaluate", cwd=work)
     for word in ("accuracy", "95% interval", "top-5 accuracy", "expected calibration error", "precision", "support"):
         assert word in printed
+
+
+def test_the_run_is_an_argument_or_an_option_and_one_that_was_chosen_is_named(work: Path) -> None:
+    named = "runs/digits/1"
+    figures = json.loads(succeed("evaluate", named, "--json", cwd=work))
+    for words, said in (
+        (["--run", named], ""),
+        ([named, "--run", named], ""),
+        ([], "run: runs/digits/1 (test accuracy "),
+        (["--run", "best"], "(test accuracy "),
+    ):
+        done = cnnctl("evaluate", *words, "--json", cwd=work)
+        assert json.loads(done.stdout) == figures
+        assert said in done.stderr
+    assert "two runs are named: runs/digits/1 and runs/other" in fail(
+        2, "evaluate", named, "--run", "runs/other", cwd=work
+    )
 
 
 def test_another_split_is_nested_and_leaves_the_main_figures(work: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def test_json_csv_and_jsonl_say_the_same(work: Path) -> None:
 def test_a_folder_is_taken_whole_and_a_bad_image_does_not_stop_it(work: Path) -> None:
     done = cnnctl("predict", "in", "--format", "json", cwd=work)
     assert done.returncode == 8
-    assert done.stderr == "error: in/bad.png: it is a text file\n"
+    chosen, error = done.stderr.splitlines()
+    assert re.fullmatch(r"run: .*/runs/digits/1 \(test accuracy [0-9.]+%\)", chosen)
+    assert error == "error: in/bad.png: it is a text file"
     answers = {answer["path"]: answer for answer in json.loads(done.stdout)}
     assert set(answers) == {"in/bad.png", "in/deep/zéro 0.png", "in/three.png"}
     assert answers["in/bad.png"] == {
@@ -109,12 +112,18 @@ def test_output_goes_to_a_file_and_nothing_to_stdout(work: Path) -> None:
     assert (work / "out.csv").read_text() == expected
 
 
+def test_the_run_may_come_first(work: Path, digits_run: Trained) -> None:
+    (answer,) = json.loads(succeed("predict", digits_run.run, "in/three.png", "--format", "json", cwd=work))
+    assert answer["path"] == "in/three.png"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["nothing.png"], 8, "error: nothing.png: there is no such file"),
         (["in/three.png", "--format", "xml"], 2, "there is no format xml"),
         (["in/three.png", "--run", "nowhere"], 4, "there is no run at nowhere"),
+        (["in/three.png", "--run", "nowhere/best"], 4, "there is no complete run in nowhere"),
         (["in/three.png", "--top", "0"], 2, "--top"),
         (["empty"], 3, "no image was found in empty"),
     ],
