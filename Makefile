@@ -97,7 +97,7 @@ graphs: install  ## write the graphs of the backbones from keras.applications
 torture: install  ## kill trainings and fill disks (WHAT=, KILLS=, MINUTES=)
 	$(BIN)/python -m tests.torture $(WHAT)
 
-fuzz: install  ## mistreated configs, folders, images, models and tables (WHAT=, MINUTES=)
+fuzz: install  ## mistreated configs, folders, images, models, tables and names (WHAT=, MINUTES=)
 	$(BIN)/python -m tests.fuzz $(WHAT)
 
 export KILLS MINUTES CIFAR10 CATS_DOGS TORCH RUNS ROUNDS

@@ -32,7 +32,7 @@ def output_bytes(path: Path) -> Iterator[BinaryIO]:
         if descriptor is not None:
             handle = os.dup(descriptor)
         elif (found := _stat(path)) is None or stat.S_ISREG(found.st_mode):
-            with _replaced(Path(os.path.realpath(path))) as file:
+            with _replaced(Path(os.path.realpath(path)) if path.is_symlink() else path) as file:
                 yield file
             return
         else:
