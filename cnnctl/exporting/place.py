@@ -1,6 +1,7 @@
 """Where an exported file goes: nothing is overwritten, and it is there as a whole or not at all."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -87,6 +88,8 @@ def publish(made: Path, path: Path, description: dict[str, object]) -> None:
         OSError, DiskError: it cannot be written; then nothing is left.
     """
     beside = description_of(path)
+    if made.is_dir():
+        _obey_umask(made)
     for child in made.rglob("*") if made.is_dir() else ():
         _flush(child)
     _flush(made)
@@ -98,6 +101,16 @@ def publish(made: Path, path: Path, description: dict[str, object]) -> None:
         raise
     with suppress(OSError):  # it is there; only its name may be lost with the power
         _flush(path.parent)
+
+
+def _obey_umask(made: Path) -> None:
+    """Give a folder and those in it the mode of one that we make: TensorFlow's are 0755 where a group may write."""
+    ours = made.with_name("ours")
+    ours.mkdir()
+    mode = stat.S_IMODE(ours.stat().st_mode)
+    ours.rmdir()
+    for folder in (made, *(child for child in made.rglob("*") if child.is_dir())):
+        folder.chmod(mode)
 
 
 def size_of(path: Path) -> int:

@@ -126,7 +126,7 @@ def print_findings(name: str, findings: "Findings", as_json: bool) -> None:
         where = f"{warning.position}: {warning.path}: " if warning.position else ""
         print(f"warning: {where}{warning.message}\n  hint: {warning.hint}")
     if not findings.problems:
-        print(f"{name} is ready to train")
+        print(f"{printable(name)} is ready to train")
     else:
         count = len(findings.problems)
         print(f"\n{count} problem{'s' if count > 1 else ''}", file=sys.stderr)
@@ -154,7 +154,7 @@ def print_entries(base: Path, found: "list[Entry]", as_json: bool) -> None:
         align = (LEFT, RIGHT, RIGHT, LEFT, RIGHT, RIGHT)
         print_table(("decoded from", "images", "size", "fit", "on disk", "last used"), rows, align)
         print()
-    print(f"{size(total)} in {base}")
+    print(f"{size(total)} in {printable(str(base))}")
     if rows:
         print("clear it with: cnnctl cache --clear")
 
@@ -166,7 +166,7 @@ def print_removed(base: Path, removed: "Removed", as_json: bool) -> None:
         print_json({"folder": str(base), "bytes": removed.size, "removed": gone, "busy": removed.busy})
         return
     noun = "entry" if len(removed.entries) == 1 else "entries"
-    print(f"removed {len(removed.entries):,} {noun}, {size(removed.size)}, from {base}")
+    print(f"removed {len(removed.entries):,} {noun}, {size(removed.size)}, from {printable(str(base))}")
     if removed.busy:
         print(f"{removed.busy:,} being made just now: left alone")
 

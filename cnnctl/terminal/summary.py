@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cnnctl.formatting import size
+from cnnctl.formatting import printable, size
 from cnnctl.terminal.render import LEFT, RIGHT, print_table
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None
     from cnnctl.layers.notation import format_shape
 
     plan = subject.plan
-    print(f"{subject.name}: input {format_shape(plan.input_shape)}\n", file=stream)
+    print(f"{printable(subject.name)}: input {format_shape(plan.input_shape)}\n", file=stream)
     fixed = plan.non_trainable_params > 0
     header = ["layer", "type", "settings", "output", "parameters", *(["not trained"] if fixed else [])]
     rows = []

@@ -48,7 +48,7 @@ def print_trained(run: Path, trained: "Trained | None") -> None:
         print("the run is already complete")
     else:
         _print_result(trained)
-    print(f"\nrun   {run}\nnext  cnnctl predict IMAGE")
+    print(f"\nrun   {printable(str(run))}\nnext  cnnctl predict IMAGE")
 
 
 def _print_result(trained: "Trained") -> None:

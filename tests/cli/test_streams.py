@@ -1,5 +1,6 @@
 """Commands whose stdout is full, closed, without a reader or in an old encoding, and whose folder is gone."""
 
+import json
 import os
 import pty
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CONFIGS
+from tests.inference.build import colour_run, paint
 
 CONFIG = str(CONFIGS / "cifar10.yaml")
 
@@ -103,3 +105,62 @@ def _read(screen: int) -> bytes:
         return os.read(screen, 65536)
     except OSError:  # nobody has the other end any more
         return b""
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    """A folder with a run that needed no training, and images of odd names."""
+    colour_run(tmp_path / "run")
+    for name in ("good.png", "two\nlines.png", "esc\x1b[2J.png"):
+        paint(tmp_path / "pics" / name, 255, 0, 0)
+    return tmp_path
+
+
+def test_names_that_no_system_takes_get_their_row_beside_the_good_ones(colours: Path) -> None:
+    uri = "data:image/png;base64," + "A" * 5000
+    (colours / "list.csv").write_bytes(b"path\npics/good.png\n" + uri.encode() + b".png\npics/a\0.png\n")
+    for given in (f"pics/good.png {uri}", "list.csv", "pics/good.png - < pics/good.png", "- < list.csv"):
+        done = shell(f"cnnctl predict --run run --format csv {given}", colours)
+        assert done.returncode == 8, done
+        assert "pics/good.png,red," in done.stdout
+    assert "pics/a\\x00.png: there is a NUL in this name; -0 takes" in done.stderr
+
+
+def test_every_name_comes_through_find_print0(colours: Path) -> None:
+    done = shell("find pics -type f -print0 | cnnctl predict -0 - --run run --format jsonl", colours)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = {json.loads(line)["path"] for line in done.stdout.splitlines()}
+    assert found == {"pics/good.png", "pics/two\nlines.png", "pics/esc\x1b[2J.png"}
+    assert shell("cnnctl predict -0 pics --run run", colours).returncode == 2
+
+
+def test_stdin_that_is_closed_is_an_error_in_the_command_line(colours: Path) -> None:
+    done = shell("cnnctl predict - --run run <&-", colours)
+    assert (done.returncode, done.stderr.split(",")[0]) == (2, "error: stdin is closed")
+
+
+def test_answers_for_a_full_disk_or_a_gone_reader(colours: Path) -> None:
+    for output in ("> /dev/full", "--output /dev/full"):
+        assert shell(f"cnnctl predict pics/good.png --run run {output}", colours).returncode == 5
+    for output in ("", "--output /dev/stdout"):
+        done = shell(f"cnnctl predict pics --run run {output} | true; echo ${{PIPESTATUS[0]}}", colours)
+        assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_answers_go_where_the_user_says(colours: Path) -> None:
+    line = "cnnctl predict pics/good.png --run run --format csv --output"
+    expected = shell("cnnctl predict pics/good.png --run run --format csv", colours).stdout
+    assert shell(f"echo old > a; {line} /dev/stdout >> a; cat a", colours).stdout == f"old\n{expected}"
+    assert shell(f"mkfifo pipe; cat pipe & {line} pipe; wait; stat -c %F pipe", colours).stdout == f"{expected}fifo\n"
+    umasks = f"for m in 077 002; do (umask $m; {line} $m.csv; stat -c %a $m.csv); done"
+    assert shell(umasks, colours).stdout == "600\n664\n"
+    linked = f"touch real; chmod 640 real; ln -s real link; {line} link; stat -c '%F %a' link real; cat real"
+    assert shell(linked, colours).stdout == f"symbolic link 777\nregular file 640\n{expected}"
+
+
+def test_letters_that_stdout_lacks_are_told(colours: Path) -> None:
+    paint(colours / "pics" / "日.png", 0, 0, 255)
+    done = shell("cnnctl predict pics/日.png --run run --format csv", colours, "latin-1")
+    assert done.stdout.splitlines()[1].startswith("pics/\\u65e5.png,blue,")
+    assert "warning: stdout is in iso8859-1" in done.stderr.replace("latin-1", "iso8859-1")
+    assert shell("cnnctl predict pics/日.png --run run --format json", colours, "latin-1").stderr == ""

@@ -78,6 +78,22 @@ def test_what_is_staged_comes_whole(tmp_path):
     assert json.loads((tmp_path / "new" / "it-savedmodel.json").read_text()) == {"file": "it"}
 
 
+@pytest.mark.parametrize("umask", [0o002, 0o077])
+def test_folders_obey_the_umask(umask, tmp_path):
+    before = os.umask(umask)
+    try:
+        with staged(tmp_path / "it") as made:
+            (made / "variables").mkdir(parents=True)
+            for folder in (made, made / "variables"):
+                folder.chmod(0o755)  # as TensorFlow's are
+            publish(made, tmp_path / "it", {"file": "it"})
+    finally:
+        os.umask(before)
+    for folder in (tmp_path / "it", tmp_path / "it" / "variables"):
+        assert folder.stat().st_mode & 0o777 == 0o777 & ~umask
+    assert sorted(os.listdir(tmp_path)) == ["it", "it.json"]
+
+
 def test_a_failure_leaves_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError):
         make(tmp_path / "it.onnx", lambda made: 1 / 0)

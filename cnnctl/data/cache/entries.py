@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cnnctl.data.cache.folders import cache_folder
 from cnnctl.data.decoder.images import ImageSpec
+from cnnctl.system.files import is_folder
 from cnnctl.system.locks import try_lock
 
 PIXELS, DIGESTS, PIXEL_DIGESTS, VALUE_RANGES = "pixels", "digests", "looks", "spreads"
@@ -105,7 +106,7 @@ def sweep(entry: Path) -> int:
 
 def list_entries(base: Path) -> list[Entry]:
     """All entries below an images folder, the last used first."""
-    if not base.is_dir():
+    if not is_folder(base):
         return []
     found = [_read(path) for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")]
     return sorted(found, key=lambda entry: -entry.used)
