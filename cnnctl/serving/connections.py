@@ -83,14 +83,17 @@ class Connections:
         self._receiving.pop(connection, None)
 
     def sort(self, connection: "Connection") -> None:
-        """A connection begins to wait for its client, or ends it."""
-        self._idle.pop(connection, None)
-        self._receiving.pop(connection, None)
+        """Something came or was answered: a connection waits for its client as before, anew, or not any more."""
+        if connection.is_answering or connection.begun is None:
+            self._receiving.pop(connection, None)
+        if connection.is_answering or connection.begun is not None:
+            self._idle.pop(connection, None)
         if connection not in self._open or connection.is_answering:
             return
         if connection.begun is None:
-            self._idle[connection] = time.monotonic()
-        else:
+            self._idle.setdefault(connection, time.monotonic())  # what begins no request gains no time
+        elif self._receiving.get(connection) != connection.begun:
+            self._receiving.pop(connection, None)
             self._receiving[connection] = connection.begun
 
     def sweep(self) -> None:
@@ -114,7 +117,6 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **options)
         self.begun: float | None = None
         self._all = all_of_them
-        self._header_bytes = 0
         self._unparsed = 0
         self._unread_since: float | None = None
         self._refusal: RequestError | None = None
@@ -135,27 +137,19 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._unparsed += len(data)
         super().data_received(data)
+        self._all.sort(self)
         if self._unparsed > HEADER_BYTES and not self.transport.is_closing():
             self.refuse(_too_long())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._header_bytes = 0
         self.begun = time.monotonic()
         self.scope["state"]["begun"] = self.begun
-        self._all.sort(self)
-
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        if len(self.headers) >= HEADER_FIELDS:
-            self._stop(_too_long())
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > HEADER_BYTES or len(self.headers) > HEADER_FIELDS:
+            self._stop(_too_long())
         if len(self.pipeline) >= PIPELINED:
             self._stop(too_busy("too many requests came before the answer to the first"))
         super().on_headers_complete()
@@ -172,7 +166,6 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         self._unparsed = 0
         self.begun = None
-        self._all.sort(self)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -217,11 +210,6 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
         begun = self.begun or time.monotonic()
         self._all.counters.count("", error.status, time.monotonic() - begun)
-
-    def _count(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > HEADER_BYTES:
-            self._stop(_too_long())
 
     def _stop(self, refusal: RequestError) -> None:
         """Let the parser read no further; it turns what a callback raises into its own error."""

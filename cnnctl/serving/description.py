@@ -88,7 +88,7 @@ class Explanation(_Model):
 
 
 class Health(_Model):
-    """That images are being answered."""
+    """That images are being answered; status 503 has the reason where they are not."""
 
     status: str
 

@@ -13,13 +13,16 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.util import find_spec
 from types import FrameType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, MachineError, UsageError, how_to_install
 from cnnctl.inference.model import load_classifier
 from cnnctl.runs import Run
 from cnnctl.serving.limits import Limits
 from cnnctl.system.cores import available_cores
+
+if TYPE_CHECKING:
+    from cnnctl.serving.decoder import Process
 
 _PACKAGES = ("fastapi", "uvicorn", "httptools", "python_multipart")
 
@@ -92,6 +95,24 @@ def serve(
     Raises:
         RunError: the run has no usable model.
     """
+    from cnnctl.serving.decoder import start_process
+
+    with ExitStack() as stack:
+        decoding = start_process()  # it gets ready while this one does
+        stack.callback(decoding[0].kill)
+        return _serve(run, listener, limits, explains, ready, log, decoding, stack)
+
+
+def _serve(
+    run: Run,
+    listener: socket.socket,
+    limits: Callable[[int], Limits],
+    explains: bool,
+    ready: Callable[[str | None], None],
+    log: Callable[[str], None] | None,
+    decoding: "Process",
+    stack: ExitStack,
+) -> int:
     import uvicorn
 
     from cnnctl.serving.app import PATHS, make_app
@@ -104,50 +125,49 @@ def serve(
     classifier = load_classifier(run, threads=1)
     chosen = limits(classifier.spec.max_bytes)
     missing = why_not(run) if explains else None
-    with ExitStack() as stack:
-        batcher = stack.enter_context(Batcher(classifier, available_cores(), chosen.queue))
-        explainer = stack.enter_context(Explainer(run)) if explains and missing is None else None
-        counters = Metrics(PATHS)
-        service = Service(classifier, batcher, explainer, chosen, counters)
-        connections = Connections(chosen.seconds, most_connections(), counters)
-        config = uvicorn.Config(
-            make_app(service, run.title, counters, is_local(listener), log),
-            http=cast("type[asyncio.Protocol]", partial(Connection, all_of_them=connections)),
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=math.ceil(IDLE_SECONDS),
-            timeout_graceful_shutdown=math.ceil(chosen.seconds),
-        )
+    batcher = stack.enter_context(Batcher(classifier, available_cores(), chosen.queue, chosen.seconds, decoding))
+    explainer = stack.enter_context(Explainer(run)) if explains and missing is None else None
+    counters = Metrics(PATHS)
+    service = Service(classifier, batcher, explainer, chosen, counters)
+    connections = Connections(chosen.seconds, most_connections(), counters)
+    config = uvicorn.Config(
+        make_app(service, run.title, counters, is_local(listener), log),
+        http=cast("type[asyncio.Protocol]", partial(Connection, all_of_them=connections)),
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=math.ceil(IDLE_SECONDS),
+        timeout_graceful_shutdown=math.ceil(chosen.seconds),
+    )
 
-        class Server(uvicorn.Server):
-            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-                await super().startup(sockets=sockets)
-                self._sweep()
-                ready(missing)
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            self._sweep()
+            ready(missing)
 
-            def _sweep(self) -> None:
-                connections.sweep()
-                asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+        def _sweep(self) -> None:
+            connections.sweep()
+            asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
 
-        server = Server(config)
-        asked: list[int] = []
+    server = Server(config)
+    asked: list[int] = []
 
-        def ask(number: int, frame: FrameType | None) -> None:
-            """uvicorn has its own handler while it runs and hands the signal on to this one when it has ended."""
-            asked.append(number)
-            server.should_exit = True
+    def ask(number: int, frame: FrameType | None) -> None:
+        """uvicorn has its own handler while it runs and hands the signal on to this one when it has ended."""
+        asked.append(number)
+        server.should_exit = True
 
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, ask) for number in numbers}
-        try:
-            server.run(sockets=[listener])
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     sys.stdout.flush()
     return EXIT_INTERRUPTED if signal.SIGINT in asked else EXIT_OK

@@ -11,15 +11,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cnnctl.data.decoder import headers
-from cnnctl.data.decoder.images import ImageError, ImageSpec
 from cnnctl.errors import CnnctlError
 from cnnctl.inference.answers import DEFAULT_TOP, Answer, predicted
 from cnnctl.inference.model import Classifier
 from cnnctl.serving import metrics
 from cnnctl.serving.batcher import Batcher, Outcome, Seen
 from cnnctl.serving.bodies import ByteBudget, Upload, read_uploads
-from cnnctl.serving.errors import RequestError, too_busy
+from cnnctl.serving.decoder import UnusableError
+from cnnctl.serving.errors import RETRY, RequestError, too_busy
 from cnnctl.serving.explainer import Explainer
 from cnnctl.serving.limits import BODIES_AT_ONCE, Limits
 from cnnctl.serving.metrics import Metrics
@@ -75,8 +74,9 @@ class Service:
 
     async def read_health(self) -> Response:
         """Whether images are being answered."""
-        if not self._batcher.is_alive:
-            raise RequestError(503, "a thread that answers images has died", "start the server again")
+        trouble = self._batcher.trouble()
+        if trouble is not None:
+            raise RequestError(503, trouble, "if it lasts, start the server again")
         return _json({"status": "ok"})
 
     async def read_metrics(self) -> Response:
@@ -84,6 +84,11 @@ class Service:
         gauges = {
             "cnnctl_batches_total": ("counter", "Batches that the network has computed.", self._batcher.batches),
             "cnnctl_batched_images_total": ("counter", "Images in these batches.", self._batcher.images),
+            "cnnctl_decoders_replaced_total": (
+                "counter",
+                "Processes that an image ended or held.",
+                self._batcher.replaced,
+            ),
             "cnnctl_queue_images": ("gauge", "Images that wait to be decoded.", self._batcher.waiting),
             "cnnctl_queue_limit_images": ("gauge", "Images that may wait.", self.limits.queue),
         }
@@ -116,7 +121,7 @@ class Service:
             yield uploads, outcomes
 
     def _answer(self, upload: Upload, outcome: Outcome, top: int) -> Answer:
-        if isinstance(outcome, ImageError):
+        if isinstance(outcome, UnusableError):
             return Answer(upload.name, None, outcome.reason)
         return Answer(upload.name, predicted(outcome.probabilities, self.classifier.classes, top))
 
@@ -127,9 +132,9 @@ class Service:
         if any(isinstance(outcome, Seen) for outcome in outcomes):
             return
         upload, error = uploads[0], outcomes[0]
-        assert isinstance(error, ImageError)
+        assert isinstance(error, UnusableError)
         said = f"{upload.name}: {error.message}" if upload.name else f"the image cannot be used: {error.message}"
-        raise RequestError(status_of(upload.content, self.classifier.spec), said, error.hint)
+        raise RequestError(error.status, said, error.hint, RETRY if error.status == 503 else None)
 
     def _only(self, uploads: list[Upload], outcomes: list[Outcome]) -> Seen:
         if len(uploads) != 1:
@@ -138,20 +143,6 @@ class Service:
         (only,) = outcomes
         assert isinstance(only, Seen)
         return only
-
-
-def status_of(content: bytes, spec: ImageSpec) -> int:
-    """The status for an image that cannot be used: 413 too large, 415 no format that is read, 422 damaged."""
-    if len(content) > spec.max_bytes:
-        return 413
-    try:
-        file_format = headers.image_format(content)
-        if file_format is None or file_format in headers.CONVERSIONS:
-            return 415 if content else 422
-        height, width = headers.dimensions(content, file_format) or (0, 0)
-    except ImageError:
-        return 422
-    return 413 if height * width > spec.max_pixels else 422
 
 
 def _top(request: Request) -> int:

@@ -108,6 +108,14 @@ def serving(run: Path, *options: str, open_files: int | None = None) -> Iterator
             process.kill()
 
 
+def children(process: "subprocess.Popen[str]", of: str) -> list[int]:
+    """The processes that a server has started, whose command names a module."""
+    pids: list[int] = []
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        pids += [int(pid) for pid in (task / "children").read_text().split()]
+    return [pid for pid in pids if of.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 def plain(red: int, green: int, blue: int, side: int = 8, kind: str = ".png") -> bytes:
     """An image file of one colour."""
     return bytes(opencv().imencode(kind, np.full((side, side, 3), (blue, green, red), np.uint8))[1])

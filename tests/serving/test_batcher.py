@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnctl.data.decoder.images import ImageError, ImageSpec, decode, opencv
+from cnnctl.data.decoder.images import ImageSpec, decode, opencv
 from cnnctl.errors import RunError
 from cnnctl.inference.model import Classifier
 from cnnctl.serving.batcher import Batcher, Seen
+from cnnctl.serving.decoder import UnusableError
 from cnnctl.serving.errors import RequestError
 from tests.serving.build import BLUE, GREEN, RED, plain
 
@@ -84,11 +85,11 @@ def test_bad_images_fail_alone() -> None:
             return await batcher.answer([RED, b"text", GREEN, b"", b"\xff\xd8\xff" + b"\0" * 30_000, BLUE])
 
     got = asyncio.run(ask())
-    assert [type(one) for one in got] == [Seen, ImageError, Seen, ImageError, ImageError, Seen]
-    assert [str(one.message) for one in got if isinstance(one, ImageError)] == [
-        "it is a text file",
-        "the file is empty",
-        "the file is larger than 0.02 MB",
+    assert [isinstance(one, Seen) for one in got] == [True, False, True, False, False, True]
+    assert [(one.status, one.message) for one in got if isinstance(one, UnusableError)] == [
+        (415, "it is a text file"),
+        (422, "the file is empty"),
+        (413, "the file is larger than 0.02 MB"),
     ]
 
 
@@ -149,6 +150,6 @@ def test_an_error_of_the_model_reaches_everybody_and_the_next_are_answered() -> 
             with pytest.raises(RunError, match="broken"):
                 await batcher.answer([RED, GREEN])
             assert len(await batcher.answer([BLUE])) == 1
-            assert batcher.is_alive
+            assert batcher.trouble() is None
 
     asyncio.run(ask())

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cnnctl.serving import connections
+from cnnctl.serving.metrics import Metrics
 from tests.serving.build import RED, Served, labels, serving
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n"
@@ -243,3 +245,33 @@ def test_the_limit_is_below_that_of_open_files(monkeypatch: pytest.MonkeyPatch) 
     for files, most in ((1024, 944), (256, 176), (20, 8), (100_000, 1000), (resource.RLIM_INFINITY, 1000)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, files=files: (files, files))
         assert connections.most_connections() == most
+
+
+class Idle:
+    """A connection over which no request came."""
+
+    is_answering = False
+    begun = None
+
+    def __init__(self) -> None:
+        self.transport = self
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    def unread_seconds(self, now: float) -> float:
+        return 0.0
+
+
+def test_line_ends_before_a_request_gain_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(connections.time, "monotonic", lambda: now)
+    all_of_them = connections.Connections(30.0, 10, Metrics(()))
+    idle: Any = Idle()
+    all_of_them.opened(idle)
+    for now in (104.0, 108.0, 111.0):  # noqa: B007
+        assert not idle.closed
+        all_of_them.sort(idle)
+        all_of_them.sweep()
+    assert idle.closed

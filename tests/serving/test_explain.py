@@ -5,7 +5,6 @@ import base64
 import io
 import os
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -21,20 +20,13 @@ from cnnctl.serving.batcher import Seen
 from cnnctl.serving.errors import BUG, RequestError
 from cnnctl.serving.explainer import why_not
 from tests.conftest import Trained
-from tests.serving.build import RED, Reply, labels, serving
-
-
-def children(process: "subprocess.Popen[str]") -> list[int]:
-    pids: list[int] = []
-    for task in Path(f"/proc/{process.pid}/task").iterdir():
-        pids += [int(pid) for pid in (task / "children").read_text().split()]
-    return pids
+from tests.serving.build import RED, Reply, children, labels, serving
 
 
 def test_a_digit_is_explained_while_others_are_answered(digits_run: Trained) -> None:
     image = (digits_folder() / "3" / "0003.png").read_bytes()
     with serving(digits_run.run) as served:
-        assert children(served.process) == []
+        assert children(served.process, "explaining_process") == []
         label = served.raw(image).json[0]["label"]
         explained: list[Reply] = []
         asking = threading.Thread(target=lambda: explained.append(served.raw(image, "/v1/explain")))
@@ -48,10 +40,10 @@ def test_a_digit_is_explained_while_others_are_answered(digits_run: Trained) -> 
         (got,) = explained
         assert got.status == 200, got.body
         check(got, label)
-        first = children(served.process)
+        first = children(served.process, "explaining_process")
         assert len(first) == 1
         assert len(served.raw(image, "/v1/explain?top=1").json["maps"]) == 1
-        assert children(served.process) == first
+        assert children(served.process, "explaining_process") == first
         bad = served.raw(b"text", "/v1/explain")
         assert (bad.status, bad.json["error"]) == (415, "the image cannot be used: it is a text file")
 

@@ -62,7 +62,8 @@ class ImageSpec:
         return (self.height, self.width, self.channels)
 
 
-_BUDGET = ByteBudget(2 * BYTES_OF_A_PIXEL * MAX_PIXELS)
+BUDGET = ByteBudget(2 * BYTES_OF_A_PIXEL * MAX_PIXELS)
+"""Of all threads of this process; where several processes decode for one program, it is that of the program."""
 
 
 @cache
@@ -179,7 +180,7 @@ def _in_hand(data: bytes, max_pixels: int) -> Iterator[_Seen]:
     """A block that decodes an image: it waits for its share of memory, and what goes wrong is this image's reason."""
     seen = _look(data, max_pixels)
     damaged = f"the {seen.file_format} image is damaged and cannot be decoded"
-    with _BUDGET.taken(seen.memory), as_reason(damaged):
+    with BUDGET.taken(seen.memory), as_reason(damaged):
         yield seen
 
 

@@ -14,8 +14,8 @@ BYTES_OF_A_PIXEL = 16
 """What an image may take for each pixel that it may have: 1 GiB for 64 megapixels."""
 
 _LEAST = 8  # bytes of a pixel: RGB, and what it is made of
-_NEVER_TOO_MUCH = 2**27  # bytes that one image may take in any case
-_SMALL = 2**24  # bytes that are not counted
+NEVER_TOO_MUCH = 2**27  # bytes that one image may take in any case
+SMALL = 2**24  # bytes that are not counted
 
 
 class ByteBudget:
@@ -27,13 +27,18 @@ class ByteBudget:
         self._changed = threading.Condition()
 
     @contextmanager
-    def taken(self, wanted: int) -> Iterator[None]:
-        """A block that takes so many bytes; it waits for its turn."""
-        if wanted < _SMALL:
+    def taken(self, wanted: int, seconds: float | None = None) -> Iterator[None]:
+        """A block that takes so many bytes; it waits for its turn.
+
+        Raises:
+            TimeoutError: it has waited for `seconds`.
+        """
+        if wanted < SMALL:
             yield
             return
         with self._changed:
-            self._changed.wait_for(lambda: not self._taken or self._taken + wanted <= self._most)
+            if not self._changed.wait_for(lambda: not self._taken or self._taken + wanted <= self._most, seconds):
+                raise TimeoutError
             self._taken += wanted
         try:
             yield
@@ -54,7 +59,7 @@ def refuse_above(max_pixels: int, wanted: int) -> None:
     Raises:
         ImageError: it takes more.
     """
-    most = max(BYTES_OF_A_PIXEL * max_pixels, _NEVER_TOO_MUCH)
+    most = max(BYTES_OF_A_PIXEL * max_pixels, NEVER_TOO_MUCH)
     if wanted > most:
         raise ImageError(
             f"decoding it takes about {wanted / 2**30:.2f} GiB of memory, more than {most / 2**30:.2f} GiB",

@@ -295,7 +295,7 @@ class TestBadFiles:
     def test_large_images_take_turns(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Six images of 4 megapixels in six threads, and a budget of two of them."""
         data = encode(Image.new("L", (2048, 2048), 7), "PNG")
-        monkeypatch.setattr(images, "_BUDGET", ByteBudget(2 * 8 * 2048**2))
+        monkeypatch.setattr(images, "BUDGET", ByteBudget(2 * 8 * 2048**2))
         in_hand, most, lock = 0, 0, threading.Lock()
         decoding = images._decode
 
@@ -316,7 +316,7 @@ class TestBadFiles:
         assert most == 2
 
     def test_one_image_above_the_budget_is_still_decoded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(images, "_BUDGET", ByteBudget(1))
+        monkeypatch.setattr(images, "BUDGET", ByteBudget(1))
         assert decode(encode(Image.new("L", (2048, 2048), 7), "PNG"), OWN_SIZE).max() == 7
 
     def test_a_file_too_large_to_read(self, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from cnnctl.data.decoder import bmp, headers, images, memory
 from cnnctl.data.decoder.images import ImageError, ImageSpec, decode
 from cnnctl.data.decoder.refusals import MAX_PARTS, as_reason, counted
-from cnnctl.serving.service import status_of
+from cnnctl.serving.decoding_process import status_of
 from tests.images import encode, every_mode, picture
 
 MODES = every_mode()

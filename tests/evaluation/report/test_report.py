@@ -236,7 +236,7 @@ def test_partners_of_a_mix_are_not_read_elsewhere_either(run, tmp_path):
     files.write_csv(run.split, ("path", "label", "split"), names)
     assert gather(run).samples is not None
     run.config.write_text(
-        re.sub(r"(?m)^augment:.*\n(- .*\n|  .*\n)*", "augment: [{mix_up: {probability: 1}}]\n", run.config.read_text())
+        re.sub(r"(?m)^augment:.*\n(- .*\n|  .*\n)*", "augment: [{mix_up: {alpha: 1}}]\n", run.config.read_text())
     )
     assert gather(run).withheld is not None
     assert gather(run, with_images=True).withheld is None
