@@ -14,6 +14,7 @@ from cnnctl.cli.command import Command
 from cnnctl.cli.options import grouped
 from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, CnnctlError
 from cnnctl.formatting import shortened
+from cnnctl.system.home import untold
 from cnnctl.system.streams import ReaderGoneError, let_nothing_through, standard_streams
 from cnnctl.version import __version__
 
@@ -39,6 +40,8 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
         let_nothing_through()
         code = _code_of(lambda: command(*args, **kwargs), _wants_json(kwargs))
         _say_boxes()
+        for text in untold():
+            _say(text)
         raise typer.Exit(code)
 
     return run_guarded

@@ -67,18 +67,21 @@ class CatalogError(DataError):
         self.faults = tuple(faults)
 
 
-def find_images(source: str, columns: table.Columns, known: Collection[str] | None = ()) -> Listing:
+def find_images(
+    source: str, columns: table.Columns, known: Collection[str] | None = (), cache: str = "auto"
+) -> Listing:
     """The labelled images of one source: class folders, a CSV, or a built-in name.
 
     Args:
         columns: Those of a CSV.
         known: Names of folders that are classes even where they look like splits; None: all are.
+        cache: As in the config, for a built-in name.
 
     Raises:
         DataError: nothing can be found there.
     """
     if source in BUILT_IN_DATA:
-        return list_class_folders(digits_folder())
+        return list_class_folders(digits_folder(cache))
     path = Path(source)
     if is_table(path):
         return table.read_table(path, columns)
@@ -154,7 +157,8 @@ def _find_all(data: DataSettings) -> tuple[dict[str, Listing], list[Fault]]:
         try:
             known = listings[TRAIN].labels if TRAIN in listings else ()
             columns = table_columns(data.csv, groups=split == TRAIN)
-            listings[split] = find_images(source, columns, None if data.folders_are_classes else set(known))
+            classes = None if data.folders_are_classes else set(known)
+            listings[split] = find_images(source, columns, classes, data.cache)
         except table.ColumnError as error:
             is_set = split == TRAIN and error.role in data.csv.model_fields_set
             faults.append(Fault(("csv", error.role) if is_set else (split,), error))

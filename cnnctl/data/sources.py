@@ -4,7 +4,10 @@ The data set that needs no download is scikit-learn's handwritten digits, writte
 1,797 grey images of 8x8 pixels (https://archive.ics.uci.edu/dataset/80), values 0..16 scaled to 0..255.
 """
 
+import atexit
+import functools
 import shutil
+import tempfile
 from pathlib import Path
 
 from cnnctl.config.load import BUILT_IN_DATA
@@ -13,10 +16,13 @@ from cnnctl.data import table
 from cnnctl.data.cache.folders import cache_folder, staging_folder
 from cnnctl.data.dialect import SUFFIXES
 from cnnctl.data.listing import count_classes
+from cnnctl.errors import MachineError
 from cnnctl.system.files import is_folder
+from cnnctl.system.home import temporary_folder, user_cache
 
 _VERSION = 1
 _CLASSES = 10
+_IMAGES = 1797
 
 
 def is_table(path: Path) -> bool:
@@ -43,16 +49,41 @@ def count_source_classes(source: str, columns: CsvColumns, folders_are_classes: 
     return count_classes(path, None if folders_are_classes else ())
 
 
-def digits_folder() -> Path:
+def digits_folder(cache: str = "auto") -> Path:
     """The folder with the digits as `<class>/<number>.png`; written at the first call.
 
+    `cache` is that of the config: with `off`, and where the user's cache folder cannot be written, they are written
+    into the temporary directory, and where that is not safe, into a folder that goes with this process.
+
     Raises:
-        MachineError: the cache folder cannot be written.
+        MachineError: there is no folder that can be written.
     """
-    folder = cache_folder() / f"digits-{_VERSION}"
+    name = f"digits-{_VERSION}"
+    user = user_cache()
+    if user is not None and (user / name).is_dir():
+        return user / name
+    base = (temporary_folder() if cache == "off" else cache_folder()) or _folder_of_this_process()
+    folder = base / name
+    if base != user and _is_swept(folder):
+        shutil.rmtree(folder, ignore_errors=True)
     if not folder.is_dir():
         _write_digits(folder)
     return folder
+
+
+@functools.cache
+def _folder_of_this_process() -> Path:
+    try:
+        folder = tempfile.mkdtemp(prefix="cnnctl.")
+    except OSError as error:
+        raise MachineError(f"the digits cannot be written: {error}", "set TMPDIR to a folder of yours") from None
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _is_swept(folder: Path) -> bool:
+    """Whether images are missing: systems remove old files from the temporary directory."""
+    return folder.is_dir() and sum(1 for _ in folder.glob("*/*.png")) < _IMAGES
 
 
 def _write_digits(folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from cnnctl.config.training import TrainSettings
 from cnnctl.data.decoder.images import opencv
 from cnnctl.errors import MachineError, how_to_install
+from cnnctl.system.home import lend_folders
 
 TENSORFLOW, JAX = "tensorflow", "jax"
 _TITLES = {TENSORFLOW: "TensorFlow", JAX: "JAX"}
@@ -64,6 +65,7 @@ def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = Non
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if backend == JAX:
         _prepare_jax(settings, deterministic)
+    lend_folders()
     opencv()  # Keras imports cv2 where it can: let it find the one with our limits
     logging.captureWarnings(True)
     warnings.simplefilter("ignore")

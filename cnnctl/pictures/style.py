@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.pictures.fonts import FAMILY, families
+from cnnctl.system.home import lend_folders
 
 BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
 """Of the palette of Okabe and Ito (2008), which the colour-blind can tell apart."""
@@ -57,6 +58,7 @@ _SETTINGS = {
 def drawing() -> Iterator[None]:
     """A block in which figures are made, measured and saved: in this style, whatever the user's matplotlibrc says."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    lend_folders()
     import matplotlib as mpl
 
     with warnings.catch_warnings():

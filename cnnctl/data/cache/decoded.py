@@ -57,16 +57,18 @@ def decode_images(
 ) -> Decoded:
     """Decode images in parallel, or take them from the cache.
 
-    `where` is `auto` (the user's cache folder), `off` (memory), or a folder. `progress` is not called when the cache
-    has the images. `waiting` is called before waiting for another process that decodes the same images.
+    `where` is `auto` (the user's cache folder; memory where none can be written), `off` (memory), or a folder.
+    `progress` is not called when the cache has the images. `waiting` is called before waiting for another process that
+    decodes the same images.
 
     Raises:
         MachineError: the cache cannot be written, or the disk is too small for it.
     """
-    if where == "off" or not paths:  # numpy before 2.4 maps no empty file
+    is_kept = where != "off" and bool(paths)  # numpy before 2.4 maps no empty file
+    entry = entries.find_place(where, _key(paths, spec), len(paths), spec) if is_kept else None
+    if entry is None:
         arrays = {name: np.zeros(shape, np.uint8) for name, shape in entries.shapes(len(paths), spec).items()}
         return _decoded(arrays, decode_into(paths, spec, arrays, progress))
-    entry = entries.images_folder(where) / _key(paths, spec)
     while True:
         if not entries.is_whole(entry, len(paths), spec):
             _make(entry, paths, spec, progress, waiting)

@@ -13,6 +13,7 @@ from pathlib import Path
 from cnnctl.data.cache.folders import cache_folder
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.system.files import is_folder
+from cnnctl.system.home import user_cache
 from cnnctl.system.locks import try_lock
 
 PIXELS, DIGESTS, PIXEL_DIGESTS, VALUE_RANGES = "pixels", "digests", "looks", "spreads"
@@ -51,8 +52,23 @@ class Removed:
 
 
 def images_folder(where: str) -> Path:
-    """The folder of all entries: `auto` is the user's cache folder."""
-    return (cache_folder() if where == "auto" else Path(where)) / "images"
+    """The folder of all entries: `auto` is the user's cache folder, or what stands for it."""
+    if where != "auto":
+        return Path(where) / "images"
+    return (cache_folder() or user_cache() or Path(os.devnull) / "cnnctl") / "images"
+
+
+def find_place(where: str, name: str, count: int, spec: ImageSpec) -> Path | None:
+    """Where the entry of that name lies or is to be made; None where no folder can be written.
+
+    The user's own folder is read even where it cannot be written: an image of a container may bring it.
+    """
+    user = user_cache()
+    if where == "auto" and user is not None and is_whole(user / "images" / name, count, spec):
+        return user / "images" / name
+    if where == "auto" and cache_folder() is None:
+        return None
+    return images_folder(where) / name
 
 
 def lock_of(entry: Path) -> Path:

@@ -1,21 +1,22 @@
 """Where cnnctl keeps what it can make again: decoded images and the built-in digits."""
 
-import os
 import tempfile
 from pathlib import Path
 
 from cnnctl.errors import MachineError
+from cnnctl.system.home import is_writable, notice, temporary_folder, user_cache
 
 
-def cache_folder() -> Path:
-    """`cnnctl/` under the user's cache folder: XDG_CACHE_HOME, else the platform's (~/.cache on Linux)."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    if base and Path(base).is_absolute():
-        return Path(base) / "cnnctl"
-    from platformdirs import user_cache_path
-
-    folder = user_cache_path("cnnctl", appauthor=False)
-    return folder if folder.is_absolute() else Path.home() / ".cache" / "cnnctl"  # old versions take a relative base
+def cache_folder() -> Path | None:
+    """The user's cache folder, else one in the temporary directory, which is told; else None."""
+    user = user_cache()
+    if user is not None and is_writable(user):
+        return user
+    chosen = temporary_folder()
+    why = "the user has no home" if user is None else f"{user} cannot be written"
+    instead = "without a cache" if chosen is None else f"with {chosen} for a cache"
+    notice(f"warning: {why}: going on {instead}; XDG_CACHE_HOME names another folder")
+    return chosen
 
 
 def make_folder(folder: Path) -> None:

@@ -27,7 +27,7 @@ def data_folders(config: Config) -> list[Path]:
     """The folders that a config takes images from."""
     folders: list[Path] = []
     for source in config.data.sources.values():
-        path = digits_folder() if source in BUILT_IN_DATA else Path(source)
+        path = digits_folder(config.data.cache) if source in BUILT_IN_DATA else Path(source)
         if source not in BUILT_IN_DATA and is_table(path):
             path = path.parent
             if config.data.csv.folder is not None:
