@@ -87,7 +87,8 @@ def test_a_type_checker_knows_every_type_and_every_mistake(tmp_path: Path) -> No
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     revealed = [line.split('"')[1] for line in done.stdout.splitlines() if "Revealed type" in line]
     assert [text.replace("builtins.", "") for text in revealed] == list(REVEALED), done.stdout + done.stderr
-    errors = [line.partition("error: ")[2] for line in done.stdout.splitlines() if "error: " in line]
+    own = [line for line in done.stdout.splitlines() if "script.py:" in line]  # old packages have other annotations
+    errors = [line.partition("error: ")[2] for line in own if "error: " in line]
     assert [error.partition("  [")[0] for error in errors] == [
         'Module has no attribute "tarin"; maybe "train"?',
         'Unexpected keyword argument "epochs" for "train"',
