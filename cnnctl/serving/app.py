@@ -41,8 +41,8 @@ def make_app(
         api.router.routes.append(Route(path, Static(name).__call__))
 
     @api.get(DOCS, include_in_schema=False)
-    def read_docs() -> Response:
-        return HTMLResponse(docs(api.openapi()))
+    def read_docs(request: Request) -> Response:
+        return HTMLResponse(docs(api.openapi(), str(request.base_url).rstrip("/")))
 
     api.add_exception_handler(RequestError, _refuse)
     api.add_exception_handler(HTTPException, _refuse_path)

@@ -47,7 +47,8 @@ class Service:
     async def predict(self, request: Request) -> Response:
         """The class of each image, as `cnnctl predict --format json` says it, in the order they were sent.
 
-        Of several images those that cannot be read have an `error` in their row. Where none can, that is the answer.
+        Of several images those that cannot be read have an `error` in their row. If none can be read,
+        the request is refused.
         """
         top = _top(request)
         async with self._looked_at(request) as (uploads, outcomes):

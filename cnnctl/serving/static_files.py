@@ -33,8 +33,9 @@ class Static:
         return Response(self._content, headers=self._headers, media_type=self._kind)
 
 
-def docs(description: dict[str, Any]) -> str:
-    """A page on every operation of an OpenAPI description."""
+def docs(description: dict[str, Any], address: str) -> str:
+    """A page on every operation of an OpenAPI description, with examples for the server at an address."""
+    server = escape(address)
     parts = []
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
@@ -55,9 +56,9 @@ def docs(description: dict[str, Any]) -> str:
         f"<title>{escape(info['title'])}</title>\n"
         '<link rel="stylesheet" href="page.css">\n<link rel="icon" href="icon.svg">\n</head>\n<body>\n'
         f"<main><h1>{escape(info['title'])}</h1><p>{escape(info['description'])}</p>"
-        "<pre tabindex=0>curl -F image=@cat.jpg http://127.0.0.1:8000/v1/predict\n"
-        "curl -F image=@cat.jpg -F image=@dog.jpg 'http://127.0.0.1:8000/v1/predict?top=2'\n"
-        "curl -H 'Content-Type: image/jpeg' --data-binary @cat.jpg http://127.0.0.1:8000/v1/predict</pre>"
+        f"<pre tabindex=0>curl -F image=@cat.jpg {server}/v1/predict\n"
+        f"curl -F image=@cat.jpg -F image=@dog.jpg '{server}/v1/predict?top=2'\n"
+        f"curl -H 'Content-Type: image/jpeg' --data-binary @cat.jpg {server}/v1/predict</pre>"
         '<p><a href="openapi.json">openapi.json</a> describes it to programs; <a href="./">the page</a> '
         "is for people.</p>\n" + "\n".join(parts) + "\n</main>\n</body>\n</html>\n"
     )

@@ -182,5 +182,5 @@ def test_the_description_and_its_page_name_every_path(served: Served, served_dig
     assert sorted(served_digits.ask("GET", "/openapi.json").json["paths"]) == sorted([*paths, "/v1/explain"])
     page = served.ask("GET", "/docs").body.decode()
     assert all(path in page for path in paths)
-    assert "http://127.0.0.1" in page
+    assert f"-F image=@cat.jpg http://127.0.0.1:{served.port}/v1/predict" in page
     assert "https://" not in page
