@@ -13,8 +13,29 @@ from cnnctl.config.meant import suggest
 from cnnctl.config.schema import ImageSettings
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.config.training import ReduceOnPlateau
-from cnnctl.errors import EXIT_CONFIG, EXIT_DATA, ConfigError, DataError, Notice, Position, Problem
+from cnnctl.errors import (
+    EXIT_BUSY,
+    EXIT_DATA,
+    EXIT_ENVIRONMENT,
+    CnnctlError,
+    ConfigError,
+    DataError,
+    MachineError,
+    Notice,
+    Position,
+    Problem,
+)
+from cnnctl.runs.directory import refuse_occupied
 from cnnctl.runs.find import missing_weights
+from cnnctl.system.backends import (
+    choose_backend,
+    is_installed,
+    missing_exporters,
+    not_installed,
+    why_there_is_no_gpu,
+)
+from cnnctl.system.files import absolute
+from cnnctl.system.home import is_writable
 from cnnctl.tracking.tracker import insist_on_packages
 
 if TYPE_CHECKING:
@@ -25,6 +46,13 @@ _UNKNOWN_CLASSES = 2
 """Stands in for the number of classes where neither the config nor the data tells, to look at the shapes."""
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Before:
+    """A training to come: its run directory, None for the next number in runs/NAME/."""
+
+    output: Path | None = None
 
 
 @dataclass
@@ -42,9 +70,8 @@ class Findings:
 
     @property
     def exit_code(self) -> int:
-        """0, 2 where the config is wrong, else 3."""
-        codes = {problem.exit_code for problem in self.problems}
-        return EXIT_CONFIG if EXIT_CONFIG in codes else EXIT_DATA if codes else 0
+        """0, 2 where the config is wrong, else 3 for the data, else 5 for the machine, else 7 for a run in use."""
+        return min((problem.exit_code for problem in self.problems), default=0)
 
     def raise_if_problems(self) -> None:
         """Raises:
@@ -54,26 +81,31 @@ class Findings:
             raise ConfigError(self.problems)
 
 
-def check(loaded: Loaded, progress: Progress, decode: bool = True, strict: bool = False) -> Findings:
+def check(
+    loaded: Loaded, progress: Progress, decode: bool = True, strict: bool = False, before: "Before | None" = None
+) -> Findings:
     """Check vocabulary, shapes, data and images, as far as each can be looked at.
 
     With `decode` every image is decoded, so that `train` finds it in the cache; `progress` then gets (images done,
-    images in all). For `strict` see `data.prepare.prepare`.
+    images in all). For `strict` see `data.prepare.prepare`. With `before`, what the machine lacks for the training is a
+    problem like the others.
 
     Raises:
-        MachineError: the config is right, but names an experiment tracker that is not installed.
+        MachineError: without `before`: the config is right, but names an experiment tracker that is not installed.
     """
     findings = Findings(problems=list(loaded.problems))
     _check_data(loaded, findings)
     classes = _classes(loaded, findings)
     _check_network(loaded, findings, classes)
     _check_agreement(loaded, findings)
-    if loaded.config is not None and not findings.problems:
+    if loaded.config is not None and before is not None:
+        findings.problems += _lacking(loaded, loaded.config, before)
+    elif loaded.config is not None and not findings.problems:
         insist_on_packages(loaded.config.train.loggers)
     if decode and findings.catalog is not None and loaded.data is not None:
         from cnnctl.data.prepare import prepare
 
-        is_right = not findings.problems
+        is_right = findings.exit_code in (0, EXIT_ENVIRONMENT, EXIT_BUSY)
         findings.prepared = prepare(loaded.data, findings.catalog, progress, strict=strict, seeks_leaks=is_right)
         findings.problems += findings.prepared.problems
         findings.warnings += findings.prepared.warnings
@@ -148,6 +180,49 @@ def _check_agreement(loaded: Loaded, findings: Findings) -> None:
     classes = findings.catalog.classes if findings.catalog is not None else None
     for path, message, received, hint in _disagreements(loaded.config, classes):
         _add(loaded, findings, path, message, received, hint)
+
+
+def _lacking(loaded: Loaded, config: Config, before: Before) -> Iterator[Problem]:
+    """What the machine lacks for a training, as far as that is sure without loading a backend; all at once."""
+
+    def problem(key: str, error: CnnctlError) -> Problem:
+        path: ValuePath = ("train", key) if key else ()
+        is_there = bool(key) and key in (loaded.document.data.get("train") or {})
+        position = loaded.document.position(path) if is_there else None
+        name = format_path(path) if is_there else ""
+        return Problem(
+            error.message.removeprefix(f"{name}: "), name, position, hint=error.hint, exit_code=error.exit_code
+        )
+
+    train = config.train
+    try:
+        backend = choose_backend(train.backend)
+    except MachineError as error:
+        yield problem("backend", error)
+    else:
+        if not is_installed(backend):
+            yield problem("backend", not_installed(backend))
+        yield from (problem("backend", error) for error in missing_exporters(backend))
+
+    why = why_there_is_no_gpu() if train.device == "gpu" else None
+    if why is not None:
+        hint = "train on a machine with a GPU and its driver, or with device: cpu"
+        yield problem("device", MachineError(f"there is no GPU: {why}", hint))
+
+    for logger in train.loggers:
+        try:
+            insist_on_packages([logger])
+        except MachineError as error:
+            yield problem("loggers", error)
+
+    output = before.output or Path("runs", config.name or "run")
+    try:
+        if before.output is not None:
+            refuse_occupied(before.output)
+        if not is_writable(absolute(output)):
+            raise MachineError(f"{output} cannot be written", "name another folder with --output")
+    except CnnctlError as error:
+        yield problem("", error)
 
 
 def _disagreements(config: Config, classes: tuple[str, ...] | None) -> Iterator[tuple[ValuePath, str, str, str | None]]:

@@ -1,5 +1,10 @@
 """`cnnctl check`."""
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from cnnctl.cli.options import ConfigArgument, JsonOption, SetOption, StrictOption
 from cnnctl.terminal.render import print_json
 
@@ -7,10 +12,16 @@ EPILOG = "Example: cnnctl init --example digits\n\nThen: cnnctl check digits.yam
 
 
 def check_cli(
-    config: ConfigArgument, assignments: SetOption = None, strict: StrictOption = False, as_json: JsonOption = False
+    config: ConfigArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="Run directory that the training is to write.")
+    ] = None,
+    assignments: SetOption = None,
+    strict: StrictOption = False,
+    as_json: JsonOption = False,
 ) -> int:
-    """Report every mistake in a config and in its data before training."""
-    from cnnctl.checks import check
+    """Report every mistake in a config and in its data, and what the machine lacks, before training."""
+    from cnnctl.checks import Before, check
     from cnnctl.config import parse_config
     from cnnctl.errors import ConfigError
     from cnnctl.terminal.found import print_findings, problem_json
@@ -18,7 +29,8 @@ def check_cli(
 
     try:
         with captured_watcher() as watcher:
-            findings = check(parse_config(config, assignments or ()), counting(watcher, "decoding"), strict=strict)
+            loaded = parse_config(config, assignments or ())
+            findings = check(loaded, counting(watcher, "decoding"), strict=strict, before=Before(output))
     except ConfigError as error:
         if not as_json:
             raise

@@ -1,7 +1,6 @@
 """Importing Keras: on the right backend, deaf to the user's keras.json, and without a line on the screen."""
 
 import importlib
-import importlib.util
 import logging
 import os
 import sys
@@ -13,42 +12,21 @@ from typing import Any
 
 from cnnctl.config.training import TrainSettings
 from cnnctl.data.decoder.images import opencv
-from cnnctl.errors import MachineError, how_to_install
+from cnnctl.errors import MachineError
+from cnnctl.system.backends import (
+    BACKENDS,
+    JAX,
+    TENSORFLOW,
+    choose_backend,
+    how_to_mend,
+    is_installed,
+    missing_exporters,
+    not_installed,
+    title,
+)
 from cnnctl.system.home import lend_folders
 
-TENSORFLOW, JAX = "tensorflow", "jax"
-_TITLES = {TENSORFLOW: "TensorFlow", JAX: "JAX"}
-_EXPORTERS = {TENSORFLOW: ("onnx", "tf2onnx"), JAX: ("onnx", "jax2onnx")}
-"""What writes model.onnx: better missed before the training than after it."""
-_HAS_TENSORFLOW = sys.version_info < (3, 14)
-"""Whether there is a TensorFlow to install for this Python."""
-
-
-def choose_backend(wanted: str) -> str:
-    """The backend that Keras is to run on.
-
-    `auto` is what KERAS_BACKEND says, else TensorFlow, else JAX where only that is installed.
-
-    Raises:
-        MachineError: KERAS_BACKEND names another one.
-    """
-    if wanted != "auto":
-        return wanted
-    said = os.environ.get("KERAS_BACKEND")
-    if said in _TITLES:
-        return said
-    if said:
-        raise MachineError(f"KERAS_BACKEND is {said}, which cnnctl does not support", "set it to tensorflow or jax")
-    return JAX if not _is_installed(TENSORFLOW) and _is_installed(JAX) else TENSORFLOW
-
-
-def _is_installed(name: str) -> bool:
-    return name in sys.modules or importlib.util.find_spec(name) is not None
-
-
-def title(backend: str) -> str:
-    """The backend as its makers write it."""
-    return _TITLES[backend]
+__all__ = ["JAX", "TENSORFLOW", "choose_backend", "title"]
 
 
 def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = None, deterministic: bool = False) -> None:
@@ -69,16 +47,16 @@ def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = Non
     opencv()  # Keras imports cv2 where it can: let it find the one with our limits
     logging.captureWarnings(True)
     warnings.simplefilter("ignore")
-    missing = next((name for name in _EXPORTERS[backend] if not _is_installed(name)), None)
-    if _is_installed(backend) and missing is not None:
-        raise MachineError(f"{missing}, which writes model.onnx, is not installed", f"pip install {missing}")
+    missing = missing_exporters(backend)
+    if is_installed(backend) and missing:
+        raise missing[0]
     try:
         library = importlib.import_module(backend)
         keras = importlib.import_module("keras")
     except ImportError as error:
-        if not _is_installed(backend):
-            raise MachineError(f"{title(backend)} is not installed", _mend(backend)) from None
-        raise MachineError(f"Keras cannot be imported: {error}", _mend(backend)) from error
+        if not is_installed(backend):
+            raise not_installed(backend) from None
+        raise MachineError(f"Keras cannot be imported: {error}", how_to_mend(backend)) from error
     if backend == TENSORFLOW:
         library.get_logger().setLevel("ERROR")
     keras.config.set_image_data_format("channels_last")
@@ -87,22 +65,12 @@ def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = Non
     keras.config.disable_interactive_logging()
 
 
-def _mend(backend: str) -> str:
-    """What to do where a backend is not installed."""
-    if backend == JAX:
-        return f"install it with: {how_to_install(JAX)}"
-    if _HAS_TENSORFLOW:
-        return "install it with: pip install tensorflow, or train with train.backend: jax"
-    needed = "" if _is_installed(JAX) else f", which {how_to_install(JAX)} installs"
-    return f"TensorFlow has no package for this Python yet: train with train.backend: jax{needed}"
-
-
 def _insist_on_backend(backend: str) -> None:
     """Refuse a backend where this process has imported Keras on another one, which stays."""
     keras = sys.modules.get("keras")
     running = keras.backend.backend() if keras is not None else backend
     if running != backend:
-        other = f", or train with backend: {running}" if running in _TITLES else ""
+        other = f", or train with backend: {running}" if running in BACKENDS else ""
         raise MachineError(
             f"Keras runs on {running} in this process already, and {backend} is asked for",
             f"start a new process (in a notebook: restart the kernel){other}",

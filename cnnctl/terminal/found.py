@@ -87,10 +87,12 @@ def print_error(error: "CnnctlError") -> None:
 
 def problem_json(problem: "Problem") -> dict[str, Any]:
     """One problem in the form of `check --json`."""
-    from cnnctl.errors import EXIT_DATA
+    from cnnctl.errors import EXIT_BUSY, EXIT_DATA, EXIT_ENVIRONMENT
 
+    kinds = {EXIT_DATA: "data", EXIT_ENVIRONMENT: "machine", EXIT_BUSY: "run"}
     return {
-        "kind": "data" if problem.exit_code == EXIT_DATA else "config",
+        "kind": kinds.get(problem.exit_code, "config"),
+        "exit_code": problem.exit_code,
         "path": problem.path,
         **_place_json(problem.position),
         "message": problem.message,

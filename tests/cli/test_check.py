@@ -129,3 +129,59 @@ def test_one_image_in_two_splits_is_a_warning_and_with_strict_an_error(tmp_path:
     trained = fail(3, "train", "c.yaml", "--strict", cwd=tmp_path)
     assert "error: 7 images are in two splits" in trained
     assert not (tmp_path / "runs").exists()
+
+
+LACKING = """\
+data: {train: photos, image: {size: 8}}
+model: [flatten]
+train: {device: gpu, backend: jax, loggers: [mlflow]}
+"""
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a config, on a machine that sees no GPU and has neither jax nor mlflow."""
+    write_classes(tmp_path / "photos", {"cat": 6, "dog": 6})
+    (tmp_path / "c.yaml").write_text(LACKING)
+    hiding = "import importlib.util as u\nfind = u.find_spec\nhidden = {'jax', 'jax2onnx', 'mlflow'}\n"
+    hiding += "u.find_spec = lambda name, package=None: None if name in hidden else find(name, package)\n"
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(hiding)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'site'}:{Path(__file__).parents[2]}")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    return tmp_path
+
+
+def test_all_that_the_machine_lacks_is_said_at_once(bare: Path) -> None:
+    done = cnnctl("check", "c.yaml", "--json", cwd=bare)
+    assert done.returncode == 5, done.stderr
+    printed = json.loads(done.stdout)
+    assert {(one["kind"], one["exit_code"]) for one in printed["problems"]} == {("machine", 5)}
+    told = {one["message"]: one["line"] for one in printed["problems"]}
+    assert told == {
+        "JAX is not installed": 3,
+        "jax2onnx, which writes model.onnx, is not installed": 3,
+        "mlflow needs mlflow, which is not installed": 3,
+        "there is no GPU: CUDA_VISIBLE_DEVICES is '-1'": 3,
+    }
+
+
+def test_a_mistake_in_the_config_outweighs_the_machine(bare: Path) -> None:
+    (bare / "c.yaml").write_text(LACKING.replace("[flatten]", "[{conv2d: {filters: 4, kernel_size: 30}}, flatten]"))
+    done = cnnctl("check", "c.yaml", cwd=bare)
+    assert done.returncode == 2
+    assert "c.yaml:3:22: train.backend: JAX is not installed" in done.stderr
+    assert done.stderr.endswith("\n5 problems\n")
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_an_output_folder_that_is_taken_is_said(is_taken: bool, tmp_path: Path) -> None:
+    write_classes(tmp_path / "photos", {"cat": 6, "dog": 6})
+    (tmp_path / "c.yaml").write_text("data: {train: photos, image: {size: 8}}\nmodel: [flatten]\n")
+    (tmp_path / "out").mkdir()
+    if not is_taken:
+        assert "ready to train" in succeed("check", "c.yaml", "--output", "out", cwd=tmp_path)
+        return
+    (tmp_path / "out" / "notes.txt").touch()
+    assert "out is not empty" in fail(2, "check", "c.yaml", "--output", "out", cwd=tmp_path)
+    assert "cannot be" in fail(5, "check", "c.yaml", "--output", "/proc/none/out", cwd=tmp_path)

@@ -1,0 +1,79 @@
+"""Which backend Keras is to run on, and what of it and of the device is lacking, told without importing any of it."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from cnnctl.errors import MachineError, how_to_install
+
+TENSORFLOW, JAX = "tensorflow", "jax"
+BACKENDS = {TENSORFLOW: "TensorFlow", JAX: "JAX"}
+_EXPORTERS = {TENSORFLOW: ("onnx", "tf2onnx"), JAX: ("onnx", "jax2onnx")}
+"""What writes model.onnx: better missed before the training than after it."""
+_HAS_TENSORFLOW = sys.version_info < (3, 14)
+"""Whether there is a TensorFlow to install for this Python."""
+
+
+def choose_backend(wanted: str) -> str:
+    """The backend that Keras is to run on.
+
+    `auto` is what KERAS_BACKEND says, else TensorFlow, else JAX where only that is installed.
+
+    Raises:
+        MachineError: KERAS_BACKEND names another one.
+    """
+    if wanted != "auto":
+        return wanted
+    said = os.environ.get("KERAS_BACKEND")
+    if said in BACKENDS:
+        return said
+    if said:
+        raise MachineError(f"KERAS_BACKEND is {said}, which cnnctl does not support", "set it to tensorflow or jax")
+    return JAX if not is_installed(TENSORFLOW) and is_installed(JAX) else TENSORFLOW
+
+
+def is_installed(name: str) -> bool:
+    """Whether a package is there; it is not imported."""
+    return name in sys.modules or importlib.util.find_spec(name) is not None
+
+
+def title(backend: str) -> str:
+    """The backend as its makers write it."""
+    return BACKENDS[backend]
+
+
+def how_to_mend(backend: str) -> str:
+    """What to do where a backend is not installed."""
+    if backend == JAX:
+        return f"install it with: {how_to_install(JAX)}"
+    if _HAS_TENSORFLOW:
+        return "install it with: pip install tensorflow, or train with train.backend: jax"
+    needed = "" if is_installed(JAX) else f", which {how_to_install(JAX)} installs"
+    return f"TensorFlow has no package for this Python yet: train with train.backend: jax{needed}"
+
+
+def not_installed(backend: str) -> MachineError:
+    """What is said where a backend is missing."""
+    return MachineError(f"{title(backend)} is not installed", how_to_mend(backend))
+
+
+def missing_exporters(backend: str) -> list[MachineError]:
+    """What is said of each missing package that writes model.onnx."""
+    return [
+        MachineError(f"{name}, which writes model.onnx, is not installed", f"pip install {name}")
+        for name in _EXPORTERS[backend]
+        if not is_installed(name)
+    ]
+
+
+def why_there_is_no_gpu(devices: Path = Path("/dev")) -> str | None:
+    """Why this machine has no GPU to train on; None where it may have one, which only the backend can tell."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    drivers = [name for name in ("nvidia*", "dxg", "kfd") if any(devices.glob(name))]  # NVIDIA, Windows' Linux, AMD
+    if drivers in ([], ["nvidia*"]) and hidden is not None and hidden.strip() in ("", "-1"):
+        return f"CUDA_VISIBLE_DEVICES is '{hidden}'"
+    if sys.platform == "linux" and not drivers and shutil.which("nvidia-smi") is None:
+        return f"there is no {devices / 'nvidia0'} and no nvidia-smi"
+    return None
