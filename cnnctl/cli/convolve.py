@@ -15,8 +15,13 @@ from cnnctl.terminal.render import print_json
 if TYPE_CHECKING:
     from cnnctl.convolve.demonstration import Demonstration
 
-_DRAWN_SIZE, _DRAWN_PADDING = "300", "same"
-_NUMBERS_SIZE, _NUMBERS_PADDING = "own", "valid"
+_DRAWN_PADDING, _NUMBERS_PADDING = "same", "valid"
+_KERNEL = "edge"
+_NAMED = 3
+"""Most kernels whose names are in the default name of the picture."""
+
+_LONGEST = 400
+"""Pixels of the longer side of an image that is drawn in its own size."""
 
 
 EPILOG = (
@@ -28,7 +33,7 @@ EPILOG = (
 def _list_kernels(wanted: bool) -> None:
     if not wanted:
         return
-    from cnnctl.terminal.convolve import grid
+    from cnnctl.terminal.arithmetic import grid
 
     for place, (name, kernel) in enumerate(KERNELS.items()):
         print(f"{chr(10) if place else ''}{name}: {kernel.meaning}")
@@ -41,13 +46,14 @@ class FilterOptions:
     """What is done to the picture."""
 
     kernel: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             metavar="NAME|FILE|MATRIX",
             help=f"Kernel: {', '.join(KERNELS)}; a file of numbers; a matrix '[[0,1],[2,3]]'; or three matrices, one "
-            "for each channel.",
+            "for each channel. Repeatable, as the kernels of one layer. Default: edge.",
+            show_default=False,
         ),
-    ] = "edge"
+    ] = None
     strides: Annotated[str, typer.Option(metavar="N", help="Step of the kernel, or ROWS,COLUMNS.")] = "1"
     padding: Annotated[
         str | None,
@@ -58,7 +64,14 @@ class FilterOptions:
         ),
     ] = None
     bias: Annotated[float, typer.Option(metavar="B", help="Bias, added to every sum.")] = 0.0
-    activation: Annotated[str, typer.Option(metavar="NAME", help=f"Activation: {', '.join(ACTIVATIONS)}.")] = "relu"
+    activation: Annotated[
+        str,
+        typer.Option(metavar="NAME", help=f"Activation: {', '.join(ACTIVATIONS)}. softmax is over the kernels."),
+    ] = "relu"
+    negative_slope: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="Slope of leaky_relu below 0; default: 0.2, as in Keras.", show_default=False),
+    ] = None
     pool: Annotated[
         str | None,
         typer.Option(
@@ -78,8 +91,8 @@ class PictureOptions:
         str | None,
         typer.Option(
             metavar="N",
-            help=f"Resize the image to NxN or HEIGHTxWIDTH pixels; own keeps its size. Default: {_DRAWN_SIZE}; with "
-            f"--numbers: {_NUMBERS_SIZE}.",
+            help="Stretch the image to NxN or HEIGHTxWIDTH pixels; own keeps its size. Default: own; to draw an image "
+            f"of more than {_LONGEST} pixels, one half, one third and so on of it.",
         ),
     ] = None
     crop: Annotated[
@@ -122,66 +135,89 @@ def convolve_cli(
         bool, typer.Option("--list-kernels", callback=_list_kernels, is_eager=True, help="Print the kernels and exit.")
     ] = False,
 ) -> None:
-    """Show what one kernel does to a picture: the feature map, the activation, the pooled map.
+    """Show what a kernel does to a picture: the feature map, the activation, the pooled map.
 
     As in every CNN library, the kernel is not flipped, and the channels of a colour picture are summed.
     """
     from cnnctl.convolve import options, sources
     from cnnctl.convolve.convolution import explain
-    from cnnctl.convolve.demonstration import demonstrate
+    from cnnctl.convolve.demonstration import Wanted, demonstrate
     from cnnctl.errors import UsageError
     from cnnctl.system.stderr import captured_stderr
-    from cnnctl.terminal.convolve import print_demonstration, to_json
+    from cnnctl.terminal.convolve import print_demonstrations, to_json
 
     if wanted.at is not None and not wanted.numbers:
         raise UsageError("--at needs --numbers", "add --numbers")
-    kernel = sources.read_kernel(what.kernel)
-    size, padding = reading.size, what.padding
-    if size is None:
-        size = _NUMBERS_SIZE if wanted.numbers or sources.is_matrix(image) else _DRAWN_SIZE
-    if padding is None:
-        padding = _NUMBERS_PADDING if wanted.numbers else _DRAWN_PADDING
+    given = what.kernel or [_KERNEL]
+    kernels = sources.read_kernels(given)
+    size = None if reading.size is None else options.parse_size(reading.size)
+    as_it_is = reading.crop is not None or wanted.numbers
     with captured_stderr():
-        picture = sources.read_picture(image, options.parse_size(size), reading.grey)
+        picture = sources.read_picture(image, size, reading.grey, None if as_it_is else _LONGEST)
     if reading.crop is not None:
         picture = options.crop(picture, reading.crop)
-    demo = demonstrate(picture, kernel, what.strides, padding, what.bias, what.activation, what.pool)
+    padding = what.padding
+    if padding is None:
+        padding = _NUMBERS_PADDING if wanted.numbers else _DRAWN_PADDING
+    filters = Wanted(what.strides, padding, what.bias, what.activation, what.pool, what.negative_slope)
+    demos = demonstrate(picture, kernels, filters)
 
-    explained, output = None, wanted.output
+    explained, output = [], wanted.output
     if wanted.numbers:
-        rows, columns = demo.stages.feature_map.shape
-        explained = explain(picture.pixels, demo.filter, *options.parse_place(wanted.at or "0,0", (rows, columns)))
+        for demo in demos:
+            rows, columns = demo.stages.feature_map.shape
+            place = options.parse_place(wanted.at or "0,0", (rows, columns))
+            explained.append(explain(picture.pixels, demo.filter, *place))
     elif output is None:
-        output = Path(f"{Path(picture.name).stem}-{kernel.name}.png")
+        output = _default_output(demos)
     if output is not None:
-        _draw(demo, output, (image, what.kernel))
+        _draw(demos, output, (image, *given))
 
-    for warning in demo.warnings:
+    for warning in dict.fromkeys(warning for demo in demos for warning in demo.warnings):
         print(f"warning: {warning}", file=sys.stderr)
     if as_json:
-        print_json(to_json(demo, explained) | ({} if output is None else {"output": str(output)}))
+        print_json(to_json(demos, explained) | ({} if output is None else {"output": str(output)}))
         return
-    print_demonstration(demo, explained)
+    print_demonstrations(demos, explained)
     if output is not None:
         print(f"\ndrawn into {printable(str(output))}")
 
 
-def _draw(demo: "Demonstration", path: Path, sources: tuple[str, str]) -> None:
+def _default_output(demos: "list[Demonstration]") -> Path:
+    names = "-".join(demo.kernel.replace(" ", "-") for demo in demos)
+    few = len(demos) <= _NAMED
+    return Path(f"{Path(demos[0].picture.name).stem}-{names if few else f'{len(demos)}-kernels'}.png")
+
+
+def _draw(demos: "list[Demonstration]", path: Path, sources: tuple[str, ...]) -> None:
     from cnnctl.formatting import number
     from cnnctl.pictures import style
-    from cnnctl.pictures.convolve import Panel, convolution_figure
+    from cnnctl.pictures.convolve import KernelRow, Panel, convolution_figure
     from cnnctl.terminal.png import check_png, save_png
 
     check_png(path, "--output", sources)
-    bias = f", bias {number(demo.filter.bias)} added" if demo.filter.bias else ""
-    maps = [
-        Panel(f"after {step.name}" if place else step.name + bias, step.values, step.border)
-        for place, step in enumerate(demo.maps)
+    first = demos[0]
+    bias = f", bias {number(first.filter.bias)} added" if first.filter.bias else ""
+    rows = [
+        KernelRow(
+            Panel(f"kernel {demo.kernel}", demo.filter.kernel),
+            [
+                Panel(
+                    f"after {step.name}" if place else step.name + bias,
+                    step.values,
+                    step.border,
+                    are_shares=place > 0 and demo.filter.activation == "softmax" and step.values.max() <= 1,
+                )
+                for place, step in enumerate(demo.maps)
+            ],
+        )
+        for demo in demos
     ]
-    name, pixels = demo.picture.name, demo.picture.pixels
-    heading = ("What a kernel does to a picture", name, f"{demo.description}; the kernel is not flipped")
-    kernel = Panel(f"kernel {demo.kernel}", demo.filter.kernel)
+    name, pixels = first.picture.name, first.picture.pixels
+    what = "What a kernel does to a picture" if len(demos) == 1 else f"What {len(demos)} kernels do to a picture"
+    heading = (what, name, f"{first.description}; the kernel is not flipped")
+    if len(demos) > 1:
+        heading = (what, name, f"{first.settings}; the kernels are not flipped")
     with style.drawing():
-        figure = convolution_figure(heading, Panel(name, pixels), demo.picture.is_image, kernel, maps)
-        content = style.png(figure)
+        content = style.png(convolution_figure(heading, Panel(name, pixels), first.picture.is_image, rows))
     save_png(path, content, "--output")

@@ -4,16 +4,15 @@ No files, no drawing, no Keras; results equal Keras' layers of the same settings
 'convolution' is cross-correlation: the kernel is not flipped.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.layers.arithmetic import output_size, same_padding
+from cnnctl.layers.compute import LEAKY_SLOPE, Values, activate
 
-Values = NDArray[np.float64]
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]
 """((top, bottom), (left, right)): rows and columns of zeros around a picture."""
@@ -35,7 +34,8 @@ class Pooling:
 class Filter:
     """What is done to the picture; a kernel is (height, width, channels), as Keras lays out a filter's weights.
 
-    Strides are (rows, columns), `bias` is added to every sum, and `activation` is one of `kernels.ACTIVATIONS`.
+    Strides are (rows, columns), `bias` is added to every sum, and `activation` is one of `kernels.ACTIVATIONS`;
+    `negative_slope` is that of `leaky_relu`.
     """
 
     kernel: Values
@@ -44,6 +44,7 @@ class Filter:
     bias: float = 0.0
     activation: str = "linear"
     pooling: Pooling | None = None
+    negative_slope: float = LEAKY_SLOPE
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,24 @@ def formula(size: int, kernel: int, stride: int, padding: int) -> str:
     return f"floor(({size} - {kernel} + {padding}) / {stride}) + 1 = {output_size(size, kernel, stride, padding)}"
 
 
-def run_filter(picture: Values, what: Filter) -> Stages:
-    """Convolution, bias, activation and pooling of a picture of shape (height, width, channels)."""
-    feature_map = convolve(picture, what)
-    activated = activate(feature_map, what.activation)
-    return Stages(picture, feature_map, activated, None if what.pooling is None else pool(activated, what.pooling))
+def run_filters(picture: Values, filters: Sequence[Filter]) -> list[Stages]:
+    """Convolution, bias, activation and pooling of a picture of shape (height, width, channels) by each filter.
+
+    They are those of one layer: `softmax` is over them all, place by place, as over the channels of Keras' layer. For
+    it their maps must have one size.
+    """
+    maps = [convolve(picture, what) for what in filters]
+    if filters[0].activation == "softmax":
+        activated = list(np.moveaxis(activate(np.stack(maps, axis=2), "softmax"), 2, 0))
+    else:
+        activated = [
+            activate(feature_map, what.activation, what.negative_slope)
+            for what, feature_map in zip(filters, maps, strict=True)
+        ]
+    return [
+        Stages(picture, feature_map, values, None if what.pooling is None else pool(values, what.pooling))
+        for what, feature_map, values in zip(filters, maps, activated, strict=True)
+    ]
 
 
 def convolve(picture: Values, what: Filter) -> Values:
@@ -149,32 +163,11 @@ def _pad(picture: Values, zeros: Sides) -> Values:
     return np.pad(picture, (*zeros, (0, 0)))
 
 
-_ACTIVATIONS: dict[str, Callable[[Values], Values]] = {
-    "linear": lambda x: x,
-    "relu": lambda x: np.maximum(x, 0.0),
-    "leaky_relu": lambda x: np.where(x < 0, 0.2 * x, x),
-    "elu": lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0.0)), x),
-    "gelu": lambda x: x * (1 + np.vectorize(math.erf, otypes=[np.float64])(x / math.sqrt(2))) / 2,
-    "silu": lambda x: x * _sigmoid(x),
-    "tanh": np.tanh,
-    "sigmoid": lambda x: _sigmoid(x),
-}
 _POOLINGS: dict[str, Callable[[Values], Values]] = {
     "max": lambda windows: windows.max(axis=(2, 3)),
     "average": lambda windows: windows.mean(axis=(2, 3)),
     "l2": lambda windows: np.sqrt(np.square(windows).sum(axis=(2, 3))),
 }
-
-
-def _sigmoid(values: Values) -> Values:
-    return (1 + np.tanh(values / 2)) / 2  # exp would overflow
-
-
-def activate(values: Values, name: str) -> Values:
-    """An activation of Keras by its name, with Keras' defaults; the shape stays."""
-    if name not in _ACTIVATIONS:
-        raise ValueError(name)
-    return _ACTIVATIONS[name](values)
 
 
 def pool(values: Values, pooling: Pooling) -> Values:

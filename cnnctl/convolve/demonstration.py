@@ -1,5 +1,6 @@
 """A picture, a kernel and the options of a filter -> what the filter makes of it, or an error that says why not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnctl.convolve.convolution import (
@@ -7,10 +8,9 @@ from cnnctl.convolve.convolution import (
     Pair,
     Pooling,
     Stages,
-    Values,
     formula,
     map_size,
-    run_filter,
+    run_filters,
     strides_text,
 )
 from cnnctl.convolve.kernels import ACTIVATIONS
@@ -18,11 +18,14 @@ from cnnctl.convolve.options import parse_padding, parse_pooling, parse_strides
 from cnnctl.convolve.sources import Kernel, Picture
 from cnnctl.errors import DataError, UsageError
 from cnnctl.formatting import number
+from cnnctl.layers.compute import LEAKY_SLOPE, Values
 from cnnctl.layers.notation import format_shape
 
 _MOST_PIXELS = 2**22
 _MOST_MULTIPLICATIONS = 300_000_000
 _LARGEST_BIAS = 1e9
+_LARGEST_SLOPE = 1e6
+MOST_KERNELS = 16
 _DEFAULT_POOLING = "max:2"
 
 
@@ -39,7 +42,7 @@ class Map:
 class Demonstration:
     """A picture, what is done to it by which kernel, what comes of it, and a sentence for each thing left out.
 
-    `padding` is as it was typed.
+    `padding` is as it was typed, and `together` is how many kernels there are.
     """
 
     picture: Picture
@@ -48,13 +51,26 @@ class Demonstration:
     filter: Filter
     stages: Stages
     warnings: tuple[str, ...]
+    together: int = 1
+
+    @property
+    def activation(self) -> str:
+        """The activation in words: `relu`, `leaky_relu with slope 0.2`, `softmax over 3 kernels`."""
+        name = self.filter.activation
+        if name == "leaky_relu":
+            return f"{name} with slope {number(self.filter.negative_slope)}"
+        return f"{name} over {self.together} kernel{'s' if self.together > 1 else ''}" if name == "softmax" else name
 
     @property
     def description(self) -> str:
         """`kernel edge 3x3x1, strides 1, padding same, bias 0`."""
-        size = format_shape(self.filter.kernel.shape)
+        return f"kernel {self.kernel} {format_shape(self.filter.kernel.shape)}, {self.settings}"
+
+    @property
+    def settings(self) -> str:
+        """What all kernels have in common: `strides 1, padding same, bias 0`."""
         strides, bias = strides_text(self.filter.strides), number(self.filter.bias)
-        return f"kernel {self.kernel} {size}, strides {strides}, padding {self.padding}, bias {bias}"
+        return f"strides {strides}, padding {self.padding}, bias {bias}"
 
     @property
     def maps(self) -> list[Map]:
@@ -63,7 +79,7 @@ class Demonstration:
         rows, columns = (-(-max(zeros) // step) for zeros, step in zip(self.filter.zeros, strides, strict=True))
         maps = [
             Map("feature map", self.stages.feature_map, (rows, columns)),
-            Map(self.filter.activation, self.stages.activated, (rows, columns)),
+            Map(self.activation, self.stages.activated, (rows, columns)),
         ]
         if pooling is not None and self.stages.pooled is not None:
             border = (rows // pooling.strides[0] + 1, columns // pooling.strides[1] + 1)
@@ -71,30 +87,76 @@ class Demonstration:
         return maps
 
 
-def demonstrate(
-    picture: Picture, kernel: Kernel, strides: str, padding: str, bias: float, activation: str, pooling: str | None
-) -> Demonstration:
-    """Apply a filter, whose options are as they were typed; `pooling` None is 2x2 max pooling where that fits.
+@dataclass(frozen=True)
+class Wanted:
+    """The options of a filter as they were typed; `pooling` None is 2x2 max pooling where that fits.
+
+    `negative_slope` None is Keras' slope of leaky_relu.
+    """
+
+    strides: str = "1"
+    padding: str = "valid"
+    bias: float = 0.0
+    activation: str = "relu"
+    pooling: str | None = None
+    negative_slope: float | None = None
+
+
+def demonstrate(picture: Picture, kernels: Sequence[Kernel], wanted: Wanted) -> list[Demonstration]:
+    """Apply a filter of each kernel to a picture, as one layer with so many filters would.
 
     Raises:
         UsageError: an option is none that is known, or does not fit the picture.
         DataError: the picture is too large for a demonstration.
     """
-    height, width, channels = picture.pixels.shape
+    height, width, _ = picture.pixels.shape
     if height * width > _MOST_PIXELS:
         raise DataError(
             f"{picture.name} has {height:,} x {width:,} pixels; the limit of convolve is {_MOST_PIXELS:,}",
             "resize it with --size 300, or crop it with --crop 0,0,300,300",
         )
-    steps = parse_strides(strides)
-    size: Pair = (kernel.matrices.shape[0], kernel.matrices.shape[1])
-    zeros = parse_padding(padding, (height, width), size, steps)
-    if not abs(bias) <= _LARGEST_BIAS:
-        raise UsageError(f"--bias is a number up to {_LARGEST_BIAS:g}; received: {bias:g}", "for example --bias 1")
-    if activation not in ACTIVATIONS:
-        raise UsageError(f"there is no activation {activation} here", f"activations are {', '.join(ACTIVATIONS)}")
-    weights = kernel.over(channels)
+    if len(kernels) > MOST_KERNELS:
+        raise UsageError(f"convolve takes up to {MOST_KERNELS} kernels; received: {len(kernels)}", "leave some out")
+    slope = _check_activation(wanted)
+    if not abs(wanted.bias) <= _LARGEST_BIAS:
+        raise UsageError(
+            f"--bias is a number up to {_LARGEST_BIAS:g}; received: {wanted.bias:g}", "for example --bias 1"
+        )
+    fitted = [_fit(picture, kernel, wanted, slope) for kernel in kernels]
+    _check_together([what for what, _ in fitted], picture, wanted)
+    stages = run_filters(picture.pixels, [what for what, _ in fitted])
+    return [
+        Demonstration(picture, kernel.name, wanted.padding, what, made, warnings, len(kernels))
+        for kernel, (what, warnings), made in zip(kernels, fitted, stages, strict=True)
+    ]
 
+
+def _check_activation(wanted: Wanted) -> float:
+    """The slope of leaky_relu.
+
+    Raises:
+        UsageError: there is no such activation, or a slope that it does not take.
+    """
+    name, slope = wanted.activation, wanted.negative_slope
+    if name not in ACTIVATIONS:
+        raise UsageError(f"there is no activation {name} here", f"activations are {', '.join(ACTIVATIONS)}")
+    if slope is None:
+        return LEAKY_SLOPE
+    if name != "leaky_relu":
+        raise UsageError(f"--negative-slope is for leaky_relu, not for {name}", "add --activation leaky_relu")
+    if not 0 <= slope <= _LARGEST_SLOPE:
+        message = f"--negative-slope is a number from 0 to {_LARGEST_SLOPE:g}; received: {slope:g}"
+        raise UsageError(message, "for example --negative-slope 0.3")
+    return slope
+
+
+def _fit(picture: Picture, kernel: Kernel, wanted: Wanted, slope: float) -> tuple[Filter, tuple[str, ...]]:
+    """The filter of a kernel, and a warning of what its pooling leaves out."""
+    height, width, channels = picture.pixels.shape
+    steps = parse_strides(wanted.strides)
+    size: Pair = (kernel.matrices.shape[0], kernel.matrices.shape[1])
+    zeros = parse_padding(wanted.padding, (height, width), size, steps)
+    weights = kernel.over(channels)
     rows, columns = map_size((height, width), size, steps, zeros)
     if min(rows, columns) < 1:
         axis = 0 if rows < 1 else 1
@@ -105,16 +167,29 @@ def demonstrate(
             "use a smaller kernel, a larger picture or --padding same",
         )
     if (height + sum(zeros[0])) * (width + sum(zeros[1])) > 4 * _MOST_PIXELS:
-        raise UsageError(f"--padding {padding} makes the picture too large", "use less padding")
-    if rows * columns * weights.size > _MOST_MULTIPLICATIONS:
+        raise UsageError(f"--padding {wanted.padding} makes the picture too large", "use less padding")
+    window, warnings = _fit_pooling(wanted.pooling, (rows, columns))
+    return Filter(weights, steps, zeros, wanted.bias, wanted.activation, window, slope), warnings
+
+
+def _check_together(filters: Sequence[Filter], picture: Picture, wanted: Wanted) -> None:
+    height, width, _ = picture.pixels.shape
+    sizes = [
+        map_size((height, width), (what.kernel.shape[0], what.kernel.shape[1]), what.strides, what.zeros)
+        for what in filters
+    ]
+    products = sum(rows * columns * what.kernel.size for (rows, columns), what in zip(sizes, filters, strict=True))
+    if products > _MOST_MULTIPLICATIONS:
         raise UsageError(
-            f"that takes {rows * columns * weights.size:,} multiplications; the limit of convolve is "
-            f"{_MOST_MULTIPLICATIONS:,}",
+            f"that takes {products:,} multiplications; the limit of convolve is {_MOST_MULTIPLICATIONS:,}",
             "use a smaller kernel, a smaller picture (--size 300) or larger strides",
         )
-    window, warnings = _fit_pooling(pooling, (rows, columns))
-    what = Filter(weights, steps, zeros, bias, activation, window)
-    return Demonstration(picture, kernel.name, padding, what, run_filter(picture.pixels, what), warnings)
+    if wanted.activation == "softmax" and len(set(sizes)) > 1:
+        different = ", ".join(f"{rows}x{columns}" for rows, columns in sizes)
+        raise UsageError(
+            f"softmax is over the kernels at each place, but their maps differ in size: {different}",
+            "use --padding same, or kernels of one size",
+        )
 
 
 def _fit_pooling(text: str | None, size: Pair) -> tuple[Pooling | None, tuple[str, ...]]:

@@ -24,8 +24,8 @@ KERNELS = {
 }
 """In the order in which they are listed. Values are those of the usual tables of image processing kernels."""
 
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "linear")
-"""Keras' names; `linear` changes nothing."""
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear")
+"""Keras' names; `linear` changes nothing, and `softmax` is over the kernels, place by place."""
 
 POOLINGS = ("max", "average", "l2")
 """What a pooling window makes of its values: the largest, the mean, the root of the sum of squares."""

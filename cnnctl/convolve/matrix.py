@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.convolve.convolution import Values
+from cnnctl.layers.compute import Values
 
 HINT = "a matrix is written [[0, 1], [2, 3]], or in a file as rows of numbers between commas or semicolons"
 _LARGEST = 1e9

@@ -87,7 +87,8 @@ def crop(picture: Picture, text: str) -> Picture:
             f"a piece of {height}x{width} at row {row}, column {column} is not inside the picture of {rows}x{columns}",
             f"keep ROW + HEIGHT up to {rows} and COLUMN + WIDTH up to {columns}",
         )
-    return replace(picture, pixels=picture.pixels[row : row + height, column : column + width])
+    pixels = picture.pixels[row : row + height, column : column + width]
+    return replace(picture, pixels=pixels, change=", then ".join([*filter(None, [picture.change]), "cropped"]))
 
 
 def _pair(text: str) -> Pair | None:

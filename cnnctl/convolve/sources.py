@@ -1,15 +1,18 @@
 """Where a picture and a kernel come from: an image file, a matrix in a text file, a matrix on the command line."""
 
 import difflib
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from cnnctl.convolve.convolution import Pair, Values
+from cnnctl.convolve.convolution import Pair
 from cnnctl.convolve.kernels import KERNELS
 from cnnctl.convolve.matrix import HINT, MatrixError, parse_matrix
 from cnnctl.errors import DataError, UsageError
+from cnnctl.layers.compute import Values
 from cnnctl.system.files import exists
 
 _MATRIX_SUFFIXES = (".csv", ".tsv", ".txt", ".json")
@@ -20,13 +23,15 @@ _MOST_BYTES = 2_000_000
 class Picture:
     """What is convolved: `pixels` is (height, width, channels), with 1 channel or 3 (red, green, blue).
 
-    `own_size` is (height, width) of the file, before it was resized; the pixels of an image are 0 to 255.
+    `own_size` is (height, width) of the file, before it was resized; the pixels of an image are 0 to 255. `change` says
+    what was done to them.
     """
 
     name: str
     pixels: Values
     own_size: Pair
     is_image: bool
+    change: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,12 @@ class Kernel:
         return np.repeat(self.matrices, channels, axis=2) if own == 1 else self.matrices
 
 
-def read_picture(source: str, size: Pair | None, grey: bool) -> Picture:
+def read_picture(source: str, size: Pair | None, grey: bool, longest: int | None = None) -> Picture:
     """The picture that an image file, a text file with a matrix, or a matrix is.
 
-    An image is stretched to `size`, (height, width), or keeps its own where that is None.
+    An image is stretched to `size`, (height, width), or keeps its own where that is None. With `longest` it keeps its
+    own up to so many pixels of the longer side; a larger one is divided by a whole number, block by block. Any other
+    scale would blur some pixels more than others, and an edge kernel draws that as a pattern of dots.
 
     Raises:
         DataError: it cannot be read, or is no picture; also where it is too large.
@@ -63,7 +70,8 @@ def read_picture(source: str, size: Pair | None, grey: bool) -> Picture:
     """
     path, inline = Path(source), _is_inline(source)
     if not is_matrix(source):
-        return _read_image(path, size, grey)
+        picture = _read_image(path, size, grey)
+        return picture if size is not None or longest is None else _in_blocks(picture, longest)
     try:
         pixels = parse_matrix(source if inline else _read_text(path))
     except MatrixError as error:
@@ -97,7 +105,34 @@ def _read_image(path: Path, size: Pair | None, grey: bool) -> Picture:
     except ImageError as error:
         hint = error.hint if error.hint and not error.hint.startswith("data.image") else None
         raise DataError(f"{path}: {error.message}", hint) from None
-    return Picture(path.name, pixels.astype(np.float64), own, True)
+    stretched = "stretched" if height * own[1] != width * own[0] else ""
+    return Picture(path.name, pixels.astype(np.float64), own, True, stretched)
+
+
+def _in_blocks(picture: Picture, longest: int) -> Picture:
+    """A picture whose longer side has at most so many pixels; rows and columns that fill no block are left out."""
+    height, width, channels = picture.pixels.shape
+    block = -(-max(height, width) // longest)
+    rows, columns = height // block, width // block
+    if block == 1 or min(rows, columns) < 1:
+        return picture
+    blocks = picture.pixels[: rows * block, : columns * block].reshape(rows, block, columns, block, channels)
+    return replace(
+        picture, pixels=np.rint(blocks.mean(axis=(1, 3))), change=f"each pixel is the mean of {block}x{block}"
+    )
+
+
+def read_kernels(sources: Sequence[str]) -> list[Kernel]:
+    """The kernels of several sources, by `read_kernel`; a number tells those apart that have one name."""
+    kernels = [read_kernel(source) for source in sources]
+    names = Counter(kernel.name for kernel in kernels)
+    seen: Counter[str] = Counter()
+    numbered = []
+    for kernel in kernels:
+        seen[kernel.name] += 1
+        many = names[kernel.name] > 1
+        numbered.append(replace(kernel, name=f"{kernel.name} {seen[kernel.name]}") if many else kernel)
+    return numbered
 
 
 def read_kernel(source: str) -> Kernel:

@@ -103,9 +103,19 @@ class Window:
     def before(self, axis: int, span: Span, size: int) -> Span:
         """What it needs of an input of `size` along an axis, padding included, for a span of its output."""
         taps, stride = arithmetic.effective_size(self.size[axis], self.dilation[axis]), self.strides[axis]
-        same = self.padding == "same"
-        zeros = arithmetic.same_padding(size, taps, stride) // 2 if same else self.zeros[axis][0]
+        zeros = self._sides(axis, size)[0]
         return span[0] * stride - zeros, (span[1] - 1) * stride - zeros + taps
+
+    def sides(self, shape: Shape) -> Sides:
+        """The rows and columns of padding around an input of a shape: ((top, bottom), (left, right))."""
+        return self._sides(0, shape[0]), self._sides(1, shape[1])
+
+    def _sides(self, axis: int, size: int) -> tuple[int, int]:
+        if self.padding != "same":
+            return self.zeros[axis]
+        taps = arithmetic.effective_size(self.size[axis], self.dilation[axis])
+        total = arithmetic.same_padding(size, taps, self.strides[axis])
+        return total // 2, total - total // 2
 
     def _output_size(self, axis: int, size: int) -> int:
         if self.padding == "same":

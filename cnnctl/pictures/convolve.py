@@ -26,60 +26,90 @@ _SHARE = 99.0
 _FEW = 400
 _WRITTEN = 9
 _SIGNED, _GREY = "RdBu_r", "gray"
+_INTERPOLATION = "antialiased"
+"""Squares where pixels are enlarged much or a whole number of times, else smooth: uneven squares look like edges."""
 
 
 @dataclass(frozen=True)
 class Panel:
     """A picture or a kernel (height, width, channels) of 1 or 3 channels, or a map (rows, columns), and its title.
 
-    `border`: rows and columns at each edge of a map that see padding: zeros beside pixels look like strong edges.
+    `border`: rows and columns at each edge of a map that see padding: zeros beside pixels look like strong edges. The
+    colours of shares go from 0 to 1.
     """
 
     title: str
     values: Values
     border: tuple[int, int] = (0, 0)
+    are_shares: bool = False
 
 
-def convolution_figure(
-    heading: tuple[str, str, str], picture: Panel, is_image: bool, kernel: Panel, maps: Sequence[Panel]
-) -> Any:
-    """All panels in a row under the three lines of a heading; the values of an image are pixels of 0 to 255.
+@dataclass(frozen=True)
+class KernelRow:
+    """A kernel and the maps that it makes of the picture, in turn."""
 
-    Maps with negative values are coloured from blue over white (zero) to red, others from black to white; each has its
-    colour bar, whose pointed ends stand for what lies beyond. Values are written into matrices of up to 9x9. The
-    channels of a picture are matrices of their own where numbers can be read, or are no colours; of a kernel, where
-    they differ.
+    kernel: Panel
+    maps: Sequence[Panel]
+
+
+def convolution_figure(heading: tuple[str, str, str], picture: Panel, is_image: bool, rows: Sequence[KernelRow]) -> Any:
+    """The picture, and a row of panels for each kernel, under the three lines of a heading.
+
+    The values of an image are pixels of 0 to 255. Maps with negative values are coloured from blue over white (zero) to
+    red, others from black to white; each has its colour bar, whose pointed ends stand for what lies beyond. Values are
+    written into matrices of up to 9x9. The channels of a picture are matrices of their own where numbers can be read,
+    or are no colours; of the kernels, where they differ in one.
     """
-    pixels, weights = picture.values, kernel.values
+    pixels = picture.values
     three = pixels.shape[2] == 3
-    stacks = three and (max(pixels.shape) <= _WRITTEN or not is_image), bool((weights != weights[:, :, :1]).any())
-    side = _STACKED if any(stacks) else _PANEL
+    in_stack = three and (max(pixels.shape) <= _WRITTEN or not is_image)
+    kernels_in_stack = any(_differs(row.kernel.values) for row in rows)
+    side = _STACKED if in_stack or kernels_in_stack else _PANEL
     height = side * min(1.6, max(0.6, pixels.shape[0] / pixels.shape[1]))
-    widths = [side / 3 if stacked else side for stacked in stacks] + [side] * len(maps)
+    most = max(len(row.maps) for row in rows)
+    widths = [side / 3 if stacked else side for stacked in (in_stack, kernels_in_stack)] + [side] * most
     across = sum(widths) + _GAP * (len(widths) - 1) + 2 * style.MARGIN
-    figure = style.new_figure(across, height + _BARS + _TITLES + style.HEAD)
+    each = height + _BARS + _TITLES
+    figure = style.new_figure(across, each * len(rows) + style.HEAD)
     style.heading(figure, *heading)
 
     lefts = [style.MARGIN + sum(widths[:place]) + _GAP * place for place in range(len(widths))]
-    boxes = [(left, _BARS, width, height) for left, width in zip(lefts, widths, strict=True)]
+    for place, row in enumerate(rows):
+        bottom = _BARS + each * (len(rows) - 1 - place)
+        boxes = [(left, bottom, width, height) for left, width in zip(lefts, widths, strict=True)]
+        if place == 0:
+            _draw_picture(figure, boxes[0], picture, is_image, in_stack)
+        _draw_kernel(figure, boxes[1], row.kernel, kernels_in_stack)
+        for box, one in zip(boxes[2:], row.maps, strict=False):
+            _draw_map(figure, box, one)
+    return figure
+
+
+def _differs(weights: Values) -> bool:
+    """Whether a kernel has different weights for the channels."""
+    return bool((weights != weights[:, :, :1]).any())
+
+
+def _draw_picture(figure: Any, box: _Box, picture: Panel, is_image: bool, in_stack: bool) -> None:
+    pixels = picture.values
     ends = (0.0, 255.0) if is_image else (float(pixels.min()), float(pixels.max()))
     title = f"{picture.title}\n{format_shape(pixels.shape)}"
-    if stacks[0]:
-        _draw_matrices(figure, boxes[0], title, pixels, ("Reds_r", "Greens_r", "Blues_r"), ends)
-    elif three:
-        axes = _panel(figure, boxes[0], title, "red, green and blue, 0 to 255")
-        axes.imshow(pixels / 255, interpolation=_interpolation(pixels))
+    if in_stack:
+        _draw_matrices(figure, box, title, pixels, ("Reds_r", "Greens_r", "Blues_r"), ends)
+    elif pixels.shape[2] == 3:
+        axes = _panel(figure, box, title, "red, green and blue, 0 to 255")
+        axes.imshow(pixels / 255, interpolation=_INTERPOLATION)
     else:
-        _draw_bar(figure, boxes[0], _draw_matrices(figure, boxes[0], title, pixels, (_GREY,), ends))
+        _draw_bar(figure, box, _draw_matrices(figure, box, title, pixels, (_GREY,), ends))
 
+
+def _draw_kernel(figure: Any, box: _Box, kernel: Panel, stacked: bool) -> None:
+    weights = kernel.values
     most = float(np.abs(weights).max()) or 1.0
-    shown = weights if stacks[1] else weights[:, :, :1]
-    channels = ", the same for each channel" if three and not stacks[1] else "x3" if three else ""
+    three = weights.shape[2] == 3
+    channels = ", the same for each channel" if three and not stacked else "x3" if three else ""
     title = f"{kernel.title}\n{weights.shape[0]}x{weights.shape[1]}{channels}"
-    _draw_matrices(figure, boxes[1], title, shown, (_SIGNED,) * 3, (-most, most))
-    for box, one in zip(boxes[2:], maps, strict=True):
-        _draw_map(figure, box, one)
-    return figure
+    _draw_matrices(figure, box, title, weights if stacked else weights[:, :, :1], (_SIGNED,) * 3, (-most, most))
 
 
 def _panel(figure: Any, box: _Box, title: str, note: str = "") -> Any:
@@ -108,7 +138,7 @@ def _draw_matrices(
 
 def _draw_map(figure: Any, box: _Box, one: Panel) -> None:
     lowest, highest = float(one.values.min()), float(one.values.max())
-    most = _largest(one.values, one.border) or max(abs(lowest), abs(highest)) or 1.0
+    most = 1.0 if one.are_shares else _largest(one.values, one.border) or max(abs(lowest), abs(highest)) or 1.0
     colours, ends = (_SIGNED, (-most, most)) if lowest < 0 else (_GREY, (0.0, most))
     beyond = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
     extend = beyond[lowest < ends[0], highest > ends[1]]
@@ -120,7 +150,7 @@ def _draw_map(figure: Any, box: _Box, one: Panel) -> None:
 
 
 def _draw_bar(figure: Any, box: _Box, image: Any, extend: str = "neither") -> None:
-    axes = style.panel(figure, box[0], 0.3, box[2], 0.13)
+    axes = style.panel(figure, box[0], box[1] - _BARS + 0.3, box[2], 0.13)
     figure.colorbar(image, cax=axes, orientation="horizontal", extend=extend).ax.locator_params(nbins=5)
 
 
@@ -135,7 +165,7 @@ def _largest(values: Values, border: tuple[int, int]) -> float:
 
 def _draw_values(axes: Any, values: Values, colours: str, ends: _Ends) -> Any:
     """A matrix in colours, with its numbers written in where there are few."""
-    image = axes.imshow(values, cmap=colours, vmin=ends[0], vmax=ends[1], interpolation=_interpolation(values))
+    image = axes.imshow(values, cmap=colours, vmin=ends[0], vmax=ends[1], interpolation=_INTERPOLATION)
     if max(values.shape) > _WRITTEN:
         return image
     texts = {place: number(float(value)) for place, value in np.ndenumerate(values)}
@@ -147,7 +177,3 @@ def _draw_values(axes: Any, values: Values, colours: str, ends: _Ends) -> Any:
         colour = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=font)
     return image
-
-
-def _interpolation(values: Values) -> str:
-    return "nearest" if max(values.shape[:2]) <= _PANEL * style.DPI else "antialiased"

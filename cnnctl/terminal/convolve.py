@@ -5,34 +5,56 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cnnctl.convolve.convolution import Values, WindowSum, formula
+from cnnctl.convolve.convolution import WindowSum, formula
 from cnnctl.convolve.demonstration import Demonstration
 from cnnctl.convolve.kernels import CHANNELS
+from cnnctl.convolve.sources import Picture
 from cnnctl.formatting import number, printable
+from cnnctl.layers.compute import Values
 from cnnctl.layers.notation import format_shape
-from cnnctl.terminal.render import LEFT, RIGHT, print_table
+from cnnctl.terminal.arithmetic import print_grid, print_product, print_softmax, print_sum, print_text, signed
+from cnnctl.terminal.render import LEFT, RIGHT, print_table, screen_width
 
 _MOST_SHOWN = 16
 _MOST_TERMS = 9
+_TITLE = 24
+_OF_A_KERNEL = ("kernel", "padding", "pooling")
+"""What kernels of different sizes differ in."""
 
 
-def to_json(demo: Demonstration, explained: WindowSum | None) -> dict[str, Any]:
-    """The form of `convolve --json`, with an explained output that of `--numbers` too.
+def to_json(demos: Sequence[Demonstration], explained: Sequence[WindowSum]) -> dict[str, Any]:
+    """The form of `convolve --json`, with explained outputs that of `--numbers` too.
 
-    Matrices are lists of rows, those of several channels lists of matrices.
+    Matrices are lists of rows, those of several channels lists of matrices. What differs between several kernels is in
+    `kernels`.
     """
-    what, stages = demo.filter, demo.stages
+    first = demos[0]
+    what = first.filter
     value = {
-        "picture": demo.picture.name,
-        "kernel": demo.kernel,
+        "picture": first.picture.name,
+        "kernel": first.kernel,
         "strides": what.strides,
         "padding": what.zeros,
         "bias": what.bias,
         "activation": what.activation,
+        "negative_slope": what.negative_slope if what.activation == "leaky_relu" else None,
         "pooling": None if what.pooling is None else asdict(what.pooling),
-        "picture_shape": stages.picture.shape,
+        "picture_shape": first.stages.picture.shape,
+    }
+    own = [_kernel_json(demo, explained[place] if explained else None) for place, demo in enumerate(demos)]
+    if len(demos) == 1:
+        return value | own[0]
+    shared = {name: one for name, one in value.items() if name not in _OF_A_KERNEL}
+    return shared | {"kernels": own}
+
+
+def _kernel_json(demo: Demonstration, explained: WindowSum | None) -> dict[str, Any]:
+    what, stages = demo.filter, demo.stages
+    value = {
+        "kernel": demo.kernel,
+        "padding": what.zeros,
+        "pooling": None if what.pooling is None else asdict(what.pooling),
         "feature_map_shape": stages.feature_map.shape,
         "pooled_shape": None if stages.pooled is None else stages.pooled.shape,
     }
@@ -56,38 +78,76 @@ def _plain(values: Values) -> Any:
     return values.astype(np.int64).tolist() if (values == np.rint(values)).all() else values.tolist()
 
 
-def print_demonstration(demo: Demonstration, explained: WindowSum | None) -> None:
+def print_demonstrations(demos: Sequence[Demonstration], explained: Sequence[WindowSum]) -> None:
     """What is done to which picture, then a table of the steps, or the arithmetic of one output and every map."""
-    (height, width, channels), own = demo.picture.pixels.shape, demo.picture.own_size
-    kind = "grey" if channels == 1 else "red, green and blue"
-    whole = "" if (height, width) == own else f", of an image of {own[0]}x{own[1]}"
-    print(f"{printable(demo.picture.name)}: {height}x{width}x{channels} ({kind}){whole}")
-    print(printable(demo.description))
-    if explained is not None:
-        _print_numbers(demo, explained)
+    picture = demos[0].picture
+    kind = "grey" if picture.pixels.shape[2] == 1 else "red, green and blue"
+    print(f"{printable(picture.name)}: {format_shape(picture.pixels.shape)} ({kind}){_origin(picture)}")
+    for demo in demos:
+        print(printable(demo.description))
+    if explained:
+        _print_numbers(demos, explained)
         return
-    steps = [("picture", demo.stages.picture), *((step.name, step.values) for step in demo.maps)]
+    steps = [(demo.kernel, step.name, step.values) for demo in demos for step in demo.maps]
     rows = [
-        (name, format_shape(values.shape), number(float(values.min())), number(float(values.max())))
-        for name, values in steps
+        (kernel, name, format_shape(values.shape), number(float(values.min())), number(float(values.max())))
+        for kernel, name, values in [("", "picture", demos[0].stages.picture), *steps]
     ]
+    skipped = 1 if len(demos) == 1 else 0
+    header, sides = ("kernel", "step", "shape", "smallest", "largest"), (LEFT, LEFT, RIGHT, RIGHT, RIGHT)
     print()
-    print_table(("step", "shape", "smallest", "largest"), rows, (LEFT, RIGHT, RIGHT, RIGHT))
+    print_table(header[skipped:], [row[skipped:] for row in rows], sides[skipped:])
 
 
-def _print_numbers(demo: Demonstration, explained: WindowSum) -> None:
-    """The picture, the sum behind one output, and every map of at most 16x16."""
-    picture, what = demo.stages.picture, demo.filter
+def _origin(picture: Picture) -> str:
+    """What was done to an image file before: `, of an image of 376x499: each pixel is the mean of 2x2`."""
+    if picture.pixels.shape[:2] == picture.own_size:
+        return ""
+    height, width = picture.own_size
+    return f", of an image of {height}x{width}{picture.change and f': {picture.change}'}"
+
+
+def _print_numbers(demos: Sequence[Demonstration], explained: Sequence[WindowSum]) -> None:
+    """The picture, the sum behind one output of each kernel, and every map of at most 16x16."""
+    picture = demos[0].stages.picture
     names = ("",) if picture.shape[2] == 1 else CHANNELS
     for channel, name in enumerate(names):
         _print_map(f"picture{name and f', {name}'}", picture[:, :, channel])
-    _print_sum(demo, explained, names)
-    sizes = zip(("height", "width"), picture.shape, what.kernel.shape, what.strides, map(sum, what.zeros), strict=False)
-    formulas = ", ".join(f"{name} {formula(*numbers)}" for name, *numbers in sizes)
-    _print_map("feature map", demo.stages.feature_map, f": {formulas}")
-    for step in demo.maps[1:]:
-        if step.name != "linear":
-            _print_map(f"after {step.name}", step.values)
+    for demo, one in zip(demos, explained, strict=True):
+        title = f"kernel {printable(demo.kernel)}: " if len(demos) > 1 else ""
+        _print_sum(demo, one, names, title)
+    if demos[0].filter.activation == "softmax":
+        _print_softmax(demos, explained[0])
+    for demo in demos:
+        title = f"kernel {printable(demo.kernel)}: " if len(demos) > 1 else ""
+        _print_map(f"{title}feature map", demo.stages.feature_map, _sizes(demo))
+        for step in demo.maps[1:]:
+            if step.name != "linear":
+                _print_map(f"{title}after {step.name}", step.values)
+
+
+def _sizes(demo: Demonstration) -> str:
+    """How the rows and columns of the feature map come about."""
+    what = demo.filter
+    sides = zip(
+        ("height", "width"),
+        demo.stages.picture.shape,
+        what.kernel.shape,
+        what.strides,
+        map(sum, what.zeros),
+        strict=False,
+    )
+    formulas = [f"{name} {formula(*numbers)}" for name, *numbers in sides]
+    together = f": {', '.join(formulas)}"
+    return together if len(together) + _TITLE <= screen_width() else "".join(f"\n  {line}" for line in formulas)
+
+
+def _print_softmax(demos: Sequence[Demonstration], explained: WindowSum) -> None:
+    """Softmax over the kernels at the explained place."""
+    place = explained.row, explained.column
+    print(f"\nsoftmax over the kernels, row {place[0]}, column {place[1]}")
+    values = [float(demo.stages.feature_map[place]) for demo in demos]
+    print_softmax([demo.kernel for demo in demos], values, "kernel", "value")
 
 
 def _print_map(title: str, values: Values, note: str = "") -> None:
@@ -96,14 +156,15 @@ def _print_map(title: str, values: Values, note: str = "") -> None:
     if max(rows, columns) > _MOST_SHOWN:
         print(f"  not printed above {_MOST_SHOWN}x{_MOST_SHOWN}: use --crop or --json")
     else:
-        print("\n".join(f"  {line}" for line in grid(values)))
+        print_grid(values)
 
 
-def _print_sum(demo: Demonstration, explained: WindowSum, names: Sequence[str]) -> None:
+def _print_sum(demo: Demonstration, explained: WindowSum, names: Sequence[str], title: str) -> None:
     what, value = demo.filter, number(explained.value)
     height, width, _ = what.kernel.shape
-    print(
-        f"\nfeature map, row {explained.row}, column {explained.column}: "
+    print()
+    print_text(
+        f"{title}feature map, row {explained.row}, column {explained.column}: "
         f"rows {explained.top} to {explained.top + height - 1} and "
         f"columns {explained.left} to {explained.left + width - 1} of the picture"
         f"{'' if explained.inside.all() else '; (0) is padding'}"
@@ -113,46 +174,16 @@ def _print_sum(demo: Demonstration, explained: WindowSum, names: Sequence[str]) 
         if name:
             print(f"\n  {name}")
         if max(height, width) <= _MOST_SHOWN:
-            patch = grid(explained.patch[:, :, channel], explained.inside)
-            lines = _beside(patch, grid(what.kernel[:, :, channel]), grid(products))
-            print("\n".join(f"  {line}".rstrip() for line in lines))
-        terms = _joined(products.ravel()) if products.size <= _MOST_TERMS else f"sum of {products.size} products"
-        print(f"  {terms} = {number(float(explained.channel_sums[channel]))}")
-    print(f"\n  {_joined(explained.channel_sums)} {_signed(what.bias, 'bias ')} = {value}")
-    if what.activation != "linear":
+            print_product(explained.patch[:, :, channel], what.kernel[:, :, channel], explained.inside)
+        total = number(float(explained.channel_sums[channel]))
+        if products.size <= _MOST_TERMS:
+            print_sum(products.ravel(), (), total)
+        else:
+            print(f"  sum of {products.size} products = {total}")
+    print()
+    print_sum(explained.channel_sums, [signed(what.bias, "bias ")], value)
+    if what.activation not in ("linear", "softmax"):
         after = float(demo.stages.activated[explained.row, explained.column])
-        print(f"  {what.activation}({value}) = {number(after)}")
-
-
-def grid(rows: Sequence[Sequence[float]] | Values, inside: NDArray[np.bool_] | None = None) -> list[str]:
-    """A matrix as lines of right-aligned numbers, those in the padding in parentheses."""
-    cells = [[number(float(value)) for value in row] for row in rows]
-    if inside is not None and not inside.all():  # a blank where there is no parenthesis keeps digits below digits
-        cells = [
-            [f"{cell} " if within else f"({cell})" for cell, within in zip(line, mask, strict=True)]
-            for line, mask in zip(cells, inside, strict=True)
-        ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [" ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
-
-
-def _beside(patch: list[str], kernel: list[str], products: list[str]) -> list[str]:
-    """`patch * kernel = products`, the signs in the middle line, headings above."""
-    columns = (["patch", *patch], ["kernel", *kernel], ["products", *products])
-    widths = [max(map(len, column)) for column in columns]
-    lines = []
-    for row, cells in enumerate(zip(*columns, strict=True)):
-        times, equals = ("  *  ", "  =  ") if row == (len(patch) + 1) // 2 else (" " * 5,) * 2
-        first, second, third = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        lines.append(f"{first}{times}{second}{equals}{third}")
-    return lines
-
-
-def _joined(values: Values) -> str:
-    """`308 - 498 + 164`."""
-    first, *others = (float(value) for value in values)
-    return " ".join([number(first), *(_signed(value) for value in others)])
-
-
-def _signed(value: float, name: str = "") -> str:
-    return f"{'-' if value < 0 else '+'} {name}{number(abs(value))}"
+        is_steep = what.activation == "leaky_relu" and explained.value < 0
+        steps = f"{number(what.negative_slope)} * {value} = " if is_steep else ""
+        print(f"  {what.activation}({value}) = {steps}{number(after)}")

@@ -28,6 +28,11 @@ def _escaped(char: str) -> str:
     return "".join(f"\\u{code[at : at + 2].hex()}" for at in range(0, len(code), 2))
 
 
+def screen_width(stream: TextIO | None = None) -> int:
+    """Columns of the terminal, or as many as anything needs where stdout, or another stream, is no terminal."""
+    return shutil.get_terminal_size().columns if (stream or sys.stdout).isatty() else _WIDE
+
+
 def print_table(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
@@ -57,8 +62,7 @@ def print_table(
         table.add_column(heading, justify="right" if side == RIGHT else "left", overflow="fold", no_wrap=keep)
     for row in rows:
         table.add_row(*map(shown, row))
-    width = shutil.get_terminal_size().columns if stream.isatty() else _WIDE
-    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
+    console = Console(file=io.StringIO(), width=screen_width(stream), color_system=None, highlight=False)
     with console.capture() as captured:
         console.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=stream)

@@ -14,10 +14,10 @@ from cnnctl.convolve.convolution import (
     convolve,
     explain,
     pool,
-    run_filter,
+    run_filters,
     same_zeros,
 )
-from cnnctl.convolve.demonstration import demonstrate
+from cnnctl.convolve.demonstration import Wanted, demonstrate
 from cnnctl.convolve.kernels import ACTIVATIONS, KERNELS, POOLINGS
 from cnnctl.convolve.matrix import parse_matrix
 from cnnctl.convolve.sources import Kernel, Picture, read_kernel
@@ -58,7 +58,7 @@ def test_a_colour_picture_channel_by_channel():
     assert corner.value == -25
     assert (corner.top, corner.left) == (-1, -1)
     assert corner.inside.tolist() == [[False, False, False], [False, True, True], [False, True, True]]
-    stages = run_filter(picture, what)
+    (stages,) = run_filters(picture, [what])
     assert stages.feature_map[0, :2].tolist() == [-25, 466]
     assert stages.activated[0, :2].tolist() == [0, 466]
     assert stages.pooled is None
@@ -104,7 +104,7 @@ def test_convolution_equals_keras(padding):
         picture = random_picture(*size, channels)
         kernel = np.random.default_rng(1).integers(-4, 5, (*side, channels)).astype(np.float64)
         given = Picture("p", picture, size, False), Kernel("k", kernel)
-        demo = demonstrate(*given, f"{strides[0]},{strides[1]}", padding, 2.5, "relu", None)
+        (demo,) = demonstrate(given[0], given[1:], Wanted(f"{strides[0]},{strides[1]}", padding, 2.5))
         # TensorFlow has no convolution of unequal strides on a CPU: every row and column, of which a part is taken
         step = strides if strides[0] == strides[1] else (1, 1)
         if step == strides:
@@ -140,6 +140,26 @@ def test_activations_equal_keras(name):
     given = np.array([[-2000.0, -3, -0.5, 0], [0.25, 1, 4, 2000]])
     theirs = keras.activations.get(name)(keras.ops.convert_to_tensor(given, "float32"))
     np.testing.assert_allclose(activate(given, name), np.asarray(theirs), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, 2.0])
+def test_the_slope_of_leaky_relu(slope):
+    import keras
+
+    theirs = keras.layers.LeakyReLU(negative_slope=slope)(np.array([[-3.0, 0, 4]], np.float32))
+    np.testing.assert_allclose(activate(np.array([[-3.0, 0, 4]]), "leaky_relu", slope), np.asarray(theirs), rtol=1e-6)
+
+
+def test_softmax_is_over_the_kernels_as_over_the_channels_of_a_layer():
+    import keras
+
+    picture, kernels = random_picture(6, 5, 1) / 255, np.random.default_rng(2).normal(size=(3, 3, 1, 4))
+    layer = keras.layers.Conv2D(4, 3, activation="softmax", use_bias=False)
+    layer.build((None, 6, 5, 1))
+    layer.set_weights([kernels])
+    filters = [Filter(kernels[:, :, :, number], activation="softmax") for number in range(4)]
+    ours = np.stack([stages.activated for stages in run_filters(picture, filters)], axis=2)
+    np.testing.assert_allclose(ours, np.asarray(layer(picture[np.newaxis]))[0], rtol=1e-4)
 
 
 def test_pooling_by_hand():

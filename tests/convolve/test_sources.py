@@ -120,6 +120,23 @@ def test_an_image_in_its_own_size_and_in_another(tmp_path):
     assert np.abs(grey[:, :, 0] - np.asarray(picture().convert("L"))).max() <= 1
 
 
+def test_a_large_image_is_divided_by_a_whole_number(tmp_path):
+    path = tmp_path / "p.png"
+    picture().save(path)
+    whole = np.asarray(picture()).astype(float)
+    found = read_picture(str(path), None, False, 20)
+    assert (found.pixels.shape, found.own_size) == ((12, 16, 3), (37, 50))
+    expected = whole[:36, :48].reshape(12, 3, 16, 3, 3).mean(axis=(1, 3))
+    assert np.abs(found.pixels - expected).max() <= 0.5
+    assert found.change == "each pixel is the mean of 3x3"
+    kept = read_picture(str(path), None, False, 50)
+    assert (kept.pixels.shape, kept.change) == ((37, 50, 3), "")
+    assert read_picture(str(path), (20, 30), False, 20).change == "stretched"
+    thin = tmp_path / "thin.png"
+    thin.write_bytes(encode(Image.new("L", (900, 1)), "PNG"))
+    assert read_picture(str(thin), None, False, 400).pixels.shape == (1, 900, 1)
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF"])
 def test_a_grey_file_has_one_channel(kind, tmp_path):
     grey = tmp_path / "grey"
