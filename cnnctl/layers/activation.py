@@ -1,9 +1,13 @@
 """Activations as layers of their own."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from cnnctl.layers.base import Activation, BaseLayer
 from cnnctl.settings import described
+
+if TYPE_CHECKING:
+    from cnnctl.layers.compute import Values
 
 
 class ActivationLayer(BaseLayer):
@@ -12,6 +16,11 @@ class ActivationLayer(BaseLayer):
     kind = "activation"
     keras_class = "Activation"
     activation: Activation
+
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        from cnnctl.layers.compute import activate
+
+        return activate(values, self.activation)
 
     def settings_text(self) -> str:
         return self.activation
@@ -29,6 +38,11 @@ class LeakyReLU(BaseLayer):
     @property
     def function(self) -> str:
         return "leaky_relu"
+
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        from cnnctl.layers.compute import activate
+
+        return activate(values, self.function, self.negative_slope)
 
     def settings_text(self) -> str:
         return f"slope {self.negative_slope:g}"

@@ -4,14 +4,17 @@ Nothing else knows the kinds: architecture/, models/ and pictures/ ask each laye
 of this package, and its name in the list of `layers/__init__.py`.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel
 
 from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, Span, State, Step, Window
 from cnnctl.settings import Named, Settings, Words, described
+
+if TYPE_CHECKING:
+    from cnnctl.layers.compute import Values
 
 ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
 Activation = Annotated[ActivationName, described("Activation function applied to each output value.", "relu")]
@@ -161,6 +164,19 @@ class BaseLayer(Named):
             ImpossibleLayerError: it does not fit.
         """
         return Step(state)
+
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        """What a trained layer makes of the values of one image, in float64; `weights` are as Keras lists them.
+
+        Example: `GlobalMaxPooling2D().compute(np.ones((4, 4, 32)), ())` has the shape (32,).
+        """
+        return values
+
+    def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
+        """Of a layer that `learns`: the channels of an input of a shape that one of its output channels looks at, and
+        the weights by which it multiplies them: (height, width, channels) of a kernel, (inputs,) of a dense unit.
+        """
+        raise NotImplementedError
 
     def formulas(self, shape: Shape) -> list[str]:
         """How its output and its parameters come about for an input, a line each.

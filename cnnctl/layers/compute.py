@@ -4,7 +4,7 @@ Results equal those of Keras' layers after training. Images are (height, width, 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,9 +78,9 @@ def convolve_depthwise(values: Values, kernel: Values, window: Window) -> Values
     return made.reshape(*made.shape[:2], -1)
 
 
-def pool(values: Values, window: Window, join: Callable[[Sequence[Values]], Values], outside: float) -> Values:
-    """The windows of an image, in which padding counts as `outside`, each joined to one value."""
-    return join([seen for _, seen in taps(values, window, outside)])
+def windows(values: Values, window: Window, outside: float = 0.0) -> Values:
+    """What each output sees, in which padding counts as `outside`: (taps, rows, columns, channels)."""
+    return np.stack([seen for _, seen in taps(values, window, outside)])
 
 
 def taps(values: Values, window: Window, outside: float = 0.0) -> Iterator[tuple[tuple[int, int], Values]]:
@@ -96,8 +96,9 @@ def taps(values: Values, window: Window, outside: float = 0.0) -> Iterator[tuple
             yield (row, column), padded[top : top + rows : down, left : left + columns : right]
 
 
-def normalize(values: Values, mean: Values, variance: Values, epsilon: float, more: Sequence[Values]) -> Values:
-    """(values - mean) / sqrt(variance + epsilon), times gamma and plus beta where there are some."""
-    made: Values = (values - mean) / np.sqrt(variance + epsilon)
-    gamma, beta = more
-    return made * gamma + beta
+def normalize(
+    values: Values, mean: Values, variance: Values, epsilon: float, gamma: Values | float, beta: Values | float
+) -> Values:
+    """(values - mean) / sqrt(variance + epsilon) * gamma + beta."""
+    made: Values = (values - mean) / np.sqrt(variance + epsilon) * gamma + beta
+    return made

@@ -1,7 +1,8 @@
 """Convolutions."""
 
 import math
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -10,6 +11,9 @@ from cnnctl.layers.base import Activation, BaseLayer, Bias, BiasInitializer, Ini
 from cnnctl.layers.notation import Shape, format_pair, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, State, Step, Window
 from cnnctl.settings import Count, Padding, Pair, described
+
+if TYPE_CHECKING:
+    from cnnctl.layers.compute import Values
 
 Multiplier = Annotated[Count, described("Number of kernels for each channel.")]
 
@@ -72,6 +76,16 @@ class _Convolution(BaseLayer):
         products = " + ".join(" * ".join(map(str, factors)) for factors in self.kernel_products(shape[2]))
         return [*self.window.formulas(shape), parameters(products, step, bias)]
 
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        from cnnctl.layers.compute import activate
+
+        made = self.weigh(values, weights)
+        return activate(made + weights[-1] if self.use_bias else made, self.activation)
+
+    def weigh(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        """Its output before bias and activation."""
+        raise NotImplementedError
+
     def kernel_text(self) -> str:
         """The kernels in a few words."""
         raise NotImplementedError
@@ -111,6 +125,16 @@ class Conv2D(_Convolution):
     def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
         return [(*self.kernel_size, channels // self.groups, self.filters)]
 
+    def weigh(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        from cnnctl.layers.compute import convolve
+
+        return convolve(values, weights[0], self.window, self.groups)
+
+    def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
+        size = shape[2] // self.groups
+        first = channel // (self.filters // self.groups) * size
+        return slice(first, first + size), weights[0][:, :, :, channel]
+
     def apply(self, state: State) -> Step:
         channels, groups, filters = self.need_image(state.shape)[2], self.groups, self.filters
         if channels % groups == filters % groups == 0:
@@ -144,6 +168,15 @@ class DepthwiseConv2D(_Depthwise):
     def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
         return [(*self.kernel_size, channels, self.depth_multiplier)]
 
+    def weigh(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        from cnnctl.layers.compute import convolve_depthwise
+
+        return convolve_depthwise(values, weights[0], self.window)
+
+    def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
+        own, number = divmod(channel, self.depth_multiplier)
+        return slice(own, own + 1), weights[0][:, :, own : own + 1, number]
+
     def kernel_text(self) -> str:
         times = f", depth multiplier {self.depth_multiplier}" if self.depth_multiplier > 1 else ""
         return f"one kernel {format_shape(self.kernel_size)} a channel{times}"
@@ -166,6 +199,16 @@ class SeparableConv2D(_Depthwise):
     def kernel_products(self, channels: int) -> list[tuple[int, ...]]:
         times = self.depth_multiplier
         return [(*self.kernel_size, channels, times), (channels * times, self.filters)]
+
+    def weigh(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        from cnnctl.layers.compute import convolve_depthwise
+
+        return convolve_depthwise(values, weights[0], self.window) @ weights[1][0, 0]
+
+    def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
+        mixed = weights[1][0, 0, :, channel].reshape(weights[0].shape[2:])  # of each depthwise kernel
+        kernel: Values = (weights[0] * mixed).sum(axis=3)
+        return slice(0, shape[2]), kernel
 
     def kernel_text(self) -> str:
         return f"{self.filters} filters {format_shape(self.kernel_size)}"

@@ -1,12 +1,16 @@
 """Fully connected layers."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from cnnctl.layers import arithmetic
 from cnnctl.layers.base import Activation, BaseLayer, Bias, BiasInitializer, Initializer, Penalty, ending, parameters
 from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, State, Step
 from cnnctl.settings import Count, described
+
+if TYPE_CHECKING:
+    from cnnctl.layers.compute import Values
 
 
 class Dense(BaseLayer):
@@ -28,6 +32,15 @@ class Dense(BaseLayer):
         inputs = need_vector(state.shape, "dense", "before it")
         weights = arithmetic.dense_parameters(inputs, self.units, self.use_bias)
         return Step(State((self.units,), None), weights, multiply_adds=inputs * self.units)
+
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        from cnnctl.layers.compute import activate
+
+        made = values @ weights[0]
+        return activate(made + weights[1] if self.use_bias else made, self.activation)
+
+    def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
+        return slice(0, shape[0]), weights[0][:, channel]
 
     def formulas(self, shape: Shape) -> list[str]:
         bias = self.units if self.use_bias else 0

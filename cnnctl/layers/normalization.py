@@ -1,11 +1,15 @@
 """Normalization: values to mean 0 and deviation 1, then scaled and shifted."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from cnnctl.layers.base import BaseLayer, parameters
 from cnnctl.layers.notation import Shape
 from cnnctl.layers.window import State, Step
 from cnnctl.settings import Epsilon, described
+
+if TYPE_CHECKING:
+    from cnnctl.layers.compute import Values
 
 Center = Annotated[bool, described("Whether to add a learned offset (beta).")]
 Scale = Annotated[bool, described("Whether to multiply by a learned factor (gamma).")]
@@ -29,6 +33,12 @@ class BatchNormalization(BaseLayer):
         channels = state.shape[-1]
         return Step(state, channels * (self.center + self.scale), 2 * channels)
 
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        from cnnctl.layers.compute import normalize
+
+        *learned, mean, variance = weights
+        return normalize(values, mean, variance, self.epsilon, *_gamma_and_beta(learned, self.scale, self.center))
+
     def formulas(self, shape: Shape) -> list[str]:
         step, channels = self.apply(State(shape)), shape[-1]
         line = parameters(f"{2 + self.center + self.scale} * {channels}", step)
@@ -50,5 +60,16 @@ class LayerNormalization(BaseLayer):
     def apply(self, state: State) -> Step:
         return Step(state, state.shape[-1] * (self.center + self.scale))
 
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        from cnnctl.layers.compute import normalize
+
+        mean, variance = values.mean(axis=-1, keepdims=True), values.var(axis=-1, keepdims=True)
+        return normalize(values, mean, variance, self.epsilon, *_gamma_and_beta(weights, self.scale, self.center))
+
     def formulas(self, shape: Shape) -> list[str]:
         return [parameters(f"{self.center + self.scale} * {shape[-1]}", self.apply(State(shape)))]
+
+
+def _gamma_and_beta(learned: Sequence["Values"], scale: bool, center: bool) -> "tuple[Values | float, Values | float]":
+    """The learned factor and offset; 1 and 0 where there is none."""
+    return learned[0] if scale else 1.0, learned[-1] if center else 0.0

@@ -1,6 +1,8 @@
 """Pooling: windows of rows and columns, or all of them, to one value."""
 
-from typing import Annotated, Any
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
@@ -10,9 +12,15 @@ from cnnctl.layers.notation import Shape, format_pair, format_shape
 from cnnctl.layers.window import State, Step, Window
 from cnnctl.settings import OrNone, Pair, PoolPadding, described
 
+if TYPE_CHECKING:
+    from cnnctl.layers.compute import Values
+
 Padded = Annotated[
     PoolPadding, described("valid: whole windows only; same: output size is input / strides, rounded up.")
 ]
+
+_EPSILON = 1e-6
+"""That of the Keras layer L2Pooling2D."""
 
 
 class _PoolSizeIfNone:
@@ -30,6 +38,11 @@ class _PoolSizeIfNone:
 
 
 class _Pooling(BaseLayer):
+    outside: ClassVar[float]
+    """What padding counts as; NaN is left out of a mean."""
+    joins_by: ClassVar[str]
+    """What each output is of its window, in words."""
+
     pool_size: Annotated[Pair, described("Height and width of the window, in pixels.", 2)]
     strides: Annotated[Pair, _PoolSizeIfNone(), OrNone, described("Step of the window; default: pool_size.", 2)] = (
         Field(default=None, validate_default=True)
@@ -39,6 +52,15 @@ class _Pooling(BaseLayer):
     @property
     def window(self) -> Window:
         return Window(self.pool_size, self.strides, self.padding, (1, 1), "pool_size", "pooling")
+
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        from cnnctl.layers.compute import windows
+
+        return self.join(windows(values, self.window, self.outside))
+
+    def join(self, seen: "Values") -> "Values":
+        """The values of windows, along the first axis, as one each."""
+        raise NotImplementedError
 
     def apply(self, state: State) -> Step:
         self.need_image(state.shape)
@@ -61,6 +83,12 @@ class MaxPooling2D(_Pooling):
 
     takes_maximum = True
     is_transparent = True
+    outside = -math.inf
+    joins_by = "the largest value"
+
+    def join(self, seen: "Values") -> "Values":
+        largest: Values = seen.max(axis=0)
+        return largest
 
 
 class AveragePooling2D(_Pooling):
@@ -68,12 +96,28 @@ class AveragePooling2D(_Pooling):
 
     is_transparent = True
     is_linear = True
+    outside = math.nan
+    joins_by = "the mean"
+
+    def join(self, seen: "Values") -> "Values":
+        import numpy as np
+
+        mean: Values = np.nanmean(seen, axis=0)
+        return mean
 
 
 class L2Pooling2D(_Pooling):
     """The square root of the sum of squares of each window."""
 
     keras_class = "cnnctl>L2Pooling2D"
+    outside = 0.0
+    joins_by = "the root of the sum of squares"
+
+    def join(self, seen: "Values") -> "Values":
+        import numpy as np
+
+        root: Values = np.sqrt(np.square(seen).sum(axis=0) + _EPSILON)
+        return root
 
 
 class _GlobalPooling(BaseLayer):
@@ -89,9 +133,17 @@ class GlobalAveragePooling2D(_GlobalPooling):
 
     is_linear = True
 
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        mean: Values = values.mean(axis=(0, 1))
+        return mean
+
 
 class GlobalMaxPooling2D(_GlobalPooling):
     """The largest value of each channel."""
 
     takes_maximum = True
     is_transparent = True
+
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        largest: Values = values.max(axis=(0, 1))
+        return largest

@@ -1,12 +1,16 @@
 """Reshaping: the same values in another shape, or with zeros around them."""
 
 import math
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.notation import Shape, format_padding
 from cnnctl.layers.window import Span, State, Step
 from cnnctl.settings import ZeroPadding, described
+
+if TYPE_CHECKING:
+    from cnnctl.layers.compute import Values
 
 
 class ZeroPadding2D(BaseLayer):
@@ -23,6 +27,11 @@ class ZeroPadding2D(BaseLayer):
         height, width, channels = self.need_image(state.shape)
         (top, bottom), (left, right) = self.padding
         return Step(State((height + top + bottom, width + left + right, channels), state.field, state.jump))
+
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        import numpy as np
+
+        return np.pad(values, (*self.padding, (0, 0)))
 
     def formulas(self, shape: Shape) -> list[str]:
         names = zip(("height", "width"), shape, self.padding, strict=False)
@@ -45,6 +54,9 @@ class Flatten(BaseLayer):
 
     def apply(self, state: State) -> Step:
         return Step(State((math.prod(state.shape),), None))
+
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        return values.reshape(-1)
 
     def formulas(self, shape: Shape) -> list[str]:
         return [f"features: {' * '.join(map(str, shape))} = {math.prod(shape)}"]

@@ -39,20 +39,17 @@ class Network:
         """
         import keras
 
-        wanted = {self._keras_name(row): row for row in rows}
+        wanted = {keras_name(self.plan, row): row for row in rows}
         values = keras.ops.convert_to_tensor(image[None])
         for layer in self.model.layers:
             values = layer(values, training=False)
             if layer.name in wanted:
                 yield wanted[layer.name], np.asarray(values, np.float32)[0]
 
-    def _keras_name(self, row: LayerPlan) -> str:
-        return "probabilities" if row is self.plan.layers[-1] else row.name
-
     def place(self, row: LayerPlan | None) -> int:
         """The number of the Keras layer that comes after a row; after the pixels' scaling for None."""
         names = [layer.name for layer in self.model.layers]
-        return names.index("scaling" if row is None else self._keras_name(row)) + 1
+        return names.index("scaling" if row is None else keras_name(self.plan, row)) + 1
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,11 @@ class FeatureMaps:
         silent = int((values == 0).all(axis=(0, 1)).sum())
         shown = values[:, :, :MOST_MAPS].copy()
         return FeatureMaps(row, shown, int(shown.mean(axis=(0, 1)).argmax()), silent)
+
+
+def keras_name(plan: Plan, row: LayerPlan) -> str:
+    """The name of a row's layer in Keras and in model.keras."""
+    return "probabilities" if row is plan.layers[-1] else row.name
 
 
 def load_network(run: Run) -> Network:
