@@ -7,7 +7,10 @@ import typer
 
 from cnnctl.cli.options import JsonOption, RunOption
 
-EPILOG = "Example: cnnctl explain cat.jpg --run runs/cats-dogs/1 --unit conv2d_1:10,12"
+EPILOG = (
+    "Example: cnnctl explain cat.jpg --run runs/cats-dogs/1 --unit conv2d_1:10,12\n\n"
+    "Example: cnnctl explain cat.jpg --numbers --unit conv2d:0,3,12"
+)
 
 
 def explain_cli(
@@ -33,28 +36,68 @@ def explain_cli(
         typer.Option(
             "--unit",
             metavar="LAYER:ROW,COLUMN",
-            help="Unit whose receptive field is drawn; default: the one that contributes most to the prediction.",
+            help="Unit whose receptive field is drawn; default: the one that contributes most to the prediction. With "
+            "--numbers, the unit whose arithmetic is printed, also as LAYER:ROW,COLUMN,CHANNEL or LAYER:UNIT; default: "
+            "the strongest of the first layer.",
+            show_default=False,
+        ),
+    ] = None,
+    numbers: Annotated[
+        bool,
+        typer.Option("--numbers", help="Print the arithmetic instead of drawing; with --output, do both."),
+    ] = False,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="CLASS",
+            help="With --numbers: the true class; default: the name of the image's folder, or the prediction.",
             show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a network sees in an image: Grad-CAM, kernels, feature maps and a receptive field."""
+    """Show what a network sees in an image: Grad-CAM, kernels, feature maps and a receptive field.
+
+    With --numbers: the arithmetic of one unit, of the output and of one step of gradient descent.
+    """
     from cnnctl.errors import UsageError
     from cnnctl.explaining.activation_maps import METHODS
-    from cnnctl.explaining.explain import ExplainRequest, parse_unit
+    from cnnctl.explaining.explain import ExplainRequest, parse_place, parse_unit
     from cnnctl.explaining.folder import check_folder, default_folder, explain_into
     from cnnctl.models.of_run import run_plan
     from cnnctl.runs import find_run
     from cnnctl.system.stderr import captured_stderr
-    from cnnctl.terminal.files import print_explanation
+    from cnnctl.terminal.files import explanation_json, print_explanation
+    from cnnctl.terminal.numbers import numbers_json, print_numbers
+    from cnnctl.terminal.render import print_json
 
     if method not in METHODS:
         raise UsageError(f"there is no method {method}", f"methods are {', '.join(METHODS)}")
+    if label is not None and not numbers:
+        raise UsageError("--label needs --numbers", "add --numbers")
     folder = output or Path(default_folder(image))
-    check_folder(folder)
+    draws = output is not None or not numbers
+    if draws:
+        check_folder(folder)
     found = find_run(run)
-    wish = ExplainRequest(top, method, None if unit is None else parse_unit(unit, run_plan(found)))
+    plan = None if unit is None else run_plan(found)
+    place = None if plan is None or unit is None or not numbers else parse_place(unit, plan)
+    seen = None if plan is None or unit is None or not draws else parse_unit(unit, plan)
+    counted, explained = None, None
     with captured_stderr():
-        explained = explain_into(folder, found, image, wish)
-    print_explanation(explained, as_json)
+        if numbers:
+            from cnnctl.explaining.numbers import numbers_of_run
+
+            counted = numbers_of_run(found, image, place, label)
+        if draws:
+            explained = explain_into(folder, found, image, ExplainRequest(top, method, seen))
+
+    if as_json:
+        drawn = {} if explained is None else explanation_json(explained)
+        print_json(drawn | ({} if counted is None else numbers_json(counted)))
+        return
+    if counted is not None:
+        print_numbers(counted)
+    if explained is not None:
+        print_explanation(explained, after_numbers=counted is not None)

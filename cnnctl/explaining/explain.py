@@ -1,24 +1,37 @@
 """One image through a trained network: what it answers, what its layers see, and which places speak for the answer."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.receptive_field import receptive_window
-from cnnctl.data.decoder.images import Image
-from cnnctl.errors import RunError, UsageError
+from cnnctl.data.decoder.images import Image, ImageError, read_image
+from cnnctl.errors import DataError, RunError, UsageError
 from cnnctl.explaining.activation_maps import GRAD_CAM, ClassMap, class_maps
-from cnnctl.inference.model import expand
+from cnnctl.formatting import printable
+from cnnctl.inference.model import expand, load_classifier
 from cnnctl.layers.window import Span
 from cnnctl.models.of_run import FeatureMaps, Network, features, seen_layers
+from cnnctl.runs import Run
 
 _LARGEST_DIFFERENCE = 1e-2
 """Between two files of one network, in probability: more than rounding makes of any image."""
 
-_UNIT = re.compile(r"(?P<layer>[\w.\-]+):(?P<row>[0-9]{1,6}),(?P<column>[0-9]{1,6})")
+_PLACE = re.compile(r"(?P<layer>[\w.\-]+):(?P<numbers>[0-9]{1,6}(,[0-9]{1,6}){0,2})")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One value of a layer: (row, column), (row, column, channel), or of a vector (unit,)."""
+
+    layer: LayerPlan
+    numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -94,32 +107,82 @@ def agreed(network: Network, image: Image, shipped: NDArray[np.float32]) -> NDAr
         RunError: they are not.
     """
     probabilities: NDArray[np.float32] = expand(np.asarray(network.model.predict_on_batch(image[None]), np.float32))[0]
-    if not float(np.abs(probabilities - shipped).max()) <= _LARGEST_DIFFERENCE:
-        raise RunError("model.keras and model.onnx of the run give different answers", "train the run again")
+    insist_on_agreement(probabilities, shipped)
     return probabilities
 
 
-def parse_unit(text: str, plan: Plan) -> Unit:
-    """A unit in the user's words, `conv2d_1:3,4`.
+def insist_on_agreement(probabilities: NDArray[Any], shipped: NDArray[np.float32]) -> None:
+    """Refuse probabilities, float (classes,), that are not those of the run's model.onnx.
 
     Raises:
-        UsageError: it is none of the network's.
+        RunError: they are not.
     """
-    match = _UNIT.fullmatch(text)
+    if not float(np.abs(probabilities - shipped).max()) <= _LARGEST_DIFFERENCE:
+        raise RunError("model.keras and model.onnx of the run give different answers", "train the run again")
+
+
+def given_and_answered(run: Run, image: Path) -> tuple[Image, NDArray[np.float32]]:
+    """What the network of a run gets of an image file, uint8, and what model.onnx answers, float32 (classes,).
+
+    Raises:
+        DataError: the image cannot be read.
+        RunError: the run has no usable model.onnx.
+    """
+    classifier = load_classifier(run)
+    try:
+        pixels = read_image(image, classifier.spec)  # before Keras is loaded, which takes seconds
+    except ImageError as error:
+        raise DataError(f"{printable(str(image))}: {error.message}", error.hint) from None
+    return pixels, classifier.probabilities(pixels[None])[0]
+
+
+def parse_unit(text: str, plan: Plan) -> Unit:
+    """A unit in the user's words, `conv2d_1:3,4`, whose receptive field is to be drawn; its channel does not matter.
+
+    Raises:
+        UsageError: it is none of the network's, or has no rows and columns.
+    """
+    place = _parse(text, plan, [row for row in plan.layers if len(row.output_shape) == 3], "has rows and columns")
+    return _unit(plan, place.layer, *place.numbers[:2])
+
+
+def parse_place(text: str, plan: Plan) -> Place:
+    """A unit in the user's words whose arithmetic is to be shown: `conv2d_1:3,4`, `conv2d_1:3,4,12` or `dense:5`.
+
+    Raises:
+        UsageError: it is none of the network's, or its layer has no such arithmetic.
+    """
+    shown = [row for row in plan.layers if row.layer.learns or row.layer.slides_windows or row.layer.is_activation]
+    return _parse(text, plan, shown, "weighs, pools or activates values")
+
+
+def _parse(text: str, plan: Plan, rows: Sequence[LayerPlan], what: str) -> Place:
+    """A place in one of these rows."""
+    match = _PLACE.fullmatch(text)
     if match is None:
-        raise UsageError(f"a unit is written LAYER:ROW,COLUMN, such as conv2d:3,4; received: {text}")
-    images = [row for row in plan.layers if len(row.output_shape) == 3]
-    layer = next((row for row in images if row.name == match["layer"]), None)
-    if layer is None:
-        names = ", ".join(row.name for row in images) or "none"
-        raise UsageError(f"no layer {match['layer']} has rows and columns", f"these have: {names}")
-    row, column = int(match["row"]), int(match["column"])
-    height, width, _ = layer.output_shape
-    if row >= height or column >= width:
         raise UsageError(
-            f"{text} is out of range: {layer.name} has rows 0 to {height - 1} and columns 0 to {width - 1}"
+            f"a unit is written LAYER:ROW,COLUMN, such as conv2d:3,4; received: {text}",
+            "LAYER:ROW,COLUMN,CHANNEL names one channel, LAYER:UNIT a unit of a dense layer (with --numbers)",
         )
-    return _unit(plan, layer, row, column)
+    layer = next((row for row in rows if row.name == match["layer"]), None)
+    if layer is None:
+        names = ", ".join(row.name for row in rows) or "none"
+        verb = "these have" if what.startswith("has") else "these do"
+        raise UsageError(f"no layer {match['layer']} {what}", f"{verb}: {names}")
+    numbers, shape = tuple(map(int, match["numbers"].split(","))), layer.output_shape
+    if (len(shape) == 1 and len(numbers) > 1) or (len(shape) == 3 and len(numbers) == 1):
+        form = "UNIT" if len(shape) == 1 else "ROW,COLUMN or ROW,COLUMN,CHANNEL"
+        raise UsageError(f"a unit of {layer.name} is written {layer.name}:{form}; received: {text}")
+    if any(number >= size for number, size in zip(numbers, shape, strict=False)):
+        raise UsageError(f"{text} is out of range: {layer.name} has {_ranges(shape, len(numbers))}")
+    return Place(layer, numbers)
+
+
+def _ranges(shape: tuple[int, ...], count: int) -> str:
+    """`rows 0 to 7 and columns 0 to 7`, with the channels where they were named."""
+    names = ("rows", "columns", "channels") if len(shape) == 3 else ("units",)
+    parts = [f"{name} 0 to {size - 1}" for name, size in zip(names[:count], shape, strict=False)]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _unit(plan: Plan, layer: LayerPlan, row: int, column: int) -> Unit:

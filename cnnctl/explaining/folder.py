@@ -4,12 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnctl.data.decoder.images import ImageError, read_image
-from cnnctl.errors import DataError, MachineError, UsageError
-from cnnctl.explaining.explain import ExplainRequest, Explanation, explain
+from cnnctl.errors import MachineError, UsageError
+from cnnctl.explaining.explain import ExplainRequest, Explanation, explain, given_and_answered
 from cnnctl.explaining.sections import Section, make_sections, page
 from cnnctl.formatting import printable
-from cnnctl.inference.model import load_classifier
 from cnnctl.models.backend import choose_backend, import_keras_on_the_processor
 from cnnctl.models.of_run import load_network
 from cnnctl.runs import Run
@@ -63,13 +61,7 @@ def explain_into(folder: Path, run: Run, image: Path, wish: ExplainRequest) -> E
         RunError: the run has no model, or two that differ.
         MachineError: the folder cannot be written.
     """
-    classifier = load_classifier(run)
-    try:
-        pixels = read_image(image, classifier.spec)  # before Keras is loaded, which takes seconds
-    except ImageError as error:
-        raise DataError(f"{printable(str(image))}: {error.message}", error.hint) from None
-    shipped = classifier.probabilities(pixels[None])[0]
-
+    pixels, shipped = given_and_answered(run, image)
     import_keras_on_the_processor(choose_backend("auto"))
     network = load_network(run)
     found = explain(network, pixels, str(image), shipped, wish)

@@ -168,9 +168,9 @@ class BaseLayer(Named):
     def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
         """What a trained layer makes of the values of one image, in float64; `weights` are as Keras lists them.
 
-        Example: `GlobalMaxPooling2D().compute(np.ones((4, 4, 32)), ())` has the shape (32,).
+        Example: `GlobalMaxPooling2D().compute(np.ones((4, 4, 32)), ())` has the shape (32,). A backbone has none.
         """
-        return values
+        raise NotImplementedError
 
     def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
         """Of a layer that `learns`: the channels of an input of a shape that one of its output channels looks at, and

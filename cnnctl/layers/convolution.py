@@ -203,7 +203,8 @@ class SeparableConv2D(_Depthwise):
     def weigh(self, values: "Values", weights: Sequence["Values"]) -> "Values":
         from cnnctl.layers.compute import convolve_depthwise
 
-        return convolve_depthwise(values, weights[0], self.window) @ weights[1][0, 0]
+        mixed: Values = convolve_depthwise(values, weights[0], self.window) @ weights[1][0, 0]
+        return mixed
 
     def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
         mixed = weights[1][0, 0, :, channel].reshape(weights[0].shape[2:])  # of each depthwise kernel

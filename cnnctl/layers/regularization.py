@@ -1,10 +1,14 @@
 """Regularization: random changes of the values while training."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.window import State, Step
 from cnnctl.settings import Share, described
+
+if TYPE_CHECKING:
+    from cnnctl.layers.compute import Values
 
 
 class _Dropout(BaseLayer):
@@ -13,6 +17,9 @@ class _Dropout(BaseLayer):
     is_linear = True
 
     rate: Annotated[Share, described("Fraction of the values to drop.", 0.5)]
+
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        return values
 
     def settings_text(self) -> str:
         return f"rate {self.rate:g}"

@@ -81,16 +81,20 @@ def print_samples(samples: "Sequence[Sample]", path: Path, as_json: bool) -> Non
     print(f"\ndrawn into {printable(str(path))}")
 
 
-def print_explanation(explained: "Explained", as_json: bool) -> None:
-    """The answer and the files; spans of the receptive field are from the first pixel to the one after the last."""
+def print_explanation(explained: "Explained", after_numbers: bool = False) -> None:
+    """The answer, unless it was printed with the numbers, and the files."""
     found, best = explained.found, explained.found.order[0]
-    if not as_json:
-        print(f"{printable(explained.classes[best])} ({percent(float(found.probabilities[best]))})\n")
-        for file, title in explained.pictures:
-            print(f"{printable(str(file))}  {title}")
-        print(f"\nopen  {printable(str(explained.page))}")
-        return
-    unit = found.unit
+    if not after_numbers:
+        print(f"{printable(explained.classes[best])} ({percent(float(found.probabilities[best]))})")
+    print()
+    for file, title in explained.pictures:
+        print(f"{printable(str(file))}  {title}")
+    print(f"\nopen  {printable(str(explained.page))}")
+
+
+def explanation_json(explained: "Explained") -> dict[str, Any]:
+    """The form of `explain --json`; spans of the receptive field are from the first pixel to the one after the last."""
+    found, unit = explained.found, explained.found.unit
     field = unit and {
         "layer": unit.layer.name,
         "row": unit.row,
@@ -99,7 +103,7 @@ def print_explanation(explained: "Explained", as_json: bool) -> None:
         "columns": list(unit.window[1]),
     }
     chances = [{"label": explained.classes[at], "probability": float(found.probabilities[at])} for at in found.order]
-    value = {
+    return {
         "path": found.path,
         "probabilities": chances,
         "method": found.method,
@@ -109,7 +113,6 @@ def print_explanation(explained: "Explained", as_json: bool) -> None:
         "pictures": [str(file) for file, _ in explained.pictures],
         "page": str(explained.page),
     }
-    print_json(value)
 
 
 def print_exported(exported: "Exported") -> None:

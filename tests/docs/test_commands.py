@@ -11,6 +11,7 @@ import typer
 
 from cnnctl.cli.app import COMMANDS
 from cnnctl.cli.options import grouped
+from cnnctl.data.sources import digits_folder
 from tests.cli.command import succeed
 from tests.conftest import CONFIGS, Trained
 
@@ -58,12 +59,15 @@ def test_every_option_is_described(name: str) -> None:
         ("report", []),
         ("eject", [DIGITS, "--output", "of_the_docs.py"]),
         ("convolve", ["[[0,1],[2,3]]", "--kernel", "[[1]]", "--numbers"]),
+        ("convolve", ["[[0,1],[2,3]]", "--kernel", "[[1]]", "--kernel", "[[2]]", "--numbers"]),
+        ("explain", ["digit.png", "--numbers"]),
         ("cache", []),
     ],
 )
 def test_the_keys_of_json_are_described(name: str, words: list[str], digits_run: Trained) -> None:
     copy = digits_run.run.with_name("copy")
     shutil.copytree(digits_run.run, copy, dirs_exist_ok=True)
+    shutil.copyfile(digits_folder() / "3" / "0003.png", digits_run.folder / "digit.png")
     value = json.loads(succeed(name, *words, "--json", cwd=digits_run.folder))
     described = re.search(r"`--json`[^|]*? ha(?:s|ve) the keys?.*", section(name), re.DOTALL)
     said = described[0] if described else re.findall(r"\| `--json` \|.*", section(name))[0]

@@ -176,6 +176,11 @@ def test_either_backend_explains_either_run(runs, without_tensorflow):
         assert [row["label"] for row in one["probabilities"]] == [row["label"] for row in other["probabilities"]]
         for key in ("features", "receptive_field", "layers", "method"):
             assert one[key] == other[key]
+        numbers = [
+            without_tensorflow.run("explain", path, "--run", str(run), "--numbers", "--json", HIDDEN=hidden).stdout
+            for hidden in ("jax", "tensorflow tf2onnx keras")
+        ]
+        assert numbers[0] == numbers[1]
         for mine, theirs in zip(one["pictures"], other["pictures"], strict=True):
             pixels = [cv2.imread(str(without_tensorflow.folder / name)).astype(int) for name in (mine, theirs)]
             assert abs(pixels[0] - pixels[1]).max() <= 2, mine

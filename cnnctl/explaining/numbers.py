@@ -1,0 +1,364 @@
+"""One image through a trained network in numbers: its layers, one unit, the output, and one step of gradient descent.
+
+Everything is computed in numpy and float64 from the weights of model.keras, without Keras. Only a backbone needs it.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.architecture import LayerPlan, Plan
+from cnnctl.architecture.keras_file import read_scaling, read_weights
+from cnnctl.architecture.scaling import Scaling
+from cnnctl.config import load
+from cnnctl.errors import UsageError
+from cnnctl.explaining.explain import Place, given_and_answered, insist_on_agreement
+from cnnctl.inference.model import expand
+from cnnctl.layers.compute import Values
+from cnnctl.models.of_run import keras_name, load_network, run_plan
+from cnnctl.runs import Run
+
+_STEP = 1e-4
+"""How far a weight is moved for the differences, for an input of 1; less for larger ones."""
+
+
+@dataclass(frozen=True)
+class LayerNumbers:
+    """A layer's output in a few numbers."""
+
+    row: LayerPlan
+    smallest: float
+    largest: float
+
+
+@dataclass(frozen=True)
+class UnitNumbers:
+    """How one value of a layer comes about.
+
+    Attributes:
+        layer: Its layer.
+        place: (row, column, channel) of the output, or (unit,) of a vector.
+        source: The layer before it; None for the scaled image.
+        rows: Rows of the input that it sees, negative or too large ones in the padding; none of a vector.
+        columns: Columns of it, likewise.
+        channels: Channels of the input that it looks at, or the inputs of a vector.
+        pixels: uint8 (height, width, channels), 0 in the padding; None where the input is no image.
+        patch: What it sees: (height, width, channels), or (inputs,); 0 in the padding.
+        inside: (height, width), False in the padding; None of a vector.
+        weights: As `patch`; None where nothing is weighed.
+        bias: What is added to the sum; 0 for none.
+        total: The sum of patch times weights and the bias, before the activation; None without weights.
+        value: The output.
+    """
+
+    layer: LayerPlan
+    place: tuple[int, ...]
+    source: LayerPlan | None
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    channels: tuple[int, ...]
+    pixels: NDArray[np.uint8] | None
+    patch: Values
+    inside: NDArray[np.bool_] | None
+    weights: Values | None
+    bias: float
+    total: float | None
+    value: float
+
+
+@dataclass(frozen=True)
+class OutputNumbers:
+    """The output layer: inputs (inputs,), weights (inputs, units), biases and logits (units,).
+
+    `probabilities` are (classes,); a sigmoid's unit is the second class.
+    """
+
+    layer: LayerPlan
+    inputs: Values
+    weights: Values
+    biases: Values
+    logits: Values
+    probabilities: Values
+
+
+@dataclass(frozen=True)
+class DescentStep:
+    """One step of gradient descent on one weight of the output layer.
+
+    Attributes:
+        label: The number of the true class.
+        label_from: Where that comes from: `--label`, `folder` or `prediction`.
+        input: The input that the weight multiplies.
+        unit: The unit that it leads to.
+        weight: The weight w.
+        x: The input's value.
+        probability: p, that of the unit.
+        target: y, what it should be: 1 or 0.
+        gradient: (p - y) x, the derivative of the loss by the weight.
+        step: h of the differences.
+        loss: -ln of the true class' probability.
+        loss_above: The loss with w + h.
+        loss_below: The loss with w - h.
+        difference: (loss_above - loss_below) / 2h.
+        learning_rate: That of the run.
+        new_weight: w - learning_rate * gradient.
+        new_loss: The loss with it.
+    """
+
+    label: int
+    label_from: str
+    input: int
+    unit: int
+    weight: float
+    x: float
+    probability: float
+    target: int
+    gradient: float
+    step: float
+    loss: float
+    loss_above: float
+    loss_below: float
+    difference: float
+    learning_rate: float
+    new_weight: float
+    new_loss: float
+
+    @property
+    def disagreement(self) -> float:
+        """The difference of both gradients, as a share of the larger one."""
+        largest = max(abs(self.gradient), abs(self.difference))
+        return abs(self.gradient - self.difference) / largest if largest else 0.0
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """All of it for one image."""
+
+    path: str
+    plan: Plan
+    classes: tuple[str, ...]
+    scaling: Scaling
+    layers: tuple[LayerNumbers, ...]
+    unit: UnitNumbers
+    output: OutputNumbers
+    descent: DescentStep
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A trained network as numpy computes it; `weights` are those of the rows, by their names.
+
+    `known` are outputs of rows that numpy does not compute: backbones.
+    """
+
+    plan: Plan
+    scaling: Scaling
+    weights: Mapping[str, Sequence[NDArray[Any]]]
+    known: Mapping[str, Values]
+
+    def walk(self, image: NDArray[np.uint8]) -> Iterator[tuple[LayerPlan, list[Values], Values, Values]]:
+        """Rows with their weights, inputs and outputs for an image, uint8 (height, width, channels)."""
+        values: Values = image * np.array(self.scaling.scale) + np.array(self.scaling.offset)
+        for row in self.plan.layers:
+            arrays = [np.asarray(array, np.float64) for array in self.weights.get(row.name, ())]
+            made = self.known[row.name] if row.name in self.known else row.layer.compute(values, arrays)
+            yield row, arrays, values, made
+            values = made
+
+
+def numbers_of_run(run: Run, image: Path, unit: Place | None, label: str | None) -> Numbers:
+    """The numbers of an image file in the network of a run.
+
+    `unit` is what is shown in detail, by default the strongest of the first layer that learns. `label` is the name of
+    the true class, by default that of the image's folder if it is a class, else the most probable one.
+
+    Raises:
+        DataError: the image cannot be read.
+        RunError: the run has no model, or two that differ.
+        UsageError: there is no such class.
+    """
+    pixels, shipped = given_and_answered(run, image)
+    classes = run.read_classes()
+    truth = _truth(image, classes, label, shipped)
+    path, plan = run.need(run.keras_model), run_plan(run)
+    arrays = dict(read_weights(path))
+    weights = {row.name: arrays[keras_name(plan, row)] for row in plan.layers if row.params and not row.inner}
+    network = Weighted(plan, Scaling(*read_scaling(path)), weights, _backbones(run, plan, pixels))
+    rate = float(load(run.need(run.config)).train.optimizer.learning_rate)
+    found = numbers(network, pixels, str(image), classes, truth, unit, rate)
+    insist_on_agreement(found.output.probabilities, shipped)
+    return found
+
+
+def _backbones(run: Run, plan: Plan, pixels: NDArray[np.uint8]) -> dict[str, Values]:
+    """What backbones put out, which Keras has to compute."""
+    rows = [row for row in plan.layers if row.inner]
+    if not rows:
+        return {}
+    from cnnctl.models.backend import choose_backend, import_keras_on_the_processor
+
+    import_keras_on_the_processor(choose_backend("auto"))
+    return {row.name: values.astype(np.float64) for row, values in load_network(run).walk(pixels, rows)}
+
+
+def _truth(
+    image: Path, classes: tuple[str, ...], label: str | None, probabilities: NDArray[np.float32]
+) -> tuple[int, str]:
+    """The number of the true class, and where it comes from."""
+    if label is not None:
+        if label not in classes:
+            near = difflib.get_close_matches(label, classes, 1)
+            hint = f"did you mean {near[0]}?" if near else f"classes are {', '.join(classes[:20])}"
+            raise UsageError(f"the run has no class {label}", hint)
+        return classes.index(label), "--label"
+    folder = image.absolute().parent.name
+    if folder in classes:
+        return classes.index(folder), "folder"
+    return int(probabilities.argmax()), "prediction"
+
+
+def numbers(
+    network: Weighted,
+    image: NDArray[np.uint8],
+    path: str,
+    classes: tuple[str, ...],
+    truth: tuple[int, str],
+    unit: Place | None,
+    learning_rate: float,
+) -> Numbers:
+    """The numbers of an image, uint8 (height, width, channels), as the network gets it."""
+    rows = network.plan.layers
+    shown = unit.layer if unit is not None else _first_that_learns(rows)
+    layers, before = [], None
+    for row, weights, given, made in network.walk(image):
+        layers.append(LayerNumbers(row, float(made.min()), float(made.max())))
+        if row.name == shown.name:
+            place = _whole_place(made, () if unit is None else unit.numbers)
+            in_detail = unit_numbers(row, place, before, weights, given, made, image)
+        before = row
+    output = _output_numbers(row, weights, given, made)
+    descent = _descent_step(output, truth, learning_rate)
+    return Numbers(path, network.plan, classes, network.scaling, tuple(layers), in_detail, output, descent)
+
+
+def _first_that_learns(rows: Sequence[LayerPlan]) -> LayerPlan:
+    """The first convolution, or where there is none the first dense layer; the output layer is one."""
+    kernels = [row for row in rows if row.layer.has_kernels]
+    return (kernels or [row for row in rows if row.layer.learns])[0]
+
+
+def _whole_place(values: Values, place: tuple[int, ...]) -> tuple[int, ...]:
+    """A place of values with the numbers that are left out: those of the largest value there."""
+    rest = values[place]
+    return (*place, *(int(number) for number in np.unravel_index(int(np.argmax(rest)), rest.shape)))
+
+
+def unit_numbers(
+    row: LayerPlan,
+    place: tuple[int, ...],
+    before: LayerPlan | None,
+    weights: Sequence[Values],
+    given: Values,
+    made: Values,
+    image: NDArray[np.uint8],
+) -> UnitNumbers:
+    """How the value at a place of a layer's output comes about; `before` is the layer that its input is from."""
+    layer, channel, window = row.layer, place[-1], row.layer.window
+    kernel, channels = None, slice(channel, channel + 1)
+    if layer.learns:
+        channels, kernel = layer.unit_weights(row.input_shape, weights, channel)
+    spots: list[tuple[int, ...]] = [(number,) for number in place[:-1]]
+    if window is not None:
+        spans = [layer.input_span(axis, (at, at + 1), row.input_shape[axis]) for axis, at in enumerate(place[:2])]
+        spots = [tuple(range(start, stop, step)) for (start, stop), step in zip(spans, window.dilation, strict=True)]
+    patch, inside = _patch(given[..., channels], spots)
+    pixels = _patch(image[..., channels], spots)[0] if before is None and spots else None
+    bias = float(weights[-1][channel]) if kernel is not None and getattr(layer, "use_bias", False) else 0.0
+    total = None if kernel is None else float((patch * kernel).sum()) + bias
+    rows, columns = spots or ((), ())
+    seen = tuple(range(given.shape[-1])[channels])
+    return UnitNumbers(
+        row, place, before, rows, columns, seen, pixels, patch, inside, kernel, bias, total, float(made[place])
+    )
+
+
+def _patch(values: NDArray[Any], spots: Sequence[tuple[int, ...]]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """What is at rows and columns of an image, 0 outside of it, and where it is inside; a whole vector."""
+    if not spots:
+        return values, None
+    within = [np.array([0 <= one < size for one in spot]) for spot, size in zip(spots, values.shape, strict=False)]
+    clipped = [np.clip(spot, 0, size - 1) for spot, size in zip(spots, values.shape, strict=False)]
+    inside = within[0][:, np.newaxis] & within[1]
+    return np.where(inside[:, :, np.newaxis], values[np.ix_(*clipped)], 0), inside
+
+
+def _output_numbers(row: LayerPlan, weights: Sequence[Values], given: Values, made: Values) -> OutputNumbers:
+    kernel, *bias = weights
+    biases = bias[0] if bias else np.zeros(kernel.shape[1])
+    return OutputNumbers(row, given, kernel, biases, given @ kernel + biases, expand(made[np.newaxis])[0])  # type: ignore[arg-type]
+
+
+def _descent_step(output: OutputNumbers, truth: tuple[int, str], learning_rate: float) -> DescentStep:
+    """The step on the weight from the largest input to the true class' unit."""
+    (label, label_from), logits = truth, output.logits
+    unit = label if len(logits) > 1 else 0
+    at = int(np.abs(output.inputs).argmax())
+    x, weight = float(output.inputs[at]), float(output.weights[at, unit])
+    target = 1 if len(logits) > 1 else label
+
+    def loss(changed: float) -> float:
+        column = output.weights[:, unit].copy()
+        column[at] = changed
+        changed_logits = logits.copy()
+        changed_logits[unit] = output.inputs @ column + output.biases[unit]
+        return cross_entropy(changed_logits, label)
+
+    error = _error(logits, label)
+    gradient = error * x
+    step = _STEP / max(1.0, abs(x))
+    above, below = loss(weight + step), loss(weight - step)
+    new_weight = weight - learning_rate * gradient
+    return DescentStep(
+        label,
+        label_from,
+        at,
+        unit,
+        weight,
+        x,
+        float(output.probabilities[label] if len(logits) > 1 else output.probabilities[1]),
+        target,
+        gradient,
+        step,
+        loss(weight),
+        above,
+        below,
+        (above - below) / (2 * step),
+        learning_rate,
+        new_weight,
+        loss(new_weight),
+    )
+
+
+def cross_entropy(logits: Values, label: int) -> float:
+    """-ln of a class' probability by softmax, or by sigmoid for one logit, precise for very small ones too."""
+    others = _others(logits, label)
+    return float(np.logaddexp(0.0, np.logaddexp.reduce(others)))
+
+
+def _error(logits: Values, label: int) -> float:
+    """p - y of the unit that the true class has, precise where p is nearly y."""
+    missing = float(np.exp(-np.logaddexp(0.0, -np.logaddexp.reduce(_others(logits, label)))))
+    return missing if len(logits) == 1 and label == 0 else -missing
+
+
+def _others(logits: Values, label: int) -> Values:
+    """How far the logits of the other classes lie above the true class'."""
+    if len(logits) == 1:
+        return -logits if label == 1 else logits
+    others: Values = np.delete(logits, label) - logits[label]
+    return others
