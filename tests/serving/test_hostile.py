@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,9 +26,19 @@ def wait_for(served: Served) -> list[int]:
     return found
 
 
-def test_a_decoder_that_hangs_holds_only_its_own_request(colours: Path) -> None:
+@pytest.fixture
+def stopped() -> Iterator[list[int]]:
+    """Processes that a test stops, which would never see that their server is gone."""
+    pids: list[int] = []
+    yield pids
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_decoder_that_hangs_holds_only_its_own_request(colours: Path, stopped: list[int]) -> None:
     with serving(colours, "--no-explain", "--timeout", "6") as served:
-        stopped = wait_for(served)
+        stopped += wait_for(served)
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         held: list[Reply] = []
