@@ -14,7 +14,7 @@ FLOORS = (
     ("training", "explaining", "exporting", "ejecting"),
     ("evaluation", "models", "checks", "network_source"),
     ("convolve", "init", "pictures", "tracking", "inference"),
-    ("data", "architecture", "runs"),
+    ("data", "architecture", "runs", "weights"),
     ("config",),
     ("layers", "system"),
     ("errors", "formatting", "ready", "settings", "version"),

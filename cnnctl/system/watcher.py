@@ -53,3 +53,8 @@ class NullProgress:
         """Not told."""
 
     note = busy = progress = step = epoch = _ignore
+
+
+def show_bytes(watcher: Watcher, what: str, done: int, total: int) -> None:
+    """`done` of `total` bytes of a step; told as `progress` to watchers that have no method `transfer`."""
+    getattr(watcher, "transfer", watcher.progress)(what, done, total)

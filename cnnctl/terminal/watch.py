@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from cnnctl.formatting import duration, visible
+from cnnctl.formatting import duration, size, visible
 from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Epoch, NullProgress, Watcher
 
@@ -18,6 +18,7 @@ class PlainWatcher:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._told = time.monotonic()
+        self._pace = _Pace()
         self._clock = _Clock()
 
     def note(self, text: str) -> None:
@@ -30,6 +31,13 @@ class PlainWatcher:
         if done == total or time.monotonic() - self._told >= _BETWEEN_LINES:
             self._told = time.monotonic()
             self.note(f"{what}: {done:,} of {total:,} images")
+
+    def transfer(self, what: str, done: int, total: int) -> None:
+        """`progress` in bytes, of a download."""
+        left = self._pace.left(what, done, total)
+        if done == total or time.monotonic() - self._told >= _BETWEEN_LINES:
+            self._told = time.monotonic()
+            self.note(f"{what}: {size(done)} of {size(total)}{f', {left}' if left else ''}")
 
     def step(self, epoch: int, epochs: int, done: int, total: int, figures: dict[str, float]) -> None:
         left = self._clock.left(epoch, epochs, done / total)
@@ -60,7 +68,7 @@ class TerminalWatcher:
         self._task: Any = None
         self._what = ""
         self._busy = False
-        self._begun = 0.0
+        self._pace = _Pace()
         self._clock = _Clock()
 
     def note(self, text: str) -> None:
@@ -74,11 +82,14 @@ class TerminalWatcher:
         self._busy = True
 
     def progress(self, what: str, done: int, total: int) -> None:
-        if what != self._what:
-            self._begun = time.monotonic()
-        passed = time.monotonic() - self._begun
-        left = f"{duration(passed / done * (total - done))} left" if done and passed > 1 else ""
-        self._show(what, done, total, f"{done:,} of {total:,} images  {left}")
+        self._show_step(what, done, total, f"{done:,} of {total:,} images")
+
+    def transfer(self, what: str, done: int, total: int) -> None:
+        """`progress` in bytes, of a download."""
+        self._show_step(what, done, total, f"{size(done)} of {size(total)}")
+
+    def _show_step(self, what: str, done: int, total: int, news: str) -> None:
+        self._show(what, done, total, f"{news}  {self._pace.left(what, done, total)}")
         if done == total:
             self.close()
 
@@ -108,6 +119,21 @@ class TerminalWatcher:
             self._progress.remove_task(self._task)
             self._progress.stop()
             self._task, self._what, self._busy = None, "", False
+
+
+class _Pace:
+    """How long the rest of a step will take."""
+
+    def __init__(self) -> None:
+        self._what = ""
+        self._begun = 0.0
+
+    def left(self, what: str, done: int, total: int) -> str:
+        """`20 s left`; nothing in the first second, and at the end."""
+        if what != self._what or not done:
+            self._what, self._begun = what, time.monotonic()
+        passed = time.monotonic() - self._begun
+        return f"{duration(passed / done * (total - done))} left" if done < total and done and passed > 1 else ""
 
 
 class _Clock:

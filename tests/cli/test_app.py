@@ -110,6 +110,7 @@ def test_a_ready_config_that_is_not_there_is_one_command_away(tmp_path: Path) ->
         (["schedule", str(CONFIGS / "cifar10-strong.yaml"), "--images", "1000"], ("cv2", "onnxruntime")),
         (["schema"], ("numpy", "cv2", "onnxruntime")),
         (["schema", "--markdown"], ("numpy", "cv2", "onnxruntime")),
+        (["weights"], ("numpy", "cv2", "onnxruntime", "yaml", "h5py")),
         (["cache"], ("cv2", "onnxruntime", "yaml")),
         (["predict", "one.png"], ("yaml",)),
         (["convolve", "one.png", "--numbers", "--size", "6"], ("onnxruntime", "yaml")),

