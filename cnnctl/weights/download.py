@@ -30,10 +30,6 @@ _SLACK = 2**24
 """Bytes that a file may have beside its weights."""
 
 
-class WrongFileError(MachineError):
-    """What came is not what was published."""
-
-
 def download(network: Network, path: Path, watcher: Watcher) -> None:
     """Bring the weights of a network to `path`, unless another process has just done so.
 
@@ -62,10 +58,18 @@ _KERAS_HOME = "free some space, or set KERAS_HOME to a folder that can be writte
 
 def is_intact(network: Network, path: Path) -> bool:
     """Whether the file is there and, as far as a hash is known, the one that was published or that came first."""
-    if not path.is_file():
+    if not is_there(path):
         return False
     known = known_hash(network, path)
     return known is None or file_hash(path, known[0]) == known[1]
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file, as far as this user may see."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def file_hash(path: Path, algorithm: str = "sha256") -> str:
@@ -192,8 +196,8 @@ def _failed(network: Network, reason: str) -> MachineError:
     return MachineError(f"its download failed: {reason}")
 
 
-def _wrong(network: Network, reason: str) -> WrongFileError:
-    return WrongFileError(
+def _wrong(network: Network, reason: str) -> MachineError:
+    return MachineError(
         f"what came from {network.address} is not the weights of {network.name}: {reason}",
         "try again; if a proxy stands between, download the file elsewhere",
     )

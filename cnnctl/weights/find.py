@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cnnctl.errors import MachineError, RunError, how_to_install
 from cnnctl.system.watcher import NullProgress, Watcher
 from cnnctl.system.zip import read_member
-from cnnctl.weights.download import WrongFileError, download, file_hash, is_intact
+from cnnctl.weights.download import download, file_hash, is_intact, is_there
 from cnnctl.weights.published import IMAGENET, Network, Package, network_of
 from cnnctl.weights.stored import Shapes, StoredLayer, take
 
@@ -155,7 +155,7 @@ def locate(network: Network) -> Place:
         if path is not None:
             return Place("installed", path)
     cached = cache_file(network)
-    if cached is not None and cached.is_file():
+    if cached is not None and is_there(cached):
         return Place("cached", cached)
     return Place("missing", None)
 
@@ -166,29 +166,40 @@ def obtain(network: Network, watcher: Watcher | None = None, fetch: bool = False
     Raises:
         MachineError: it is not here, not the one that was published, or cannot be downloaded.
     """
-    found = locate(network)
-    if found.state == "installed" and found.path is not None and network.package is not None:
-        if file_hash(found.path) != network.package.sha256:
-            hint = f"pip install --force-reinstall {network.package.name}"
-            raise MachineError(f"{found.path} is not the file that {network.package.name} holds", hint)
-        return found.path
+    if network.package is not None:
+        installed = _in_package(network.package)
+        if installed is not None:
+            _insist_on_package(network.package, installed)
+            return installed
     path = cache_file(network)
-    if path is not None and found.state == "cached" and (is_intact(network, path) or not fetch):
-        if not is_intact(network, path):
-            hint = f"cnnctl weights {network.name} downloads it again"
-            raise MachineError(f"{path} is damaged: its hash is not the one that is known", hint)
+    if path is not None and _is_whole(network, path):
         return path
     if path is None or not fetch:
         raise MachineError(*_not_here(network, None))
     try:
         download(network, path, watcher or NullProgress())
-    except WrongFileError:
-        raise
     except MachineError as error:
         if error.hint is not None:
             raise
         raise MachineError(*_not_here(network, error.message)) from None
     return path
+
+
+def _insist_on_package(package: Package, path: Path) -> None:
+    try:
+        same = file_hash(path) == package.sha256
+    except OSError as error:
+        raise MachineError(f"{path} cannot be read: {error.strerror}") from None
+    if not same:
+        hint = f"pip install --force-reinstall {package.name}"
+        raise MachineError(f"{path} is not the file that {package.name} holds", hint)
+
+
+def _is_whole(network: Network, path: Path) -> bool:
+    try:
+        return is_intact(network, path)
+    except OSError as error:
+        raise MachineError(f"{path} cannot be read: {error.strerror}", "set KERAS_HOME to another folder") from None
 
 
 def cache_file(network: Network) -> Path | None:
@@ -208,7 +219,7 @@ def _in_package(package: Package) -> Path | None:
     spec = PathFinder.find_spec(package.module)
     for folder in (spec.submodule_search_locations if spec else None) or ():
         path = Path(folder) / package.file
-        if path.is_file():
+        if is_there(path):
             return path
     return None
 
@@ -217,7 +228,8 @@ def _not_here(network: Network, reason: str | None) -> tuple[str, str]:
     """Message and hint: what was looked for, why it did not come, and the three mends."""
     path = cache_file(network)
     looked = [f"the package {network.package.name} is not installed"] if network.package else []
-    looked += [f"there is no file {path}"] if path else []
+    if path is not None:
+        looked.append(f"{path} is damaged" if is_there(path) else f"there is no file {path}")
     message = f"the weights of {network.name} are not here: {', and '.join(looked)}"
     if reason is not None:
         message += f"; {reason}"
@@ -230,4 +242,4 @@ def _not_here(network: Network, reason: str | None) -> tuple[str, str]:
         mends.append(f"download {network.address} on another machine, as {path}")
     elif network.package is not None:
         mends.append(f"download https://pypi.org/project/{network.package.name}/ on another machine")
-    return message, f"{'; or '.join(mends)}"
+    return message, "; or ".join(mends)

@@ -118,7 +118,7 @@ def write_legacy(path: Path, arrays: Arrays, names: dict[str, str], chunks: int 
             file.attrs["layer_names" if chunks == 1 else f"layer_names{number}"] = part
         file.create_group("input_1").attrs["weight_names"] = np.array([], "S1")
         for name, own in arrays.items():
-            group = file.create_group(names[name])
+            group = file.require_group(names[name])
             kinds = ["kernel", "bias"] if len(own) < 4 else ["gamma", "beta", "moving_mean", "moving_variance"]
             weights = [f"{names[name]}/{kind}:0" for kind in kinds[: len(own)]]
             group.attrs["weight_names"] = np.array(weights, "S")
