@@ -50,7 +50,7 @@ def take(path: Path, stored: Sequence[StoredLayer], shapes: Shapes, places: Mapp
 
     taken: dict[str, Arrays] = {}
     for name, layer in _pairs(path, stored, shapes, places).items():
-        arrays = tuple(np.ascontiguousarray(array, np.float32) for array in layer.read())
+        arrays = tuple(np.asarray(array, np.float32, order="C") for array in layer.read())
         if not all(np.isfinite(array).all() for array in arrays):
             raise RunError(f"{path}: the layer {name} has weights that are NaN or infinite", _MEND)
         taken[name] = arrays

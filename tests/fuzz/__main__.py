@@ -1,6 +1,6 @@
 """Hostile input for minutes: every answer must be a result or an error that names its cause.
 
-    make fuzz [MINUTES=3] [WHAT="configs folders images depths bombs models tables names"]
+    make fuzz [MINUTES=3] [WHAT="configs folders images depths bombs models tables names weights"]
 
 configs  hypothesis on text, and on mutations of the ready-made configs
 folders  trees of folders with links, loops, pipes, sockets, splits, system folders and odd names
@@ -10,6 +10,7 @@ bombs    BMP files of every header; scans, boxes and comments without end: right
 models   a .keras, a .onnx and a checkpoint, cut off or damaged at many points
 tables   CSV files in every dialect: whole, without a header, and mistreated
 names    odd names of files to read and to write, of classes and of configs, as arguments, on stdin and on the screen
+weights  weights of pretrained networks in every format, cut off or damaged at many points
 """
 
 import os
@@ -19,7 +20,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-from tests.fuzz import bombs, configs, depths, folders, images, models, names, tables
+from tests.fuzz import bombs, configs, depths, folders, images, models, names, tables, weights
 
 SECTIONS: dict[str, Callable[[random.Random], None]] = {
     "configs": configs.once,
@@ -29,6 +30,7 @@ SECTIONS: dict[str, Callable[[random.Random], None]] = {
     "bombs": bombs.once,
     "models": models.once,
     "tables": tables.once,
+    "weights": weights.once,
     "names": names.once,
 }
 

@@ -83,7 +83,7 @@ def test_without_a_published_hash_that_of_the_download_is_kept(path: Path) -> No
         assert is_intact(wanted, path)
         path.write_bytes(CONTENT[:-1])
         assert not is_intact(wanted, path)
-        with pytest.raises(MachineError, match=rf"are not here: {path} is damaged$"):
+        with pytest.raises(MachineError, match=rf"are not here: {path} is damaged\n"):
             obtain(wanted)
         obtain(wanted, fetch=True)
         assert len(server.asked) == 2

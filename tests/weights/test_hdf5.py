@@ -101,6 +101,7 @@ def random(*shapes: tuple[int, ...]) -> list[NDArray[Any]]:
 
 
 OLD: Arrays = {
+    "normalization": random((3,), (3,), ()),
     "conv": random((3, 3, 3, 8)),
     "conv_bn": random((8,), (8,), (8,), (8,)),
     "expanded_conv_depthwise": random((3, 3, 8, 1)),
@@ -119,7 +120,7 @@ def write_legacy(path: Path, arrays: Arrays, names: dict[str, str], chunks: int 
         file.create_group("input_1").attrs["weight_names"] = np.array([], "S1")
         for name, own in arrays.items():
             group = file.require_group(names[name])
-            kinds = ["kernel", "bias"] if len(own) < 4 else ["gamma", "beta", "moving_mean", "moving_variance"]
+            kinds = ["kernel", "bias", "count"] if len(own) != 4 else ["gamma", "beta", "moving_mean", "moving_variance"]
             weights = [f"{names[name]}/{kind}:0" for kind in kinds[: len(own)]]
             group.attrs["weight_names"] = np.array(weights, "S")
             for weight, array in zip(weights, own, strict=True):
@@ -147,7 +148,7 @@ def test_where_names_are_others_the_order_counts(tmp_path: Path) -> None:
     path = write_legacy(tmp_path / "old.h5", {**OLD, "top": random((8, 10))}, {**names, "top": "predictions"})
     assert_same(read_weights(path, shapes_of(OLD)).arrays, OLD)
     turned = write_legacy(tmp_path / "turned.h5", dict(reversed(OLD.items())), names)
-    with pytest.raises(RunError, match="no weights for the layer conv and 5 more layers"):
+    with pytest.raises(RunError, match="no weights for the layer normalization and 6 more layers"):
         read_weights(turned, shapes_of(OLD))
 
 

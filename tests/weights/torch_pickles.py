@@ -66,7 +66,7 @@ class Pickler(pickle._Pickler):
         if not value.flags.c_contiguous and base.flags.c_contiguous:
             offset = (value.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // value.itemsize
         else:
-            base, offset = np.ascontiguousarray(value), 0
+            base, offset = np.asarray(value, order="C"), 0
             value = base
         strides = tuple(one // value.itemsize for one in value.strides)
         storage = _Storage(base.reshape(-1))
