@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.weights.h5"
 _MOST_BYTES = 2**32
+_LEAST_BYTES_A_WEIGHT, _MOST_BYTES_A_WEIGHT = 2, 24
+"""A compiled model is saved with its optimizer, whose averages are as large as the weights."""
+
 _OVERHEAD = 2**16
-_LEAST_BYTES = 2
-"""Of a number."""
+"""Bytes of HDF5's own that a layer may take."""
 
 _RATIO = 20
 """Most that weights can be compressed by."""
@@ -53,8 +55,8 @@ def read_arrays(
     Raises:
         RunError: the file cannot be read, or holds other weights.
     """
-    numbers = sum(math.prod(shape) for one in shapes.values() for shape in one)
-    with _opened(path, numbers * _LEAST_BYTES) as file:
+    params = sum(math.prod(shape) for one in shapes.values() for shape in one)
+    with _opened(path, params, len(shapes)) as file:
         return {
             name: tuple(
                 _array(file, f"{places[name]}/vars/{number}", name, one) for number, one in enumerate(shapes[name])
@@ -79,18 +81,40 @@ def read_constants(path: Path, place: str) -> tuple[list[float], list[float]]:
     return found[0], found[1]
 
 
+def insist_on_sizes(path: Path, params: int, layers: int) -> None:
+    """Refuse a file whose weights, unpacked, are larger or smaller than they can be, or which claims arrays that are.
+
+    Raises:
+        RunError: it is such a file.
+        OSError, EOFError, LookupError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error: it is damaged.
+    """
+    import h5py
+
+    most = params * _MOST_BYTES_A_WEIGHT + _OVERHEAD * (layers + 4)
+    with zipfile.ZipFile(path) as archive:
+        weights = archive.getinfo(WEIGHTS)
+        least = params * _LEAST_BYTES_A_WEIGHT
+        if not least <= weights.file_size <= most or weights.file_size > weights.compress_size * _RATIO + _OVERHEAD:
+            raise RunError(f"{path} holds {weights.file_size:,} bytes of weights for {params:,} parameters")
+        with h5py.File(io.BytesIO(read_member(archive, WEIGHTS, most)), "r") as file:
+            claimed: list[int] = []
+            file.visititems(lambda _, item: claimed.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
+    if sum(claimed) > most:
+        raise RunError(f"{path} claims {sum(claimed):,} bytes of weights for {params:,} parameters")
+
+
 @contextmanager
-def _opened(path: Path, least: int = 0) -> Iterator[Any]:
-    """The HDF5 file with the weights, which must have so many bytes: an array may claim more than is there."""
+def _opened(path: Path, params: int | None = None, layers: int = 0) -> Iterator[Any]:
+    """The HDF5 file with the weights, which must be of a size that fits the parameters, where their number is known."""
     import h5py
 
     try:
+        if params is not None:
+            insist_on_sizes(path, params, layers)
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo(WEIGHTS)
             if member.file_size > member.compress_size * _RATIO + _OVERHEAD:
                 raise RunError(f"{path} holds {member.file_size:,} bytes of weights in {member.compress_size:,}")
-            if member.file_size < least:
-                raise RunError(f"{path} holds {member.file_size:,} bytes of weights, fewer than {least:,}")
             packed = io.BytesIO(read_member(archive, WEIGHTS, _MOST_BYTES))
         with h5py.File(packed, "r") as file:
             yield file

@@ -105,7 +105,7 @@ def test_networks_are_those_of_the_configs(looked_at):
         assert answer["difference"] < 1e-6, name
     assert answers["article-cats-dogs"]["theirs"][-1][3]["units"] == 1
     text = str(texts())
-    assert all(kind in text for kind in EVERY_LAYER)
+    assert all(kind in text for kind in EVERY_LAYER if kind != "backbone")
 
 
 def test_ruff_has_nothing_to_say(tmp_path):
