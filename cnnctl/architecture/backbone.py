@@ -10,7 +10,6 @@ from cnnctl.architecture.graph import Graph, NodeStep
 from cnnctl.architecture.graph.applications import graph_of
 from cnnctl.architecture.graph.file import read_file_graph
 from cnnctl.errors import RunError
-from cnnctl.layers import RealLayer
 from cnnctl.layers.backbone import Backbone
 from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, Span, State, Step
@@ -88,13 +87,13 @@ class ResolvedBackbone(Backbone):
             )
 
 
-def resolve(layer: RealLayer) -> RealLayer:
-    """A backbone with its graph; any other layer as it is.
+def resolve(layer: Backbone) -> ResolvedBackbone:
+    """A backbone with its graph.
 
     Raises:
         ImpossibleLayerError: its file cannot be read, or holds no network that a backbone can be.
     """
-    if not isinstance(layer, Backbone) or isinstance(layer, ResolvedBackbone):
+    if isinstance(layer, ResolvedBackbone):
         return layer
     if layer.application is not None:
         return ResolvedBackbone.of(layer, graph_of(layer.application))

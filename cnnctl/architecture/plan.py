@@ -9,10 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cnnctl.architecture.backbone import ResolvedBackbone, resolve
-from cnnctl.architecture.graph import Graph, NodeStep
-from cnnctl.architecture.graph.file import read_saved_backbone
 from cnnctl.config import Config
 from cnnctl.errors import RunError
 from cnnctl.layers import AnyLayer, RealLayer, Repeat
@@ -22,6 +20,10 @@ from cnnctl.layers.dense import Dense, need_vector
 from cnnctl.layers.notation import NO_SIDES, Shape
 from cnnctl.layers.window import ImpossibleLayerError, State, Step
 from cnnctl.settings import Sides
+
+if TYPE_CHECKING:  # they take a tenth of the time of a summary, and few networks have a backbone
+    from cnnctl.architecture.backbone import ResolvedBackbone
+    from cnnctl.architecture.graph import Graph, NodeStep
 
 LayerPath = tuple[str | int, ...]
 
@@ -100,9 +102,13 @@ class Plan:
     problems: tuple[PlanProblem, ...] = ()
 
     @property
-    def backbone(self) -> ResolvedBackbone | None:
+    def backbone(self) -> "ResolvedBackbone | None":
         """The pretrained network that it begins with."""
         first = self.layers[0].layer if self.layers else None
+        if not isinstance(first, Backbone):
+            return None
+        from cnnctl.architecture.backbone import ResolvedBackbone
+
         return first if isinstance(first, ResolvedBackbone) else None
 
     @property
@@ -138,6 +144,9 @@ def plan_of(config: Config, classes: int, place: object, saved: Path | None = No
     layers = list(config.model)
     first = layers[0]
     if isinstance(first, Backbone) and first.file is not None and saved is not None and saved.is_file():
+        from cnnctl.architecture.backbone import ResolvedBackbone
+        from cnnctl.architecture.graph.file import read_saved_backbone
+
         layers[0] = ResolvedBackbone.of(first, read_saved_backbone(saved))
     plan = make_plan(layers, (image.height, image.width, image.channels), classes, config.output)
     if plan.problems:
@@ -192,7 +201,7 @@ def make_plan(
     return _Planner(places, input_shape).plan()
 
 
-def graph_rows(graph: Graph, input_shape: Shape, path: LayerPath = ()) -> tuple[LayerPlan, ...]:
+def graph_rows(graph: "Graph", input_shape: Shape, path: LayerPath = ()) -> tuple[LayerPlan, ...]:
     """The nodes of a graph as rows.
 
     Raises:
@@ -201,7 +210,7 @@ def graph_rows(graph: Graph, input_shape: Shape, path: LayerPath = ()) -> tuple[
     return tuple(_row(one, graph, path) for one in graph.run(State(input_shape)))
 
 
-def _row(one: NodeStep, graph: Graph, path: LayerPath, is_fixed: bool = False) -> LayerPlan:
+def _row(one: "NodeStep", graph: "Graph", path: LayerPath, is_fixed: bool = False) -> LayerPlan:
     step, node = one.step, one.node
     trainable, fixed = (0, step.trainable + step.fixed) if is_fixed else (step.trainable, step.fixed)
     return LayerPlan(
@@ -253,13 +262,20 @@ class _Planner:
         if layer.must_be_first and (number > 0 or len(path) > 2):
             what = "a backbone cannot be repeated" if len(path) > 2 else "a backbone must be the first layer"
             raise ImpossibleLayerError(what, f"layer {number + 1} of the network", "move it to the top of model")
+        if not isinstance(layer, Backbone):
+            return layer
+        from cnnctl.architecture.backbone import resolve
+
         known = resolve(layer)
         self._places[number] = (path, known)
         return known
 
     def _inner(self, path: LayerPath, layer: RealLayer, state: State) -> tuple[LayerPlan, ...]:
-        if not isinstance(layer, ResolvedBackbone):
+        if not isinstance(layer, Backbone):
             return ()
+        from cnnctl.architecture.backbone import ResolvedBackbone
+
+        assert isinstance(layer, ResolvedBackbone)
         fixed = not layer.trainable
         return tuple(_row(one, layer.graph, path, fixed) for one in layer.inside(state))
 
