@@ -12,7 +12,7 @@ from cnnctl.cli.options import FolderOption, RunOption, find_and_tell, with_run
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.formatting import printable, shortened
 from cnnctl.inference.answers import DEFAULT_TOP, Answer
-from cnnctl.terminal.predict import WRITERS
+from cnnctl.terminal.predict import WRITERS, write_answers
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
@@ -33,6 +33,15 @@ def predict_cli(
     ] = DEFAULT_TOP,
     folder: FolderOption = None,
     output_format: Annotated[str, typer.Option("--format", help="Format: table, json, jsonl or csv.")] = "table",
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="PATH,LABEL",
+            help="With --format csv: these two columns alone, images named as in their list; or run, for those of the "
+            "run's own CSV.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
     ] = None,
@@ -52,6 +61,8 @@ def predict_cli(
 
     if output_format not in WRITERS:
         raise UsageError(f"there is no format {output_format}", f"formats are {', '.join(WRITERS)}")
+    if columns is not None and output_format != "csv":
+        raise UsageError("--columns is for --format csv", "add --format csv")
     if output is not None and is_folder(output):
         shown = printable(str(output))
         example = shlex.quote(str(output / f"answers.{_ENDINGS.get(output_format, output_format)}"))
@@ -62,6 +73,7 @@ def predict_cli(
         raise UsageError("-0 is about paths on stdin", "add -, which stands for them")
     paths, run = with_run(paths, run)
     found = find_and_tell(run)
+    names = None if columns is None else _two_columns(columns, found)
     failed = 0
     with ExitStack() as stack:
         # The stream for the answers is opened last, and a warning about it is printed when stderr is itself again.
@@ -70,7 +82,10 @@ def predict_cli(
         capture = stack.enter_context(captured_stderr())
         classifier = load_classifier(found, threads=None if _is_one_image(paths) else 1)
         files = expand_inputs(
-            paths, lambda: _columns(found, folder), lambda text: print(printable(text), file=capture.terminal), null
+            paths,
+            lambda: _columns(found, folder, names),
+            lambda text: print(printable(text), file=capture.terminal),
+            null,
         )
 
         def told() -> Iterator[Answer]:
@@ -83,7 +98,10 @@ def predict_cli(
 
         if output is not None:
             stream = stack.enter_context(output_text(output))
-        WRITERS[output_format](told(), stream)
+        if names is not None:
+            write_answers(told(), stream, names)
+        else:
+            WRITERS[output_format](told(), stream)
     return EXIT_SOME_INPUTS_FAILED if failed else 0
 
 
@@ -94,11 +112,25 @@ def _is_one_image(paths: list[str]) -> bool:
     return len(paths) == 1 and is_file(paths[0]) and Path(paths[0]).suffix.lower() not in SUFFIXES
 
 
-def _columns(run: "Run", folder: Path | None) -> "Columns":
-    """The columns that the run's own CSV had; only asked for when a CSV is to be predicted."""
+def _two_columns(wanted: str, run: "Run") -> tuple[str, str]:
+    """The columns of the answers: two names, or those of the run's own CSV."""
+    from cnnctl.config import load
+
+    if wanted == "run":
+        csv = load(run.need(run.config)).data.csv
+        return csv.path, csv.label
+    names = [name.strip() for name in wanted.split(",")]
+    if len(names) != 2 or not all(names):
+        raise UsageError(f"expected two columns; received: --columns {wanted}", "for example --columns filename,label")
+    return names[0], names[1]
+
+
+def _columns(run: "Run", folder: Path | None, wanted: tuple[str, str] | None) -> "Columns":
+    """The columns that the run's own CSV had, or that are wanted; only asked for when a CSV is to be predicted."""
     from cnnctl.config import load
     from cnnctl.data.table import Columns
 
     config = load(run.need(run.config))
     place = None if folder is None else str(folder)
-    return Columns(config.data.csv.path, folder=place, are_in_config=False, other_folder=config.data.csv.folder)
+    path = config.data.csv.path if wanted is None else wanted[0]
+    return Columns(path, folder=place, are_in_config=False, other_folder=config.data.csv.folder)

@@ -103,8 +103,19 @@ def read_table(file: Path, columns: Columns) -> Listing:
     return listing
 
 
-def read_paths(file: Path, columns: Columns) -> list[str]:
-    """The file names that a CSV lists, labelled or not; its only column will do whatever it is called.
+class ListedPath(str):
+    """The path of an image that a table lists, and its name there, as it was written."""
+
+    given: str
+
+    def __new__(cls, path: str, given: str) -> "ListedPath":
+        self = super().__new__(cls, path)
+        self.given = given
+        return self
+
+
+def read_paths(file: Path, columns: Columns) -> list[ListedPath]:
+    """The image files that a CSV lists, labelled or not; its only column will do whatever it is called.
 
     Where the first line names an image and no column, it is an image as the others are.
 
@@ -124,7 +135,7 @@ def read_paths(file: Path, columns: Columns) -> list[str]:
     else:
         place, skips = _place(file, header, "path", columns.path, columns.are_in_config), 1
     names = [_field(record, place) for record in list(sheet.records(separator))[skips:]]
-    return [locate(base, name) or str(base / name) for name in names]
+    return [ListedPath(locate(base, name) or str(base / name), name) for name in names]
 
 
 def count_labels(file: Path, columns: Columns) -> int:

@@ -112,6 +112,19 @@ def test_output_goes_to_a_file_and_nothing_to_stdout(work: Path) -> None:
     assert (work / "out.csv").read_text() == expected
 
 
+def test_a_competition_s_answers_have_its_columns_names_and_order(work: Path) -> None:
+    (work / "lists").mkdir()
+    (work / "lists" / "test.csv").write_text("id,filename\n1,deep/zéro 0.png\n2,three.png\n3,./three.png\n")
+    words = ["predict", "lists/test.csv", "--folder", "in", "--format", "csv"]
+    rows = list(csv.reader(io.StringIO(succeed(*words, "--columns", "filename,digit", cwd=work))))
+    assert [row[0] for row in rows] == ["filename", "deep/zéro 0.png", "three.png", "./three.png"]
+    assert [row[1] for row in rows] == ["digit", "0", "3", "3"]
+    own = succeed("predict", "in/three.png", "--format", "csv", "--columns", "run", cwd=work)
+    assert own.splitlines()[0] == "path,label"
+    assert "expected two columns" in fail(2, *words, "--columns", "filename", cwd=work)
+    assert "--columns is for --format csv" in fail(2, "predict", "in/three.png", "--columns", "a,b", cwd=work)
+
+
 def test_the_run_may_come_first(work: Path, digits_run: Trained) -> None:
     (answer,) = json.loads(succeed("predict", digits_run.run, "in/three.png", "--format", "json", cwd=work))
     assert answer["path"] == "in/three.png"
