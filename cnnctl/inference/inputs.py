@@ -60,9 +60,9 @@ def expand_inputs(
             yield from found
         elif path.suffix.lower() in SUFFIXES:
             names = columns()
-            found = read_paths(path, names)
-            _tell_missing(path, found, names, note)
-            yield from found
+            listed = read_paths(path, names)
+            _tell_missing(path, listed, names, note)
+            yield from listed
         else:
             yield given
 

@@ -96,7 +96,7 @@ class TestRuns:
             "runs/other one/1": ["complete", "5 of 5", "80.0%", "test"],
         }
         assert "--resume" not in shown
-        assert "resume an unfinished one: cnnctl train CONFIG --output RUN --resume" in succeed("runs", cwd=work)
+        assert "resume an unfinished one: cnnctl train --resume RUN" in succeed("runs", cwd=work)
 
     def test_a_folder_of_them(self, work: Path) -> None:
         shown = succeed("runs", "runs/other one", cwd=work)

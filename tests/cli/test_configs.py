@@ -84,10 +84,11 @@ def test_trains_one_epoch_on_small_data(path: Path, tmp_path: Path) -> None:
     assert resolved.train.epochs == 1
     assert resolved.model == load(path).model
     if path.name == "csv-digits.yaml":
-        answers = succeed("predict", tmp_path / "test.csv", "--format", "csv", cwd=tmp_path)
+        words = ["--folder", tmp_path / "images", "--format", "csv", "--columns", "run"]
+        answers = succeed("predict", tmp_path / "test.csv", *words, cwd=tmp_path)
         rows = list(csv.DictReader(answers.splitlines()))
-        assert [Path(row["path"]).name for row in rows] == ["1.jpg", "0.jpg"]
-        assert {row["label"] for row in rows} <= {str(number) for number in range(10)}
+        assert [row["filename"] for row in rows] == ["class 3/1.jpg", "class 9/0.jpg"]
+        assert {row["digit"] for row in rows} <= {str(number) for number in range(10)}
     if path.name == "article-cats-dogs.yaml":
         photo = tmp_path / "photos" / "dog" / "1.jpg"
         (answer,) = json.loads(succeed("predict", photo, "--format", "json", cwd=tmp_path))

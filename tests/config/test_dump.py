@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from cnnctl.config import Config, load, source
 from cnnctl.config.dump import to_yaml
 from cnnctl.config.load import bind
+from cnnctl.formatting import name_form
 from tests.config.build import EVERY_LAYER, FULL, SMALLEST, config, layer_item, with_model
 
 WORDS = [
@@ -62,7 +63,7 @@ def test_every_default_is_written_out(tmp_path):
 
 def with_texts(texts: list[str]) -> Config:
     plain = config(SMALLEST)
-    train = plain.train.model_copy(update={"class_weight": dict.fromkeys(texts, 1.5)})
+    train = plain.train.model_copy(update={"class_weight": dict.fromkeys(map(name_form, texts), 1.5)})
     csv = plain.data.csv.model_copy(update={"label": texts[0], "group": texts[-1] + "."})
     return plain.model_copy(update={"train": train, "data": plain.data.model_copy(update={"csv": csv})})
 
