@@ -20,7 +20,7 @@ from cnnctl.errors import UsageError
 from cnnctl.explaining.explain import Place, given_and_answered, insist_on_agreement
 from cnnctl.inference.model import expand
 from cnnctl.layers.compute import Values
-from cnnctl.models.of_run import keras_name, load_network, run_plan
+from cnnctl.models.of_run import Network, keras_name, load_network, run_plan
 from cnnctl.runs import Run
 
 _STEP = 1e-4
@@ -197,13 +197,18 @@ def numbers_of_run(run: Run, image: Path, unit: Place | None, label: str | None)
 
 def _backbones(run: Run, plan: Plan, pixels: NDArray[np.uint8]) -> dict[str, Values]:
     """What backbones put out, which Keras has to compute."""
-    rows = [row for row in plan.layers if row.inner]
-    if not rows:
+    if not any(row.inner for row in plan.layers):
         return {}
     from cnnctl.models.backend import choose_backend, import_keras_on_the_processor
 
     import_keras_on_the_processor(choose_backend("auto"))
-    return {row.name: values.astype(np.float64) for row, values in load_network(run).walk(pixels, rows)}
+    return computed_by_keras(load_network(run), pixels)
+
+
+def computed_by_keras(network: Network, pixels: NDArray[np.uint8]) -> dict[str, Values]:
+    """What the backbones of a network put out for an image, uint8 (height, width, channels)."""
+    rows = [row for row in network.plan.layers if row.inner]
+    return {row.name: values.astype(np.float64) for row, values in network.walk(pixels, rows)}
 
 
 def _truth(

@@ -8,10 +8,12 @@ import pytest
 from cnnctl.architecture.scaling import UNIT, Scaling
 from cnnctl.errors import UsageError
 from cnnctl.explaining.explain import Place, parse_place, parse_unit
-from cnnctl.explaining.numbers import Weighted, cross_entropy, numbers
+from cnnctl.explaining.numbers import Weighted, computed_by_keras, cross_entropy, numbers
 from cnnctl.models.of_run import keras_name
 from cnnctl.terminal.numbers import numbers_json, print_numbers
 from tests.explaining.build import image, network
+from tests.models.test_graph import SHAPE as BACKBONE_SHAPE
+from tests.models.test_graph import functional
 
 DEEP = (
     "conv2d: {filters: 4, kernel_size: 3, padding: same, activation: leaky_relu}",
@@ -151,6 +153,24 @@ def test_very_many_classes_are_summed_up(capsys):
     assert printed.count("20 others") == 2
     assert "class 3" in printed
     assert len(numbers_json(ours)["numbers"]["output"]["logits"]) == 30
+
+
+def test_a_backbone_is_computed_by_keras(tmp_path, capsys):
+    path = tmp_path / "small.keras"
+    functional().save(path)
+    made = network(f"backbone: {{file: {path}}}", "global_average_pooling2d", shape=BACKBONE_SHAPE)
+    pixels = image(BACKBONE_SHAPE)
+    arrays = {layer.name: layer.get_weights() for layer in made.model.layers}
+    weights = {"dense": arrays["probabilities"]}
+    shown = Weighted(made.plan, UNIT, weights, computed_by_keras(made, pixels))
+    ours = numbers(shown, pixels, "a.png", made.classes, (0, "prediction"), None, 0.01)
+    assert ours.output.probabilities == pytest.approx(np.asarray(made.model(pixels[np.newaxis]))[0], abs=1e-5)
+    assert (ours.unit.layer.name, ours.unit.source.name) == ("dense", "global_average_pooling2d")
+    assert ours.descent.disagreement < 1e-6
+    print_numbers(ours)
+    assert "backbone  " in capsys.readouterr().out
+    with pytest.raises(UsageError, match="no layer backbone weighs"):
+        parse_place("backbone:0,0", made.plan)
 
 
 def test_units_that_are_none():
