@@ -138,7 +138,7 @@ class TestRefused:
         begun = write_begun(tmp_path / "my run", epochs=[0.5])
         refused = self.refused(4, good, begun.path)
         assert "is not complete" in refused.message
-        assert f"--output '{begun.path}' --resume" in (refused.hint or "")
+        assert f"cnnctl train --resume '{begun.path}'" in (refused.hint or "")
 
     @pytest.mark.parametrize("name", ["metrics.json", "predictions.csv", "classes.json"])
     def test_a_file_is_gone(self, good: Path, bad: Run, name: str) -> None:
