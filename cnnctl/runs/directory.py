@@ -66,7 +66,7 @@ class Run:
             RunError: it lacks it; the hint says which command makes it.
         """
         if not files.is_file(path):
-            if is_held(self.lock):
+            if is_held(self.lock) and _owner(self) != os.getpid():
                 raise RunError(
                     f"the run {self.path} is still in training: it has no {path.name} yet",
                     "wait for its end: `cnnctl runs` shows how far it is",
@@ -158,11 +158,17 @@ def own(run: Run) -> Lock:
 
 
 def _busy(run: Run) -> BusyError:
-    try:
-        owner = f" (process {int(run.lock.read_text())})"
-    except (OSError, ValueError):
-        owner = ""
+    number = _owner(run)
+    owner = f" (process {number})" if number is not None else ""
     return BusyError(f"{run.path} is in use by another cnnctl{owner}", "wait for it, or choose another folder")
+
+
+def _owner(run: Run) -> int | None:
+    """The process that said that it owns a run."""
+    try:
+        return int(run.lock.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def refuse_occupied(output: Path) -> None:

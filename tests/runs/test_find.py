@@ -52,6 +52,9 @@ def test_the_best_of_each_name(cats: Path) -> None:
 def test_a_run_in_training_says_so(cats: Path) -> None:
     run = Run(cats / "4")
     lock = own(run)
+    with pytest.raises(RunError, match=r"has no model\.onnx"):  # it is we who work on it
+        run.need(run.onnx_model)
+    lock.say("1\n")
     try:
         with pytest.raises(RunError, match=r"runs/cats/4 is still in training: it has no model\.onnx yet"):
             run.need(run.onnx_model)
