@@ -13,6 +13,7 @@ from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.formatting import printable, shortened
 from cnnctl.inference.answers import DEFAULT_TOP, Answer
 from cnnctl.terminal.predict import WRITERS
+from cnnctl.terminal.render import print_text
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
@@ -70,7 +71,7 @@ def predict_cli(
         capture = stack.enter_context(captured_stderr())
         classifier = load_classifier(found, threads=None if _is_one_image(paths) else 1)
         files = expand_inputs(
-            paths, lambda: _columns(found, folder), lambda text: print(printable(text), file=capture.terminal), null
+            paths, lambda: _columns(found, folder), lambda text: print_text(printable(text), capture.terminal), null
         )
 
         def told() -> Iterator[Answer]:
@@ -78,7 +79,7 @@ def predict_cli(
             for answer in classify(classifier, files, top=top):
                 if answer.error is not None:
                     failed += 1
-                    print(shortened(printable(f"error: {answer.path}: {answer.error}")), file=capture.terminal)
+                    print_text(shortened(printable(f"error: {answer.path}: {answer.error}")), capture.terminal)
                 yield answer
 
         if output is not None:
