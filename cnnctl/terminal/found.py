@@ -192,7 +192,7 @@ def say_run(run: "Run", path: Path | None) -> None:
     is_better = best is not None and best.split == own.split and (best.accuracy or 0) > (own.accuracy or 0)
     if best is not None and is_better:
         hint = f"`--run {BEST}` takes {printable(str(best.run.path))}{_score(best)}"
-        print(f"  hint: it is not the best of its name: {hint}", file=sys.stderr, flush=True)
+        print_text(f"  hint: it is not the best of its name: {hint}", sys.stderr)
 
 
 def _score(one: "Listed") -> str:
