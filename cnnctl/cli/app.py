@@ -16,6 +16,7 @@ from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, CnnctlError
 from cnnctl.formatting import shortened
 from cnnctl.system.home import untold
 from cnnctl.system.streams import ReaderGoneError, let_nothing_through, standard_streams
+from cnnctl.terminal.layout import width_of, wrapped
 from cnnctl.version import __version__
 
 app = typer.Typer(
@@ -77,7 +78,7 @@ def _say(what: object) -> None:
     if _is_folder_gone():
         text += "\nhint: the current folder was deleted: go to another one with cd"
     with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(wrapped(text, width_of(sys.stderr)), file=sys.stderr, flush=True)
 
 
 def _is_folder_gone() -> bool:

@@ -10,7 +10,7 @@ import typer
 from cnnctl.cli.options import JsonOption
 from cnnctl.convolve.kernels import ACTIVATIONS, KERNELS
 from cnnctl.formatting import printable
-from cnnctl.terminal.render import print_json
+from cnnctl.terminal.render import print_json, print_text
 
 if TYPE_CHECKING:
     from cnnctl.convolve.demonstration import Demonstration
@@ -174,7 +174,7 @@ def convolve_cli(
         _draw(demos, output, (image, *given))
 
     for warning in dict.fromkeys(warning for demo in demos for warning in demo.warnings):
-        print(f"warning: {warning}", file=sys.stderr)
+        print_text(f"warning: {warning}", sys.stderr)
     if as_json:
         print_json(to_json(demos, explained) | ({} if output is None else {"output": str(output)}))
         return

@@ -7,7 +7,7 @@ import typer
 
 from cnnctl.cli.options import FolderOption, JsonOption, RunOptions
 from cnnctl.formatting import printable
-from cnnctl.terminal.render import print_json
+from cnnctl.terminal.render import print_json, print_text
 
 EPILOG = "Example: cnnctl evaluate --run runs/digits/1 --data new_photos"
 
@@ -42,9 +42,9 @@ def evaluate_cli(
         evaluation = evaluate(found, data, split, counting(watcher, "evaluating"), place)
     left_out = describe_left_out(evaluation.left_out)
     if left_out:
-        print(left_out, file=sys.stderr)
+        print_text(left_out, sys.stderr)
     for notice in evaluation.notices:
-        print(f"warning: {printable(notice.message)}\n  hint: {printable(notice.hint)}", file=sys.stderr)
+        print_text(f"warning: {printable(notice.message)}\n  hint: {printable(notice.hint)}", sys.stderr)
     if as_json:
         print_json(evaluation.content)
     else:

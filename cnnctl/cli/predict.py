@@ -13,6 +13,7 @@ from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.formatting import printable, shortened
 from cnnctl.inference.answers import DEFAULT_TOP, Answer
 from cnnctl.terminal.predict import WRITERS, write_answers
+from cnnctl.terminal.render import print_text
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
@@ -84,7 +85,7 @@ def predict_cli(
         files = expand_inputs(
             paths,
             lambda: _columns(found, folder, names),
-            lambda text: print(printable(text), file=capture.terminal),
+            lambda text: print_text(printable(text), capture.terminal),
             null,
         )
 
@@ -93,7 +94,7 @@ def predict_cli(
             for answer in classify(classifier, files, top=top):
                 if answer.error is not None:
                     failed += 1
-                    print(shortened(printable(f"error: {answer.path}: {answer.error}")), file=capture.terminal)
+                    print_text(shortened(printable(f"error: {answer.path}: {answer.error}")), capture.terminal)
                 yield answer
 
         if output is not None:

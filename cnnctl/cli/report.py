@@ -8,7 +8,7 @@ import typer
 from cnnctl.cli.options import JsonOption, RunOptions
 from cnnctl.errors import Notice
 from cnnctl.formatting import printable
-from cnnctl.terminal.render import print_json
+from cnnctl.terminal.render import print_json, print_text
 
 EPILOG = "Example: cnnctl report runs/digits/1 --open"
 
@@ -36,7 +36,7 @@ def report_cli(
     with captured_stderr():
         path = write_report(found, with_images, notices.append)
     for notice in notices:
-        print(f"warning: {printable(notice.message)}\n  hint: {notice.hint}", file=sys.stderr)
+        print_text(f"warning: {printable(notice.message)}\n  hint: {notice.hint}", sys.stderr)
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
     else:

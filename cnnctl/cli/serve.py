@@ -12,6 +12,7 @@ import typer
 from cnnctl.cli.options import RunOptions
 from cnnctl.formatting import printable
 from cnnctl.serving.limits import Limits
+from cnnctl.terminal.layout import width_of, wrapped
 
 EPILOG = "Example: cnnctl serve runs/digits/1 --port 8080"
 
@@ -90,7 +91,7 @@ def serve_cli(
         capture.attach(Path(os.devnull))  # libpng and libjpeg complain of every damaged image
 
         def tell(text: str) -> None:
-            print(printable(text), file=sys.stderr, flush=True)
+            print(wrapped(printable(text), width_of(sys.stderr)), file=sys.stderr, flush=True)
 
         def ready(missing: str | None) -> None:
             if missing is not None:

@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+from cnnctl.data.decoder.headers import dimensions, image_format
 from cnnctl.data.decoder.images import opencv
 from cnnctl.version import __version__
 
@@ -10,6 +11,10 @@ SMALL = 120_000
 """Bytes of a PNG file that goes into the page as it is."""
 
 _QUALITY = 82
+_WIDE = 1.5
+"""Of a picture that has a row of its own: its width by its height."""
+_LONG = 20
+"""Letters of the longest word that never is broken on a page: a phone shows it whole."""
 
 _KEPT = "\n\t\N{NO-BREAK SPACE}\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 """What is no printable character to Python, and all the same belongs to words, emojis and lines."""
@@ -29,12 +34,23 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters["picture"] = picture
     environment.filters["compact"] = _compact
+    environment.tests |= {"wide": _is_wide, "of_long_words": _has_long_words}
     return environment.get_template(template).render(version=__version__, **values) + "\n"
 
 
 def _compact(content: bytes) -> str:
     kind, packed = compact(content)
     return picture(packed, kind)
+
+
+def _is_wide(content: bytes) -> bool:
+    """Whether a picture would be too small beside another one."""
+    height_width = dimensions(content, image_format(content) or "")
+    return height_width is not None and height_width[1] > _WIDE * height_width[0]
+
+
+def _has_long_words(text: str) -> bool:
+    return any(len(word) > _LONG for word in text.split())
 
 
 def _legible(value: Any) -> Any:

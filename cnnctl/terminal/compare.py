@@ -1,5 +1,6 @@
 """Runs side by side: tables, sentences, and JSON."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import duration, printable
 from cnnctl.system.files import absolute
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
+from cnnctl.terminal.layout import width_of, wrapped
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from cnnctl.evaluation.comparison import ComparedRun, Comparison, PairwiseTest, TrainingInfo
@@ -75,7 +77,7 @@ def print_comparison(comparison: "Comparison", as_json: bool = False) -> None:
     if comparison.warnings:
         print()
     for warning in comparison.warnings:
-        print(f"warning: {warning}")
+        print_text(f"warning: {warning}")
 
 
 def _print_configs(comparison: "Comparison") -> None:
@@ -145,14 +147,12 @@ def _print_results(runs: "tuple[ComparedRun, ...]") -> None:
 
 
 def _print_tests(comparison: "Comparison") -> None:
-    import textwrap
-
     from cnnctl.evaluation.significance import SIGNIFICANCE
 
     letters = [one.letter for one in comparison.runs]
     for one in comparison.tests:
         for line in lines_of(one, letters):
-            print(line)
+            print_text(line)
     tested = sum(one.p is not None for one in comparison.tests)
     correction = f" with Holm's correction for {tested} tests" if tested > 1 else ""
     about = (
@@ -161,7 +161,8 @@ def _print_tests(comparison: "Comparison") -> None:
         "compares these networks, not their configs: another seed gives other networks."
     )
     if tested:
-        print("\n" + textwrap.fill(about, _PROSE))
+        width = width_of(sys.stdout)
+        print("\n" + wrapped(about, _PROSE if width is None else min(width, _PROSE)))
 
 
 def lines_of(one: "PairwiseTest", letters: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import percent, printable, size
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from cnnctl.ejecting.eject import Ejected
@@ -22,9 +22,9 @@ _MOST_CLASSES = 12
 
 def print_copied(example: "Example", path: Path) -> None:
     """What a ready config is for, and its lines to fill in."""
-    print(f"{example.about}\n")
+    print_text(f"{example.about}\n")
     for blank in example.blanks:
-        print(f"line {blank.line} is to be filled in: {blank.text}  <- {blank.what}")
+        print_text(f"line {blank.line} is to be filled in: {blank.text}  <- {blank.what}")
     _print_next(path)
 
 
@@ -40,20 +40,22 @@ def print_written(seen: "DatasetSummary", choices: "Choices", path: Path) -> Non
     print()
     left_out = describe_left_out(seen.left_out)
     if left_out:
-        print(left_out)
+        print_text(left_out)
     for notice in seen.notices:
-        print(f"warning: {printable(notice.message)}")
+        print_text(f"warning: {printable(notice.message)}")
     if seen.columns is not None:
         folder = f"; the images are in {seen.columns.folder}" if seen.columns.folder else ""
-        print(printable(f"columns: {seen.columns.path} has the file names, {seen.columns.label} the labels{folder}"))
+        print_text(
+            printable(f"columns: {seen.columns.path} has the file names, {seen.columns.label} the labels{folder}")
+        )
     for reason in list(seen.unused.values())[:5]:
-        print(f"not used: {printable(reason)}")
+        print_text(f"not used: {printable(reason)}")
     for unreadable, reason in seen.unreadable[:5]:
-        print(f"cannot be opened: {printable(unreadable)}: {reason}")
+        print_text(f"cannot be opened: {printable(unreadable)}: {reason}")
     if len(seen.unreadable) > 5:
         print(f"... and {len(seen.unreadable) - 5:,} more of the {seen.opened:,} that were opened")
     for what, reason in choices.reasons.items():
-        print(f"{what}: {reason}")
+        print_text(f"{what}: {reason}")
     print()
     _print_next(path)
 
@@ -77,7 +79,7 @@ def print_samples(samples: "Sequence[Sample]", path: Path, as_json: bool) -> Non
     for one in samples:
         height_width = one.error or "x".join(map(str, one.size or ()))
         rows.append((one.path, one.label, height_width, percent(one.kept, 0) if one.error is None else ""))
-    print_table(("image", "class", "size", "kept"), rows, (LEFT, LEFT, RIGHT, RIGHT))
+    print_table(("image", "class", "size", "kept"), rows, (LEFT, LEFT, RIGHT, RIGHT), drop=("kept",))
     print(f"\ndrawn into {printable(str(path))}")
 
 
@@ -88,7 +90,7 @@ def print_explanation(explained: "Explained", after_numbers: bool = False) -> No
         print(f"{printable(explained.classes[best])} ({percent(float(found.probabilities[best]))})")
     print()
     for file, title in explained.pictures:
-        print(f"{printable(str(file))}  {title}")
+        print_text(f"{printable(str(file))}  {title}", hang=2)
     print(f"\nopen  {printable(str(explained.page))}")
 
 
@@ -139,10 +141,10 @@ def print_ejected(ejected: "Ejected", as_json: bool) -> None:
         print_json({"script": script, "split": split, "images": ejected.counts, "remarks": list(warnings)})
         return
     counts = ", ".join(f"{name} {count:,}" for name, count in ejected.counts.items())
-    print(f"{printable(script)}  builds, trains and saves the network")
-    print(f"{printable(split)}  which image is in which split: {counts}")
+    print_text(f"{printable(script)}  builds, trains and saves the network")
+    print_text(f"{printable(split)}  which image is in which split: {counts}")
     if warnings:
         print("\ndifferences from cnnctl:")
         for warning in warnings:
-            print(f"  - {printable(warning)}")
+            print_text(f"  - {printable(warning)}", hang=2)
     print(f"\nnext  python {printable(shlex.quote(script))}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import duration, percent, printable, size
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from cnnctl.checks import Findings
@@ -49,7 +49,7 @@ def print_machine(machine: "Machine", as_json: bool) -> None:
     rows["cache"] = f"{size(machine.cache_bytes)} in {machine.cache}"
     width = max(map(len, rows))
     for name, value in rows.items():
-        print(f"{name:<{width}}  {printable(value)}")
+        print_text(f"{name:<{width}}  {printable(value)}", hang=width + 2)
 
 
 def _findings_json(findings: "Findings") -> dict[str, Any]:
@@ -115,18 +115,18 @@ def print_findings(name: str, findings: "Findings", as_json: bool) -> None:
         print_json(_findings_json(findings))
         return
     if findings.problems:
-        print("\n\n".join(str(problem) for problem in findings.problems), file=sys.stderr)
+        print_text("\n\n".join(str(problem) for problem in findings.problems), sys.stderr)
     if findings.catalog is not None and not findings.problems:
         for split, counts in (findings.prepared or findings.catalog).counts().items():
             print(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes")
         left_out = describe_left_out(findings.catalog.left_out)
         if left_out:
-            print(left_out)
+            print_text(left_out)
     if findings.plan is not None and not findings.problems:
         print(f"network: {len(findings.plan.layers)} layers, {findings.plan.total_params:,} parameters")
     for warning in findings.warnings:
         where = f"{warning.position}: {warning.path}: " if warning.position else ""
-        print(f"warning: {where}{warning.message}\n  hint: {warning.hint}")
+        print_text(f"warning: {where}{warning.message}\n  hint: {warning.hint}")
     if not findings.problems:
         print(f"{printable(name)} is ready to train")
     else:
@@ -154,7 +154,8 @@ def print_entries(base: Path, found: "list[Entry]", as_json: bool) -> None:
     ]
     if rows:
         align = (LEFT, RIGHT, RIGHT, LEFT, RIGHT, RIGHT)
-        print_table(("decoded from", "images", "size", "fit", "on disk", "last used"), rows, align)
+        header = ("decoded from", "images", "size", "fit", "on disk", "last used")
+        print_table(header, rows, align, drop=("fit", "size", "last used"))
         print()
     print(f"{size(total)} in {printable(str(base))}")
     if rows:
@@ -191,7 +192,7 @@ def say_run(run: "Run", path: Path | None) -> None:
     is_better = best is not None and best.split == own.split and (best.accuracy or 0) > (own.accuracy or 0)
     if best is not None and is_better:
         hint = f"`--run {BEST}` takes {printable(str(best.run.path))}{_score(best)}"
-        print(f"  hint: it is not the best of its name: {hint}", file=sys.stderr, flush=True)
+        print_text(f"  hint: it is not the best of its name: {hint}", sys.stderr)
 
 
 def _score(one: "Listed") -> str:
@@ -224,7 +225,7 @@ def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json
         print_json({"folder": str(folder), "latest": None if latest is None else str(latest), "runs": runs})
         return
     if not found:
-        print(f"there is no run in {printable(str(folder))}: `cnnctl train CONFIG` makes one")
+        print_text(f"there is no run in {printable(str(folder))}: `cnnctl train CONFIG` makes one")
         return
     rows = [
         (
@@ -238,7 +239,9 @@ def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json
         for one, mark in zip(found, marked, strict=True)
     ]
     header = ("run", "date", "status", "epochs", "best accuracy", "evaluated on")
-    print_table(header, rows, (LEFT, LEFT, LEFT, RIGHT, RIGHT, LEFT), keep_first=True)
+    print_table(
+        header, rows, (LEFT, LEFT, LEFT, RIGHT, RIGHT, LEFT), drop=("evaluated on", "date", "epochs"), keep_first=True
+    )
     notes = [f"{printable(str(one.run.path))} is damaged: {one.reason}" for one in found if one.reason]
     if latest is not None and not any(marked):
         there = "" if latest.is_dir() else ", which is gone"
@@ -246,4 +249,4 @@ def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json
     if any(one.status == UNFINISHED for one in found):
         notes.append("resume an unfinished one: cnnctl train --resume RUN")
     if notes:
-        print("\n" + "\n".join(notes))
+        print_text("\n" + "\n".join(notes))

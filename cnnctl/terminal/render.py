@@ -2,16 +2,16 @@
 
 import io
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
 from cnnctl.formatting import printable
 from cnnctl.system.streams import encodable, is_unicode
+from cnnctl.terminal.layout import Block, arranged, cells_of, measured, width_of, wrapped
 
 LEFT, RIGHT = "left", "right"
-_WIDE = 1000
+_WIDEST = 1_000_000
 
 
 def print_json(value: Any) -> None:
@@ -30,7 +30,13 @@ def _escaped(char: str) -> str:
 
 def screen_width(stream: TextIO | None = None) -> int:
     """Columns of the terminal, or as many as anything needs where stdout, or another stream, is no terminal."""
-    return shutil.get_terminal_size().columns if (stream or sys.stdout).isatty() else _WIDE
+    return width_of(stream or sys.stdout) or _WIDEST
+
+
+def print_text(text: str, stream: TextIO | None = None, hang: int = 0) -> None:
+    """Sentences, broken between words at the width of the terminal; `hang` indents the further lines of each."""
+    stream = stream or sys.stdout
+    print(wrapped(text, width_of(stream), hang), file=stream)
 
 
 def print_table(
@@ -38,31 +44,52 @@ def print_table(
     rows: Sequence[Sequence[str]],
     align: Sequence[str],
     stream: TextIO | None = None,
+    drop: Sequence[str] = (),
     keep_first: bool = False,
 ) -> None:
     """A table as wide as the terminal, or as wide as it needs to be where stdout is no terminal.
 
-    Control characters in cells are made visible. `align` is `left` or `right` for each column. With `keep_first` the
-    cells of the first column stay in one piece while the others can be folded instead.
+    Control characters in cells are made visible. `align` is `left` for text, which may be folded, or `right` for
+    numbers, which never are. `drop` names the columns that a narrow terminal goes without, the least important first.
+    With `keep_first` the first column is folded only where nothing else helps.
     """
+    stream = stream or sys.stdout
+    texts = [[encodable(printable(cell), stream) for cell in row] for row in (header, *rows)]
+    columns = [
+        measured(cells[0], cells[1:], side == RIGHT, keep_first and place == 0)
+        for place, (cells, side) in enumerate(zip(zip(*texts, strict=True), align, strict=True))
+    ]
+    width = width_of(stream)
+    blocks = arranged(columns, [list(header).index(name) for name in drop if name in header], width)
+    for number, block in enumerate(blocks):
+        if number:
+            print(file=stream)
+        _print_block(texts, align, block, stream)
+    left_out = [name for place, name in enumerate(header) if not any(place in block.widths for block in blocks)]
+    if left_out:
+        print_text(f"\nnot shown in {width} columns: {', '.join(left_out)}", stream)
+
+
+def _print_block(texts: Sequence[Sequence[str]], align: Sequence[str], block: Block, stream: TextIO) -> None:
+    import textwrap
+
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    stream = stream or sys.stdout
-
-    def shown(cell: str) -> Text:
-        return Text(encodable(printable(cell), stream))
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for place, (name, side) in enumerate(zip(header, align, strict=True)):
-        keep = keep_first and place == 0
-        heading = shown(name)
-        table.add_column(heading, justify="right" if side == RIGHT else "left", overflow="fold", no_wrap=keep)
-    for row in rows:
-        table.add_row(*map(shown, row))
-    console = Console(file=io.StringIO(), width=screen_width(stream), color_system=None, highlight=False)
+    padding = (0, 1, 0, block.gap - 2)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=padding)
+    for place, width in block.widths.items():
+        heading = texts[0][place]
+        if cells_of(heading) > width:
+            heading = textwrap.fill(heading, width)
+        table.add_column(
+            Text(heading), justify="right" if align[place] == RIGHT else "left", overflow="fold", width=width
+        )
+    for row in texts[1:]:
+        table.add_row(*(Text(row[place]) for place in block.widths))
+    console = Console(file=io.StringIO(), width=_WIDEST, color_system=None, highlight=False)
     with console.capture() as captured:
         console.print(table)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=stream)

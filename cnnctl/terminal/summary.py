@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cnnctl.formatting import printable, size
-from cnnctl.terminal.render import LEFT, RIGHT, print_table
+from cnnctl.terminal.render import LEFT, RIGHT, print_table, print_text
 
 if TYPE_CHECKING:
     from cnnctl.architecture import LayerPlan, Plan
     from cnnctl.network_source import Subject
+
+_TOTALS = 19  # where the numbers of the totals begin
 
 
 def to_json(subject: "Subject", formulas: bool, expand: bool = False) -> dict[str, Any]:
@@ -79,12 +81,16 @@ def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None
         text = [name, row.kind, row.layer.settings_text(), format_shape(row.output_shape)]
         rows.append([*text, *counts, f"{row.multiply_adds:,}", field])
     align = [LEFT, LEFT, LEFT, RIGHT, RIGHT, *([RIGHT] if fixed else []), RIGHT, RIGHT]
-    print_table([*header, "multiply-adds", "receptive field"], rows, align, stream)
+    # a layer without a name of its own is called like its type
+    says_type = all(name.strip().startswith(row.kind) for name, row in _listed(plan, expand))
+    first = ("type", "receptive field") if says_type else ("receptive field", "type")
+    drop = (*first, "not trained", "multiply-adds", "settings")
+    print_table([*header, "multiply-adds", "receptive field"], rows, align, stream, drop, keep_first=True)
     if with_formulas:
         print(file=stream)
         for name, row in _listed(plan, expand):
             for line in row.formulas():
-                print(f"{name.strip()}  {line}", file=stream)
+                print_text(f"{name.strip()}  {line}", stream, hang=len(name.strip()) + 2)
     print(file=stream)
     _print_totals(subject, stream)
 
@@ -102,16 +108,17 @@ def _print_totals(subject: "Subject", stream: TextIO | None) -> None:
 
     plan, train = subject.plan, subject.train
     kinds = f"{plan.trainable_params:,} trained, {plan.non_trainable_params:,} not"
-    print(f"parameters         {plan.total_params:,} ({kinds})", file=stream)
-    print(f"multiply-adds      {plan.multiply_adds:,} an image", file=stream)
-    print(f"weights on disk    {size(weight_bytes(plan))}", file=stream)
+    totals = {
+        "parameters": f"{plan.total_params:,} ({kinds})",
+        "multiply-adds": f"{plan.multiply_adds:,} an image",
+        "weights on disk": size(weight_bytes(plan)),
+    }
     if train is not None:
         memory = size(training_bytes(plan, train.batch_size, train.optimizer, train.ema is not None))
-        print(f"a training step    about {memory} at batch size {train.batch_size}, in float32", file=stream)
+        totals["a training step"] = f"about {memory} at batch size {train.batch_size}, in float32"
     dense = fully_connected_params(plan)
     if dense is not None and plan.total_params and dense != plan.total_params:
         times = dense / plan.total_params
-        print(
-            f"fully connected    {dense:,} parameters with the same hidden units, {times:,.0f} times as many",
-            file=stream,
-        )
+        totals["fully connected"] = f"{dense:,} parameters with the same hidden units, {times:,.0f} times as many"
+    for name, text in totals.items():
+        print_text(f"{name:<{_TOTALS}}{text}", stream, hang=_TOTALS)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from cnnctl.formatting import duration, printable
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from cnnctl.config.training import TrainSettings
@@ -39,7 +39,9 @@ def print_schedule(train: "TrainSettings", rates: "Rates", steps: int, as_json: 
     print_table(("epoch", "first step", "last step", "highest"), rows, (RIGHT, RIGHT, RIGHT, RIGHT))
     if isinstance(train.schedule, ReduceOnPlateau):
         plateau = train.schedule
-        print(f"\ntimes {plateau.factor:g} whenever {plateau.monitor} has not improved for {plateau.patience} epochs")
+        print_text(
+            f"\ntimes {plateau.factor:g} whenever {plateau.monitor} has not improved for {plateau.patience} epochs"
+        )
 
 
 def print_trained(run: Path, trained: "Trained | None") -> None:
@@ -69,10 +71,10 @@ def _print_result(trained: "Trained") -> None:
         why = "there are no test images: these metrics are of the validation images, which selected the best epoch"
         if evaluation.split == "train":
             why = "there are no test or validation images: these metrics are of the training images"
-        print(f"\n{why}")
+        print_text(f"\n{why}")
     if not trained.parity.written:
         difference = trained.parity.largest_difference
-        print(f"model.onnx was not written: it differs from model.keras by {difference:.3g}", file=sys.stderr)
+        print_text(f"model.onnx was not written: it differs from model.keras by {difference:.3g}", sys.stderr)
 
 
 def print_evaluation(evaluation: "Evaluation", stream: TextIO | None = None) -> None:

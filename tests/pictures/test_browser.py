@@ -61,6 +61,52 @@ def test_everything_is_there_and_nothing_is_fetched(
         assert len(screenshot.convert("RGB").getcolors(2**24) or ()) > 20
 
 
+_SIDEWAYS = """
+return [...document.querySelectorAll('body *')]
+  .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible'
+    || one.getBoundingClientRect().right > window.innerWidth + 1)
+  .map(one => one.outerHTML.slice(0, 80))
+"""
+_BROKEN = """
+const broken = [];
+for (const cell of document.querySelectorAll('th, td, p, figcaption')) {
+  for (const text of [...cell.childNodes].filter(one => one.nodeType === Node.TEXT_NODE)) {
+    for (const word of text.data.matchAll(/\\S+/g)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(one => one.top)).size > 1) broken.push(word[0]);
+    }
+  }
+}
+return broken;
+"""
+
+
+def test_on_a_phone_everything_fits_and_words_stay_whole(browser: webdriver.Chrome, page: Path) -> None:
+    metrics = {"width": PHONE[0], "height": PHONE[1], "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.get(page.absolute().as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") == PHONE[0]
+        assert browser.execute_script(_SIDEWAYS) == []
+        assert [word for word in browser.execute_script(_BROKEN) if len(word) <= 20 and "-" not in word] == []
+        for picture in browser.find_elements(By.TAG_NAME, "img"):
+            assert picture.size["width"] <= PHONE[0]
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_on_a_desk_pictures_stand_side_by_side(browser: webdriver.Chrome, page: Path) -> None:
+    browser.set_window_size(*DESK)
+    browser.get(page.absolute().as_uri())
+    tops = [one.location["y"] for one in browser.find_elements(By.CSS_SELECTOR, ".figures figure:not(.wide)")]
+    wide = browser.find_elements(By.CSS_SELECTOR, ".figures figure.wide")
+    assert len(set(tops)) <= (len(tops) + 1) // 2
+    assert all(one.size["width"] > DESK[0] / 2 for one in wide)
+    assert tops if page.name == "report.html" else wide
+
+
 def test_a_report_can_be_printed(browser: webdriver.Chrome, digits_run: Trained) -> None:
     browser.set_window_size(*DESK)
     browser.get(write_report(Run(digits_run.run)).absolute().as_uri())

@@ -150,6 +150,13 @@ def test_on_a_phone(scheme: str, page: webdriver.Chrome, tmp_path: Path) -> None
         page.find_element(By.ID, "file").send_keys(str(digit()))
         until(page, lambda: page.find_element(By.ID, "result").is_displayed())
         assert sideways(page) <= 0
+        page.execute_script(
+            "draw({label: 'a', probability: 1, top: ['golden_retriever', 'x'.repeat(200), 'Irish water spaniel']"
+            ".map(label => ({label, probability: 1}))})"
+        )
+        assert sideways(page) <= 0
+        heights = [row.size["height"] for row in page.find_elements(By.CSS_SELECTOR, "#bars th")]
+        assert heights[0] < 50 < heights[1]
         for button in page.find_elements(By.CSS_SELECTOR, ".button, button"):
             if button.is_displayed():
                 assert button.size["height"] >= 44

@@ -76,6 +76,7 @@ function bar({ label, probability }) {
   const name = document.createElement("th");
   name.scope = "row";
   name.textContent = label;
+  if (/\S{21}/.test(label)) name.className = "long"; // a shorter word stays whole on a phone
   const number = document.createElement("td");
   number.className = "number";
   number.textContent = percent(probability);
