@@ -154,10 +154,8 @@ def test_a_missing_package_is_an_error_before_training(tmp_path: Path) -> None:
     digits = str(CONFIGS / "digits.yaml")
     for command in ("check", "train"):
         done = without.run(command, digits, "--set", "train.loggers=[tensorboard]", code=5)
-        assert done.stderr == (
-            "error: train.loggers: tensorboard needs tensorboard, which is not installed\n"
-            "hint: pip install '.[tensorboard]' from a checkout of cnnctl\n"
-        )
+        assert "tensorboard needs tensorboard, which is not installed" in done.stderr
+        assert "hint: pip install '.[tensorboard]' from a checkout of cnnctl" in done.stderr
     assert not (tmp_path / "runs").exists()
     said = fail(2, "check", digits, "--set", "train.loggers=[tensorboard, wandb]", cwd=tmp_path)
     assert "train.loggers[1]: expected tensorboard or mlflow" in said
