@@ -182,6 +182,7 @@ def _telling(network: Network) -> Iterator[None]:
     try:
         yield
     except urllib.error.HTTPError as error:
+        error.close()
         raise _failed(network, f"the server answers {error.code} {error.reason}") from None
     except TimeoutError:
         raise _failed(network, f"no answer within {TIMEOUT:g} seconds") from None

@@ -62,6 +62,9 @@ class Evil:
     def __init__(self, called: Any, *arguments: Any) -> None:
         self._made = called, arguments
 
+    def __repr__(self) -> str:
+        return f"a call of {self._made[0].__name__}"
+
     def __reduce__(self) -> Any:
         return self._made
 
