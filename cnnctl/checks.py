@@ -25,6 +25,7 @@ from cnnctl.errors import (
     Position,
     Problem,
 )
+from cnnctl.layers.backbone import IMAGENET, Backbone
 from cnnctl.runs.directory import refuse_occupied
 from cnnctl.runs.find import missing_weights
 from cnnctl.system.backends import (
@@ -39,6 +40,7 @@ from cnnctl.system.home import is_writable
 from cnnctl.tracking.tracker import insist_on_packages
 
 if TYPE_CHECKING:
+    from cnnctl.architecture.backbone import ResolvedBackbone
     from cnnctl.data.catalog import Catalog
     from cnnctl.data.prepare import Prepared
 
@@ -162,9 +164,34 @@ def _check_network(loaded: Loaded, findings: Findings, classes: int | None) -> N
     if plan.problems or not complete:
         return
     findings.plan = plan if classes is not None else None
+    if plan.backbone is not None and loaded.config is not None:
+        _check_backbone(loaded, findings, plan.backbone, loaded.config)
     for warning in find_warnings(plan):
         position = _layer_position(loaded, warning.path)
         findings.warnings.append(Notice(warning.message, warning.hint, position, format_path(warning.path)))
+
+
+def _check_backbone(loaded: Loaded, findings: Findings, backbone: "ResolvedBackbone", config: Config) -> None:
+    """What goes with a backbone, and what does not."""
+    scaling, known = config.data.image.scaling, backbone.graph.scaling is not None
+    key: ValuePath = ("data", "image", "scaling")
+    if known and scaling != "auto":
+        message = f"{backbone.row_name} scales pixels as it was trained"
+        _add(loaded, findings, key, message, f"scaling={scaling}", "remove this line: auto is the default")
+    if not known and scaling == "auto":
+        message = f"{backbone.file} does not say how the pixels that it was trained with were scaled"
+        _add(loaded, findings, key, message, "scaling=auto", "set data.image.scaling to unit, symmetric or standardize")
+
+    weights = backbone.weights
+    if weights is not None and weights != IMAGENET and not Path(weights).is_file():
+        place: ValuePath = ("model", 0, backbone.kind, "weights")
+        _add(loaded, findings, place, f"there is no file {weights}", f"weights={weights}", "imagenet is the default")
+
+    varied: ValuePath = ("augment",)
+    if config.augment and not backbone.trainable and config.train.fine_tune is None:
+        message = "augment has no effect: the head is trained on features of the images as they are"
+        hint = "add train.fine_tune, in which it acts, or remove it"
+        findings.warnings.append(Notice(message, hint, loaded.document.position(varied), format_path(varied)))
 
 
 def _layer_position(loaded: Loaded, path: ValuePath) -> Position | None:
@@ -209,6 +236,16 @@ def _lacking(loaded: Loaded, config: Config, before: Before) -> Iterator[Problem
         hint = "train on a machine with a GPU and its driver, or with device: cpu"
         yield problem("device", MachineError(f"there is no GPU: {why}", hint))
 
+    first = config.model[0]
+    if isinstance(first, Backbone) and first.weights == IMAGENET and first.application is not None:
+        from cnnctl.weights.find import insist_on_a_source
+
+        try:
+            insist_on_a_source(first.application)
+        except MachineError as error:
+            position = loaded.document.position(("model", 0))
+            yield Problem(error.message, "model[0]", position, hint=error.hint, exit_code=error.exit_code)
+
     for logger in train.loggers:
         try:
             insist_on_packages([logger])
@@ -248,6 +285,12 @@ def _disagreements(config: Config, classes: tuple[str, ...] | None) -> Iterator[
             f"loss={wrong}",
             "remove this line: auto chooses the loss that fits the output",
         )
+
+    first = config.model[0]
+    if train.fine_tune is not None and not (isinstance(first, Backbone) and not first.trainable):
+        message = "fine_tune is for a network that begins with a backbone whose weights are not trained at first"
+        other = "set trainable: false for the backbone" if isinstance(first, Backbone) else "add a backbone to model"
+        yield ("train", "fine_tune"), message, f"epochs={train.fine_tune.epochs}", f"remove this line, or {other}"
 
     for index, step in enumerate(config.augment):
         if isinstance(step, RandomCrop) and (step.height > image.height or step.width > image.width):

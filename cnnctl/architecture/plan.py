@@ -8,8 +8,9 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cnnctl.config import Config
 from cnnctl.errors import RunError
@@ -112,6 +113,17 @@ class Plan:
         return first if isinstance(first, ResolvedBackbone) else None
 
     @property
+    def frozen(self) -> tuple["LayerPlan", ...]:
+        """The rows at its beginning that training does not change and that act in training as they do afterwards.
+
+        Their output for an image never changes, so it can be computed once. None without a backbone.
+        """
+        first = self.layers[0].layer if self.layers else None
+        if not isinstance(first, Backbone) or first.trainable:
+            return ()
+        return tuple(takewhile(_is_frozen, self.layers))
+
+    @property
     def total_params(self) -> int:
         return sum(layer.params for layer in self.layers)
 
@@ -126,6 +138,24 @@ class Plan:
     @property
     def multiply_adds(self) -> int:
         return sum(layer.multiply_adds for layer in self.layers)
+
+
+def with_trained_backbone(plan: Plan) -> Plan:
+    """The plan of a network in a training that changes its backbone."""
+    backbone = plan.backbone
+    assert backbone is not None
+    from cnnctl.architecture.backbone import ResolvedBackbone
+
+    trained = ResolvedBackbone.of(backbone.model_copy(update={"trainable": True}), backbone.graph)
+    layers = [(row.path, cast("RealLayer", row.layer)) for row in plan.layers]
+    places: list[tuple[LayerPath, RealLayer]] = [(layers[0][0], trained), *layers[1:]]
+    return _Planner(places, plan.input_shape).plan()
+
+
+def _is_frozen(row: LayerPlan) -> bool:
+    layer = row.layer
+    has_statistics = row.params > 0 and not isinstance(layer, Backbone)
+    return not (row.trainable_params or has_statistics or layer.acts_in_training_only)
 
 
 def plan_of(config: Config, classes: int, place: object, saved: Path | None = None) -> Plan:

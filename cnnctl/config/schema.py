@@ -36,9 +36,12 @@ class ImageSettings(Settings):
         described("How images are fitted to the size: stretch, crop (the centre) or pad."),
     ] = "stretch"
     scaling: Annotated[
-        Literal["unit", "symmetric", "standardize"],
-        described("Pixel scaling in the network: x/255, x/127.5 - 1, or (x - mean) / std of the training images."),
-    ] = "unit"
+        Literal["auto", "unit", "symmetric", "standardize"],
+        described(
+            "Pixel scaling in the network. auto: that of the backbone, else unit; unit: x/255; symmetric: x/127.5 - 1; "
+            "standardize: (x - mean) / std of the training images."
+        ),
+    ] = "auto"
     background: Annotated[
         Colour, described("Colour of padding and behind transparency: [red, green, blue], 0 to 255.")
     ] = (0, 0, 0)

@@ -167,6 +167,40 @@ def _class_weight(value: Any) -> Any:
     raise expected("none, balanced, or a weight of at least 0 for each class: {cat: 1, dog: 2.5}")
 
 
+class FineTune(Settings):
+    """A second phase that begins with the best epoch of the first, in which the backbone's own weights are trained too.
+
+    It has an optimizer of the same kind in a new state. Augmentation acts in this phase.
+    """
+
+    epochs: Annotated[Count, described("Number of passes over the training images.", 4)] = 4
+    layers: Annotated[
+        Literal["all"] | Count, described("Layers of the backbone that are trained: all, or the last so many.", 30)
+    ] = "all"
+    learning_rate: LearningRate = 0.0002
+    schedule: Annotated[
+        Schedule,
+        ByName("schedule"),
+        described("How the learning rate changes; as in train.schedule.", {"cosine": {"warmup_epochs": 1}}),
+    ] = Cosine()
+
+    @field_validator("schedule", mode="after")
+    @classmethod
+    def _warmup_is_shorter(cls, schedule: Schedule, info: ValidationInfo) -> Schedule:
+        return _with_shorter_warmup(schedule, info)
+
+
+def _with_shorter_warmup(schedule: Schedule, info: ValidationInfo) -> Schedule:
+    epochs = info.data.get("epochs")
+    if isinstance(schedule, Cosine) and epochs is not None and schedule.warmup_epochs >= epochs:
+        raise PydanticCustomError(
+            "warmup",
+            "warmup_epochs is {warmup} of {epochs} epochs: no epoch is left for the cosine decay",
+            {"warmup": f"{schedule.warmup_epochs:g}", "epochs": epochs},
+        )
+    return schedule
+
+
 class TrainSettings(Settings):
     """How the network is trained."""
 
@@ -230,6 +264,14 @@ class TrainSettings(Settings):
             examples=["runs/flowers/3"],
         ),
     ] = None
+    fine_tune: Annotated[
+        FineTune | None,
+        OrNone,
+        described(
+            "After the head is trained on the features of a backbone, train the backbone as well.",
+            {"epochs": 4, "layers": "all", "learning_rate": 0.0002},
+        ),
+    ] = None
     precision: Annotated[
         Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"],
         described("auto: mixed precision where the device supports 16-bit arithmetic natively, else float32."),
@@ -259,14 +301,7 @@ class TrainSettings(Settings):
     @field_validator("schedule", mode="after")
     @classmethod
     def _warmup_is_shorter(cls, schedule: Schedule, info: ValidationInfo) -> Schedule:
-        epochs = info.data.get("epochs")
-        if isinstance(schedule, Cosine) and epochs is not None and schedule.warmup_epochs >= epochs:
-            raise PydanticCustomError(
-                "warmup",
-                "warmup_epochs is {warmup} of {epochs} epochs: no epoch is left for the cosine decay",
-                {"warmup": f"{schedule.warmup_epochs:g}", "epochs": epochs},
-            )
-        return schedule
+        return _with_shorter_warmup(schedule, info)
 
     @field_validator("label_smoothing", mode="after")
     @classmethod
@@ -274,3 +309,8 @@ class TrainSettings(Settings):
         if smoothing and info.data.get("loss") == "mean_squared_error":
             raise PydanticCustomError("smoothing", "label_smoothing cannot be combined with loss: mean_squared_error")
         return smoothing
+
+    @property
+    def all_epochs(self) -> int:
+        """The epochs of both phases."""
+        return self.epochs + (self.fine_tune.epochs if self.fine_tune is not None else 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ class Prepared:
         rows: int64 (images,), where they are in `pixels`.
         pixels: uint8 (images found, height, width, channels), mapped from disk or in memory.
         digests: uint8 (images, 16), of each file's contents.
+        entry: The folder of the pixels in the cache; None in memory.
         undecodable: How many images that were found cannot be decoded.
         problems: What makes a training on them impossible.
         warnings: What makes its figures lie.
@@ -50,6 +52,7 @@ class Prepared:
     rows: NDArray[np.int64]
     pixels: Image
     digests: NDArray[np.uint8]
+    entry: Path | None = None
     undecodable: int = 0
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Notice, ...] = ()
@@ -126,6 +129,7 @@ def prepare(
         np.asarray(rows, np.int64),
         decoded.pixels,
         decoded.digests[rows],
+        decoded.entry,
         len(decoded.failures),
         tuple(problems),
         tuple(warnings),

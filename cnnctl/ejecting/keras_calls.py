@@ -39,7 +39,7 @@ _FIRST = ("filters", "kernel_size")
 def scaling_call(config: Config, **more: Any) -> Code:
     """The layer that scales pixels, by the script's `scale` and `offset` where they are standardized."""
     match config.data.image.scaling:
-        case "unit":
+        case "auto" | "unit":
             return call("layers.Rescaling", Code("1 / 255"), **more)
         case "symmetric":
             return call("layers.Rescaling", Code("1 / 127.5"), offset=-1, **more)

@@ -31,7 +31,8 @@ _FIGURE = re.compile(r'^  "(accuracy|split)": (.+?),?$', re.MULTILINE)
 """A member of metrics.json itself, as system/files.py writes it: deeper ones are indented by more."""
 
 _WRITTEN = re.compile(
-    r"^train:\n  epochs: (?P<epochs>[1-9][0-9]{0,8})\n(?: .*\n)*  early_stopping:(?P<stopping> null|(?=\n    ))\n",
+    r"^train:\n  epochs: (?P<epochs>[1-9][0-9]{0,8})\n(?: .*\n)*?  early_stopping:(?P<stopping> null|(?=\n    ))\n"
+    r"(?: .*\n)*?(?:  fine_tune:(?: null|\n    epochs: (?P<more>[1-9][0-9]{0,8}))\n|(?! ))",
     re.MULTILINE,
 )
 """The train section as config/dump.py writes it."""
@@ -150,13 +151,17 @@ def _plan(path: Path) -> tuple[int, bool]:
         text = path.read_text(encoding="utf-8-sig")
         written = _WRITTEN.search(text)
         if written is not None:
-            return int(written["epochs"]), written["stopping"] != " null"
+            return int(written["epochs"]) + int(written["more"] or 0), written["stopping"] != " null"
         from cnnctl.config import source
 
         train = source.parse(text, str(path)).data["train"]
         if type(train["epochs"]) is not int:
             raise TypeError("epochs")
-        return train["epochs"], train["early_stopping"] not in (None, "none")
+        second = train.get("fine_tune")
+        more = 0 if second in (None, "none") else second["epochs"]
+        if type(more) is not int:
+            raise TypeError("fine_tune")
+        return train["epochs"] + more, train["early_stopping"] not in (None, "none")
     except FileNotFoundError:
         raise _DamageError("no config.yaml") from None
     except (CnnctlError, OSError, ValueError, LookupError, TypeError):

@@ -29,12 +29,13 @@ _AHEAD = 4
 class Examples:
     """The images of one split.
 
-    `pixels` are uint8 (images of all splits, height, width, channels); the int64 `rows` are those of the split.
+    `pixels` are uint8 (images of all splits, height, width, channels), or what the stem of a network makes of them:
+    float32 (images of all splits, ...). The int64 `rows` are those of the split.
     `labels` are int64 class numbers, `weights` float32 factors in the loss, both (images,); None is 1. `objective` is
     the form of the labels that the loss takes.
     """
 
-    pixels: Image
+    pixels: NDArray[Any]
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
     objective: Objective
@@ -142,19 +143,24 @@ class Feeds:
             self.validation.close()
 
 
-def make_feeds(config: Config, prepared: Prepared) -> Feeds:
-    """The batches of the training images, and of the validation images where there are any."""
+def make_feeds(config: Config, prepared: Prepared, features: NDArray[np.float32] | None = None) -> Feeds:
+    """The batches of the training images, and of the validation images where there are any.
+
+    With `features`, (images of all splits, ...), they are those of what the stem makes of the images, not varied.
+    """
     settings, classes = config.train, prepared.classes
     objective = make_objective(config, len(classes))
+    inputs = prepared.pixels if features is None else features
 
     def examples(split: Split, weighted: bool) -> Examples:
         weights = class_weights(settings.class_weight, classes, split.labels) if weighted else None
-        return Examples(prepared.pixels, split.rows, split.labels, objective, weights)
+        return Examples(inputs, split.rows, split.labels, objective, weights)
 
     learned, held_out = prepared.split(TRAIN), prepared.split(VALIDATION)
     assert learned is not None
     training = examples(learned, weighted=True)
-    vary = augmenter(config.augment, config.seed, training.image, len(training))
+    varies = features is None
+    vary = augmenter(config.augment, config.seed, training.image, len(training)) if varies else None
     return Feeds(
         Feed(training, settings.batch_size, config.seed, vary),
         Feed(examples(held_out, weighted=False), settings.batch_size) if held_out is not None else None,

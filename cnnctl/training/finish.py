@@ -25,7 +25,6 @@ from cnnctl.models.machine import versions
 from cnnctl.models.save import Parity, save_keras, save_onnx
 from cnnctl.system import files
 from cnnctl.system.cores import available_cores
-from cnnctl.training.feeding import Feed
 from cnnctl.training.network import Network
 from cnnctl.training.record import TrainingRecord
 from cnnctl.training.request import TrainRequest
@@ -37,7 +36,7 @@ _PREDICTION_BATCH = 256
 def save_best(record: TrainingRecord, network: Network) -> Any:
     """model.keras of a run: the network that is saved, in float32, with the best weights so far. Returns it."""
     model = build_network(network.plan, network.scaling, "float32")
-    model.set_weights(record.best_weights)
+    model.set_weights(network.all_weights(record.best_weights))
     save_keras(model, record.run)
     return model
 
@@ -63,6 +62,7 @@ def resumable(record: TrainingRecord, network: Network, epochs: int, resume_line
 
 def _interruption_message(record: TrainingRecord, network: Network, epochs: int) -> str:
     """What an interruption leaves; the best weights so far go into model.keras."""
+    epochs = record.all_epochs or epochs
     if record.stopped or record.committed >= epochs:
         return "interrupted after the last epoch, before the run was complete"
     message = f"interrupted in epoch {record.committed + 1} of {epochs}, which will be repeated"
@@ -108,14 +108,14 @@ def write_environment(
     config: Config,
     network: Network,
     record: TrainingRecord,
-    feed: Feed,
     data_hash: str,
     until_trained: float,
+    waited: float,
 ) -> None:
     """environment.json of a run: with what, on what, from what, and how long it took.
 
-    `waiting_for_data` are the seconds in which a step waited for its batch; known on JAX, whose loop asks for batches
-    one by one. Seconds are of the last command, which may have gone on from a checkpoint.
+    `waiting_for_data` (`waited`) are the seconds in which a step waited for its batch; known on JAX, whose loop asks
+    for batches one by one. Seconds are of the last command, which may have gone on from a checkpoint.
     """
     import keras
 
@@ -136,6 +136,7 @@ def write_environment(
             "command": list(request.command),
             "config_hash": hashlib.blake2b(to_yaml(config).encode(), digest_size=16).hexdigest(),
             "data_hash": data_hash,
+            **({"backbone": network.weights_file.to_json()} if network.weights_file is not None else {}),
             "epochs": len(record.history),
             "best_epoch": record.best_epoch,
             "resumed_after_epoch": record.begin.epoch if record.begin is not None else None,
@@ -144,7 +145,7 @@ def write_environment(
             "seconds": {
                 "until_trained": round(until_trained, 3),
                 "total": round(total, 3),
-                "waiting_for_data": round(feed.waited, 3) if backend == JAX else None,
+                "waiting_for_data": round(waited, 3) if backend == JAX else None,
             },
         },
     )

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from cnnctl.architecture import Plan
 from cnnctl.config import Config
-from cnnctl.config.training import Constant, Exponential, ReduceOnPlateau
+from cnnctl.config.training import Constant, Exponential, ReduceOnPlateau, TrainSettings
+from cnnctl.data.prepare import Prepared
+from cnnctl.data.split import TRAIN
 from cnnctl.errors import DivergedError
 from cnnctl.models.backend import JAX
 from cnnctl.models.devices import FLOAT32
@@ -12,13 +13,14 @@ from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.watcher import Watcher
 from cnnctl.training.callbacks import LossError, make_bookkeeping, make_ema_callback
 from cnnctl.training.checkpointing import make_committer
-from cnnctl.training.feeding import Feeds, as_keras_dataset
+from cnnctl.training.feeding import as_keras_dataset
 from cnnctl.training.finish import keep_best
 from cnnctl.training.memory import is_out_of_memory, memory_error, total_memory
 from cnnctl.training.network import Network
 from cnnctl.training.optimizers import make_optimizer
-from cnnctl.training.record import TrainingRecord
-from cnnctl.training.resume import is_trained, machine_warnings
+from cnnctl.training.phases import Phase, phases
+from cnnctl.training.record import FINE_TUNE, TrainingRecord
+from cnnctl.training.resume import all_epochs, is_trained, machine_warnings, phase_of
 from cnnctl.training.schedules import learning_rates
 
 MOST_STEPS_AT_ONCE = 32
@@ -29,28 +31,38 @@ _DIVERGED = "lower the learning_rate or clip the gradients (clipnorm: 1); batch_
 
 
 def fit(
-    network: Network, config: Config, feeds: Feeds, record: TrainingRecord, watcher: Watcher, interrupts: Interrupts
-) -> None:
+    network: Network,
+    config: Config,
+    prepared: Prepared,
+    record: TrainingRecord,
+    watcher: Watcher,
+    interrupts: Interrupts,
+) -> float:
     """Fit, or resume a fit; its best weights are in the record (averages, where they are kept), not in the model.
 
-    Without validation batches the last epoch is the best. Signals stop it between two executions.
+    Without validation images the last epoch is the best. Signals stop it between two executions.
+
+    Returns:
+        Seconds in which a step waited for its batch.
 
     Raises:
         DivergedError: the loss became NaN or infinite; the message says what was kept.
         MachineError: memory ran out.
         Interrupt: a signal came in.
     """
-    epochs = config.train.epochs
     if record.begin is None:
-        watcher.note(f"training {len(feeds.training.examples):,} images, {epochs} epochs, into {record.run.path}")
+        images, epochs = int((prepared.splits == TRAIN).sum()), config.train.epochs
+        watcher.note(f"training {images:,} images, {epochs} epochs, into {record.run.path}")
     else:
         record.write_history()
         _say_resumed(config, record, watcher)
-        if is_trained(record.begin, epochs):
-            return
 
+    waited = 0.0
+    phase: Phase | None = None
     try:
-        fit_model(network, config, feeds, record, watcher, interrupts)
+        for phase in phases(network, config, prepared, record, watcher, interrupts):
+            fit_model(phase, record, watcher, interrupts)
+            waited += phase.feeds.training.waited
     except DivergedError as error:
         if not record.best_epoch:
             raise
@@ -60,27 +72,30 @@ def fit(
             raise
         device = network.device
         size = 4 if device.precision == FLOAT32 else 2
-        raise memory_error(network.plan, config.train, total_memory(device.kind), size) from error
+        plan = network.plan if phase is None else phase.plan
+        raise memory_error(plan, config.train, total_memory(device.kind), size) from error
+    return waited
 
 
 def _say_resumed(config: Config, record: TrainingRecord, watcher: Watcher) -> None:
     """Where a training is resumed, and why it may not be what an uninterrupted one would have been."""
-    begin, epochs, schedule = record.begin, config.train.epochs, config.train.schedule
+    begin, train = record.begin, config.train
     assert begin is not None
-    watcher.note(f"resuming after epoch {begin.epoch} of {epochs}, in {record.run.path}")
+    watcher.note(f"resuming after epoch {begin.epoch} of {all_epochs(begin, train)}, in {record.run.path}")
     for warning in machine_warnings(begin, record.facts["machine"]):
         watcher.note(f"warning: {warning}")
 
-    before = begin.state["config"]["train"]["epochs"]
-    is_planned = not isinstance(schedule, Constant | ReduceOnPlateau | Exponential)
-    if is_planned and before != epochs and not is_trained(begin, epochs):
-        watcher.note(f"warning: the learning rates so far were planned for {before} epochs; from here on for {epochs}")
+    phase = train if phase_of(begin) != FINE_TUNE or train.fine_tune is None else train.fine_tune
+    there = begin.state["config"]["train"]
+    before = (there if phase is train else there["fine_tune"])["epochs"]
+    is_planned = not isinstance(phase.schedule, Constant | ReduceOnPlateau | Exponential)
+    if is_planned and before != phase.epochs and not is_trained(begin, train):
+        said = f"planned for {before} epochs; from here on for {phase.epochs}"
+        watcher.note(f"warning: the learning rates so far were {said}")
 
 
-def fit_model(
-    network: Network, config: Config, feeds: Feeds, record: TrainingRecord, watcher: Watcher, interrupts: Interrupts
-) -> None:
-    """Keras' fit, from where the record is; arguments as of `fit`.
+def fit_model(phase: Phase, record: TrainingRecord, watcher: Watcher, interrupts: Interrupts) -> None:
+    """Keras' fit of a phase, from where the record is.
 
     Raises:
         DivergedError: the loss became NaN or infinite; the record has what was good before.
@@ -88,7 +103,7 @@ def fit_model(
     """
     import keras
 
-    model, settings, training = network.model, config.train, feeds.training
+    model, settings, feeds, training = phase.model, phase.settings, phase.feeds, phase.feeds.training
     rates = learning_rates(settings.schedule, settings.optimizer.learning_rate, settings.epochs, len(training))
     objective = training.examples.objective
     on_jax = keras.backend.backend() == JAX
@@ -97,22 +112,22 @@ def fit_model(
         loss=objective.keras_loss(),
         metrics=[objective.keras_accuracy()],
         jit_compile=on_jax,
-        steps_per_execution=1 if on_jax else steps_at_once(network.plan, settings.batch_size, len(training)),
+        steps_per_execution=1 if on_jax else steps_at_once(phase.multiply_adds, settings.batch_size, len(training)),
     )
 
     planned = None if isinstance(settings.schedule, ReduceOnPlateau) else rates
     callbacks = [
         *([make_ema_callback()] if settings.ema is not None else []),  # first, so that the others see the averages
-        make_bookkeeping(record, training, settings.epochs, planned, watcher, interrupts),
-        *_stopping(config),
+        make_bookkeeping(record, training, phase.all_epochs, planned, watcher, interrupts),
+        *_stopping(settings),
     ]
-    callbacks.append(make_committer(record, callbacks))
+    callbacks.append(make_committer(record, callbacks, phase.name, phase.begin))
 
     try:
         with interrupts.deferred():
             model.fit(
                 as_keras_dataset(training),
-                epochs=settings.epochs,
+                epochs=phase.begin + settings.epochs,
                 initial_epoch=record.committed,
                 validation_data=as_keras_dataset(feeds.validation) if feeds.validation is not None else None,
                 callbacks=callbacks,
@@ -127,21 +142,21 @@ def fit_model(
         raise DivergedError("training diverged: no epoch has a finite validation loss", _DIVERGED)
 
 
-def steps_at_once(plan: Plan, batch_size: int, steps: int) -> int:
+def steps_at_once(multiply_adds: int, batch_size: int, steps: int) -> int:
     """How many steps TensorFlow takes at once, without Python in between: at most a quarter of an epoch's `steps`.
 
-    A training step takes about 6 operations for each of the plan's multiply-adds.
+    A training step takes about 6 operations for each of the network's multiply-adds.
     """
-    quick = int(_AT_ONCE / max(6 * plan.multiply_adds * batch_size, 1))
+    quick = int(_AT_ONCE / max(6 * multiply_adds * batch_size, 1))
     return max(1, min(quick, MOST_STEPS_AT_ONCE, steps // 4))
 
 
-def _stopping(config: Config) -> list[Any]:
+def _stopping(settings: TrainSettings) -> list[Any]:
     """The callbacks that wait for progress: lower the learning rate, end the training."""
     import keras
 
     make, callbacks = keras.callbacks, []
-    schedule, stopping = config.train.schedule, config.train.early_stopping
+    schedule, stopping = settings.schedule, settings.early_stopping
     if isinstance(schedule, ReduceOnPlateau):
         mode = _mode(schedule.monitor)
         waits = {"patience": schedule.patience, "min_delta": 0, "mode": mode}

@@ -1,61 +1,154 @@
 """The network of a training, as Keras builds it, and what it was made from."""
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cnnctl.architecture import Plan
-from cnnctl.architecture.keras_weights import read_arrays
-from cnnctl.architecture.scaling import SYMMETRIC, UNIT, Scaling
+from cnnctl.architecture.scaling import NONE, SYMMETRIC, UNIT, Scaling
 from cnnctl.config import Config
 from cnnctl.data.prepare import Prepared
 from cnnctl.data.split import TRAIN
 from cnnctl.data.statistics import channel_statistics
-from cnnctl.errors import MachineError
+from cnnctl.errors import RunError
 from cnnctl.models.build import build_network
 from cnnctl.models.devices import Device
 from cnnctl.models.graph import assign
+from cnnctl.runs import Run
+from cnnctl.runs.checkpoints import Checkpoint
+from cnnctl.system.watcher import Watcher
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """The file that the weights of a backbone came from."""
+
+    path: Path
+    sha256: str
+
+    def to_json(self) -> dict[str, str]:
+        """The `backbone` part of environment.json."""
+        return {"path": str(self.path), "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
+class Stem:
+    """The first layers of a network, which training does not change, and the head, which are the others.
+
+    `model` is float32 features of uint8 pixels, `head` is probabilities of features; they share their layers with the
+    whole network. `weights` are the arrays of the stem.
+    """
+
+    model: Any
+    head: Any
+    weights: Sequence[Any]
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash over its weights."""
+        state = hashlib.blake2b(digest_size=16)
+        for array in self.weights:
+            state.update(array.tobytes())
+        return state.hexdigest()
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network that trains: Keras' model, what it was made from, and on which device it is."""
+    """A network that trains: Keras' model, what it was made from, and on which device it is.
+
+    `stem` is None where training changes the first layer; `weights_file` where there is no backbone with published or
+    stored weights.
+    """
 
     model: Any
     plan: Plan
     scaling: Scaling
     device: Device
+    weights_file: WeightsFile | None = None
+    stem: Stem | None = None
+
+    def all_weights(self, weights: Sequence[Any]) -> list[Any]:
+        """Those of the whole network; `weights` are its own, or those of its head, whose stem has never changed."""
+        if self.stem is not None and len(weights) == len(self.stem.head.weights):
+            return [*self.stem.weights, *weights]
+        return list(weights)
+
+    def facts(self) -> dict[str, str]:
+        """What a resume must agree with, which no checkpoint holds."""
+        file, stem = self.weights_file, self.stem
+        return {
+            **({"weights_file": file.sha256} if file is not None else {}),
+            **({"stem": stem.digest} if stem is not None else {}),
+        }
 
 
-def build(config: Config, plan: Plan, prepared: Prepared, device: Device) -> Network:
-    """The network of a config with its first weights, by the config's seed."""
-    scaling = _scaling(config, plan, prepared)
-    model = build_network(plan, scaling, device.precision, config.seed, trains=True)
-    _load_backbone(model, plan)
-    return Network(model, plan, scaling, device)
-
-
-def _load_backbone(model: Any, plan: Plan) -> None:
-    """Give the backbone of a network its weights.
+def build(config: Config, plan: Plan, prepared: Prepared, device: Device, watcher: Watcher) -> Network:
+    """The network of a config with its first weights, by the config's seed; those of a backbone may be downloaded.
 
     Raises:
-        CnnctlError: they cannot be found or read, or do not fit.
+        CnnctlError: the weights of the backbone cannot be found or read, or do not fit.
     """
+    scaling = _scaling(config, plan, prepared)
+    model = build_network(plan, scaling, device.precision, config.seed, trains=True)
+    return Network(model, plan, scaling, device, _load_backbone(model, plan, watcher))
+
+
+def _load_backbone(model: Any, plan: Plan, watcher: Watcher) -> WeightsFile | None:
+    """Give the backbone of a network its weights."""
     backbone = plan.backbone
     if backbone is None or (backbone.file is None and backbone.weights is None):
-        return
+        return None
+    from cnnctl.weights.find import find_weights, read_weights
+
     row = plan.layers[0]
-    if backbone.file is None:
-        raise MachineError(f"there are no weights of {row.name}", "set weights to none, or use a backbone with a file")
     shapes = backbone.graph.weight_shapes(row.input_shape)
-    assign(model.get_layer(row.name), read_arrays(Path(backbone.file), backbone.graph.places, shapes))
+    if backbone.file is not None:
+        found = read_weights(Path(backbone.file), shapes, backbone.graph.places)
+    else:
+        found = find_weights(row.name, backbone.weights, shapes, watcher, fetch=True)
+    assign(model.get_layer(row.name), found.arrays)
+    return WeightsFile(found.path, found.sha256)
+
+
+def with_stem(network: Network) -> Network:
+    """A network with its stem, if it has one; once it has the weights that it trains from."""
+    rows = network.plan.frozen
+    if not rows:
+        return network
+    import keras
+
+    layers, names = network.model.layers, {row.name for row in rows}
+    end = max(place for place, layer in enumerate(layers) if layer.name in names) + 1
+    stem = keras.Sequential([keras.layers.Input(network.plan.input_shape, dtype="uint8"), *layers[:end]], name="stem")
+    features = keras.layers.Input(rows[-1].output_shape, dtype="float32", name="features")
+    head = keras.Sequential([features, *layers[end:]], name="head")
+    return replace(network, stem=Stem(stem, head, [array.copy() for array in stem.get_weights()]))
+
+
+def insist_on_weights(run: Run, checkpoint: Checkpoint, network: Network) -> None:
+    """Raises:
+    RunError: the weights that never change are not those that the run was trained with.
+    """
+    facts = network.facts()
+    if any(checkpoint.state.get(name) != value for name, value in facts.items()):
+        file = network.weights_file
+        place = network.plan.layers[0].name if file is None else str(file.path)
+        raise RunError(
+            f"the weights in {place} are not those that {run.path} was trained with",
+            "put the file back that environment.json or the checkpoint knows, or train again with another --output DIR",
+        )
 
 
 def _scaling(config: Config, plan: Plan, prepared: Prepared) -> Scaling:
-    """What is done to the pixels first: a backbone's own; standardize takes the statistics of the training images."""
-    if plan.backbone is not None and plan.backbone.graph.scaling is not None:
-        return plan.backbone.graph.scaling
+    """What is done to the pixels first; standardize takes the statistics of the training images."""
     match config.data.image.scaling:
+        case "auto":
+            if plan.backbone is None:
+                return UNIT
+            return plan.backbone.graph.scaling or NONE
         case "unit":
             return UNIT
         case "symmetric":

@@ -10,6 +10,9 @@ from cnnctl.runs.checkpoints import Checkpoint
 from cnnctl.system import files
 from cnnctl.tracking.tracker import Trackers
 
+HEAD, FINE_TUNE = "head", "fine_tune"
+"""The phases of a training with a stem."""
+
 
 @dataclass
 class TrainingRecord:
@@ -26,7 +29,8 @@ class TrainingRecord:
         best_value: Its figure.
         best_weights: Copies of its arrays.
         committed: The epoch of the last checkpoint; 0 while there is none.
-        stopped: Whether early stopping ended the training.
+        stopped: Whether early stopping ended the training, or its first phase.
+        all_epochs: How many are planned, as far as the phase that runs knows; 0 before there is one.
     """
 
     run: Run
@@ -40,6 +44,7 @@ class TrainingRecord:
     best_weights: list[Any] = field(default_factory=list, init=False)
     committed: int = field(default=0, init=False)
     stopped: bool = field(default=False, init=False)
+    all_epochs: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         if self.begin is not None:
@@ -78,6 +83,11 @@ class TrainingRecord:
         if not self.best_epoch:
             return True
         return value > self.best_value if self.monitor.endswith("accuracy") else value < self.best_value
+
+    def begin_phase(self, all_epochs: int) -> None:
+        """Note that more epochs are to come, whatever ended those before."""
+        self.stopped = False
+        self.all_epochs = all_epochs
 
     def mark_committed(self, epoch: int, stopped: bool) -> None:
         """Note that a checkpoint has the first `epoch` epochs, and whether early stopping ended the training there."""

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from cnnctl.config import Config
 from cnnctl.config.dump import leaves, to_plain
+from cnnctl.config.training import TrainSettings
 from cnnctl.data.prepare import Prepared
 from cnnctl.errors import DataError, RunError, UsageError
 from cnnctl.runs import Run
@@ -21,6 +22,7 @@ from cnnctl.runs.checkpoints import Checkpoint, newest
 from cnnctl.runs.directory import is_begun, is_complete, own, sweep
 from cnnctl.system import files
 from cnnctl.system.locks import Lock
+from cnnctl.training.record import FINE_TUNE, HEAD
 
 _FREE = ("name", "data.cache", "train.loggers")
 """Settings that change nothing of what is learned."""
@@ -55,18 +57,34 @@ def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> Resume
         sweep(run)
         checkpoint = newest(run, tell)
         if checkpoint is not None:
-            _insist_on_config(run, _normal_form(checkpoint.state["config"]), to_plain(config))
+            before = _normal_form(checkpoint.state["config"])
+            _insist_on_config(run, before, to_plain(config), phase_of(checkpoint))
         elif is_complete(run):
             raise RunError(f"{run.path} is complete and has no checkpoints", "train again with another --output DIR")
-        return ResumedRun(run, lock, checkpoint, _is_complete(run, checkpoint, config.train.epochs))
+        return ResumedRun(run, lock, checkpoint, _is_complete(run, checkpoint, config.train))
     except BaseException:
         lock.release(remove=True)
         raise
 
 
-def is_trained(checkpoint: Checkpoint, epochs: int) -> bool:
+def phase_of(checkpoint: Checkpoint) -> str | None:
+    """The phase in which it was made; None for that of a training with one phase."""
+    phase = checkpoint.state.get("phase")
+    return None if phase is None else str(phase)
+
+
+def all_epochs(checkpoint: Checkpoint, train: TrainSettings) -> int:
+    """How many epochs there are to be in all; early stopping may have made the first phase shorter."""
+    if phase_of(checkpoint) == FINE_TUNE and train.fine_tune is not None:
+        return int(checkpoint.state["phase_begin"]) + train.fine_tune.epochs
+    return train.all_epochs
+
+
+def is_trained(checkpoint: Checkpoint, train: TrainSettings) -> bool:
     """Whether no epoch is left to train."""
-    return bool(checkpoint.state["stopped"]) or checkpoint.epoch >= epochs
+    if phase_of(checkpoint) == HEAD and train.fine_tune is not None:
+        return False
+    return bool(checkpoint.state["stopped"]) or checkpoint.epoch >= all_epochs(checkpoint, train)
 
 
 def machine_warnings(checkpoint: Checkpoint, machine: Mapping[str, str]) -> list[str]:
@@ -79,9 +97,9 @@ def machine_warnings(checkpoint: Checkpoint, machine: Mapping[str, str]) -> list
     ]
 
 
-def _is_complete(run: Run, checkpoint: Checkpoint | None, epochs: int) -> bool:
+def _is_complete(run: Run, checkpoint: Checkpoint | None, train: TrainSettings) -> bool:
     """Whether all that was trained was evaluated: environment.json is written last."""
-    if checkpoint is None or not is_trained(checkpoint, epochs):
+    if checkpoint is None or not is_trained(checkpoint, train):
         return False
     try:
         said = files.read_json(run.environment)
@@ -98,10 +116,11 @@ def _normal_form(config: Mapping[str, Any]) -> Mapping[str, Any]:
         return config
 
 
-def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any], phase: str | None) -> None:
     there, here = _decisive(before), _decisive(now)
-    if now["train"]["epochs"] > before["train"]["epochs"]:
-        there["train.epochs"] = here["train.epochs"]
+    free = "train.fine_tune.epochs" if phase == FINE_TUNE else "train.epochs"
+    if free in there and free in here and json.loads(here[free]) > json.loads(there[free]):
+        there[free] = here[free]
     changed = [
         f"{path}: {there.get(path, 'not set')} there, {here.get(path, 'not set')} here"
         for path in {**there, **here}
@@ -109,7 +128,7 @@ def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any
     ]
     if changed:
         message = f"the config is not the one that {run.path} was trained with:\n  " + "\n  ".join(changed)
-        hint = "only train.epochs may be raised; to train with another config, choose another --output DIR"
+        hint = f"only {free} may be raised; to train with another config, choose another --output DIR"
         raise UsageError(message, hint)
 
 

@@ -34,10 +34,9 @@ from cnnctl.system.stderr import Capture
 from cnnctl.system.watcher import Watcher
 from cnnctl.tracking.events import RunStarted
 from cnnctl.tracking.tracker import finished, make_trackers
-from cnnctl.training.feeding import make_feeds
 from cnnctl.training.finish import export_and_score, resumable, write_environment
 from cnnctl.training.fit import fit
-from cnnctl.training.network import Network, build
+from cnnctl.training.network import Network, build, insist_on_weights, with_stem
 from cnnctl.training.record import TrainingRecord
 from cnnctl.training.request import TrainRequest
 from cnnctl.training.resume import ResumedRun, insist_on_data, listing_hash, take_up, write_digests
@@ -100,8 +99,11 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         device = _choose_device(config, keras_import, watcher, capture)
         if resumed is not None and checkpoint is not None:
             insist_on_data(resumed.run, checkpoint, prepared)
-        network = build(config, plan, prepared, device)
+        network = build(config, plan, prepared, device, watcher)
         config = _initial_weights(config, checkpoint, network, prepared.classes, watcher)
+        network = with_stem(network)
+        if resumed is not None and checkpoint is not None:
+            insist_on_weights(resumed.run, checkpoint, network)
 
         # Begin the run: what it is made from is written, and a training that stops from here on can be resumed.
         facts = _facts(request, config, network, keras_import.backend, prepared)
@@ -109,7 +111,7 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         monitor = config.train.best if prepared.split(VALIDATION) is not None else None
         trackers = make_trackers(config.train.loggers, watcher.note)
         record = TrainingRecord(run, monitor, facts, checkpoint, trackers)
-        stack.enter_context(resumable(record, network, config.train.epochs, request.resume_line(run)))
+        stack.enter_context(resumable(record, network, config.train.all_epochs, request.resume_line(run)))
         stack.enter_context(trackers.ending_on_error())
         stack.enter_context(interrupts.leaving_with(f"exited at once; resume with: {request.resume_line(run)}"))
         _write_inputs(run, config, prepared)
@@ -119,17 +121,16 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         prepared = replace(prepared, paths=())  # split.csv has them; in memory they would grow with the images
         trackers.begin(RunStarted(run, config, list(record.history), facts["machine"]))
 
-        # Feed and fit.
-        feeds = make_feeds(config, prepared)
-        fit(network, config, feeds, record, watcher, interrupts)
+        # Fit.
+        waited = fit(network, config, prepared, record, watcher, interrupts)
         until_trained = time.perf_counter() - request.begun
 
         # Keep the best weights, export them and judge them.
         watcher.busy("exporting and evaluating")
         evaluation, parity = export_and_score(record, network, config, prepared)
-        write_curves(run, record.best_epoch, config.train.epochs)
+        write_curves(run, record.best_epoch, config.train.all_epochs)
         trackers.end(finished(run, run.read_metrics(), record.best_epoch))
-        write_environment(request, config, network, record, feeds.training, data_hash, until_trained)
+        write_environment(request, config, network, record, data_hash, until_trained, waited)
         _mark_latest(run, watcher)
         return Trained(run, evaluation, record, parity, time.perf_counter() - request.begun)
 
@@ -224,12 +225,13 @@ def _initial_weights(
     """Give the network the weights of train.initial_weights; the config, naming the file that they came from."""
     if config.train.initial_weights is None:
         return config
-    if checkpoint is not None:
-        source = str(checkpoint.state["start"])
-    else:
-        start = read_start(config.train.initial_weights)
-        watcher.note(describe_taken(start, take_weights(network.model, start, classes)))
+    source = config.train.initial_weights if checkpoint is None else str(checkpoint.state["start"])
+    if checkpoint is None or network.plan.frozen:  # else the checkpoint has all weights
+        start = read_start(source)
+        taken = take_weights(network.model, start, classes)
         source = str(start.source)  # runs/NAME may mean a newer run tomorrow
+        if checkpoint is None:
+            watcher.note(describe_taken(start, taken))
     return config.model_copy(update={"train": config.train.model_copy(update={"initial_weights": source})})
 
 
@@ -240,6 +242,7 @@ def _facts(request: TrainRequest, config: Config, network: Network, backend: str
         "config": to_plain(request.config),
         "start": config.train.initial_weights,
         "data": listing_hash(prepared),
+        **network.facts(),
         "machine": {"backend": backend, "device": device.name, "precision": device.precision},
     }
 

@@ -160,6 +160,15 @@ def locate(network: Network) -> Place:
     return Place("missing", None)
 
 
+def insist_on_a_source(application: str) -> None:
+    """Raises:
+    MachineError: the published weights of a network are not here and cannot be downloaded.
+    """
+    network = network_of(application)
+    if network.address is None and locate(network).path is None:
+        raise MachineError(*_not_here(network, None))
+
+
 def obtain(network: Network, watcher: Watcher | None = None, fetch: bool = False) -> Path:
     """The file of a network's published weights, whose hash was checked as far as one is known.
 

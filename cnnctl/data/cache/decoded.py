@@ -39,6 +39,7 @@ class Decoded:
         pixel_digests: uint8 (images, 16), BLAKE2b of each image's decoded pixels.
         value_ranges: uint8 (images,), the largest less the smallest value of each image.
         failures: Reason by row, for the images that could not be decoded.
+        entry: Their folder in the cache; None in memory.
     """
 
     pixels: Image
@@ -46,6 +47,7 @@ class Decoded:
     pixel_digests: NDArray[np.uint8]
     value_ranges: NDArray[np.uint8]
     failures: dict[int, str]
+    entry: Path | None = None
 
 
 def decode_images(
@@ -145,11 +147,11 @@ def _open(entry: Path, count: int, spec: ImageSpec) -> Decoded:
     shapes = entries.shapes(count, spec)
     arrays = {name: np.memmap(entry / name, np.uint8, "r", shape=shape) for name, shape in shapes.items()}
     failures = {int(row): str(why) for row, why in json.loads((entry / FAILURES).read_text()).items()}
-    return _decoded(arrays, failures)
+    return _decoded(arrays, failures, entry)
 
 
-def _decoded(arrays: Mapping[str, NDArray[np.uint8]], failures: dict[int, str]) -> Decoded:
-    return Decoded(arrays[PIXELS], arrays[DIGESTS], arrays[PIXEL_DIGESTS], arrays[VALUE_RANGES], failures)
+def _decoded(arrays: Mapping[str, NDArray[np.uint8]], failures: dict[int, str], entry: Path | None = None) -> Decoded:
+    return Decoded(arrays[PIXELS], arrays[DIGESTS], arrays[PIXEL_DIGESTS], arrays[VALUE_RANGES], failures, entry)
 
 
 def contents_hash(digests: NDArray[np.uint8], labels: Sequence[str]) -> str:

@@ -1,0 +1,72 @@
+"""What the stem of a network makes of the images: computed once, in the cache, for all epochs and all runs."""
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnctl.data.cache.features import features_of
+from cnnctl.data.prepare import Prepared
+from cnnctl.data.split import TRAIN, VALIDATION
+from cnnctl.system.interrupts import Interrupts
+from cnnctl.system.watcher import Watcher
+from cnnctl.training.network import Network
+
+_BATCH_VALUES = 2**22
+"""Values of the images that are computed at once: 27 of 224x224."""
+
+
+def compute_features(
+    network: Network, prepared: Prepared, watcher: Watcher, interrupts: Interrupts
+) -> NDArray[np.float32]:
+    """The output of a network's stem for the training and validation images, float32 (images of all splits, ...).
+
+    Rows of other images may be zeros.
+
+    Raises:
+        MachineError: the cache cannot keep them.
+        Interrupt: a signal came in; what was computed is kept.
+    """
+    assert network.stem is not None
+    pixels, shape = prepared.pixels, network.plan.frozen[-1].output_shape
+    splits = [one.rows for name in (TRAIN, VALIDATION) if (one := prepared.split(name)) is not None]
+    waiting = partial(watcher.busy, "another process works on these images; waiting for it")
+    with features_of(prepared.entry, _key(network), len(pixels), shape, waiting) as features, interrupts.deferred():
+        missing = features.missing(np.concatenate(splits))
+        compute, size = _in_batches(network), _batch_size(network)
+        for start in range(0, len(missing), size):
+            rows = missing[start : start + size]
+            features.put(rows, compute(np.asarray(pixels[rows]))[: len(rows)])
+            interrupts.check()
+            watcher.progress("computing features", start + len(rows), len(missing))
+        return features.values
+
+
+def _batch_size(network: Network) -> int:
+    return max(1, min(256, _BATCH_VALUES // int(np.prod(network.plan.input_shape))))
+
+
+def _in_batches(network: Network) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """The stem for batches of one size, so that what an image gives does not depend on how many there are."""
+    assert network.stem is not None
+    model, size = network.stem.model, _batch_size(network)
+
+    def compute(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        missing = size - len(pixels)
+        whole = np.concatenate([pixels, np.repeat(pixels[:1], missing, axis=0)]) if missing else pixels
+        return np.asarray(model.predict_on_batch(whole), np.float32)
+
+    return compute
+
+
+def _key(network: Network) -> str:
+    """A hash over all that decides the features of an image: layers, weights and how they are computed."""
+    import keras
+
+    assert network.stem is not None
+    layers = [(type(row.layer).__name__, repr(row.layer), row.output_shape) for row in network.plan.frozen]
+    how = (keras.backend.backend(), keras.__version__, network.device.kind, network.device.precision)
+    facts = (network.stem.digest, network.scaling, layers[1:], layers[0][2], how)
+    return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
