@@ -13,15 +13,14 @@ from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.scaling import UNIT, Scaling
 from cnnctl.config import Config, parse_config
 from cnnctl.models.build import build_network
-from cnnctl.models.devices import Device
 from cnnctl.runs import Run
 from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Epoch
 from cnnctl.training import fit as fit_module
 from cnnctl.training.feeding import Examples, Feed, Feeds
-from cnnctl.training.network import Network
 from cnnctl.training.objective import Objective, make_objective
+from cnnctl.training.phases import Phase
 from cnnctl.training.record import TrainingRecord
 from cnnctl.training.request import TrainRequest
 from cnnctl.training.train import Trained, train
@@ -109,10 +108,10 @@ class Listener:
             self.interrupts.handle(signal.SIGINT, None)
 
 
-def on_this(model: Any) -> Network:
-    """A model that trains here; whatever its plan, TensorFlow takes as many steps at once as there may be."""
+def only_phase(model: Any, chosen: Config, feeds: Feeds) -> Phase:
+    """The training of a model; TensorFlow takes as many steps at once as there may be."""
     plan = make_plan(layers("flatten"), (1, 1, 1), 2, "softmax")
-    return Network(model, plan, UNIT, Device("cpu", "this one", "float32", "a test", True))
+    return Phase(None, model, plan, 0, chosen.train, feeds, 0, chosen.train.epochs)
 
 
 def fitted(
@@ -126,7 +125,7 @@ def fitted(
     """Train a model in a folder; what came of it."""
     record = TrainingRecord(Run(folder), chosen.train.best if validation is not None else None)
     feeds = Feeds(training, validation)
-    fit_module.fit_model(on_this(model), chosen, feeds, record, watcher or Listener(), Interrupts())
+    fit_module.fit_model(only_phase(model, chosen, feeds), record, watcher or Listener(), Interrupts())
     return record
 
 

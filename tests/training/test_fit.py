@@ -3,7 +3,6 @@
 import csv
 import math
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from cnnctl.training.feeding import Examples, Feed, Feeds
 from cnnctl.training.fit import fit_model, steps_at_once
 from cnnctl.training.objective import make_objective
 from cnnctl.training.record import TrainingRecord
-from tests.training.build import Listener, cross_entropy, examples, fitted, network, on_this, pixels, settings
+from tests.training.build import Listener, cross_entropy, examples, fitted, network, only_phase, pixels, settings
 
 DENSE = ("flatten", "dense: {units: 16, activation: relu}")
 
@@ -153,7 +152,7 @@ def test_a_training_that_diverges_later_keeps_what_was_good_and_says_so(tmp_path
     record = TrainingRecord(Run(tmp_path), "val_loss")
     feeds = Feeds(Spoilt(examples(24), 8, seed=0), Feed(examples(8), 8))
     with pytest.raises(DivergedError, match=r"the loss is nan in epoch 3, by step [123] of 3"):
-        fit_model(on_this(model), chosen, feeds, record, listener, Interrupts())
+        fit_model(only_phase(model, chosen, feeds), record, listener, Interrupts())
     assert len(record.history) == len(listener.epochs) == len(history_of(tmp_path)) == 2
     assert record.best_epoch in (1, 2)
     assert all(np.isfinite(weight).all() for weight in record.best_weights)
@@ -201,5 +200,4 @@ def test_history_reads_back_to_the_same_numbers(tmp_path):
     ],
 )
 def test_steps_at_once_are_half_a_second_and_a_quarter_of_an_epoch_at_most(multiply_adds, batch_size, steps, expected):
-    plan = SimpleNamespace(multiply_adds=multiply_adds)
-    assert steps_at_once(plan, batch_size, steps) == expected
+    assert steps_at_once(multiply_adds, batch_size, steps) == expected
