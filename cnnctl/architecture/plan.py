@@ -124,6 +124,11 @@ class Plan:
         return tuple(takewhile(_is_frozen, self.layers))
 
     @property
+    def has_depthwise(self) -> bool:
+        """Whether it has depthwise or separable convolutions, those of a backbone included."""
+        return any(one.layer.is_depthwise for row in self.layers for one in (row, *row.inner))
+
+    @property
     def total_params(self) -> int:
         return sum(layer.params for layer in self.layers)
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from cnnctl.config.dump import to_plain
 from cnnctl.config.problems import either, show
 from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings
-from cnnctl.config.training import EarlyStopping, TrainSettings
+from cnnctl.config.training import EarlyStopping, FineTune, TrainSettings
 from cnnctl.layers.base import ActivationName, BiasInitializerName, InitializerName, Regularizer
 from cnnctl.settings import MAX_SIDE, Named, Settings, needs_settings
 
@@ -25,6 +25,7 @@ _SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("data.image", "image", ImageSettings),
     ("train", "train", TrainSettings),
     ("train.early_stopping", "early_stopping", EarlyStopping),
+    ("train.fine_tune", "fine_tune", FineTune),
 )
 _CHOSEN = (
     ("Layers", "layer", "The items of `model`. The output layer is added."),

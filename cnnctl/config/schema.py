@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, PlainValidator, Strict, WithJsonSchema, fi
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
-from cnnctl.config.training import EarlyStopping, Optimizer, Schedule, TrainSettings
+from cnnctl.config.training import EarlyStopping, FineTune, Optimizer, Schedule, TrainSettings
 from cnnctl.layers import LAYERS, Layer
 from cnnctl.layers.base import Regularizer
 from cnnctl.settings import Colour, Count, Named, OrNone, Settings, Text, described, expected, is_whole
@@ -256,6 +256,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "csv": CsvColumns,
     "train": TrainSettings,
     "early_stopping": EarlyStopping,
+    "fine_tune": FineTune,
     **{f"{of}_regularizer": Regularizer for of in ("kernel", "depthwise", "pointwise")},
     **{name: member for members in CHOICES.values() for name, member in members.items()},
 }

@@ -14,8 +14,8 @@ from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.watcher import Watcher
 from cnnctl.training.network import Network
 
-_BATCH_VALUES = 2**22
-"""Values of the images that are computed at once: 27 of 224x224."""
+_BATCH_VALUES = 1_250_000
+"""Values of the images that are computed at once: 8 of 224x224."""
 
 
 def compute_features(

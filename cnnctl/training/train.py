@@ -29,6 +29,7 @@ from cnnctl.runs import Run, create_run
 from cnnctl.runs.checkpoints import Checkpoint
 from cnnctl.runs.directory import mark_latest, own, refuse_occupied
 from cnnctl.system import files
+from cnnctl.system.allocator import keep_freed_memory
 from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.stderr import Capture
 from cnnctl.system.watcher import Watcher
@@ -90,13 +91,14 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
 
         # Prepare the images, while Keras is imported.
         _describe_data(findings.catalog, watcher)
+        keep_freed_memory()
         keras_import = KerasImport(config.train, config.deterministic is True)
         stack.callback(keras_import.join)
         prepared = _prepare(request, findings, watcher)
         del findings  # it has the names of all images
 
         # Build the network.
-        device = _choose_device(config, keras_import, watcher, capture)
+        device = _choose_device(config, plan, keras_import, watcher, capture)
         if resumed is not None and checkpoint is not None:
             insist_on_data(resumed.run, checkpoint, prepared)
         network = build(config, plan, prepared, device, watcher)
@@ -198,7 +200,9 @@ def _describe_network(config: Config, plan: Plan, watcher: Watcher) -> None:
     )
 
 
-def _choose_device(config: Config, keras_import: KerasImport, watcher: Watcher, capture: Capture) -> Device:
+def _choose_device(
+    config: Config, plan: Plan, keras_import: KerasImport, watcher: Watcher, capture: Capture
+) -> Device:
     """The device that trains, once Keras is there; what a failed import printed is shown."""
     backend = keras_import.backend
     watcher.busy(f"loading {title(backend)}")
@@ -209,7 +213,8 @@ def _choose_device(config: Config, keras_import: KerasImport, watcher: Watcher, 
             print(visible(capture.text()), file=capture.terminal, end="")
         raise
 
-    device = choose_device(config.train.device, config.train.precision, config.deterministic, backend)
+    train = config.train
+    device = choose_device(train.device, train.precision, config.deterministic, backend, plan.has_depthwise)
     watcher.note(f"device: {device.name}, by {title(backend)}")
     watcher.note(f"precision: {device.precision} ({device.reason})")
     if device.deterministic and backend == TENSORFLOW:

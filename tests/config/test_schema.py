@@ -47,7 +47,7 @@ def value(parsed, path):
         ("data.image.width", 64),
         ("data.image.channels", 3),
         ("data.image.fit", "stretch"),
-        ("data.image.scaling", "unit"),
+        ("data.image.scaling", "auto"),
         ("data.image.background", (0, 0, 0)),
         ("data.cache", "auto"),
         ("data.on_bad_image", "error"),

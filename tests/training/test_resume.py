@@ -27,7 +27,7 @@ from cnnctl.errors import (
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import newest
 from cnnctl.runs.directory import own, sweep
-from cnnctl.training import fit, train
+from cnnctl.training import fit, phases, train
 from cnnctl.training.resume import take_up
 from tests.training.build import SMALL, Listener, train_here
 
@@ -376,7 +376,7 @@ def test_interrupted_before_its_fit_it_names_the_right_epoch(text, here, monkeyp
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "make_feeds", interrupt)
+    monkeypatch.setattr(phases, "make_feeds", interrupt)
     with pytest.raises(InterruptedTrainingError, match="interrupted in epoch 3 of 4, which will be repeated"):
         train_here(text, "train.epochs=4", output=Path("part"), resume=True)
 
