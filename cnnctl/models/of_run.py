@@ -1,5 +1,6 @@
 """The network of a run as Keras computes it, layer by layer."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -99,8 +100,11 @@ def run_plan(run: Run) -> Plan:
 
 
 def seen_layers(plan: Plan) -> list[LayerPlan]:
-    """Every convolution and pooling layer that puts out rows and columns; of very many the first and the last ones."""
-    found = [row for row in plan.layers if row.layer.slides_windows and len(row.output_shape) == 3]
+    """Every backbone, convolution and pooling layer that puts out rows and columns.
+
+    Of very many they are the first and the last ones.
+    """
+    found = [row for row in plan.layers if (row.inner or row.layer.slides_windows) and len(row.output_shape) == 3]
     half = MOST_LAYERS // 2
     return found if len(found) <= MOST_LAYERS else [*found[:half], *found[-half:]]
 
@@ -113,13 +117,13 @@ def first_convolution(plan: Plan) -> LayerPlan | None:
 def features(plan: Plan) -> LayerPlan | None:
     """The layer whose output class activation maps are made of; None where the pixels themselves have to do.
 
-    It is the last convolution that still has several places, or what follows it up to its activation.
+    It is the last convolution, or the backbone, that still has several places, or what follows it up to its activation.
     """
     rows = plan.layers
     places = [
         number
         for number, row in enumerate(rows)
-        if row.layer.has_kernels and row.output_shape[0] * row.output_shape[1] > 1
+        if (row.inner or row.layer.has_kernels) and len(row.output_shape) == 3 and math.prod(row.output_shape[:2]) > 1
     ]
     if not places:
         return None

@@ -155,3 +155,10 @@ def test_a_missing_tensorflow_is_the_machines_fault(monkeypatch):
         KerasImport(TrainSettings(), deterministic=False).wait()
     assert isinstance(caught.value.__cause__, ImportError)
     assert "pip install" in caught.value.hint
+
+
+@pytest.mark.parametrize(("flags", "native"), [("avx512_bf16 amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")])
+def test_depthwise_convolutions_stay_in_float32_on_a_processor(flags, native):
+    reason = f"the processor has {native}, but bfloat16 slows depthwise convolutions"
+    assert cpu_precision(frozenset(flags.split()), has_depthwise=True) == ("float32", reason)
+    assert cpu_precision(frozenset(), has_depthwise=True) == ("float32", "the processor has no 16-bit arithmetic")
