@@ -200,9 +200,7 @@ def _describe_network(config: Config, plan: Plan, watcher: Watcher) -> None:
     )
 
 
-def _choose_device(
-    config: Config, plan: Plan, keras_import: KerasImport, watcher: Watcher, capture: Capture
-) -> Device:
+def _choose_device(config: Config, plan: Plan, keras_import: KerasImport, watcher: Watcher, capture: Capture) -> Device:
     """The device that trains, once Keras is there; what a failed import printed is shown."""
     backend = keras_import.backend
     watcher.busy(f"loading {title(backend)}")

@@ -198,8 +198,8 @@ def test_interrupted_in_either_phase_or_between_them(
     stops: tuple[int, ...], whole: Trained, text: str, here: Path
 ) -> None:
     for after in stops:
+        watcher = Listener(stops_after=after)
         with pytest.raises(InterruptedTrainingError):
-            watcher = Listener(stops_after=after)
             train_here(text, output=Path("part"), watcher=watcher, resume=True)
     listener = Listener()
     again = train_here(text, output=Path("part"), watcher=listener, resume=True)
@@ -221,7 +221,7 @@ def test_the_first_phase_may_stop_early(text: str, here: Path) -> None:
 
 def test_more_epochs_of_the_phase_that_runs(whole: Trained, text: str, here: Path) -> None:
     shutil.copytree(whole.run.path, "part")
-    with pytest.raises(UsageError, match="train.epochs: 3 there, 4 here") as refused:
+    with pytest.raises(UsageError, match=r"train\.epochs: 3 there, 4 here") as refused:
         train_here(text, "train.epochs=4", output=Path("part"), resume=True)
     assert refused.value.hint.startswith("only train.fine_tune.epochs may be raised")
     listener = Listener()
