@@ -18,34 +18,57 @@ from typing import TYPE_CHECKING
 
 __all__ = [
     "BusyError",
+    "CheckedConfig",
     "CnnctlError",
+    "Comparison",
     "Config",
     "ConfigError",
     "DataError",
     "DivergedError",
     "Evaluation",
+    "Explanation",
+    "ExportedModel",
     "ImageError",
+    "ImageNumbers",
     "InterruptedTrainingError",
+    "ListedRun",
     "MachineError",
+    "NewConfig",
     "Prediction",
     "Predictor",
+    "Report",
     "RunError",
+    "RunList",
     "Summary",
     "TrainedRun",
     "UsageError",
     "__version__",
+    "check",
+    "compare",
     "evaluate",
+    "explain",
+    "explain_numbers",
+    "export",
+    "init_config",
+    "list_runs",
     "load_config",
     "open_run",
+    "report",
     "summarize",
     "train",
 ]
 
 if TYPE_CHECKING:
+    from cnnctl.api.checking import CheckedConfig, check
+    from cnnctl.api.comparison import Comparison, compare
     from cnnctl.api.configs import load_config
     from cnnctl.api.evaluation import Evaluation, evaluate
+    from cnnctl.api.explanation import Explanation, ImageNumbers, explain, explain_numbers
+    from cnnctl.api.exporting import ExportedModel, export
+    from cnnctl.api.initial import NewConfig, init_config
     from cnnctl.api.prediction import Predictor
-    from cnnctl.api.runs import TrainedRun, open_run
+    from cnnctl.api.reporting import Report, report
+    from cnnctl.api.runs import ListedRun, RunList, TrainedRun, list_runs, open_run
     from cnnctl.api.summary import Summary, summarize
     from cnnctl.api.training import train
     from cnnctl.config import Config
@@ -65,10 +88,16 @@ if TYPE_CHECKING:
     from cnnctl.version import __version__
 else:
     _HOMES = {
+        "api.checking": ("CheckedConfig", "check"),
+        "api.comparison": ("Comparison", "compare"),
         "api.configs": ("load_config",),
         "api.evaluation": ("Evaluation", "evaluate"),
+        "api.explanation": ("Explanation", "ImageNumbers", "explain", "explain_numbers"),
+        "api.exporting": ("ExportedModel", "export"),
+        "api.initial": ("NewConfig", "init_config"),
         "api.prediction": ("Predictor",),
-        "api.runs": ("TrainedRun", "open_run"),
+        "api.reporting": ("Report", "report"),
+        "api.runs": ("ListedRun", "RunList", "TrainedRun", "list_runs", "open_run"),
         "api.summary": ("Summary", "summarize"),
         "api.training": ("train",),
         "inference.answers": ("Prediction",),

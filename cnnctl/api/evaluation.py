@@ -1,7 +1,5 @@
 """`cnnctl.evaluate`."""
 
-import html
-import io
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.api.runs import AnyRun, find
+from cnnctl.api.shown import Shown
 from cnnctl.data.listing import describe_left_out
 from cnnctl.evaluation import evaluate as evaluation
 from cnnctl.evaluation.metrics import Metrics
@@ -18,7 +17,7 @@ from cnnctl.terminal.watch import watching
 
 
 @dataclass(frozen=True, repr=False)
-class Evaluation:
+class Evaluation(Shown):
     """How good a run is on some images. Its text is the tables of `evaluate`.
 
     Attributes:
@@ -45,19 +44,13 @@ class Evaluation:
         """Every figure, in the form of metrics.json."""
         return {"split": self.split, **self.metrics.to_json()}
 
-    def __str__(self) -> str:
+    def _show(self) -> None:
         from cnnctl.terminal.training import print_evaluation
 
-        text = io.StringIO()
-        print_evaluation(evaluation.Evaluation(self.metrics, self.split, self.folder, {}), text)
-        return text.getvalue().rstrip("\n")
+        print_evaluation(evaluation.Evaluation(self.metrics, self.split, self.folder, {}))
 
     def __repr__(self) -> str:
         return f"<Evaluation of {self.metrics.images:,} {self.split} images: accuracy {self.accuracy:.4f}>"
-
-    def _repr_html_(self) -> str:
-        """For notebooks."""
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def evaluate(
@@ -82,6 +75,8 @@ def evaluate(
         UsageError: there is no such split, or a folder is named without a CSV.
         DataError: an image is gone or damaged, or a class is unknown to the run.
         BusyError: another process works on the run.
+
+    Example: `evaluate("runs/photos/1", data="new_photos").accuracy`
     """
     with watching(progress, sys.stderr) as watcher:
         source = None if data is None else str(data)

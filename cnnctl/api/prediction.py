@@ -11,6 +11,7 @@ from cnnctl.api.runs import AnyRun, find
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, decode, from_pixels, read_image
 from cnnctl.data.decoder.parallel import batches
 from cnnctl.errors import UsageError
+from cnnctl.formatting import printable
 from cnnctl.inference.answers import DEFAULT_TOP, Prediction, predicted
 from cnnctl.inference.model import load_classifier
 from cnnctl.inference.stream import batch_size_for
@@ -35,7 +36,13 @@ class Predictor:
     def __init__(self, run: AnyRun = None, *, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise UsageError(f"expected at least one thread; received: threads={threads}")
-        self._classifier = load_classifier(find(run), threads)
+        found = find(run)
+        self._classifier = load_classifier(found, threads)
+        self._title = found.title
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self._classifier.spec.shape))
+        return f"<Predictor of {printable(self._title)}: {len(self.classes):,} classes, images of {size}>"
 
     @property
     def classes(self) -> tuple[str, ...]:

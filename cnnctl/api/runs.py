@@ -1,13 +1,17 @@
-"""`cnnctl.open_run`, and a run as Python sees it."""
+"""`cnnctl.open_run` and `cnnctl.list_runs`, and a run as Python sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
+from cnnctl.api.shown import Shown
 from cnnctl.config import Config, load
 from cnnctl.formatting import percent
 from cnnctl.runs import Run, find_run
+from cnnctl.runs.find import runs_in
+from cnnctl.runs.listing import Listed
 from cnnctl.system import files
 from cnnctl.system.files import absolute
 
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class TrainedRun:
+class TrainedRun(Shown):
     """A run directory that a training has written, at an absolute `path`.
 
     What it holds is read whenever it is asked for, with a RunError, which names the command that makes it, where the
@@ -74,10 +78,17 @@ class TrainedRun:
 
         return pd.DataFrame(self.history).set_index("epoch")
 
+    def _show(self) -> None:
+        from cnnctl.terminal.training import print_run
+
+        print_run(self._run)
+
     def __repr__(self) -> str:
         metrics = self._run.read_metrics()
         evaluated = f"{metrics['split']} accuracy {percent(metrics['accuracy'])}" if metrics else "not evaluated yet"
         return f"<TrainedRun {self.path}: {evaluated}>"
+
+    __str__ = __repr__
 
     @property
     def _run(self) -> Run:
@@ -95,6 +106,8 @@ def open_run(run: AnyRun = None) -> TrainedRun:
 
     Raises:
         RunError: there is none.
+
+    Example: `open_run("runs/photos/best").accuracy`
     """
     return TrainedRun(absolute(find(run).path))
 
@@ -108,3 +121,100 @@ def find(run: AnyRun) -> Run:
     if isinstance(run, TrainedRun):
         return Run(run.path)
     return find_run(None if run is None else Path(run))
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """A run at a glance.
+
+    Attributes:
+        run: The run.
+        status: `complete`, `in training`, `unfinished` or `damaged`.
+        reason: What is damaged.
+        date: When it was finished; while it is not, when an epoch was last done.
+        epochs: How many are done.
+        planned_epochs: How many its config wants.
+        accuracy: That of its evaluation; while there is none, the best of its epochs.
+        split: The images that it was evaluated on: `train`, `validation` or `test`.
+        is_latest: Whether commands and functions take it where no run is named.
+    """
+
+    run: TrainedRun
+    status: str
+    reason: str | None
+    date: datetime
+    epochs: int | None
+    planned_epochs: int | None
+    accuracy: float | None
+    split: str | None
+    is_latest: bool
+
+
+@dataclass(frozen=True, repr=False)
+class RunList(Shown, Sequence[ListedRun]):
+    """Runs, the newest first; a sequence of `ListedRun`. Its text is the table of `runs`."""
+
+    folder: Path
+    _found: tuple[Listed, ...]
+    _latest: Path | None
+
+    @overload
+    def __getitem__(self, place: int) -> ListedRun: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[ListedRun]: ...
+
+    def __getitem__(self, place: int | slice) -> ListedRun | Sequence[ListedRun]:
+        return self._listed[place]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @property
+    def _listed(self) -> tuple[ListedRun, ...]:
+        from cnnctl.terminal.found import marks_of
+
+        return tuple(
+            ListedRun(
+                run=TrainedRun(absolute(one.run.path)),
+                status=one.status,
+                reason=one.reason,
+                date=one.date,
+                epochs=one.epochs,
+                planned_epochs=one.planned,
+                accuracy=one.accuracy,
+                split=one.split,
+                is_latest=mark,
+            )
+            for one, mark in zip(self._found, marks_of(self._found, self._latest), strict=True)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `runs --json` prints."""
+        from cnnctl.terminal.found import runs_json
+
+        return runs_json(self.folder, self._found, self._latest)
+
+    def _show(self) -> None:
+        from cnnctl.terminal.found import print_runs
+
+        print_runs(self.folder, self._found, self._latest, as_json=False)
+
+    def __repr__(self) -> str:
+        return f"<RunList of {self.folder}: {len(self):,} run{'' if len(self) == 1 else 's'}>"
+
+
+def list_runs(folder: str | Path | None = None, *, best: bool = False) -> RunList:
+    """The runs in a folder, the newest first, with their status and accuracy.
+
+    Args:
+        folder: The folder; `runs` of the current folder when left out.
+        best: Only the best complete run of each name.
+
+    Raises:
+        RunError: there is no such folder.
+
+    Example: `[one.run.path for one in list_runs("runs/photos") if one.status == "complete"]`
+    """
+    base, found, latest = runs_in(None if folder is None else Path(folder), best)
+    return RunList(base, tuple(found), latest)

@@ -1,13 +1,12 @@
 """`cnnctl.summarize`."""
 
-import html
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnnctl.api.configs import Source
+from cnnctl.api.shown import Shown
 from cnnctl.architecture import LayerPlan
 from cnnctl.config.load import load_values
 from cnnctl.errors import UsageError
@@ -16,8 +15,11 @@ from cnnctl.system.files import is_folder
 
 
 @dataclass(frozen=True, repr=False)
-class Summary:
-    """A network as a plan: shapes and costs, without anything being trained. Its text is the table of `summary`."""
+class Summary(Shown):
+    """A network as a plan: shapes and costs, without anything being trained.
+
+    Its text is the table of `summary`, without types that the names of the layers say already.
+    """
 
     subject: Subject
 
@@ -57,19 +59,13 @@ class Summary:
 
         return to_json(self.subject, formulas)
 
-    def __str__(self) -> str:
+    def _show(self) -> None:
         from cnnctl.terminal.summary import print_summary
 
-        text = io.StringIO()
-        print_summary(self.subject, with_formulas=False, stream=text)
-        return text.getvalue().rstrip("\n")
+        print_summary(self.subject, with_formulas=False, brief=True)
 
     def __repr__(self) -> str:
         return f"<Summary of {self.name}: {len(self.layers)} layers, {self.total_params:,} parameters>"
-
-    def _repr_html_(self) -> str:
-        """For notebooks."""
-        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def summarize(source: Source, overrides: Mapping[str, Any] | None = None, *, classes: int | None = None) -> Summary:
@@ -84,6 +80,8 @@ def summarize(source: Source, overrides: Mapping[str, Any] | None = None, *, cla
         ConfigError: the config is wrong, or its shapes are impossible.
         DataError: nothing tells how many classes there are.
         RunError: the run or the file cannot be read.
+
+    Example: `summarize("photos.yaml", classes=3).total_params`
     """
     given = {**(overrides or {}), **({} if classes is None else {"classes": classes})}
     if isinstance(source, str | Path) and Path(source).suffix not in CONFIG_SUFFIXES:

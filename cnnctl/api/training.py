@@ -1,26 +1,20 @@
 """`cnnctl.train`."""
 
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cnnctl.api.configs import Source
+from cnnctl.api.guests import hosted
 from cnnctl.api.runs import TrainedRun
 from cnnctl.config.load import load_values
-from cnnctl.errors import BusyError, UsageError
-from cnnctl.models.backend import settings_kept
+from cnnctl.errors import UsageError
 from cnnctl.system.files import absolute
 from cnnctl.system.interrupts import caught_in_a_guest
-from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Watcher
-from cnnctl.terminal.watch import watching
 from cnnctl.training.request import TrainRequest, find_resumed
 from cnnctl.training.train import train as run_training
-
-_turn = threading.Lock()
 
 
 def train(
@@ -65,25 +59,9 @@ def train(
     if resume and folder is None:
         raise UsageError("resume=True needs output, the run to resume", "add output='runs/NAME/1'")
     request = TrainRequest(load_values(config, overrides), folder, resume, strict, (), begun, call)
-    with ExitStack() as stack:
-        stack.enter_context(_alone())
-        stack.enter_context(settings_kept())
-        capture = stack.enter_context(captured_stderr())
-        watcher = stack.enter_context(watching(progress, capture.terminal))
-        interrupts = stack.enter_context(caught_in_a_guest())
+    with hosted("training", progress) as (watcher, capture), caught_in_a_guest() as interrupts:
         run = run_training(request, watcher, capture, interrupts).run
     return TrainedRun(absolute(run.path))
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """A block that one thread at a time is in: Keras' settings and descriptor 2 are the whole process'."""
-    if not _turn.acquire(blocking=False):
-        raise BusyError("this process is already training", "wait for it, or train in a process of its own")
-    try:
-        yield
-    finally:
-        _turn.release()
 
 
 def _shown(config: Source) -> str:

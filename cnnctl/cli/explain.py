@@ -62,7 +62,7 @@ def explain_cli(
     With --numbers: the arithmetic of one unit, of the output and of one step of gradient descent.
     """
     from cnnctl.errors import UsageError
-    from cnnctl.explaining.activation_maps import METHODS
+    from cnnctl.explaining.activation_maps import insist_on_method
     from cnnctl.explaining.explain import ExplainRequest, parse_place, parse_unit
     from cnnctl.explaining.folder import check_folder, default_folder, explain_into
     from cnnctl.models.of_run import run_plan
@@ -72,8 +72,7 @@ def explain_cli(
     from cnnctl.terminal.numbers import numbers_json, print_numbers
     from cnnctl.terminal.render import print_json
 
-    if method not in METHODS:
-        raise UsageError(f"there is no method {method}", f"methods are {', '.join(METHODS)}")
+    insist_on_method(method)
     if label is not None and not numbers:
         raise UsageError("--label needs --numbers", "add --numbers")
     folder = output or Path(default_folder(image))

@@ -139,8 +139,8 @@ def _distinct(paths: Sequence[Path]) -> list[Run]:
 
 
 def _read(letter: str, run: Run) -> ComparedRun:
-    split, figures = _read_figures(run)
-    training = _read_training(run) if run.environment.is_file() else None
+    split, figures = figures_of(run)
+    training = training_of(run) if run.environment.is_file() else None
     try:
         config = load(run.need(run.config))
     except RunError:
@@ -152,8 +152,12 @@ def _read(letter: str, run: Run) -> ComparedRun:
     return ComparedRun(letter, run, config, plan, split, figures, training)
 
 
-def _read_figures(run: Run) -> tuple[str, Figures]:
-    """(the split that the run was evaluated on, its figures)."""
+def figures_of(run: Run) -> tuple[str, Figures]:
+    """(the split that a run was evaluated on, its figures).
+
+    Raises:
+        RunError: it was not, or they are damaged.
+    """
     if not run.metrics.is_file() and not run.environment.is_file():
         hint = f"resume it with: cnnctl train --resume {shlex.quote(str(run.path))}"
         raise RunError(f"{run.path} is not complete", hint)
@@ -165,7 +169,12 @@ def _read_figures(run: Run) -> tuple[str, Figures]:
         raise RunError(f"{run.metrics} holds no evaluation", _AGAIN.format(shlex.quote(str(run.path)))) from None
 
 
-def _read_training(run: Run) -> TrainingInfo:
+def training_of(run: Run) -> TrainingInfo:
+    """What environment.json says.
+
+    Raises:
+        RunError: it cannot be read.
+    """
     try:
         said = files.read_json(run.environment)
         return TrainingInfo(

@@ -14,11 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.architecture import LayerPlan
+from cnnctl.errors import UsageError
 from cnnctl.models.backend import JAX
 from cnnctl.models.of_run import Network, Values
 
 GRAD_CAM, HIRES_CAM = "grad-cam", "hires-cam"
 METHODS = (GRAD_CAM, HIRES_CAM)
+
+
+def insist_on_method(name: str) -> None:
+    """Raises:
+    UsageError: there is no such method.
+    """
+    if name not in METHODS:
+        raise UsageError(f"there is no method {name}", f"methods are {', '.join(METHODS)}")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 from cnnctl.config.training import TrainSettings
@@ -27,6 +28,9 @@ from cnnctl.system.backends import (
 from cnnctl.system.home import lend_folders
 
 __all__ = ["JAX", "TENSORFLOW", "choose_backend", "title"]
+
+_guest: ContextVar[ExitStack | None] = ContextVar("guest", default=None)
+"""What ends with the block of `settings_kept`; None in a command, whose process is ours."""
 
 
 def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = None, deterministic: bool = False) -> None:
@@ -87,10 +91,12 @@ def settings_kept() -> Iterator[None]:
     before = {name: getattr(keras.config, name)() for name in kept} if keras is not None else {}
     was_deterministic = TENSORFLOW in sys.modules and _determinism().is_op_determinism_enabled()
     were_logged = warnings.showwarning.__module__ == logging.__name__
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ExitStack() as stack:
+        token = _guest.set(stack)
         try:
             yield
         finally:
+            _guest.reset(token)
             if not were_logged:
                 logging.captureWarnings(False)
             if TENSORFLOW in sys.modules and not was_deterministic:
@@ -110,12 +116,35 @@ def _determinism() -> Any:
 
 
 def import_keras_on_the_processor(backend: str) -> None:
-    """`import_keras` for a computation that is no training: a GPU, which others may use, is left alone."""
+    """`import_keras` for a computation that is no training: a GPU, which others may use, is left alone.
+
+    In a process that is not ours (see `settings_kept`) a later training is to find the GPU, so it is not hidden.
+    """
+    guest = _guest.get()
+    if guest is not None:
+        import_keras(backend)
+        guest.enter_context(_on_the_processor(backend))
+        return
     if backend == JAX:
         os.environ["JAX_PLATFORMS"] = "cpu"
     import_keras(backend)
     if backend == TENSORFLOW:
         sys.modules[TENSORFLOW].config.set_visible_devices([], "GPU")
+
+
+@contextmanager
+def _on_the_processor(backend: str) -> Iterator[None]:
+    """A block in which the backend computes on the processor; of a GPU it takes little memory."""
+    library = sys.modules[backend]
+    if backend == JAX:
+        with library.default_device(library.devices("cpu")[0]):
+            yield
+        return
+    with suppress(RuntimeError):  # this process has used the GPU before
+        for gpu in library.config.list_physical_devices("GPU"):
+            library.config.experimental.set_memory_growth(gpu, True)
+    with library.device("CPU:0"):
+        yield
 
 
 def _prepare_jax(settings: TrainSettings | None, deterministic: bool) -> None:

@@ -95,6 +95,20 @@ def best_of_each(found: Sequence[Listed]) -> list[Listed]:
     return [one for one in found if best[one.run.path.parent] is one]
 
 
+def runs_in(folder: Path | None, only_best: bool = False) -> tuple[Path, list[Listed], Path | None]:
+    """(a folder of runs, those in it, the latest run, wherever it is); the folder is `runs` where none is named.
+
+    Raises:
+        RunError: there is no such folder.
+    """
+    base = Path(RUNS) if folder is None else folder
+    if not files.is_folder(base) and (folder is not None or files.exists(base)):
+        what = "is a file, not a folder" if files.exists(base) else "is not there"
+        raise RunError(f"{base} {what}", "name a folder that holds runs, such as runs/digits")
+    found = list_runs(base)
+    return base, best_of_each(found) if only_best else found, latest_around(base)
+
+
 def missing_weights(path: Path) -> RunError | None:
     """Why no weights can be read from a run or a .keras file, as far as the disk tells; None where they can."""
     if path.suffix == ".keras":

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cnnctl.formatting import number
 from cnnctl.layers.compute import Values, exponent_shift
-from cnnctl.terminal.render import LEFT, RIGHT, print_table, screen_width
+from cnnctl.terminal.render import LEFT, RIGHT, print_table, say, screen_width
 
 _MOST_CLASSES = 12
 _INDENT = "  "
@@ -31,14 +31,14 @@ def print_grid(values: Values) -> None:
     lines = grid(values)
     columns = values.shape[1]
     if len(_INDENT) + len(lines[0]) <= screen_width() or columns == 1:
-        print("\n".join(_INDENT + line for line in lines))
+        say("\n".join(_INDENT + line for line in lines))
         return
     longest = max(len(number(float(value))) for value in values.ravel()) + 1
     most = max(1, (screen_width() - len(_INDENT)) // longest)
     for first in range(0, columns, most):
         last = min(first + most, columns) - 1
-        print(f"{_INDENT}columns {first} to {last}" if last > first else f"{_INDENT}column {first}")
-        print("\n".join(_INDENT + line for line in grid(values[:, first : last + 1])))
+        say(f"{_INDENT}columns {first} to {last}" if last > first else f"{_INDENT}column {first}")
+        say("\n".join(_INDENT + line for line in grid(values[:, first : last + 1])))
 
 
 def print_product(patch: Values, weights: Values, inside: NDArray[np.bool_] | None = None) -> None:
@@ -51,12 +51,12 @@ def print_product(patch: Values, weights: Values, inside: NDArray[np.bool_] | No
     widths = [max(map(len, column)) for column in columns]
     if sum(widths) + 10 + len(_INDENT) > screen_width():
         for column in columns:
-            print("\n".join(_INDENT + line.rstrip() for line in column))
+            say("\n".join(_INDENT + line.rstrip() for line in column))
         return
     for row, cells in enumerate(zip(*columns, strict=True)):
         times, equals = ("  *  ", "  =  ") if row == (patch.shape[0] + 1) // 2 else (" " * 5,) * 2
         first, second, third = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        print(f"{_INDENT}{first}{times}{second}{equals}{third}".rstrip())
+        say(f"{_INDENT}{first}{times}{second}{equals}{third}".rstrip())
 
 
 def print_sum(values: Sequence[float] | Values, more: Sequence[str], result: str) -> None:
@@ -70,16 +70,16 @@ def print_wrapped(parts: Sequence[str]) -> None:
     line = ""
     for part in parts:
         if line and len(line) + 1 + len(part) > screen_width():
-            print(line)
+            say(line)
             line = ""
         line += f" {part}" if line else (_INDENT + part if part is parts[0] else 2 * _INDENT + part)
-    print(line)
+    say(line)
 
 
 def print_text(text: str) -> None:
     """A sentence, wrapped between words at the width of the terminal."""
     options = {"subsequent_indent": _INDENT, "break_long_words": False, "break_on_hyphens": False}
-    print("\n".join(textwrap.wrap(text, screen_width(), **options)))  # type: ignore[arg-type]
+    say("\n".join(textwrap.wrap(text, screen_width(), **options)))  # type: ignore[arg-type]
 
 
 def print_softmax(names: Sequence[str], values: Sequence[float], what: str, value: str) -> None:

@@ -1,6 +1,5 @@
 """Runs side by side: tables, sentences, and JSON."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.formatting import duration, printable
 from cnnctl.system.files import absolute
 from cnnctl.terminal.layout import width_of, wrapped
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say, screen
 
 if TYPE_CHECKING:
     from cnnctl.evaluation.comparison import ComparedRun, Comparison, PairwiseTest, TrainingInfo
@@ -18,7 +17,7 @@ _MISSING = "—"
 _PROSE = 100
 
 
-def _json(comparison: "Comparison") -> dict[str, Any]:
+def comparison_json(comparison: "Comparison") -> dict[str, Any]:
     """The form of `compare --json`."""
     from cnnctl.config.difference import ABSENT
 
@@ -64,18 +63,18 @@ def _test_json(one: "PairwiseTest", letters: list[str]) -> dict[str, Any]:
 def print_comparison(comparison: "Comparison", as_json: bool = False) -> None:
     """The runs' letters, the tables of configs and results, the tests."""
     if as_json:
-        print_json(_json(comparison))
+        print_json(comparison_json(comparison))
         return
     for one in comparison.runs:
-        print(f"{one.letter}  {printable(str(one.run.path))}")
-    print()
+        say(f"{one.letter}  {printable(str(one.run.path))}")
+    say()
     _print_configs(comparison)
-    print()
+    say()
     _print_results(comparison.runs)
-    print()
+    say()
     _print_tests(comparison)
     if comparison.warnings:
-        print()
+        say()
     for warning in comparison.warnings:
         print_text(f"warning: {warning}")
 
@@ -83,7 +82,7 @@ def print_comparison(comparison: "Comparison", as_json: bool = False) -> None:
 def _print_configs(comparison: "Comparison") -> None:
     if not comparison.differences:
         which = "both" if len(comparison.runs) == 2 else "all"
-        print(f"the configs of {which} are identical")
+        say(f"the configs of {which} are identical")
         return
     rows = [(one.path, *map(value_text, one.values)) for one in comparison.differences]
     letters = [one.letter for one in comparison.runs]
@@ -161,8 +160,8 @@ def _print_tests(comparison: "Comparison") -> None:
         "compares these networks, not their configs: another seed gives other networks."
     )
     if tested:
-        width = width_of(sys.stdout)
-        print("\n" + wrapped(about, _PROSE if width is None else min(width, _PROSE)))
+        width = width_of(screen())
+        say("\n" + wrapped(about, _PROSE if width is None else min(width, _PROSE)))
 
 
 def lines_of(one: "PairwiseTest", letters: list[str]) -> list[str]:

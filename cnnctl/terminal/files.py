@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import percent, printable, size
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
     from cnnctl.ejecting.eject import Ejected
@@ -36,8 +36,8 @@ def print_written(seen: "DatasetSummary", choices: "Choices", path: Path) -> Non
     print_table(("class", "images"), [(name, f"{count:,}") for name, count in rows[:_MOST_CLASSES]], (LEFT, RIGHT))
     if len(rows) > _MOST_CLASSES:
         rest = rows[_MOST_CLASSES:]
-        print(f"... and {len(rest):,} classes more, with {rest[-1][1]:,} to {rest[0][1]:,} images")
-    print()
+        say(f"... and {len(rest):,} classes more, with {rest[-1][1]:,} to {rest[0][1]:,} images")
+    say()
     left_out = describe_left_out(seen.left_out)
     if left_out:
         print_text(left_out)
@@ -53,15 +53,15 @@ def print_written(seen: "DatasetSummary", choices: "Choices", path: Path) -> Non
     for unreadable, reason in seen.unreadable[:5]:
         print_text(f"cannot be opened: {printable(unreadable)}: {reason}")
     if len(seen.unreadable) > 5:
-        print(f"... and {len(seen.unreadable) - 5:,} more of the {seen.opened:,} that were opened")
+        say(f"... and {len(seen.unreadable) - 5:,} more of the {seen.opened:,} that were opened")
     for what, reason in choices.reasons.items():
         print_text(f"{what}: {reason}")
-    print()
+    say()
     _print_next(path)
 
 
 def _print_next(path: Path) -> None:
-    print(f"written: {printable(str(path))}\nnext  cnnctl train {printable(str(path))}")
+    say(f"written: {printable(str(path))}\nnext  cnnctl train {printable(str(path))}")
 
 
 def print_samples(samples: "Sequence[Sample]", path: Path, as_json: bool) -> None:
@@ -80,18 +80,18 @@ def print_samples(samples: "Sequence[Sample]", path: Path, as_json: bool) -> Non
         height_width = one.error or "x".join(map(str, one.size or ()))
         rows.append((one.path, one.label, height_width, percent(one.kept, 0) if one.error is None else ""))
     print_table(("image", "class", "size", "kept"), rows, (LEFT, LEFT, RIGHT, RIGHT), drop=("kept",))
-    print(f"\ndrawn into {printable(str(path))}")
+    say(f"\ndrawn into {printable(str(path))}")
 
 
 def print_explanation(explained: "Explained", after_numbers: bool = False) -> None:
     """The answer, unless it was printed with the numbers, and the files."""
     found, best = explained.found, explained.found.order[0]
     if not after_numbers:
-        print(f"{printable(explained.classes[best])} ({percent(float(found.probabilities[best]))})")
-    print()
+        say(f"{printable(explained.classes[best])} ({percent(float(found.probabilities[best]))})")
+    say()
     for file, title in explained.pictures:
         print_text(f"{printable(str(file))}  {title}", hang=2)
-    print(f"\nopen  {printable(str(explained.page))}")
+    say(f"\nopen  {printable(str(explained.page))}")
 
 
 def explanation_json(explained: "Explained") -> dict[str, Any]:
@@ -131,7 +131,7 @@ def print_exported(exported: "Exported") -> None:
     ]
     print_table((f"parity, {parity.split} images", ""), rows, (LEFT, LEFT))
     name = printable(str(exported.path))
-    print(f"\nwritten: {name}, {size(exported.size)}\nwritten: {name}.json, which says how to use it")
+    say(f"\nwritten: {name}, {size(exported.size)}\nwritten: {name}.json, which says how to use it")
 
 
 def print_ejected(ejected: "Ejected", as_json: bool) -> None:
@@ -144,7 +144,7 @@ def print_ejected(ejected: "Ejected", as_json: bool) -> None:
     print_text(f"{printable(script)}  builds, trains and saves the network")
     print_text(f"{printable(split)}  which image is in which split: {counts}")
     if warnings:
-        print("\ndifferences from cnnctl:")
+        say("\ndifferences from cnnctl:")
         for warning in warnings:
             print_text(f"  - {printable(warning)}", hang=2)
-    print(f"\nnext  python {printable(shlex.quote(script))}")
+    say(f"\nnext  python {printable(shlex.quote(script))}")

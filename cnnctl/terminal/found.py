@@ -2,12 +2,13 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import duration, percent, printable, size
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text
+from cnnctl.terminal.render import LEFT, RIGHT, error_screen, print_json, print_pairs, print_table, print_text, say
 
 if TYPE_CHECKING:
     from cnnctl.checks import Findings
@@ -47,12 +48,10 @@ def print_machine(machine: "Machine", as_json: bool) -> None:
     if machine.trouble is not None:
         rows["no training"] = f"{machine.trouble.message}; {machine.trouble.hint}"
     rows["cache"] = f"{size(machine.cache_bytes)} in {machine.cache}"
-    width = max(map(len, rows))
-    for name, value in rows.items():
-        print_text(f"{name:<{width}}  {printable(value)}", hang=width + 2)
+    print_pairs({name: printable(value) for name, value in rows.items()}, max(map(len, rows)) + 2)
 
 
-def _findings_json(findings: "Findings") -> dict[str, Any]:
+def findings_json(findings: "Findings") -> dict[str, Any]:
     """The form of `check --json`."""
     value: dict[str, Any] = {
         "ok": not findings.problems,
@@ -112,26 +111,26 @@ def print_findings(name: str, findings: "Findings", as_json: bool) -> None:
     from cnnctl.data.listing import describe_left_out
 
     if as_json:
-        print_json(_findings_json(findings))
+        print_json(findings_json(findings))
         return
     if findings.problems:
-        print_text("\n\n".join(str(problem) for problem in findings.problems), sys.stderr)
+        print_text("\n\n".join(str(problem) for problem in findings.problems), error_screen())
     if findings.catalog is not None and not findings.problems:
         for split, counts in (findings.prepared or findings.catalog).counts().items():
-            print(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes")
+            say(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes")
         left_out = describe_left_out(findings.catalog.left_out)
         if left_out:
             print_text(left_out)
     if findings.plan is not None and not findings.problems:
-        print(f"network: {len(findings.plan.layers)} layers, {findings.plan.total_params:,} parameters")
+        say(f"network: {len(findings.plan.layers)} layers, {findings.plan.total_params:,} parameters")
     for warning in findings.warnings:
         where = f"{warning.position}: {warning.path}: " if warning.position else ""
         print_text(f"warning: {where}{warning.message}\n  hint: {warning.hint}")
     if not findings.problems:
-        print(f"{printable(name)} is ready to train")
+        say(f"{printable(name)} is ready to train")
     else:
         count = len(findings.problems)
-        print(f"\n{count} problem{'s' if count > 1 else ''}", file=sys.stderr)
+        print(f"\n{count} problem{'s' if count > 1 else ''}", file=error_screen())
 
 
 def print_entries(base: Path, found: "list[Entry]", as_json: bool) -> None:
@@ -156,10 +155,10 @@ def print_entries(base: Path, found: "list[Entry]", as_json: bool) -> None:
         align = (LEFT, RIGHT, RIGHT, LEFT, RIGHT, RIGHT)
         header = ("decoded from", "images", "size", "fit", "on disk", "last used")
         print_table(header, rows, align, drop=("fit", "size", "last used"))
-        print()
-    print(f"{size(total)} in {printable(str(base))}")
+        say()
+    say(f"{size(total)} in {printable(str(base))}")
     if rows:
-        print("clear it with: cnnctl cache --clear")
+        say("clear it with: cnnctl cache --clear")
 
 
 def print_removed(base: Path, removed: "Removed", as_json: bool) -> None:
@@ -169,9 +168,9 @@ def print_removed(base: Path, removed: "Removed", as_json: bool) -> None:
         print_json({"folder": str(base), "bytes": removed.size, "removed": gone, "busy": removed.busy})
         return
     noun = "entry" if len(removed.entries) == 1 else "entries"
-    print(f"removed {len(removed.entries):,} {noun}, {size(removed.size)}, from {printable(str(base))}")
+    say(f"removed {len(removed.entries):,} {noun}, {size(removed.size)}, from {printable(str(base))}")
     if removed.busy:
-        print(f"{removed.busy:,} being made just now: left alone")
+        say(f"{removed.busy:,} being made just now: left alone")
 
 
 def _plain(entry: "Entry") -> dict[str, Any]:
@@ -199,31 +198,41 @@ def _score(one: "Listed") -> str:
     return "" if one.accuracy is None else f" ({one.split} accuracy {percent(one.accuracy)})"
 
 
-def print_runs(folder: Path, found: "list[Listed]", latest: Path | None, as_json: bool) -> None:
+def marks_of(found: "Sequence[Listed]", latest: Path | None) -> list[bool]:
+    """Which of the runs is the latest one, wherever that is."""
+    return [latest is not None and one.run.path.resolve() == latest.resolve() for one in found]
+
+
+def runs_json(folder: Path, found: "Sequence[Listed]", latest: Path | None) -> dict[str, Any]:
+    """The form of `runs --json`; `latest` is as for `print_runs`."""
+    runs = [
+        {
+            "run": str(one.run.path),
+            "date": one.date.isoformat(timespec="seconds"),
+            "status": one.status,
+            "reason": one.reason,
+            "epochs": one.epochs,
+            "planned_epochs": one.planned,
+            "accuracy": one.accuracy,
+            "split": one.split,
+            "latest": mark,
+        }
+        for one, mark in zip(found, marks_of(found, latest), strict=True)
+    ]
+    return {"folder": str(folder), "latest": None if latest is None else str(latest), "runs": runs}
+
+
+def print_runs(folder: Path, found: "Sequence[Listed]", latest: Path | None, as_json: bool) -> None:
     """A table of runs, or with `as_json` the form of `runs --json`; below the table what is odd of them.
 
     `latest` is the latest run, wherever it is, not only in `folder`.
     """
     from cnnctl.runs.listing import UNFINISHED
 
-    marked = [latest is not None and one.run.path.resolve() == latest.resolve() for one in found]
     if as_json:
-        runs = [
-            {
-                "run": str(one.run.path),
-                "date": one.date.isoformat(timespec="seconds"),
-                "status": one.status,
-                "reason": one.reason,
-                "epochs": one.epochs,
-                "planned_epochs": one.planned,
-                "accuracy": one.accuracy,
-                "split": one.split,
-                "latest": mark,
-            }
-            for one, mark in zip(found, marked, strict=True)
-        ]
-        print_json({"folder": str(folder), "latest": None if latest is None else str(latest), "runs": runs})
+        print_json(runs_json(folder, found, latest))
         return
+    marked = marks_of(found, latest)
     if not found:
         print_text(f"there is no run in {printable(str(folder))}: `cnnctl train CONFIG` makes one")
         return

@@ -18,7 +18,7 @@ from cnnctl.terminal.arithmetic import (
     print_text,
     signed,
 )
-from cnnctl.terminal.render import LEFT, RIGHT, print_table
+from cnnctl.terminal.render import LEFT, RIGHT, print_table, say
 
 if TYPE_CHECKING:
     from cnnctl.explaining.numbers import DescentStep, Numbers, OutputNumbers, UnitNumbers
@@ -35,20 +35,20 @@ _MOST_CLASSES = 12
 def print_numbers(found: "Numbers") -> None:
     """The answer, the layers, one unit, the output and one step of gradient descent, each with its arithmetic."""
     best = int(found.output.probabilities.argmax())
-    print(f"{printable(found.classes[best])} ({percent(float(found.output.probabilities[best]))})\n")
+    say(f"{printable(found.classes[best])} ({percent(float(found.output.probabilities[best]))})\n")
     _print_layers(found)
-    print()
+    say()
     _print_unit(found.unit, found)
-    print()
+    say()
     _print_output(found.output, found.classes, best)
-    print()
+    say()
     _print_descent(found.descent, found)
 
 
 def _print_layers(found: "Numbers") -> None:
     shape = format_shape(found.plan.input_shape)
     print_text(f"the network gets {shape} pixels and scales them: {_scaling(found)}")
-    print()
+    say()
     half = _MOST_LAYERS // 2
     many = len(found.layers) > _MOST_LAYERS
     rows = [
@@ -61,7 +61,7 @@ def _print_layers(found: "Numbers") -> None:
     flat = next((one.row for one in found.layers if one.row.layer.flattens), None)
     if flat is not None:
         factors = " * ".join(map(str, flat.input_shape))
-        print(f"\n{flat.name}: {factors} = {flat.output_shape[0]:,} values in a vector")
+        say(f"\n{flat.name}: {factors} = {flat.output_shape[0]:,} values in a vector")
 
 
 def _ends(one: Any) -> tuple[str, str]:
@@ -124,11 +124,11 @@ def _print_joined(unit: "UnitNumbers") -> None:
         given = unit.patch if unit.patch.ndim == 1 else unit.patch[0, 0]
         value = float(given[unit.place[-1]]) if unit.patch.ndim == 1 else float(given[0])
         over = " over all units" if unit.layer.layer.function == "softmax" else ""
-        print(f"  {unit.layer.layer.function}({number(value)}) = {number(unit.value)}{over}")
+        say(f"  {unit.layer.layer.function}({number(value)}) = {number(unit.value)}{over}")
         return
     if max(unit.patch.shape[:2]) <= _MOST_SIDE:
-        print("\n".join(f"  {line}".rstrip() for line in grid(unit.patch[:, :, 0], unit.inside)))
-    print(f"  {getattr(unit.layer.layer, 'joins_by', 'its value')} = {number(unit.value)}")
+        say("\n".join(f"  {line}".rstrip() for line in grid(unit.patch[:, :, 0], unit.inside)))
+    say(f"  {getattr(unit.layer.layer, 'joins_by', 'its value')} = {number(unit.value)}")
 
 
 def _print_window(unit: "UnitNumbers", found: "Numbers") -> None:
@@ -141,12 +141,12 @@ def _print_window(unit: "UnitNumbers", found: "Numbers") -> None:
     is_colour = unit.source is None and found.plan.input_shape[2] == len(CHANNELS)
     for at in shown:
         channel = unit.channels[at]
-        print()
+        say()
         if len(unit.channels) > 1:
-            print(f"  {CHANNELS[channel] if is_colour else f'channel {channel}'}")
+            say(f"  {CHANNELS[channel] if is_colour else f'channel {channel}'}")
         if max(unit.patch.shape[:2]) <= _MOST_SIDE:
             if unit.pixels is not None:
-                print(
+                say(
                     "\n".join(
                         f"  {line}".rstrip() for line in ["pixels", *grid(unit.pixels[:, :, at].tolist(), unit.inside)]
                     )
@@ -156,15 +156,15 @@ def _print_window(unit: "UnitNumbers", found: "Numbers") -> None:
         if own.size <= _MOST_TERMS:
             print_sum(own, (), number(float(sums[at])))
         else:
-            print(f"  sum of {own.size} products = {number(float(sums[at]))}")
-    print()
+            say(f"  sum of {own.size} products = {number(float(sums[at]))}")
+    say()
     if len(sums) > len(shown):
         print_text(f"  the {len(shown)} channels with the largest sums are shown; the sum over all {len(sums)}:")
     bias = [signed(unit.bias, "bias ")]
     if len(sums) <= _MOST_SUMS:
         print_sum(sums, bias, number(unit.total or 0.0))
     else:
-        print(f"  {number(float(sums.sum()))} {bias[0]} = {number(unit.total or 0.0)}")
+        say(f"  {number(float(sums.sum()))} {bias[0]} = {number(unit.total or 0.0)}")
 
 
 def _print_terms(values: Values, weights: Values, bias: float, total: float) -> None:
@@ -177,7 +177,7 @@ def _print_terms(values: Values, weights: Values, bias: float, total: float) -> 
         others = float(products.sum() - products[order].sum())
         rows.append((f"{rest:,} others", "", "", number(others)))
     rows += [("bias", "", "", number(bias)), ("sum", "", "", number(total))]
-    print()
+    say()
     print_table(("input", "x", "weight w", "x * w"), rows, (LEFT, RIGHT, RIGHT, RIGHT))
 
 
@@ -188,7 +188,7 @@ def _print_activation(unit: "UnitNumbers") -> None:
     over = ""
     if name == "softmax":
         over = f" over the {unit.layer.output_shape[-1]} {'channels' if len(unit.place) == 3 else 'units'}"
-    print(f"  {name}({number(unit.total)}) = {number(unit.value)}{over}")
+    say(f"  {name}({number(unit.total)}) = {number(unit.value)}{over}")
 
 
 def _print_output(output: "OutputNumbers", classes: Sequence[str], best: int) -> None:
@@ -209,20 +209,20 @@ def _print_output(output: "OutputNumbers", classes: Sequence[str], best: int) ->
     rows = [(names[k], number(sums[k]), number(output.biases[k]), number(output.logits[k])) for k in shown]
     if units > _MOST_CLASSES:
         rows.append((f"{units - len(shown):,} others", "", "", ""))
-    print()
+    say()
     print_table(("class", "sum of x * w", "bias", "logit z"), rows, (LEFT, RIGHT, RIGHT, RIGHT))
-    print("\nsoftmax: exp of each logit, divided by their sum\n")
+    say("\nsoftmax: exp of each logit, divided by their sum\n")
     print_softmax(list(names), output.logits.tolist(), "class", "z")
 
 
 def _print_sigmoid(logit: float, classes: Sequence[str]) -> None:
     share = 1 / (1 + math.exp(-logit)) if logit > -700 else math.exp(logit)
-    print(f"\nsigmoid: p = 1 / (1 + exp(-z)), the probability of {printable(classes[1])}\n")
+    say(f"\nsigmoid: p = 1 / (1 + exp(-z)), the probability of {printable(classes[1])}\n")
     if logit > -700:
         power = math.exp(-logit)
-        print(f"  exp({number(-logit)}) = {number(power)}")
-        print(f"  1 / (1 + {number(power)}) = {number(share)} for {printable(classes[1])}")
-    print(f"  1 - {number(share)} = {number(1 - share)} for {printable(classes[0])}")
+        say(f"  exp({number(-logit)}) = {number(power)}")
+        say(f"  1 / (1 + {number(power)}) = {number(share)} for {printable(classes[1])}")
+    say(f"  1 - {number(share)} = {number(1 - share)} for {printable(classes[0])}")
 
 
 def _print_descent(step: "DescentStep", found: "Numbers") -> None:
@@ -253,9 +253,9 @@ def _print_descent(step: "DescentStep", found: "Numbers") -> None:
         ("", f"= {shown(step.weight)} - {shown(step.learning_rate)} * {gradient} = {shown(step.new_weight)}"),
         ("new loss", f"{step.new_loss:.12g}, before {step.loss:.12g}"),
     ]
-    print()
+    say()
     for name, text in rows:
-        print(f"  {name:<14}  {text}")
+        say(f"  {name:<14}  {text}")
 
 
 def _agreement(step: "DescentStep") -> str:

@@ -1,17 +1,95 @@
 """Plain data -> text on stdout: tables for people, JSON for programs."""
 
+import html
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TextIO
 
-from cnnctl.formatting import printable
+from cnnctl.formatting import printable, visible
 from cnnctl.system.streams import encodable, is_unicode
 from cnnctl.terminal.layout import Block, arranged, cells_of, measured, width_of, wrapped
 
 LEFT, RIGHT = "left", "right"
 _WIDEST = 1_000_000
+
+_elsewhere: ContextVar[TextIO | None] = ContextVar("elsewhere", default=None)
+
+
+def screen() -> TextIO:
+    """Where a command prints: stdout, or in Python the text of a value; each thread has its own."""
+    return _elsewhere.get() or sys.stdout
+
+
+def error_screen() -> TextIO:
+    """Where a command prints errors: stderr, or in Python the text of a value."""
+    return _elsewhere.get() or sys.stderr
+
+
+def say(text: str = "") -> None:
+    """A line that is printed as it is."""
+    print(text, file=screen())
+
+
+class HtmlPage(io.StringIO):
+    """What is printed, as HTML for a notebook: tables are tables, the rest is preformatted; every text is escaped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[str] = []
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[str]], align: Sequence[str]) -> None:
+        """A table below what was printed before; one without headings is a table of names and values."""
+        self._close_text()
+        head = f"<thead>{_row('th', header, align)}</thead>" if any(header) else ""
+        body = "".join(_row("td", row, align) for row in rows)
+        self._parts.append(f"<table>{head}<tbody>{body}</tbody></table>")
+
+    def html(self) -> str:
+        """All of it."""
+        self._close_text()
+        return "\n".join(self._parts)
+
+    def _close_text(self) -> None:
+        text = self.getvalue().strip("\n")
+        self.seek(0)
+        self.truncate()
+        if text:
+            self._parts.append(f'<pre style="white-space: pre-wrap">{html.escape(visible(text))}</pre>')
+
+
+def _row(tag: str, cells: Sequence[str], align: Sequence[str]) -> str:
+    shown = (
+        f'<{tag} style="text-align: {side}">{html.escape(printable(cell))}</{tag}>'
+        for cell, side in zip(cells, align, strict=True)
+    )
+    return f"<tr>{''.join(shown)}</tr>"
+
+
+def text_of(show: Callable[[], None]) -> str:
+    """What a function prints, as text of any width."""
+    with _printing_to(page := io.StringIO()):
+        show()
+    return page.getvalue().strip("\n")
+
+
+def html_of(show: Callable[[], None]) -> str:
+    """What a function prints, as HTML."""
+    with _printing_to(page := HtmlPage()):
+        show()
+    return page.html()
+
+
+@contextmanager
+def _printing_to(stream: TextIO) -> Iterator[None]:
+    before = _elsewhere.set(stream)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(before)
 
 
 def print_json(value: Any) -> None:
@@ -30,12 +108,12 @@ def _escaped(char: str) -> str:
 
 def screen_width(stream: TextIO | None = None) -> int:
     """Columns of the terminal, or as many as anything needs where stdout, or another stream, is no terminal."""
-    return width_of(stream or sys.stdout) or _WIDEST
+    return width_of(stream or screen()) or _WIDEST
 
 
 def print_text(text: str, stream: TextIO | None = None, hang: int = 0) -> None:
     """Sentences, broken between words at the width of the terminal; `hang` indents the further lines of each."""
-    stream = stream or sys.stdout
+    stream = stream or screen()
     print(wrapped(text, width_of(stream), hang), file=stream)
 
 
@@ -53,7 +131,10 @@ def print_table(
     numbers, which never are. `drop` names the columns that a narrow terminal goes without, the least important first.
     With `keep_first` the first column is folded only where nothing else helps.
     """
-    stream = stream or sys.stdout
+    stream = stream or screen()
+    if isinstance(stream, HtmlPage):
+        stream.table(header, rows, align)
+        return
     texts = [[encodable(printable(cell), stream) for cell in row] for row in (header, *rows)]
     columns = [
         measured(cells[0], cells[1:], side == RIGHT, keep_first and place == 0)
@@ -68,6 +149,16 @@ def print_table(
     left_out = [name for place, name in enumerate(header) if not any(place in block.widths for block in blocks)]
     if left_out:
         print_text(f"\nnot shown in {width} columns: {', '.join(left_out)}", stream)
+
+
+def print_pairs(pairs: Mapping[str, str], width: int) -> None:
+    """A line for each name and its value, which begins in column `width`."""
+    page = screen()
+    if isinstance(page, HtmlPage):
+        page.table(("", ""), list(pairs.items()), (LEFT, LEFT))
+        return
+    for name, text in pairs.items():
+        print_text(f"{name:<{width}}{text}", page, hang=width)
 
 
 def _print_block(texts: Sequence[Sequence[str]], align: Sequence[str], block: Block, stream: TextIO) -> None:

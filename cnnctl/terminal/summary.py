@@ -1,10 +1,10 @@
 """A network as a plan, as text and as JSON."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import printable, size
-from cnnctl.terminal.render import LEFT, RIGHT, print_table, print_text
+from cnnctl.terminal.render import LEFT, RIGHT, print_pairs, print_table, print_text, say
 
 if TYPE_CHECKING:
     from cnnctl.architecture import LayerPlan, Plan
@@ -63,15 +63,16 @@ def _layer_json(row: "LayerPlan", with_formulas: bool, expand: bool) -> dict[str
     return value
 
 
-def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None = None, expand: bool = False) -> None:
-    """The table of layers, then the totals, on stdout when no other stream is given.
+def print_summary(subject: "Subject", with_formulas: bool, expand: bool = False, brief: bool = False) -> None:
+    """The table of layers, then the totals.
 
-    `expand` lists the layers of a backbone below it.
+    `expand` lists the layers of a backbone below it. `brief` leaves out what stands there already: types where the
+    names of the layers say them, and that nothing is fixed.
     """
     from cnnctl.layers.notation import format_shape
 
     plan = subject.plan
-    print(f"{printable(subject.name)}: input {format_shape(plan.input_shape)}\n", file=stream)
+    say(f"{printable(subject.name)}: input {format_shape(plan.input_shape)}\n")
     fixed = plan.non_trainable_params > 0
     header = ["layer", "type", "settings", "output", "parameters", *(["not trained"] if fixed else [])]
     rows = []
@@ -85,14 +86,17 @@ def print_summary(subject: "Subject", with_formulas: bool, stream: TextIO | None
     says_type = all(name.strip().startswith(row.kind) for name, row in _listed(plan, expand))
     first = ("type", "receptive field") if says_type else ("receptive field", "type")
     drop = (*first, "not trained", "multiply-adds", "settings")
-    print_table([*header, "multiply-adds", "receptive field"], rows, align, stream, drop, keep_first=True)
+    header += ["multiply-adds", "receptive field"]
+    if brief and says_type:
+        header, align, *rows = [[*cells[:1], *cells[2:]] for cells in (header, align, *rows)]
+    print_table(header, rows, align, drop=drop, keep_first=True)
     if with_formulas:
-        print(file=stream)
+        say()
         for name, row in _listed(plan, expand):
             for line in row.formulas():
-                print_text(f"{name.strip()}  {line}", stream, hang=len(name.strip()) + 2)
-    print(file=stream)
-    _print_totals(subject, stream)
+                print_text(f"{name.strip()}  {line}", hang=len(name.strip()) + 2)
+    say()
+    _print_totals(subject, brief)
 
 
 def _listed(plan: "Plan", expand: bool) -> Iterator[tuple[str, "LayerPlan"]]:
@@ -103,13 +107,14 @@ def _listed(plan: "Plan", expand: bool) -> Iterator[tuple[str, "LayerPlan"]]:
             yield from ((f"  {one.name}", one) for one in row.inner)
 
 
-def _print_totals(subject: "Subject", stream: TextIO | None) -> None:
+def _print_totals(subject: "Subject", brief: bool) -> None:
     from cnnctl.architecture.cost import fully_connected_params, training_bytes, weight_bytes
 
     plan, train = subject.plan, subject.train
     kinds = f"{plan.trainable_params:,} trained, {plan.non_trainable_params:,} not"
+    said = "" if brief and not plan.non_trainable_params else f" ({kinds})"
     totals = {
-        "parameters": f"{plan.total_params:,} ({kinds})",
+        "parameters": f"{plan.total_params:,}{said}",
         "multiply-adds": f"{plan.multiply_adds:,} an image",
         "weights on disk": size(weight_bytes(plan)),
     }
@@ -120,5 +125,4 @@ def _print_totals(subject: "Subject", stream: TextIO | None) -> None:
     if dense is not None and plan.total_params and dense != plan.total_params:
         times = dense / plan.total_params
         totals["fully connected"] = f"{dense:,} parameters with the same hidden units, {times:,.0f} times as many"
-    for name, text in totals.items():
-        print_text(f"{name:<{_TOTALS}}{text}", stream, hang=_TOTALS)
+    print_pairs(totals, _TOTALS)

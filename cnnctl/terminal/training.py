@@ -2,15 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from cnnctl.formatting import duration, printable
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text
+from cnnctl.formatting import duration, percent, printable
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
     from cnnctl.config.training import TrainSettings
     from cnnctl.evaluation.evaluate import Evaluation
-    from cnnctl.evaluation.metrics import Metrics
+    from cnnctl.evaluation.metrics import Figures, Metrics
+    from cnnctl.runs import Run
     from cnnctl.training.schedules import Rates
     from cnnctl.training.train import Trained
 
@@ -53,19 +54,45 @@ def print_trained(run: Path, trained: "Trained | None") -> None:
     print(f"\nrun   {printable(str(run))}\nnext  cnnctl predict IMAGE")
 
 
-def _print_result(trained: "Trained") -> None:
+def print_run(run: "Run") -> None:
+    """A run as a table: how far it is, and where it is complete, its result and what trained it."""
+    from cnnctl.errors import RunError
+    from cnnctl.evaluation.comparison import figures_of, training_of
+    from cnnctl.runs.listing import look
+
+    listed = look(run)
+    status = listed.status if listed.reason is None else f"{listed.status}: {listed.reason}"
+    rows = [("status", status)]
+    try:
+        (split, figures), training = figures_of(run), training_of(run)
+    except RunError:
+        if listed.epochs is not None:
+            planned = "" if listed.planned is None else f" of {listed.planned:,}"
+            rows.append(("epochs", f"{listed.epochs:,}{planned}"))
+        if listed.accuracy is not None:
+            rows.append((f"best {listed.split} accuracy", percent(listed.accuracy)))
+    else:
+        rows += _result_rows(split, figures, training.best_epoch, training.epochs, training.seconds)
+        rows += [("device", training.device), ("precision", training.precision)]
+    print_table((str(run.path), ""), rows, (LEFT, RIGHT))
+
+
+def _result_rows(split: str, figures: "Figures", best_epoch: int, epochs: int, seconds: float) -> list[tuple[str, str]]:
+    """(name, value) of the main figures and of the training."""
     from cnnctl.evaluation.metrics import METRICS
 
-    evaluation, figures = trained.evaluation, trained.evaluation.metrics.figures
     rows = []
     for metric in sorted((one for one in METRICS if one.is_main), key=lambda one: one.better is None):
         interval = metric.interval_text(figures)
         beside = f" ({interval})" if interval else ""
-        rows.append((f"{evaluation.split} {metric.title}", metric.text(figures) + beside))
-    rows += [
-        ("best epoch", f"{trained.record.best_epoch} of {len(trained.record.history)}"),
-        ("time", duration(trained.seconds)),
-    ]
+        rows.append((f"{split} {metric.title}", metric.text(figures) + beside))
+    return [*rows, ("best epoch", f"{best_epoch} of {epochs}"), ("time", duration(seconds))]
+
+
+def _print_result(trained: "Trained") -> None:
+    evaluation, record = trained.evaluation, trained.record
+    figures, epochs = evaluation.metrics.figures, len(record.history)
+    rows = _result_rows(evaluation.split, figures, record.best_epoch, epochs, trained.seconds)
     print_table(("result", ""), rows, (LEFT, RIGHT))
     if evaluation.split != "test":
         why = "there are no test images: these metrics are of the validation images, which selected the best epoch"
@@ -77,8 +104,8 @@ def _print_result(trained: "Trained") -> None:
         print_text(f"model.onnx was not written: it differs from model.keras by {difference:.3g}", sys.stderr)
 
 
-def print_evaluation(evaluation: "Evaluation", stream: TextIO | None = None) -> None:
-    """The figures of an evaluation as tables, on stdout when no other stream is given."""
+def print_evaluation(evaluation: "Evaluation") -> None:
+    """The figures of an evaluation as tables."""
     from cnnctl.evaluation.metrics import CLASS_METRICS, METRICS
 
     metrics, figures = evaluation.metrics, evaluation.metrics.figures
@@ -88,24 +115,24 @@ def print_evaluation(evaluation: "Evaluation", stream: TextIO | None = None) -> 
             interval = metric.interval_text(figures)
             beside = f"  (95% interval {interval})" if interval else ""
             rows.append((metric.title, metric.text(figures) + beside))
-    print_table((f"{evaluation.split} images", ""), rows, (LEFT, LEFT), stream)
+    print_table((f"{evaluation.split} images", ""), rows, (LEFT, LEFT))
 
-    print(file=stream)
+    say()
     header = ("class", *(title for _, title, _ in CLASS_METRICS))
     classes = [
         (name, *(format(getattr(one, key), form) for key, _, form in CLASS_METRICS))
         for name, one in zip(metrics.classes, metrics.per_class, strict=True)
     ]
-    print_table(header, classes, (LEFT, *(RIGHT for _ in CLASS_METRICS)), stream)
+    print_table(header, classes, (LEFT, *(RIGHT for _ in CLASS_METRICS)))
     if len(metrics.classes) <= _LARGEST_MATRIX:
-        _print_confusion(metrics, stream)
+        _print_confusion(metrics)
 
 
-def _print_confusion(metrics: "Metrics", stream: TextIO | None) -> None:
-    print(file=stream)
+def _print_confusion(metrics: "Metrics") -> None:
+    say()
     names = [printable(name) if len(name) <= 12 else f"{printable(name[:11])}…" for name in metrics.classes]
     rows = [
         (name, *(f"{count:,}" if count else "." for count in row))
         for name, row in zip(names, metrics.confusion_matrix, strict=True)
     ]
-    print_table(("true \\ predicted", *names), rows, (LEFT, *(RIGHT for _ in names)), stream)
+    print_table(("true \\ predicted", *names), rows, (LEFT, *(RIGHT for _ in names)))
