@@ -4,10 +4,14 @@ It writes where MLflow's settings say, which is a database in the current folder
 another place. Its client is used rather than its functions, which share one active run with the user's own code.
 """
 
+import getpass
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from cnnctl.config import Config
@@ -15,11 +19,15 @@ from cnnctl.config.dump import leaves, to_plain
 from cnnctl.runs import Run
 from cnnctl.system import files
 from cnnctl.tracking.events import Figures, Outcome, RunStarted
+from cnnctl.tracking.mlflow_model import write_description
 from cnnctl.version import __version__
 
 _MOST_PARAMS, _PARAMS_A_CALL = 500, 100
 _LONGEST_KEY, _LONGEST_VALUE = 250, 6000
 """MLflow's limits; a whole config is among the files all the same."""
+
+_KIND, _OF_MODELS = "mlflow.experimentKind", "custom_model_development"
+"""What it is about, so that MLflow need not guess between this and language models."""
 
 _UNFIT = re.compile(r"[^\w.\- :]")
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
@@ -39,8 +47,10 @@ class Mlflow:
         self._client = _make_client()
         known = _known(self._client, beginning.run)
         self._is_new = known is None
+        self._run = beginning.run
         self._steps: dict[str, set[int]] = {}
         self._run_id = known.info.run_id if known is not None else self._create(beginning)
+        self._experiment = self._client.get_run(self._run_id).info.experiment_id
         if known is not None:
             self._client.update_run(self._run_id, status="RUNNING")
         self._write_params(beginning.config, known.data.params if known is not None else {})
@@ -53,20 +63,51 @@ class Mlflow:
 
     def end(self, outcome: Outcome) -> None:
         """The figures of each split, the plots and the models, and the status."""
-        for split, figures in outcome.scores.items():
-            self._write_metrics({f"{split}_{name}": value for name, value in figures.items()}, outcome.best_epoch - 1)
-        for folder, paths in (("plots", outcome.plots), ("model", outcome.models), (None, outcome.files)):
+        step, onnx = outcome.best_epoch - 1, self._run.onnx_model
+        model = self._log_model(step) if onnx in outcome.models else None
+        models = [path for path in outcome.models if path != onnx or model is None]
+        for folder, paths in (("plots", outcome.plots), ("model", models), (None, outcome.files)):
             for path in paths:
                 self._client.log_artifact(self._run_id, str(path), folder)
+        for split, figures in outcome.scores.items():
+            self._write_metrics({f"{split}_{name}": value for name, value in figures.items()}, step, model)
         self._client.set_terminated(self._run_id, _STATUS[outcome.status])
+
+    def _log_model(self, step: int) -> str | None:
+        """model.onnx as a model of MLflow, with its signature; its number.
+
+        MLflow shows its files among those of the run, in `model`. None on servers from before MLflow 3, which have no
+        models of runs.
+        """
+        from mlflow.entities import LoggedModelOutput
+        from mlflow.exceptions import MlflowException
+
+        try:
+            model = self._client.create_logged_model(
+                self._experiment, "model", self._run_id, tags=_origin(), model_type="classifier"
+            )
+        except MlflowException as error:
+            if error.error_code != "ENDPOINT_NOT_FOUND":
+                raise
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            for path in (*write_description(self._run, model.model_id, Path(folder)), self._run.onnx_model):
+                self._client.log_model_artifact(model.model_id, str(path))
+        self._client.finalize_logged_model(model.model_id, "READY")
+        self._client.log_outputs(self._run_id, [LoggedModelOutput(model.model_id, step)])
+        return str(model.model_id)
 
     def _create(self, beginning: RunStarted) -> str:
         run, name = beginning.run, beginning.config.name or "run"
         found = self._client.get_experiment_by_name(name)
-        experiment = found.experiment_id if found is not None else self._client.create_experiment(name)
+        if found is None:
+            experiment = self._client.create_experiment(name, tags={_KIND: _OF_MODELS})
+        else:
+            experiment = found.experiment_id
+            if _KIND not in found.tags:
+                self._client.set_experiment_tag(experiment, _KIND, _OF_MODELS)
         tags = {
-            "mlflow.source.name": "cnnctl train",
-            "mlflow.source.type": "LOCAL",
+            **_origin(),
             "cnnctl.version": __version__,
             "cnnctl.run": str(files.absolute(run.path)),
             **{f"cnnctl.{what}": text for what, text in beginning.machine.items()},
@@ -87,14 +128,15 @@ class Mlflow:
             if known.get(key, value) != value:
                 self._client.set_tag(self._run_id, f"resumed.{key}", value)
 
-    def _write_metrics(self, figures: Figures, step: int) -> None:
-        """Metrics of a step, but for those that are there already."""
+    def _write_metrics(self, figures: Figures, step: int, model: str | None = None) -> None:
+        """Metrics of a step, but for those that are there already; with a `model` they are that model's too."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
         new = {name: value for name, value in figures.items() if step not in self._known_steps(name)}
         if new:
-            metrics = [Metric(name, value, now, step) for name, value in new.items()]
+            whose = {} if model is None else {"model_id": model, "run_id": self._run_id}
+            metrics = [Metric(name, value, now, step, **whose) for name, value in new.items()]
             self._client.log_batch(self._run_id, metrics=metrics)
         for name in new:
             self._steps[name].add(step)
@@ -114,6 +156,25 @@ def _make_client() -> Any:
     from mlflow import MlflowClient
 
     return MlflowClient()
+
+
+def _origin() -> dict[str, str]:
+    """What trains and who, as far as the system knows it, and the commit of the current folder, if git knows one."""
+    from mlflow.utils.git_utils import get_git_branch, get_git_commit, get_git_repo_url
+
+    user = None
+    with suppress(KeyError, OSError, ImportError):  # a container's user may have no name
+        user = getpass.getuser()
+    here = str(Path.cwd())
+    found = {
+        "mlflow.source.name": "cnnctl train",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": user,
+        "mlflow.source.git.commit": get_git_commit(here),
+        "mlflow.source.git.branch": get_git_branch(here),
+        "mlflow.source.git.repoURL": get_git_repo_url(here),
+    }
+    return {name: text for name, text in found.items() if text is not None}
 
 
 def _known(client: Any, run: Run) -> Any:

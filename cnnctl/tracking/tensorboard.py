@@ -17,6 +17,7 @@ from cnnctl.config.dump import leaves, to_plain
 from cnnctl.data.decoder.headers import dimensions
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.tracking.events import Figures, Outcome, RunStarted
+from cnnctl.tracking.hparams import shown, write_experiment
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
@@ -36,12 +37,14 @@ class TensorBoard:
     def begin(self, beginning: RunStarted) -> None:
         """Open the folder; of what an earlier start left in it, the curves of its epochs are kept."""
         self._folder = beginning.run.tensorboard
+        self._beginning = beginning
         self._trained = len(beginning.history)
         self._kept = self._trained
         self._files: dict[str, _EventFile] = {}
         self._events(_ROOT).hparams(_session_start(beginning), "session_start_info")
         for number, figures in enumerate(beginning.history, start=1):
             self.epoch(number, figures)
+        write_experiment(beginning.run, beginning.config)
 
     def epoch(self, number: int, figures: Figures) -> None:
         """A point on each curve."""
@@ -58,6 +61,7 @@ class TensorBoard:
         for path in outcome.plots:
             self._events(_ROOT).image(f"plots/{path.stem}", path.read_bytes(), self._trained - 1)
         self._events(_ROOT).hparams(_session_end(outcome), "session_end_info")
+        write_experiment(self._beginning.run, self._beginning.config)
 
     def _events(self, name: str) -> "_EventFile":
         if name not in self._files:
@@ -161,7 +165,7 @@ def _set(field: Any, value: object) -> None:
     elif isinstance(value, int | float):
         field.number_value = value
     else:
-        field.string_value = "none" if value is None else str(value)
+        field.string_value = shown(value)
 
 
 def _session_end(outcome: Outcome) -> "HParamsPluginData":

@@ -105,7 +105,11 @@ def test_a_summary_is_that_of_the_command(tmp_path: Path) -> None:
     digits = CONFIGS / "digits.yaml"
     summary = cnnctl.summarize(digits, {"train.batch_size": 8})
     options = ("--set", "train.batch_size=8")
-    assert str(summary) == succeed("summary", digits, *options, cwd=tmp_path).rstrip("\n")
+    shown, said = str(summary).splitlines(), succeed("summary", digits, *options, cwd=tmp_path).splitlines()
+    types = slice(said[2].index("type"), said[2].index("settings"))
+    assert shown[2:12] == [line[: types.start] + line[types.stop :] for line in said[2:12]]
+    assert (shown[12], said[12].endswith(" (151,306 trained, 0 not)")) == ("parameters         151,306", True)
+    assert shown[13:] == said[13:]
     assert summary.to_dict() == json.loads(succeed("summary", digits, *options, "--json", cwd=tmp_path))
     assert summary.total_params == summary.trainable_params == sum(layer.params for layer in summary.layers) == 151306
     assert summary.input_shape == (8, 8, 1)
@@ -125,12 +129,19 @@ def test_a_summary_of_a_run_a_model_and_values(digits_run: Trained) -> None:
         cnnctl.summarize(digits_run.run, classes=5)
 
 
-def test_a_summary_in_a_notebook_is_text_that_is_no_html() -> None:
+def test_a_summary_counts_what_is_not_trained() -> None:
+    frozen = {**VALUES, "classes": 2, "model": ["batch_normalization", "flatten"]}
+    assert " trained, 6 not)" in str(cnnctl.summarize(frozen))
+
+
+def test_a_summary_in_a_notebook_is_a_table_in_which_nothing_is_html() -> None:
     values = {**VALUES, "model": ["flatten"]}
     shown = cnnctl.summarize(cnnctl.load_config(values), classes=2)
     shown.subject.plan.layers[0].__dict__["name"] = "<script>"
     assert "&lt;script&gt;" in shown._repr_html_()
-    assert shown._repr_html_().startswith("<pre>config: input 64x64x3\n")
+    assert "<script>" not in shown._repr_html_()
+    assert shown._repr_html_().count("<table>") == 2
+    assert ">config: input 64x64x3</pre>" in shown._repr_html_()
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,30 @@ def complete_run(folder: Path, plot: bytes) -> Run:
     """A run with everything that `finished` looks for."""
     run = Run(folder)
     files.write_bytes(run.plots / "curves.png", plot)
-    for path in (run.keras_model, run.onnx_model, run.config, run.classes, run.history):
+    for path in (run.keras_model, run.config, run.history):
         files.write_text(path, path.name)
+    files.write_json(run.classes, ["cat", "dog"])
+    files.write_bytes(run.onnx_model, onnx_model())
     files.write_json(run.metrics, SEVENTH)
     return run
+
+
+def onnx_model() -> bytes:
+    """Of 2x3 grey images: the mean of their pixels, twice."""
+    from onnx import TensorProto, helper
+
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 2, 3, 1])
+    answer = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 2])
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Concat", ["mean", "mean"], ["probabilities"], axis=1),
+    ]
+    axes = helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2])
+    graph = helper.make_graph(nodes, "means", [image], [answer], [axes])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def points(folder: Path) -> dict[str, list[tuple[int, float]]]:

@@ -1,11 +1,14 @@
 """Runs of MLflow, read back by its client; a folder takes the place of the database, which takes seconds to be made."""
 
+import getpass
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cnnctl.runs import Run
@@ -68,8 +71,99 @@ def test_a_run_has_parameters_metrics_and_files(tmp_path: Path, client: Any) -> 
     assert artifacts == {
         *("config.yaml", "classes.json", "history.csv", "metrics.json"),
         *("plots/curves.png", "model/model.keras", "model/model.onnx"),
+        *("model/MLmodel", "model/requirements.txt", "model/python_env.yaml"),
     }
+    assert found.data.tags["mlflow.user"] == getpass.getuser()
+    assert client.get_experiment_by_name("shapes").tags["mlflow.experimentKind"] == "custom_model_development"
     assert json.loads(Run(folder).mlflow.read_text()) == {"experiment": "shapes", "run_id": found.info.run_id}
+
+
+def test_the_model_has_its_signature_and_can_be_loaded(tmp_path: Path, client: Any) -> None:
+    folder = tmp_path / "shapes" / "7"
+    told(folder, then=(1, 2)).end(finished(complete_run(folder, b"a plot"), SEVENTH, 2))
+    run = only_run(client)
+    (output,) = run.outputs.model_outputs
+    logged = client.get_logged_model(output.model_id)
+    assert (output.step, logged.source_run_id, str(logged.status)) == (1, run.info.run_id, "READY")
+    assert logged.tags["mlflow.source.name"] == "cnnctl train"
+    assert {one.key: one.value for one in logged.metrics} == {"test_accuracy": 0.75, "test_loss": 0.5}
+    import mlflow
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for place in (f"models:/{output.model_id}", f"runs:/{run.info.run_id}/model"):
+            model = mlflow.pyfunc.load_model(place)
+            (image,), (answer,) = model.metadata.signature.inputs.inputs, model.metadata.signature.outputs.inputs
+            assert (image.name, str(image.type), image.shape) == ("image", "uint8", (-1, 2, 3, 1))
+            assert (answer.name, str(answer.type), answer.shape) == ("probabilities", "float32", (-1, 2))
+            assert model.metadata.metadata["classes"] == ["cat", "dog"]
+            (said,) = model.predict(np.full((4, 2, 3, 1), 7, np.uint8)).values()
+            assert said.tolist() == [[7.0, 7.0]] * 4
+    kept = Path(client.download_artifacts(run.info.run_id, "model/model.onnx", str(tmp_path)))
+    assert kept.read_bytes() == Run(folder).onnx_model.read_bytes()
+    assert (logged.model_id, "mlflow") == (model.metadata.model_id, requirements(client, run.info.run_id)[0])
+
+
+def requirements(client: Any, run_id: str) -> list[str]:
+    """The packages that the model of a run needs."""
+    lines = Path(client.download_artifacts(run_id, "model/requirements.txt")).read_text().splitlines()
+    assert all("==" in line for line in lines)
+    return [line.partition("==")[0] for line in lines]
+
+
+def test_the_commit_of_the_current_folder(tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = tmp_path / "work"
+    (repository / "inner").mkdir(parents=True)
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (["init", "-q", "-b", "trunk"], [*who, "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", *words], cwd=repository, check=True)
+    subprocess.run(["git", "remote", "add", "origin", "https://me:secret@example.org/x"], cwd=repository, check=True)
+    said = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
+    monkeypatch.chdir(repository / "inner")
+    told(tmp_path / "run", then=(1,)).end(Outcome("killed"))
+    tags = only_run(client).data.tags
+    assert tags["mlflow.source.git.commit"] == said.stdout.strip()
+    assert tags["mlflow.source.git.branch"] == "trunk"
+    assert tags["mlflow.source.git.repoURL"] == "https://example.org/x"
+
+
+def test_a_user_without_a_name(tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> str:
+        raise KeyError("getpwuid(): uid not found: 4242")
+
+    monkeypatch.setattr(getpass, "getuser", refuse)
+    monkeypatch.chdir(tmp_path)
+    told(tmp_path / "run", then=(1,)).end(Outcome("killed"))
+    tags = only_run(client).data.tags
+    assert {"mlflow.user", "mlflow.source.git.commit"}.isdisjoint(tags)
+
+
+def test_an_experiment_from_before_becomes_one_of_training(tmp_path: Path, client: Any) -> None:
+    client.create_experiment("shapes")
+    told(tmp_path / "1", then=(1,)).end(Outcome("killed"))
+    kind = "mlflow.experimentKind"
+    assert client.get_experiment_by_name("shapes").tags[kind] == "custom_model_development"
+    client.set_experiment_tag(client.get_experiment_by_name("shapes").experiment_id, kind, "regression")
+    told(tmp_path / "2", then=(1,)).end(Outcome("killed"))
+    assert client.get_experiment_by_name("shapes").tags[kind] == "regression"
+
+
+def test_a_server_that_has_no_models_of_runs_gets_the_files(
+    tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import ENDPOINT_NOT_FOUND
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MlflowException("no such endpoint", ENDPOINT_NOT_FOUND)
+
+    monkeypatch.setattr(MlflowClient, "create_logged_model", refuse)
+    told(tmp_path / "run", then=(1, 2)).end(finished(complete_run(tmp_path / "run", b"a plot"), SEVENTH, 2))
+    run = only_run(client)
+    assert (run.info.status, steps(client, "test_accuracy")) == ("FINISHED", [(1, 0.75)])
+    models = [one.path for one in client.list_artifacts(run.info.run_id, "model")]
+    assert models == ["model/model.keras", "model/model.onnx"]
 
 
 def test_going_on_is_the_same_run_without_doubled_steps(tmp_path: Path, client: Any) -> None:
