@@ -46,7 +46,7 @@ class HtmlPage(io.StringIO):
         self._close_text()
         head = f"<thead>{_row('th', header, align)}</thead>" if any(header) else ""
         body = "".join(_row("td", row, align) for row in rows)
-        self._parts.append(f"<table>{head}<tbody>{body}</tbody></table>")
+        self._parts.append(f'<table style="margin: 0.5em 0">{head}<tbody>{body}</tbody></table>')
 
     def html(self) -> str:
         """All of it."""
