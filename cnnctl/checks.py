@@ -115,9 +115,10 @@ def check(
     return findings
 
 
-def _place(problem: Problem) -> tuple[int, int, int]:
+def _place(problem: Problem) -> tuple[int, str, int, int]:
     position = problem.position
-    return (problem.exit_code, position.line, position.column) if position else (problem.exit_code, 0, 0)
+    place = (position.origin, position.line, position.column) if position else ("", 0, 0)
+    return (problem.exit_code, *place)
 
 
 def _check_data(loaded: Loaded, findings: Findings) -> None:

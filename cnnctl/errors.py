@@ -117,6 +117,7 @@ class Problem:
         received: What was found instead.
         hint: The mend.
         exit_code: EXIT_CONFIG, or EXIT_DATA for what only the data can tell.
+        pairs: The files of a fault that is between two of them each; no more than a program can use.
     """
 
     message: str
@@ -125,6 +126,7 @@ class Problem:
     received: str | None = None
     hint: str | None = None
     exit_code: int = EXIT_CONFIG
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         head = f"{self.path}: {self.message}" if self.path else self.message
@@ -140,12 +142,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Notice:
-    """A warning: a sentence, its mend, and where it stands. Nothing is refused because of it."""
+    """A warning: a sentence, its mend, where it stands, and its pairs of files. Nothing is refused because of it."""
 
     message: str
     hint: str
     position: Position | None = None
     path: str = ""
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 class ConfigError(CnnctlError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.plan import plan_of
-from cnnctl.config import Config, Loaded, load, parse_config
+from cnnctl.config import Config, Loaded, load_recorded, parse_config
 from cnnctl.config.source import format_path
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import ConfigError, DataError, Problem
@@ -84,7 +84,10 @@ def summary_classes(config: Config) -> int:
     if config.classes is not None:
         return config.classes
     try:
-        return count_source_classes(config.data.train, config.data.csv, config.data.folders_are_classes)
+        found = count_source_classes(config.data.train, config.data.csv, config.data.folders_are_classes)
+        if found < 2:
+            raise DataError(f"expected at least two classes in {config.data.train}, which has {found or 'none'}")
+        return found
     except SplitsError:
         raise
     except DataError as error:
@@ -94,5 +97,5 @@ def summary_classes(config: Config) -> int:
 
 
 def _of_run(run: "Run") -> Subject:
-    config = load(run.need(run.config))
+    config = load_recorded(run.need(run.config))
     return Subject(str(run.path), plan_of(config, len(run.read_classes()), run.config, run.keras_model), config.train)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from cnnctl.api.shown import Shown
-from cnnctl.config import Config, load
+from cnnctl.config import Config, load_recorded
 from cnnctl.formatting import percent
 from cnnctl.runs import Run, find_run
 from cnnctl.runs.find import runs_in
@@ -32,7 +32,7 @@ class TrainedRun(Shown):
     @property
     def config(self) -> Config:
         """The resolved config."""
-        return load(self._run.need(self._run.config))
+        return load_recorded(self._run.need(self._run.config))
 
     @property
     def classes(self) -> tuple[str, ...]:

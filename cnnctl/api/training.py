@@ -13,7 +13,7 @@ from cnnctl.errors import UsageError
 from cnnctl.system.files import absolute
 from cnnctl.system.interrupts import caught_in_a_guest
 from cnnctl.system.watcher import Watcher
-from cnnctl.training.request import TrainRequest, find_resumed
+from cnnctl.training.request import TrainRequest, find_resumed, is_recorded
 from cnnctl.training.train import train as run_training
 
 
@@ -54,11 +54,13 @@ def train(
     begun = time.perf_counter()
     folder = None if output is None else Path(output)
     call = f"cnnctl.train({_shown(config)}{f', {dict(overrides)!r}' if overrides else ''}"
+    is_own = False
     if resume and isinstance(config, str | Path):
         config, folder = find_resumed(Path(config), folder)
+        is_own = is_recorded(config, folder)
     if resume and folder is None:
         raise UsageError("resume=True needs output, the run to resume", "add output='runs/NAME/1'")
-    request = TrainRequest(load_values(config, overrides), folder, resume, strict, (), begun, call)
+    request = TrainRequest(load_values(config, overrides, is_own), folder, resume, strict, (), begun, call)
     with hosted("training", progress) as (watcher, capture), caught_in_a_guest() as interrupts:
         run = run_training(request, watcher, capture, interrupts).run
     return TrainedRun(absolute(run.path))

@@ -10,7 +10,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from cnnctl.cli.command import Command
+from cnnctl.cli.command import Command, Commands
 from cnnctl.cli.options import grouped
 from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, CnnctlError
 from cnnctl.formatting import shortened
@@ -21,6 +21,7 @@ from cnnctl.version import __version__
 
 app = typer.Typer(
     name="cnnctl",
+    cls=Commands,
     help="Train, evaluate and use convolutional image classifiers declared in a YAML file.",
     epilog="Begin with: cnnctl init --example digits\n\nThen: cnnctl train digits.yaml",
     no_args_is_help=True,

@@ -5,16 +5,19 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import JsonOption, RunOption
+from cnnctl.cli.options import JsonOption, RunArgument, RunOption, find_and_tell
 
 EPILOG = (
-    "Example: cnnctl explain cat.jpg --run runs/cats-dogs/1 --unit conv2d_1:10,12\n\n"
+    "Example: cnnctl explain runs/cats-dogs/1 cat.jpg --unit conv2d_1:10,12\n\n"
     "Example: cnnctl explain cat.jpg --numbers --unit conv2d:0,3,12"
 )
 
 
 def explain_cli(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="Image file to explain.", show_default=False)],
+    named: RunArgument = None,
+    image: Annotated[
+        Path | None, typer.Argument(metavar="IMAGE", help="Image file to explain.", show_default=False)
+    ] = None,
     run: RunOption = None,
     output: Annotated[
         Path | None,
@@ -66,7 +69,6 @@ def explain_cli(
     from cnnctl.explaining.explain import ExplainRequest, parse_place, parse_unit
     from cnnctl.explaining.folder import check_folder, default_folder, explain_into
     from cnnctl.models.of_run import run_plan
-    from cnnctl.runs import find_run
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.files import explanation_json, print_explanation
     from cnnctl.terminal.numbers import numbers_json, print_numbers
@@ -75,11 +77,12 @@ def explain_cli(
     insist_on_method(method)
     if label is not None and not numbers:
         raise UsageError("--label needs --numbers", "add --numbers")
+    image, run = _image_and_run([word for word in (named, image) if word is not None], run)
     folder = output or Path(default_folder(image))
     draws = output is not None or not numbers
     if draws:
         check_folder(folder)
-    found = find_run(run)
+    found = find_and_tell(run)
     plan = None if unit is None else run_plan(found)
     place = None if plan is None or unit is None or not numbers else parse_place(unit, plan)
     seen = None if plan is None or unit is None or not draws else parse_unit(unit, plan)
@@ -100,3 +103,26 @@ def explain_cli(
         print_numbers(counted)
     if explained is not None:
         print_explanation(explained, after_numbers=counted is not None)
+
+
+def _image_and_run(words: list[Path], run: Path | None) -> tuple[Path, Path | None]:
+    """The image of a command line and its run, which may stand before the image, or after it.
+
+    Raises:
+        UsageError: there is no image, or there are several, or two runs.
+    """
+    from cnnctl.errors import UsageError
+    from cnnctl.system import files
+
+    if not words:
+        raise UsageError("expected the image to explain", "for example: cnnctl explain cat.jpg")
+    if len(words) == 1:
+        return words[0], run
+    named, image = words
+    if files.is_file(named) and not files.is_file(image):
+        named, image = image, named
+    if files.is_file(named):
+        raise UsageError("expected one image, and a run before it", "explain the images one by one")
+    if run is not None and run != named:
+        raise UsageError(f"two runs are named: {named} and {run}", "leave one of them out")
+    return image, named

@@ -12,7 +12,9 @@ import typer
 if TYPE_CHECKING:
     from cnnctl.runs import Run
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="Config file (YAML).", show_default=False)]
+ConfigArgument = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="Config file (YAML), or - for stdin.", show_default=False)
+]
 RunArgument = Annotated[
     Path | None,
     typer.Argument(metavar="[RUN]", help="Directory of the run, or best; default: runs/latest.", show_default=False),
@@ -86,7 +88,10 @@ def find_and_tell(path: Path | None) -> "Run":
 
 StrictOption = Annotated[
     bool,
-    typer.Option("--strict", help="Refuse data with an image in two splits or with images of one colour."),
+    typer.Option(
+        "--strict",
+        help="Refuse data with an image in two splits, in two classes or twice, or with images of one colour.",
+    ),
 ]
 
 

@@ -19,7 +19,8 @@ def summary_cli(
         Path | None,
         typer.Argument(
             metavar="[CONFIG|RUN|MODEL.keras]",
-            help="Config, run or .keras file; default: the only config in the folder, else the latest run.",
+            help="Config (- for stdin), run or .keras file; default: the only config in the folder, else the "
+            "latest run.",
         ),
     ] = None,
     assignments: SetOption = None,

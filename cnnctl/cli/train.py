@@ -17,7 +17,9 @@ EPILOG = "Example: cnnctl init --example digits\n\nThen: cnnctl train digits.yam
 def train_cli(
     config: Annotated[
         Path | None,
-        typer.Argument(metavar="CONFIG", help="Config file (YAML); with --resume, a run or none.", show_default=False),
+        typer.Argument(
+            metavar="CONFIG", help="Config file (YAML), - for stdin; with --resume, a run or none.", show_default=False
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -43,7 +45,7 @@ def train_cli(
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.training import print_trained
     from cnnctl.terminal.watch import watching
-    from cnnctl.training.request import TrainRequest, find_resumed
+    from cnnctl.training.request import TrainRequest, find_resumed, is_recorded
     from cnnctl.training.train import Complete, train
 
     if resume:
@@ -52,7 +54,8 @@ def train_cli(
         raise UsageError(
             "expected a config", "for example: cnnctl init --example digits, then cnnctl train digits.yaml"
         )
-    request = TrainRequest(parse_config(config, assignments or ()), output, resume, strict, sys.argv, begun)
+    loaded = parse_config(config, assignments or (), resume and is_recorded(config, output))
+    request = TrainRequest(loaded, output, resume, strict, sys.argv, begun)
     with ExitStack() as stack:
         capture = stack.enter_context(captured_stderr())
         watcher = stack.enter_context(watching(True, capture.terminal))

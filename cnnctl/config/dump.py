@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from cnnctl.config.source import reads_as_text
+from cnnctl.config.scalars import escape, reads_as_text
 from cnnctl.settings import Named
 
 
@@ -60,6 +60,15 @@ _Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(list, _represent_list)
 
 
+def _escaped(value: Any) -> Any:
+    """Plain values whose texts are read back as they are, though they look like `${env:NAME}`."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return escape(value) if isinstance(value, str) else value
+
+
 def to_yaml(value: BaseModel) -> str:
     """YAML text of a config."""
-    return yaml.dump(to_plain(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(_escaped(to_plain(value)), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
@@ -14,8 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from cnnctl.config import source
 from cnnctl.config.dump import to_plain
+from cnnctl.config.extends import EXTENDS, with_bases
 from cnnctl.config.meant import meant_path
 from cnnctl.config.problems import explain
+from cnnctl.config.scalars import RefusedScalarError, escape, expand, resolve_scalar
 from cnnctl.config.schema import Config, DataSettings, Source
 from cnnctl.config.source import MAX_DEPTH, Document, ValuePath, format_path
 from cnnctl.errors import ConfigError, Problem
@@ -24,8 +26,9 @@ from cnnctl.system.files import absolute
 
 BUILT_IN_DATA = ("digits",)
 """Names that `data.train` takes instead of a path; write ./digits for a folder of that name."""
+STANDARD_INPUT = Path("-")
 _NAME = Path("config.yaml")
-"""The file that a mapping is taken to come from: it names the run, and its paths are relative to the current folder."""
+"""The file that a mapping, or stdin, is taken to be: it names the run, and its paths start in the current folder."""
 
 
 @dataclass(frozen=True)
@@ -69,40 +72,105 @@ def load(path: Path, assignments: Sequence[str] = ()) -> Config:
     return parse_config(path, assignments).need()
 
 
-def parse_config(path: Path, assignments: Sequence[str] = ()) -> Loaded:
-    """Read a config and keep what is right of it beside its mistakes; assignments are KEY=VALUE texts.
+def load_recorded(path: Path) -> Config:
+    """Read the config of a run: what cnnctl wrote is whole, so that it extends nothing and asks for no variables.
 
     Raises:
         UsageError: the file cannot be read.
-        ConfigError: it is no YAML, so that nothing can be kept.
+        ConfigError: with every mistake of it.
     """
-    return bind(_override(source.read(path), list(assignments), "--set"), path)
+    return parse_config(path, is_recorded=True).need()
 
 
-def load_values(values: Mapping[str, Any] | Config | str | Path, overrides: Mapping[str, Any] | None = None) -> Loaded:
+def parse_config(path: Path, assignments: Sequence[str] = (), is_recorded: bool = False) -> Loaded:
+    """Read a config, `-` for the one on stdin, and keep what is right of it beside its mistakes.
+
+    Assignments are KEY=VALUE texts. For `is_recorded` see `load_recorded`.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ConfigError: it is no YAML, or a base or a variable of it is missing, so that nothing can be kept.
+    """
+    if path == STANDARD_INPUT:
+        document, path = with_bases(source.read_stdin(), Path(), None), _NAME
+    else:
+        document = _read(path, is_recorded)
+    return bind(_override(document, list(assignments), "--set"), path)
+
+
+def load_values(
+    values: Mapping[str, Any] | Config | str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    is_recorded: bool = False,
+) -> Loaded:
     """A config from a file, from nested mappings and lists, or as it is, with some of its values replaced.
 
     `overrides` are by dotted paths such as `model[0].conv2d.filters`. The paths that a mapping or the overrides hold
-    are relative to the current folder.
+    are relative to the current folder. For `is_recorded` see `load_recorded`.
 
     Raises:
         UsageError: the file cannot be read.
-        ConfigError: it is no YAML, or holds values that YAML has not.
+        ConfigError: it is no YAML, holds values that YAML has not, or a base or a variable of it is missing.
     """
     if isinstance(values, str | Path):
         path = Path(values)
-        document = source.read(path)
+        document = _read(path, is_recorded)
+    elif isinstance(values, Config):
+        path = Path(f"{values.name or _NAME.stem}.yaml")
+        document = Document(_yaml(to_plain(values)), {})
     else:
-        path = _NAME if isinstance(values, Mapping) else Path(f"{values.name or _NAME.stem}.yaml")
-        document = Document(_yaml(to_plain(values) if isinstance(values, Config) else values), {})
-    given = [f"{key}={json.dumps(_yaml(value), ensure_ascii=False)}" for key, value in (overrides or {}).items()]
+        path = _NAME
+        document = with_bases(Document(_expanded(_yaml(values), ()), {}), Path(), None)
+    given = [f"{key}={json.dumps(_given(key, value), ensure_ascii=False)}" for key, value in (overrides or {}).items()]
     return bind(_override(document, given, "overrides"), path)
+
+
+def _read(path: Path, is_recorded: bool) -> Document:
+    """The document of a file, with those that it extends."""
+    if not is_recorded:
+        return with_bases(source.read(path), path.parent, path)
+    document = source.read(path, environment=None)
+    if EXTENDS in document.data:
+        hint = "cnnctl writes it whole: train again"
+        position = document.position((EXTENDS,))
+        raise ConfigError([Problem("the config of a run extends no other one", EXTENDS, position, hint=hint)])
+    return document
+
+
+def _given(key: str, value: Any) -> Any:
+    """A value of an override as the text of one has it, its variables filled in."""
+    return _mapped(_expanded(_yaml(value), source.parse_path(key) or ()), lambda text, _: escape(text))
+
+
+def _expanded(value: Any, path: ValuePath) -> Any:
+    """Values of Python code with the variables in their texts filled in; what they fill in is typed."""
+
+    def expanded(text: str, at: ValuePath) -> Any:
+        try:
+            filled_in = expand(text, os.environ)
+            return resolve_scalar(filled_in) if "${env:" in text and filled_in != text else filled_in
+        except RefusedScalarError as refused:
+            raise ConfigError([Problem(str(refused), format_path(at), received=text[:60], hint=refused.hint)]) from None
+
+    return _mapped(value, expanded, path)
+
+
+def _mapped(value: Any, change: Callable[[str, ValuePath], Any], path: ValuePath = ()) -> Any:
+    """Plain values with each text of them changed."""
+    if isinstance(value, dict):
+        return {key: _mapped(item, change, (*path, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_mapped(item, change, (*path, index)) for index, item in enumerate(value)]
+    return change(value, path) if isinstance(value, str) else value
 
 
 def _override(document: Document, assignments: list[str], origin: str) -> Document:
     """The document with values replaced; a path that lacks a name or brackets is refused with the one that is meant."""
     for assignment in assignments:
         path = source.parse_path(assignment.partition("=")[0].strip())
+        if path and path[0] == EXTENDS:
+            position, hint = source.override_position(assignment, origin), "write it into the config, or into a new one"
+            raise ConfigError([Problem("it is read before anything is set", EXTENDS, position, hint=hint)])
         right = path and meant_path(path, document.data)
         if path and right:
             raise ConfigError(
@@ -181,8 +249,9 @@ def _safe_name(stem: str) -> str:
 
 
 def _resolve(text: str, key: ValuePath, document: Document, path: Path) -> str:
-    """An absolute path: relative to the config's folder, or for `--set` to the current one."""
-    base = Path() if any(key[: len(done)] == done for done in document.overridden) else path.parent
+    """An absolute path: relative to the folder of the config that it stands in, or for `--set` to the current one."""
+    is_set = any(key[: len(done)] == done for done in document.overridden)
+    base = Path() if is_set else document.folders.get(key, path.parent)
     return str(absolute(base / os.path.expanduser(text)))  # noqa: PTH111 - leaves an unknown ~user as it is
 
 

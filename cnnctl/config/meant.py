@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
+from cnnctl.config.extends import EXTENDS
 from cnnctl.config.schema import CHOICES, SECTIONS, Config
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.layers.base import ActivationName
@@ -44,6 +45,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "model": ("layers", "network", "architecture"),
     "train": ("training",),
     "precision": ("dtype", "amp", "mixed_precision"),
+    EXTENDS: ("base", "inherit", "inherits", "include", "defaults"),
     "random_flip": ("flip", "hflip", "horizontal_flip"),
     "random_rotation": ("rotate", "rotation"),
 }
@@ -77,6 +79,7 @@ def meant_key(path: ValuePath, data: Mapping[str, Any]) -> str | None:
     """A hint for a key that its section does not have: one like it, or the place where such a key is."""
     section = section_at(path[:-1])
     known = tuple(section.model_fields) if section else ()
+    known = (*known, EXTENDS) if section is Config else known
     word = str(path[-1])
     close = _closest(word, known)
     if close is None:

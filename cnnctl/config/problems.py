@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cnnctl.config.meant import meant_key, meant_name, section_at, suggest
+from cnnctl.config.scalars import reads_as_text
 from cnnctl.config.schema import CHOICES
-from cnnctl.config.source import Document, ValuePath, format_path, reads_as_text
+from cnnctl.config.source import Document, ValuePath, format_path
 from cnnctl.errors import Problem
 
 _EMPTY = "expected at least one item"
@@ -48,8 +49,9 @@ def _follows_from_another(problem: Problem, found: list[Problem]) -> bool:
     )
 
 
-def _place(problem: Problem) -> tuple[int, int]:
-    return (problem.position.line, problem.position.column) if problem.position else (0, 0)
+def _place(problem: Problem) -> tuple[str, int, int]:
+    position = problem.position
+    return (position.origin, position.line, position.column) if position else ("", 0, 0)
 
 
 def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Problem:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from cnnctl.config.dump import to_plain
+from cnnctl.config.extends import EXTENDS
 from cnnctl.config.problems import either, show
 from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings
 from cnnctl.config.training import EarlyStopping, FineTune, TrainSettings
@@ -17,6 +18,10 @@ _HEAD = """# The config, key by key
 Paths are relative to the folder of the config; paths in `--set` are relative to the current folder. Scalars follow
 YAML 1.2: `no` is a class name and `1e-3` is a number. `none` means no value. A layer, an optimizer, a schedule or an
 augmentation is written as its bare name, or as its name with settings: `{adam: {learning_rate: 0.01}}`.
+
+`${env:NAME}` in a value is an environment variable, `${env:NAME:default}` has a default, and `$${` is a plain `${`.
+With `extends: base.yaml` a config is merged onto another one. [Sharing configs](training.md#sharing-configs) describes
+both.
 """
 _SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("Top level", "", Config),
@@ -50,22 +55,61 @@ _NAMES: dict[tuple[str, ...], str] = {
     get_args(InitializerName): "[an initializer](#initializers)",
     get_args(BiasInitializerName): "[an initializer](#initializers) but `orthogonal`",
 }
+_BASE = "base.yaml"
+_EXTENDS = {
+    "description": "Config that this one is merged onto, relative to the folder of this one.",
+    "examples": [_BASE],
+    "minLength": 1,
+    "type": "string",
+}
+_VARIABLE = {
+    "description": "An environment variable.",
+    "pattern": r"\$\{env:[A-Za-z_][A-Za-z0-9_]*(:[^}]*)?\}",
+    "type": "string",
+}
+_ABOUT = ("title", "description", "default", "examples")
 _COLUMNS = "| key | type | default | meaning | example |\n| --- | --- | --- | --- | --- |"
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12, of the YAML text of a config."""
-    schema = Config.model_json_schema()
+    schema = _with_variables(Config.model_json_schema())
+    definitions, data = schema["$defs"], schema["$defs"]["DataSettings"]
+    needs_all = {"required": schema["required"], "properties": {"data": {"required": data["required"]}}}
+    without = {"title", "required", "$defs"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "cnnctl config",
-        **{key: value for key, value in schema.items() if key != "title"},
+        "$defs": {
+            **definitions,
+            "DataSettings": {key: value for key, value in data.items() if key != "required"},
+            "Variable": _VARIABLE,
+        },
+        **{key: value for key, value in schema.items() if key not in without},
+        "properties": {EXTENDS: _EXTENDS, **schema["properties"]},
+        "if": {"required": [EXTENDS]},
+        "else": needs_all,
     }
+
+
+def _with_variables(schema: Any) -> Any:
+    """A schema in which `${env:NAME}` may stand for every scalar."""
+    if isinstance(schema, list):
+        return [_with_variables(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    is_scalar = schema.get("type") in ("integer", "number", "boolean") or "enum" in schema or "pattern" in schema
+    if is_scalar:
+        about = {key: value for key, value in schema.items() if key in _ABOUT}
+        rest = {key: value for key, value in schema.items() if key not in _ABOUT}
+        return {**about, "anyOf": [rest, {"$ref": "#/$defs/Variable"}]}
+    kept = (*_ABOUT, "required")
+    return {key: value if key in kept else _with_variables(value) for key, value in schema.items()}
 
 
 def markdown() -> str:
     """The reference page."""
-    schema = json_schema()
+    schema = Config.model_json_schema()
     definitions = {**schema["$defs"], "Config": schema}
     parts = [_HEAD]
     for heading, _, section in _SECTIONS:
@@ -93,6 +137,8 @@ def _table(section: type[Settings], definitions: dict[str, Any]) -> str:
     short = properties.get("size")
     if short is not None:
         rows.insert(0, _cells("size", _type(short, definitions), "", short["description"], 64))
+    if section is Config:
+        rows.insert(0, _cells(EXTENDS, "text", "", str(_EXTENDS["description"]), _BASE))
     return "\n".join([_COLUMNS, *rows])
 
 

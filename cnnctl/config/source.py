@@ -3,10 +3,13 @@
 Scalars follow YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema): `no` is text, `1e-3` is a
 number. Beyond that: keys are always text, an integer with leading zeros is refused rather than guessed at, and so
 are tags, merge keys, duplicate keys, several documents, and files that are large or deep beyond any config.
+Variables such as `${env:DATA}` are filled in while a text is parsed.
 """
 
 import contextlib
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +17,15 @@ from typing import Any
 
 import yaml
 
+from cnnctl.config.scalars import (
+    MAX_EXPANDED,
+    UNPRINTABLE,
+    RefusedScalarError,
+    expand,
+    resolve_scalar,
+    shield,
+    unshield,
+)
 from cnnctl.errors import ConfigError, Position, Problem, UsageError
 from cnnctl.ready import how_to_write
 
@@ -23,18 +35,10 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
 MAX_VALUES = 20_000
 
-ValuePath = tuple[str | int, ...]
+STDIN = "<stdin>"
+"""The origin of a config on stdin."""
 
-_WORDS = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_INT = re.compile(r"[-+]?[0-9]+")
-_OCTAL_OR_HEX = re.compile(r"0o[0-7]{1,30}|0x[0-9a-fA-F]{1,30}")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INF_OR_NAN = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+ValuePath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,13 @@ class Document:
     """A parsed config: the position of a value is at its key where it has one, else at the value itself.
 
     `overridden` are the paths of values that came from `--set`, whose file paths are relative to the current folder.
+    `folders` are those that file paths from other configs are relative to, by the path of each of their values.
     """
 
     data: dict[str, Any]
     positions: Mapping[ValuePath, Position]
     overridden: frozenset[ValuePath] = frozenset()
+    folders: Mapping[ValuePath, Path] = field(default_factory=dict)
 
     def position(self, path: ValuePath) -> Position | None:
         """The position of `path`, or of the nearest value that encloses it."""
@@ -60,51 +66,6 @@ class Document:
         """The position of an override of something inside the value at `path`, which it may have spoilt."""
         inside = [one for one in self.overridden if one[: len(path)] == path]
         return self.position(inside[0]) if inside else None
-
-
-class _RefusedScalarError(ValueError):
-    """A scalar that is not guessed at; `str()` is the message, `hint` the mend."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-def resolve_scalar(text: str) -> str | int | float | bool | None:
-    """The value of an unquoted scalar in YAML 1.2's core schema.
-
-    Raises:
-        ValueError: for an integer with leading zeros or of more than 30 digits.
-
-    Example: `resolve_scalar("no") == "no"`, `resolve_scalar("1e-3") == 0.001`.
-    """
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INT.fullmatch(text):
-        digits = text.lstrip("+-")
-        if len(digits) > 1 and digits.startswith("0"):
-            raise _RefusedScalarError(
-                "a number must not begin with 0",
-                f"write {digits.lstrip('0') or '0'} for the number, or '{text}' in quotes for the text",
-            )
-        if len(digits) > 30:
-            raise _RefusedScalarError("a whole number has at most 30 digits", "put it in quotes if it is text")
-        return int(text)
-    if _OCTAL_OR_HEX.fullmatch(text):
-        return int(text, base=0)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    if _INF_OR_NAN.fullmatch(text):
-        return float(text.replace(".", ""))
-    return text
-
-
-def reads_as_text(text: str) -> bool:
-    """Whether `text` needs no quotes to be read as that very text."""
-    try:
-        return resolve_scalar(text) == text
-    except ValueError:
-        return False
 
 
 @dataclass
@@ -124,6 +85,9 @@ class _Composer:
     origin: str
     lines: list[str]
     events: Iterator[yaml.Event]
+    environment: Mapping[str, str] | None
+    is_shielded: bool = False
+    expanded: int = 0
     anchors: dict[str, _Node] = field(default_factory=dict)
     open_anchors: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -180,15 +144,28 @@ class _Composer:
         return _Node(position)
 
     def _scalar(self, event: yaml.ScalarEvent, position: Position) -> Any:
-        if "\0" in event.value:
+        written = self._plain(event.value)
+        if "\0" in written:
             self.refuse(position, "a text must not hold the character NUL", hint="remove \\0")
-        if event.style:
-            return event.value
+        text = written
         try:
-            return resolve_scalar(event.value)
-        except _RefusedScalarError as refused:
-            self.refuse(position, str(refused), received=event.value[:60], hint=refused.hint)
-            return event.value
+            text = expand(written, self.environment)
+            if text != written:
+                self._count(len(text), position)
+            return text if event.style else resolve_scalar(text)
+        except RefusedScalarError as refused:
+            self.refuse(position, str(refused), received=text[:60], hint=refused.hint)
+            return text
+
+    def _plain(self, text: str) -> str:
+        return unshield(text) if self.is_shielded else text
+
+    def _count(self, length: int, position: Position) -> None:
+        """Refuse variables that would fill the memory."""
+        self.expanded += length
+        if self.expanded > MAX_EXPANDED:
+            self.refuse(position, f"expected at most {MAX_EXPANDED:,} characters once variables are filled in")
+            raise ConfigError(self.problems)
 
     def _items(self, depth: int) -> Iterator[tuple[int, Position, _Node]]:
         index = 0
@@ -206,7 +183,7 @@ class _Composer:
                 self.node(event, depth + 1)
                 self.node(next(self.events), depth + 1)
                 continue
-            key: str = event.value
+            key = self._plain(event.value)
             if event.tag not in (None, "!"):
                 self.refuse(position, "tags are not used in a config", received=f"tag {event.tag}")
             value = self.node(next(self.events), depth + 1)
@@ -221,41 +198,44 @@ class _Composer:
                 yield key, position, value
 
 
-def parse(text: str, origin: str) -> Document:
+def parse(text: str, origin: str, environment: Mapping[str, str] | None = os.environ) -> Document:
     """Parse the text of a config; `origin` is the file as the user named it, for messages.
+
+    Without an environment no variables are filled in.
 
     Raises:
         ConfigError: naming every problem that can be found in one pass, each with line and column.
     """
-    root = _compose(text, origin)
+    root = _compose(text, origin, environment)
     if not root.is_mapping:
         hint = "a config begins like this: data: {train: photos}"
         raise _error("expected keys such as `data`, `model` and `train`", root.mark, hint=hint)
     positions: dict[ValuePath, Position] = {(): root.mark}
-    return Document(_expand(root, positions, origin), positions)
+    return Document(_follow(root, positions, origin), positions)
 
 
 def parse_value(text: str, origin: str) -> Any:
     """The value of a single YAML text, as after the `=` of `--set`; nothing is null, as after a key."""
     if not text.strip():
         return None
-    return _expand(_compose(text, origin), {}, origin)
+    return _follow(_compose(text, origin, os.environ), {}, origin)
 
 
 def _error(message: str, position: Position, received: str | None = None, hint: str | None = None) -> ConfigError:
     return ConfigError([Problem(message, "", position, received, hint)])
 
 
-def _compose(text: str, origin: str) -> _Node:
+def _compose(text: str, origin: str, environment: Mapping[str, str] | None) -> _Node:
     """The one document of a text, or all that is wrong with it."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise _too_large(origin)
-    if unprintable := _UNPRINTABLE.search(text):
-        shown = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    if unprintable := UNPRINTABLE.search(text):
+        shown = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
         position = _position_after(text[: unprintable.start()], origin, shown)
         raise _error("a config is UTF-8 text without control characters", position)
     lines = text.splitlines() or [""]
-    composer = _Composer(origin, lines, _events(text))
+    shielded = shield(text)
+    composer = _Composer(origin, lines, _events(shielded), environment, shielded != text)
     try:
         root = composer.root()
         if root is None:
@@ -265,7 +245,7 @@ def _compose(text: str, origin: str) -> _Node:
             hint = "remove the `---` and what follows it"
             composer.refuse(composer.at(after.start_mark), "expected one YAML document", hint)
     except yaml.MarkedYAMLError as error:
-        _refuse_depth_before(error, text, origin, lines)
+        _refuse_depth_before(error, shielded, origin, lines)
         raise ConfigError([*composer.problems, _syntax_problem(error, origin, lines)]) from None
     if composer.problems:
         raise ConfigError(composer.problems)
@@ -285,7 +265,7 @@ def _refuse_depth_before(error: yaml.MarkedYAMLError, text: str, origin: str, li
     """
     if error.problem_mark is not None:
         with contextlib.suppress(yaml.MarkedYAMLError):
-            _Composer(origin, lines, _events(text[: error.problem_mark.index])).root()
+            _Composer(origin, lines, _events(text[: error.problem_mark.index]), None).root()
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) -> Problem:
@@ -309,11 +289,11 @@ def _syntax_problem(error: yaml.MarkedYAMLError, origin: str, lines: list[str]) 
     )
 
 
-def _expand(root: _Node, positions: dict[ValuePath, Position], origin: str) -> Any:
+def _follow(root: _Node, positions: dict[ValuePath, Position], origin: str) -> Any:
     """Follow the aliases, recording positions; the number of values is bounded, so an alias bomb ends early."""
     budget = MAX_VALUES
 
-    def expand(node: _Node, path: ValuePath) -> Any:
+    def follow(node: _Node, path: ValuePath) -> Any:
         nonlocal budget
         budget -= 1
         if budget < 0 or len(path) > MAX_DEPTH:
@@ -324,10 +304,10 @@ def _expand(root: _Node, positions: dict[ValuePath, Position], origin: str) -> A
         values = []
         for key, position, child in node.children:
             positions[(*path, key)] = position
-            values.append((key, expand(child, (*path, key))))
+            values.append((key, follow(child, (*path, key))))
         return dict(values) if node.is_mapping else [value for _, value in values]
 
-    return expand(root, ())
+    return follow(root, ())
 
 
 def _position(origin: str, lines: list[str], line: int, column: int) -> Position:
@@ -347,8 +327,8 @@ def _too_large(origin: str) -> ConfigError:
     return _error(f"expected a config of at most {MAX_BYTES:,} bytes", Position(origin, 1, 1, ""))
 
 
-def read(path: Path) -> Document:
-    """Parse the config at `path`.
+def read(path: Path, environment: Mapping[str, str] | None = os.environ) -> Document:
+    """Parse the config at `path`; see `parse`.
 
     Raises:
         UsageError: the file is missing or cannot be read.
@@ -367,15 +347,35 @@ def read(path: Path) -> Document:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError:
         raise UsageError(f"no config can be called {str(path)!r}: there is a NUL in it") from None
-    if len(raw) > MAX_BYTES:
-        raise _too_large(str(path))
+    return parse(_decoded(raw, str(path)), str(path), environment)
+
+
+def read_stdin() -> Document:
+    """Parse the config on stdin.
+
+    Raises:
+        UsageError: stdin is closed, or cannot be read.
+        ConfigError: its text is not a config.
+    """
+    if sys.stdin is None:
+        raise UsageError("stdin is closed, and - stands for the config on it", "name the file of the config instead")
     try:
-        text = raw.decode("utf-8-sig")
+        raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"the config on stdin cannot be read: {error.strerror}") from None
+    return parse(_decoded(raw, STDIN), STDIN)
+
+
+def _decoded(raw: bytes, origin: str) -> str:
+    """The text of a config, of which one byte more than allowed was read."""
+    if len(raw) > MAX_BYTES:
+        raise _too_large(origin)
+    try:
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raw = error.object  # without a byte order mark
-        position = _position_after(raw[: error.start].decode(), str(path), raw.decode(errors="replace"))
+        position = _position_after(raw[: error.start].decode(), origin, raw.decode(errors="replace"))
         raise _error("a config is UTF-8 text", position, hint="save the file as UTF-8") from None
-    return parse(text, str(path))
 
 
 def _similar_files(path: Path) -> str | None:
@@ -409,17 +409,17 @@ def override(document: Document, assignments: list[str], origin: str = "--set") 
             del positions[old]
         positions[path] = start
         overridden.add(path)
-    return Document(data, positions, frozenset(overridden))
+    return Document(data, positions, frozenset(overridden), document.folders)
 
 
 def override_position(assignment: str, origin: str) -> Position:
     """Where an override stands: in no file, so that it is the line itself."""
-    return Position(origin, 1, 1, _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", assignment))
+    return Position(origin, 1, 1, UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", assignment))
 
 
 def parse_path(key: str) -> ValuePath | None:
     """`model[3].conv2d.filters` as ("model", 3, "conv2d", "filters"); None where it is no path."""
-    if _UNPRINTABLE.search(key):
+    if UNPRINTABLE.search(key):
         return None
     parts: list[str | int] = []
     for piece in key.split("."):

@@ -90,9 +90,9 @@ def prepare(
 ) -> Prepared:
     """Decode every image of a catalog and look at what they are.
 
-    With `strict` the same image in two splits, images of one colour, classes without test images, and what was changed
-    or assumed in the listing are problems, else warnings; without `seeks_leaks`, or in images with problems, nobody
-    looks for the first three. `waiting` is called before waiting for another process that decodes the same images.
+    With `strict` the same image twice, images of one colour, classes without test images, and what was changed or
+    assumed in the listing are problems, else warnings; without `seeks_leaks`, or in images with problems, nobody looks
+    for the first three. `waiting` is called before waiting for another process that decodes the same images.
 
     Raises:
         MachineError: the decoded images cannot be kept.
@@ -114,7 +114,7 @@ def prepare(
     suspicious = suspicions(catalog, decoded) if seeks_leaks and not problems else []
     for one in (*catalog.notices, *suspicious):
         if strict:
-            problems.append(Problem(one.message, hint=one.hint, exit_code=EXIT_DATA))
+            problems.append(Problem(one.message, hint=one.hint, exit_code=EXIT_DATA, pairs=one.pairs))
         else:
             warnings.append(one)
 

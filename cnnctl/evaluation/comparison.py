@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from cnnctl.architecture.plan import Plan, plan_of
-from cnnctl.config import Config, load
+from cnnctl.config import Config, load_recorded
 from cnnctl.config.difference import Difference, differences
 from cnnctl.errors import CnnctlError, RunError, UsageError
 from cnnctl.evaluation.metrics import RANKING, Figures, finite, read_figures
@@ -142,7 +142,7 @@ def _read(letter: str, run: Run) -> ComparedRun:
     split, figures = figures_of(run)
     training = training_of(run) if run.environment.is_file() else None
     try:
-        config = load(run.need(run.config))
+        config = load_recorded(run.need(run.config))
     except RunError:
         raise
     except CnnctlError as error:

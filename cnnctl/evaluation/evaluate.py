@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.config import load
+from cnnctl.config import load_recorded
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images
@@ -71,7 +71,7 @@ def evaluate(
         raise UsageError("a folder can only be named for a CSV", "it is where the file names of the CSV are looked up")
     if data is None:
         return evaluate_split(run, split, progress)
-    config = load(run.need(run.config))
+    config = load_recorded(run.need(run.config))
     source = data if data in BUILT_IN_DATA else str(files.absolute(Path(data)))
     columns = config.data.csv.model_copy(update={"folder": folder})
     return evaluate_data(run, source, columns, progress, config.data.csv.folder)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from cnnctl.config.load import BUILT_IN_DATA
+from cnnctl.config.scalars import escape
 from cnnctl.config.schema import CsvColumns
 from cnnctl.init.choose import TINY, Block, Choices
 from cnnctl.init.look import DatasetSummary
@@ -25,7 +26,7 @@ def _text(value: str) -> str:
     plain = value.replace("/", "").replace("-", "").replace("_", "").replace(".", "")
     if value[:1].isalpha() and plain.isalnum() and value.isascii() and value.lower() not in ("true", "false", "null"):
         return value
-    return json.dumps(value)
+    return json.dumps(escape(value))
 
 
 def _source(path: str, folder: Path) -> str:

@@ -34,9 +34,7 @@ def find_run(path: Path | None) -> Run:
         raise RunError(
             f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train"
         )
-    raise RunError(
-        f"there is no run at {path}", "`cnnctl train CONFIG` makes one; without --run the latest run is used"
-    )
+    raise RunError(f"there is no run at {path}", "`cnnctl runs` lists those there are; `cnnctl train CONFIG` makes one")
 
 
 def latest_of(folder: Path) -> Path | None:
@@ -52,7 +50,7 @@ def latest_of(folder: Path) -> Path | None:
 
 
 def latest_around(base: Path) -> Path | None:
-    """What a command without --run takes, where `base` is the folder of runs or one in it."""
+    """What a command takes to which no run is named, where `base` is the folder of runs or one in it."""
     around = [base.parent] if files.absolute(base).parent.name == RUNS else []
     for place in (base, *around, Path(RUNS)):
         latest = latest_of(place)
@@ -66,7 +64,7 @@ def _latest() -> Run:
     if target is None or not target.is_dir():
         raise RunError(
             "the latest run is gone" if target is not None else f"there is no run yet in {files.absolute(Path(RUNS))}",
-            "`cnnctl train CONFIG` makes one; --run DIR names a run in another folder",
+            "`cnnctl train CONFIG` makes one; or name the directory of a run in another folder",
         )
     return Run(target)
 

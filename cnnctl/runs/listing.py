@@ -154,7 +154,7 @@ def _plan(path: Path) -> tuple[int, bool]:
             return int(written["epochs"]) + int(written["more"] or 0), written["stopping"] != " null"
         from cnnctl.config import source
 
-        train = source.parse(text, str(path)).data["train"]
+        train = source.parse(text, str(path), environment=None).data["train"]
         if type(train["epochs"]) is not int:
             raise TypeError("epochs")
         second = train.get("fine_tune")

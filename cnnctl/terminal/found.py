@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import duration, percent, printable, size
-from cnnctl.terminal.render import LEFT, RIGHT, error_screen, print_json, print_pairs, print_table, print_text, say
+from cnnctl.terminal.render import LEFT, RIGHT, error_screen, print_json, print_pairs, print_table, print_text, say, screen
 
 if TYPE_CHECKING:
     from cnnctl.checks import Findings
@@ -57,7 +57,13 @@ def findings_json(findings: "Findings") -> dict[str, Any]:
         "ok": not findings.problems,
         "problems": [problem_json(problem) for problem in findings.problems],
         "remarks": [
-            {"path": one.path, **_place_json(one.position), "message": one.message, "hint": one.hint}
+            {
+                "path": one.path,
+                **_place_json(one.position),
+                "message": one.message,
+                "hint": one.hint,
+                **_pairs_json(one.pairs),
+            }
             for one in findings.warnings
         ],
     }
@@ -70,6 +76,29 @@ def findings_json(findings: "Findings") -> dict[str, Any]:
     if findings.plan is not None:
         value["total_params"] = findings.plan.total_params
     return value
+
+
+def _pairs_json(pairs: "tuple[tuple[str, str], ...]") -> dict[str, Any]:
+    return {"pairs": [list(pair) for pair in pairs]} if pairs else {}
+
+
+def refused_json(error: "CnnctlError") -> dict[str, Any]:
+    """The form of `check --json` for a config that cannot be looked at."""
+    from cnnctl.errors import ConfigError, Problem
+
+    own = (Problem(error.message, hint=error.hint, exit_code=error.exit_code),)
+    problems = error.problems if isinstance(error, ConfigError) else own
+    return {"ok": False, "problems": [problem_json(problem) for problem in problems], "remarks": []}
+
+
+def print_refused(name: str, error: "CnnctlError") -> None:
+    """Why one config of several cannot be looked at."""
+    print_text(f"{printable(name)}:\n{error}\n", error_screen())
+
+
+def print_checked(right: int, of: int) -> None:
+    """How many configs of several are right."""
+    say(f"{right:,} of {of:,} configs are ready to train")
 
 
 def print_error(error: "CnnctlError") -> None:
@@ -97,6 +126,7 @@ def problem_json(problem: "Problem") -> dict[str, Any]:
         "message": problem.message,
         "received": problem.received,
         "hint": problem.hint,
+        **_pairs_json(problem.pairs),
     }
 
 
@@ -106,13 +136,15 @@ def _place_json(position: "Position | None") -> dict[str, Any]:
     return {"file": position.origin, "line": position.line, "column": position.column}
 
 
-def print_findings(name: str, findings: "Findings", as_json: bool) -> None:
+def print_findings(name: str, findings: "Findings", as_json: bool, is_one_of_several: bool = False) -> None:
     """Counts and warnings on stdout, problems on stderr; `name` is that of the config."""
     from cnnctl.data.listing import describe_left_out
 
     if as_json:
         print_json(findings_json(findings))
         return
+    if is_one_of_several:
+        print_text(f"{printable(name)}:", error_screen() if findings.problems else screen())
     if findings.problems:
         print_text("\n\n".join(str(problem) for problem in findings.problems), error_screen())
     if findings.catalog is not None and not findings.problems:
@@ -131,6 +163,8 @@ def print_findings(name: str, findings: "Findings", as_json: bool) -> None:
     else:
         count = len(findings.problems)
         print(f"\n{count} problem{'s' if count > 1 else ''}", file=error_screen())
+    if is_one_of_several:
+        print(file=error_screen() if findings.problems else screen(), flush=True)
 
 
 def print_entries(base: Path, found: "list[Entry]", as_json: bool) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from cnnctl.config import Config, load
+from cnnctl.config import Config, load_recorded
 from cnnctl.config.dump import leaves, to_plain
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import CnnctlError, MachineError
@@ -47,7 +47,7 @@ def write_experiment(run: Run, config: Config) -> None:
 def _settings(run: Run, config: Config | None) -> dict[str, Any]:
     """The values of a run's config by their paths; none where it cannot be read."""
     try:
-        return dict(leaves(to_plain(config or load(run.need(run.config)))))
+        return dict(leaves(to_plain(config or load_recorded(run.need(run.config)))))
     except CnnctlError:
         return {}
 

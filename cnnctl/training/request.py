@@ -45,6 +45,11 @@ class TrainRequest:
         return shlex.join(["cnnctl", "train", "--resume", str(run.path), *(["--strict"] if self.strict else [])])
 
 
+def is_recorded(config: Path, run: Path | None) -> bool:
+    """Whether a config is the one that a run wrote."""
+    return run is not None and config == Run(run).config
+
+
 def find_resumed(config: Path | None, output: Path | None) -> tuple[Path, Path]:
     """The config and the directory of a run to resume; without a config, or with the run in its place, its own one.
 

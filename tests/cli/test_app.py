@@ -13,7 +13,7 @@ from cnnctl import __version__
 from cnnctl.cli.app import COMMANDS
 from cnnctl.data.sources import digits_folder
 from cnnctl.ready import how_to_write
-from tests.cli.command import cnnctl, succeed
+from tests.cli.command import cnnctl, fail, succeed
 from tests.conftest import CONFIGS, Trained
 
 HEAVY = ("keras", "tensorflow", "torch", "jax", "sklearn", "scipy", "pandas", "matplotlib", "onnx", "tf2onnx")
@@ -83,6 +83,54 @@ def test_a_failure_is_json_where_json_is_asked_for(command: list[str], tmp_path:
     assert set(error) >= {"message", "hint", "path", "line", "column", "exit_code"}
     assert error["exit_code"] == done.returncode > 0
     assert error["message"] in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "message", "hint"),
+    [
+        (["train", "c.yaml", "--json", "--epochs", "3"], "No such option: --epochs", "--set train.epochs=VALUE"),
+        (["train", "--jsno", "--json"], "No such option: --jsno", "did you mean --json"),
+        (["check", "--json"], "Missing argument 'CONFIG...'", "`cnnctl check --help` describes it"),
+        (["predict", "--format", "json"], "Missing argument 'PATH'", "cnnctl predict --help"),
+        (["predict", "--format=jsonl"], "Missing argument 'PATH'", "cnnctl predict --help"),
+        (["predict", "x.png", "--top", "many", "--format", "json"], "Invalid value for '--top'", "predict --help"),
+        (["summary", "a", "b", "--json"], "unexpected extra argument", "cnnctl summary --help"),
+        (["evaluate", "--json", "--data"], "requires an argument", "cnnctl evaluate --help"),
+        (["chekc", "c.yaml", "--json"], "No such command 'chekc'", "cnnctl --help"),
+        (["--wrong", "check", "--json"], "No such option: --wrong", "--version"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_command_line_is_json_where_json_is_asked_for(
+    command: list[str], message: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    done = cnnctl(*command, cwd=tmp_path)
+    error = json.loads(done.stdout)["error"]
+    assert error["exit_code"] == done.returncode == 2
+    assert message in error["message"]
+    assert hint in error["hint"]
+    assert error["message"].split("\n")[0] in done.stderr
+    assert (error["path"], error["line"], error["column"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("command", [["check"], ["predict", "--format", "csv"], ["report", "--wrong", "--", "--json"]])
+def test_a_wrong_command_line_prints_nothing_else(command: list[str], tmp_path: Path) -> None:
+    done = cnnctl(*command, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_config_on_stdin(tmp_path: Path) -> None:
+    """Its paths start in the current folder; it may extend a config, and have variables."""
+    (tmp_path / "base.yaml").write_text("data: {train: digits, image: {size: 8, channels: 1}}\nmodel: [flatten]\n")
+    text = "extends: base.yaml\nclasses: ${env:UNSET:10}\n"
+    assert "650" in succeed("summary", "-", cwd=tmp_path, stdin=text)
+    assert "<stdin> is ready" in succeed("check", "-", cwd=tmp_path, stdin=text)
+    assert "config.png" in succeed("preview", "-", "--output", "config.png", cwd=tmp_path, stdin=text)
+    assert json.loads(succeed("schedule", "-", "--json", cwd=tmp_path, stdin=text))["steps_per_epoch"] > 0
+    assert "train.py" in succeed("eject", "-", cwd=tmp_path, stdin=text)
+    assert fail(2, "train", "-", cwd=tmp_path, stdin=f"{text}trian: 1\n").startswith("<stdin>:3:1: trian: there is no")
+    assert fail(2, "summary", "-", cwd=tmp_path, stdin="").startswith("<stdin>:1:1: the file is empty")
 
 
 def test_a_mistake_in_a_config_has_its_place_in_the_json(tmp_path: Path) -> None:

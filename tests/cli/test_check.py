@@ -131,6 +131,55 @@ def test_one_image_in_two_splits_is_a_warning_and_with_strict_an_error(tmp_path:
     assert not (tmp_path / "runs").exists()
 
 
+def test_contradictory_labels_and_duplicates_are_named_with_both_paths(tmp_path: Path) -> None:
+    write_classes(tmp_path / "photos", {"cat": 6, "dog": 6})
+    photos = tmp_path / "photos"
+    (photos / "dog" / "again.png").write_bytes((photos / "cat" / "0.png").read_bytes())
+    (photos / "cat" / "again.png").write_bytes((photos / "cat" / "1.png").read_bytes())
+    (tmp_path / "c.yaml").write_text("data: {train: photos, validation: 0, image: {size: 8}}\nmodel: [flatten]\n")
+    said = succeed("check", "c.yaml", cwd=tmp_path)
+    assert (
+        f"image is in two classes, byte for byte:\n  {photos}/cat/0.png (cat) and {photos}/dog/again.png (dog)" in said
+    )
+    assert f"1 image is twice in one class, byte for byte:\n  {photos}/cat/1.png and {photos}/cat/again.png" in said
+    remarks = json.loads(succeed("check", "c.yaml", "--json", cwd=tmp_path))["remarks"]
+    pairs = [pair for one in remarks for pair in one.get("pairs", [])]
+    assert [f"{photos}/cat/0.png", f"{photos}/dog/again.png"] in pairs
+    assert [f"{photos}/cat/1.png", f"{photos}/cat/again.png"] in pairs
+    refused = json.loads(cnnctl("check", "c.yaml", "--json", "--strict", cwd=tmp_path).stdout)
+    assert pairs == [pair for one in refused["problems"] for pair in one.get("pairs", [])]
+
+
+RIGHT = "data: {train: digits, image: {size: 8, channels: 1}}\nmodel: [flatten]\n"
+
+
+def test_several_configs(tmp_path: Path) -> None:
+    (tmp_path / "right.yaml").write_text(RIGHT)
+    (tmp_path / "data.yaml").write_text(RIGHT.replace("digits", "gone"))
+    (tmp_path / "wrong.yaml").write_text(RIGHT + "trian: 1\n")
+    names = ["right.yaml", "data.yaml", "gone.yaml", "wrong.yaml", "<stdin>"]
+    given = [*names[:-1], "-"]
+    done = cnnctl("check", *given, cwd=tmp_path, stdin=RIGHT)
+    assert done.returncode == 2
+    assert done.stdout.splitlines()[0] == "right.yaml:"
+    assert done.stdout.splitlines()[-1] == "2 of 5 configs are ready to train"
+    for said in ("data.yaml:1:8: data.train", "gone.yaml:\nerror: there is no config at gone.yaml", "wrong.yaml:3:1"):
+        assert said in done.stderr
+    done = cnnctl("check", *given, "--json", cwd=tmp_path, stdin=RIGHT)
+    found = json.loads(done.stdout)
+    assert done.returncode == 2
+    assert [(one["config"], one["ok"]) for one in found] == list(
+        zip(names, (True, False, False, False, True), strict=True)
+    )
+    assert found[2]["problems"][0]["message"] == "there is no config at gone.yaml"
+    assert fail(3, "check", "right.yaml", "data.yaml", cwd=tmp_path)
+    assert isinstance(json.loads(succeed("check", "right.yaml", "--json", cwd=tmp_path)), dict)
+    assert "give - once" in fail(2, "check", "-", "-", cwd=tmp_path, stdin=RIGHT)
+    assert "--output is the run directory of one config" in fail(
+        2, "check", "right.yaml", "data.yaml", "--output", "x", cwd=tmp_path
+    )
+
+
 LACKING = """\
 data: {train: photos, image: {size: 8}}
 model: [flatten]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cnnctl.data.sources import digits_folder
-from tests.cli.command import fail, succeed
+from tests.cli.command import cnnctl, fail, succeed
 from tests.cli.test_convolve import on_a_terminal
 from tests.conftest import Trained
 
@@ -137,6 +137,24 @@ def test_the_numbers_need_no_keras(digits_run: Trained, tmp_path: Path) -> None:
     code, modules = json.loads(done.stderr.splitlines()[-1])
     assert code == 0
     assert {name.partition(".")[0] for name in modules} & {"keras", "tensorflow", "jax", "torch", "matplotlib"} == set()
+
+
+def test_a_run_may_stand_beside_the_image(digits_run: Trained, tmp_path: Path) -> None:
+    image, run = digits_folder() / "3" / "0003.png", digits_run.run
+    words = ["--numbers", "--json"]
+    expected = succeed("explain", image, "--run", run, *words, cwd=tmp_path)
+    for named in ([run, image], [image, run], [run, image, "--run", run], [run.parent, image]):
+        assert succeed("explain", *named, *words, cwd=tmp_path) == expected
+    for named in (["best", image], [image], [image, "--run", "best"], ["runs/digits/best", image]):
+        done = cnnctl("explain", *named, *words, cwd=digits_run.folder)
+        assert json.loads(done.stdout) == json.loads(expected)
+        assert done.stderr.startswith("run: runs/digits/1")
+    assert "two runs are named" in fail(2, "explain", run, image, "--run", "best", *words, cwd=tmp_path)
+    assert "expected one image" in fail(2, "explain", image, image, *words, cwd=tmp_path)
+    assert "expected the image to explain" in fail(2, "explain", *words, cwd=tmp_path)
+    said = fail(4, "explain", "gone", image, *words, cwd=tmp_path)
+    hint = "`cnnctl runs` lists those there are; `cnnctl train CONFIG` makes one"
+    assert said == f"error: there is no run at gone\nhint: {hint}\n"
 
 
 def test_numbers_and_pictures_at_once(digits_run: Trained, tmp_path: Path) -> None:

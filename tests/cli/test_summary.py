@@ -74,6 +74,20 @@ def test_mistakes(arguments: list[str], code: int, said: str, tmp_path: Path) ->
     assert said in fail(code, "summary", *arguments, cwd=tmp_path)
 
 
+@pytest.mark.parametrize("train", ["nowhere", "nowhere.csv", "empty", "locked"])
+def test_a_config_with_classes_needs_no_data(train: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "locked").mkdir(mode=0)
+    text = f"classes: 7\ndata: {{train: {train}, test: gone, image: {{size: 8}}}}\nmodel: [flatten]\n"
+    (tmp_path / "c.yaml").write_text(text)
+    found = json.loads(succeed("summary", "c.yaml", "--json", cwd=tmp_path))
+    assert found["layers"][-1]["output_shape"] == [7]
+    (tmp_path / "c.yaml").write_text(text.partition("\n")[2])
+    assert "add `classes: 10` at the top" in fail(3, "summary", "c.yaml", cwd=tmp_path)
+    found = json.loads(succeed("summary", "c.yaml", "--set", "classes=7", "--json", cwd=tmp_path))
+    assert found["layers"][-1]["output_shape"] == [7]
+
+
 def test_without_data_and_without_classes_it_says_what_to_write(tiny: Path) -> None:
     tiny.write_text(tiny.read_text().replace("classes: 2\n", ""))
     assert "add `classes: 10` at the top" in fail(3, "summary", cwd=tiny.parent)

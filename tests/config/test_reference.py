@@ -21,7 +21,7 @@ def test_the_page_is_current():
 
 def test_every_key_of_every_section_has_a_row():
     keys = sorted(key for section in set(SECTIONS.values()) for key in (*section.model_fields,))
-    assert sorted(row[0].strip("`") for row in ROWS) == sorted([*keys, "size"])
+    assert sorted(row[0].strip("`") for row in ROWS) == sorted([*keys, "size", "extends"])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])

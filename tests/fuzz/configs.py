@@ -18,6 +18,7 @@ SNIPPETS = (
     *("&a [*a, *a]", "<<: *a", "!!python/object/apply:os.system [ls]", "\t", "\u2028", "\x00", "---\n", "...\n"),
     *("%YAML 9\n", "[" * 300, "{a: " * 120, "? ", "- - - -", "1e999", "-.inf", "0x7fffffffffffffffffff", "9" * 400),
     *("~", "''", "|-\n", ">+2\n", "conv2d: ", "repeat: {times: 1000000, layers: [flatten]}", "size: 99999999"),
+    *("${env:HOME}", "${env:", "$${", "${env:UNSET:0.5}", "extends: digits.yaml\n", "extends: /dev/null\n"),
     *("\ud800", "é" * 50, "a: 1\na: 2\n", "#" * 2000),
 )
 

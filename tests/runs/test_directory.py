@@ -125,7 +125,7 @@ class TestLatest:
     def test_there_is_none_yet(self, folder: Path) -> None:
         with pytest.raises(RunError, match=re.escape(f"there is no run yet in {folder / 'runs'}")) as caught:
             find_run(None)
-        assert caught.value.hint == "`cnnctl train CONFIG` makes one; --run DIR names a run in another folder"
+        assert caught.value.hint == "`cnnctl train CONFIG` makes one; or name the directory of a run in another folder"
 
     def test_cannot_be_written(self, folder: Path) -> None:
         run = complete(create_run("digits", folder / "mine"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.architecture.plan import Plan, plan_of
-from cnnctl.config import Config, load
+from cnnctl.config import Config, load_recorded
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
 from cnnctl.evaluation.metrics import METRICS, RANKING
@@ -105,7 +105,7 @@ def gather(run: Run, with_images: bool = False) -> Report:
     """
     metrics = _need_metrics(run)
     environment = run.read_environment()
-    config, classes = load(run.need(run.config)), run.read_classes()
+    config, classes = load_recorded(run.need(run.config)), run.read_classes()
     plan = plan_of(config, len(classes), run.config, run.keras_model)
     split = str(metrics["split"])
     with style.drawing():
