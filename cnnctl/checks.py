@@ -10,6 +10,7 @@ from cnnctl.architecture.warnings import find_warnings
 from cnnctl.config import Config, Loaded
 from cnnctl.config.augmentations import RandomCrop
 from cnnctl.config.meant import suggest
+from cnnctl.config.problems import in_order
 from cnnctl.config.schema import ImageSettings
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.config.training import ReduceOnPlateau
@@ -111,14 +112,8 @@ def check(
         findings.prepared = prepare(loaded.data, findings.catalog, progress, strict=strict, seeks_leaks=is_right)
         findings.problems += findings.prepared.problems
         findings.warnings += findings.prepared.warnings
-    findings.problems.sort(key=_place)
+    findings.problems = in_order(findings.problems)
     return findings
-
-
-def _place(problem: Problem) -> tuple[int, str, int, int]:
-    position = problem.position
-    place = (position.origin, position.line, position.column) if position else ("", 0, 0)
-    return (problem.exit_code, *place)
 
 
 def _check_data(loaded: Loaded, findings: Findings) -> None:

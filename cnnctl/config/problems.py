@@ -1,7 +1,7 @@
 """Pydantic's validation errors -> `Problem`s in the grammar of errors.py: expected, received, hint, line and column."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,7 +36,7 @@ def explain(error: ValidationError, document: Document, base: ValuePath = ()) ->
         problem = _explain(details, document, (*base, *details["loc"]))
         problems.setdefault((problem.path, problem.message), problem)
     found = list(problems.values())
-    return sorted((problem for problem in found if not _follows_from_another(problem, found)), key=_place)
+    return in_order(problem for problem in found if not _follows_from_another(problem, found))
 
 
 def _follows_from_another(problem: Problem, found: list[Problem]) -> bool:
@@ -49,9 +49,19 @@ def _follows_from_another(problem: Problem, found: list[Problem]) -> bool:
     )
 
 
-def _place(problem: Problem) -> tuple[str, int, int]:
-    position = problem.position
-    return (position.origin, position.line, position.column) if position else ("", 0, 0)
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems by their exit codes, then file by file, each from its first line on."""
+    placed = sorted(problems, key=lambda one: (one.exit_code, *_place(one)))
+    files = list(dict.fromkeys(map(_file, placed)))
+    return sorted(placed, key=lambda one: (one.exit_code, files.index(_file(one))))
+
+
+def _file(problem: Problem) -> str | None:
+    return problem.position.origin if problem.position else None
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    return (problem.position.line, problem.position.column) if problem.position else (0, 0)
 
 
 def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Problem:

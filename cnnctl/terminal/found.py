@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import duration, percent, printable, size
-from cnnctl.terminal.render import LEFT, RIGHT, error_screen, print_json, print_pairs, print_table, print_text, say, screen
+from cnnctl.terminal.render import (
+    LEFT,
+    RIGHT,
+    error_screen,
+    print_json,
+    print_pairs,
+    print_table,
+    print_text,
+    say,
+    screen,
+)
 
 if TYPE_CHECKING:
     from cnnctl.checks import Findings

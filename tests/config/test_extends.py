@@ -125,9 +125,9 @@ def test_errors_name_the_file_and_the_line_of_the_value(folder: Path) -> None:
     (folder / "top.yaml").write_text(TOP.replace("validation: 0.3", "validation: 3\n  tset: 1"))
     problems = parse_config(folder / "top.yaml").problems
     assert [(one.path, one.position.origin, one.position.line) for one in problems] == [
-        ("train.batch_size", f"{folder}/shared/base.yaml", 14),
         ("data.validation", f"{folder}/top.yaml", 3),
         ("data.tset", f"{folder}/top.yaml", 4),
+        ("train.batch_size", f"{folder}/shared/base.yaml", 14),
     ]
 
 
