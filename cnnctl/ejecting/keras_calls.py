@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from cnnctl.architecture.scaling import NONE, SYMMETRIC, UNIT, Scaling
 from cnnctl.config import Config
 from cnnctl.config.augmentations import (
     AugmentationStep,
@@ -16,10 +17,11 @@ from cnnctl.config.augmentations import (
     RandomFlip,
     RandomZoom,
 )
-from cnnctl.config.training import TrainSettings
+from cnnctl.config.training import Schedule, TrainSettings
 from cnnctl.data.augment.pixels import GREY
 from cnnctl.ejecting.source import Code, call
 from cnnctl.layers import AnyLayer, RealLayer, Repeat
+from cnnctl.layers.backbone import Backbone
 from cnnctl.layers.notation import NO_SIDES
 from cnnctl.settings import Settings
 
@@ -36,15 +38,20 @@ _FIRST = ("filters", "kernel_size")
 """Keras' order of the settings of a layer that have no default."""
 
 
-def scaling_call(config: Config, **more: Any) -> Code:
-    """The layer that scales pixels, by the script's `scale` and `offset` where they are standardized."""
-    match config.data.image.scaling:
-        case "auto" | "unit":
-            return call("layers.Rescaling", Code("1 / 255"), **more)
-        case "symmetric":
-            return call("layers.Rescaling", Code("1 / 127.5"), offset=-1, **more)
-        case "standardize":
+def scaling_call(scaling: Scaling | None, **more: Any) -> Code:
+    """The layer that scales pixels; without a scaling by the script's `scale` and `offset`, of each channel."""
+    match scaling:
+        case None:
             return call("layers.Rescaling", Code("scale"), Code("offset"), **more)
+        case Scaling() if scaling == UNIT:
+            return call("layers.Rescaling", Code("1 / 255"), **more)
+        case Scaling() if scaling == SYMMETRIC:
+            return call("layers.Rescaling", Code("1 / 127.5"), offset=-1, **more)
+        case Scaling() if scaling == NONE:
+            return call("layers.Rescaling", 1, **more)
+    (scale,), (offset,) = scaling.scale, scaling.offset
+    whole = round(1 / scale)
+    return call("layers.Rescaling", Code(f"1 / {whole}") if scale == 1 / whole else scale, offset=offset, **more)
 
 
 def output_call(config: Config, **more: Any) -> Code:
@@ -64,7 +71,13 @@ def adding_lines(layers: Sequence[AnyLayer], depth: int = 0) -> Iterator[tuple[i
 
 
 def layer_calls(layer: RealLayer) -> Iterator[Code]:
-    """The Keras layers of one of ours, defaults left out; explicit zeros are a layer of their own."""
+    """The Keras layers of one of ours, defaults left out; explicit zeros are a layer of their own.
+
+    A backbone is a variable of that name.
+    """
+    if isinstance(layer, Backbone):
+        yield Code("backbone")
+        return
     if layer.window is not None and layer.window.zeros != NO_SIDES:
         yield call("layers.ZeroPadding2D", _short_sides(layer.window.zeros))
 
@@ -99,10 +112,10 @@ def _short_sides(value: Any) -> Any:
     return flat.pop() if len(flat) == 1 else value
 
 
-def optimizer_call(settings: TrainSettings) -> Code:
-    """The Keras optimizer, its settings at their defaults left out."""
+def optimizer_call(settings: TrainSettings, schedule: Schedule, fixed: str) -> Code:
+    """The Keras optimizer, its settings at their defaults left out; `fixed` is its rate where no schedule plans it."""
     chosen = settings.optimizer
-    rate = "LEARNING_RATE" if settings.schedule.kind in ("constant", "reduce_on_plateau") else "learning_rate"
+    rate = fixed if schedule.kind in ("constant", "reduce_on_plateau") else "learning_rate"
     _, given = _without_defaults(chosen, chosen.keras_arguments())
     if settings.ema is not None:
         given |= {"use_ema": True, "ema_momentum": settings.ema}

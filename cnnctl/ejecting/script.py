@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from cnnctl.architecture.plan import unroll
+from cnnctl.architecture.scaling import SYMMETRIC, UNIT, Scaling
 from cnnctl.config import Config
 from cnnctl.config.augmentations import AugmentationStep, CutMix, MixUp, RandAugment, RandomCrop, RandomZoom
-from cnnctl.config.training import TrainSettings
+from cnnctl.config.training import Cosine, OneCycle, Schedule, TrainSettings
 from cnnctl.data.augment import mixes
+from cnnctl.ejecting.backbone import EjectedBackbone, backbone_warnings
 from cnnctl.ejecting.keras_calls import (
     MOST_ZOOM,
     adding_lines,
@@ -22,7 +24,7 @@ from cnnctl.ejecting.keras_calls import (
     zooms,
 )
 from cnnctl.ejecting.reading import Reader
-from cnnctl.ejecting.source import fold, render
+from cnnctl.ejecting.source import Code, fold, render
 from cnnctl.formatting import size
 from cnnctl.layers import Repeat
 from cnnctl.version import __version__
@@ -44,7 +46,8 @@ class Facts:
     """What the script is written from: a name of letters, digits, `-`, `_` and `.`, a config whose paths are absolute.
 
     `statistics` are mean and deviation of each channel, None where scaling takes none; `is_utf8` is whether all file
-    names are UTF-8 text; `left_out` counts the images that cannot be decoded, which are in no split.
+    names are UTF-8 text; `left_out` counts the images that cannot be decoded, which are in no split; `backbone` is that
+    of the config.
     """
 
     name: str
@@ -56,11 +59,29 @@ class Facts:
     start: InitialWeights | None = None
     is_utf8: bool = True
     left_out: int = 0
+    backbone: EjectedBackbone | None = None
+
+    @property
+    def augmentation(self) -> Sequence[AugmentationStep]:
+        """What varies the training images; nothing where the backbone is never trained."""
+        trains = self.backbone is None or self.backbone.layer.trainable or self.config.train.fine_tune is not None
+        return self.config.augment if trains else ()
 
     @property
     def mixed_precision(self) -> bool:
         """Whether it trains under a policy of 16 bits."""
         return self.config.train.precision not in _FLOAT32
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A compile and a fit of the script: the names of its numbers and of its batches, and how it learns."""
+
+    epochs: Code
+    rate: Code
+    batches: Code
+    schedule: Schedule
+    optimizer: Code
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,7 @@ def compose(facts: Facts, split: str) -> Script:
     config, train = facts.config, facts.config.train
     warnings = tuple(_warnings(facts))
     float32 = {"dtype": "float32"} if facts.mixed_precision else {}
+    phases, scaling, backbone = _phases(facts), _scaling(facts), facts.backbone
     source = render(
         "script.py.jinja",
         version=__version__,
@@ -85,31 +107,62 @@ def compose(facts: Facts, split: str) -> Script:
         environment=_environment(train),
         config=config,
         train=train,
-        schedule=train.schedule,
+        backbone=backbone,
+        phases=phases,
+        warms_up=any(isinstance(phase.schedule, Cosine) and phase.schedule.warmup_epochs for phase in phases),
+        has_one_cycle=any(isinstance(phase.schedule, OneCycle) for phase in phases),
+        first_trained=backbone.first_trained(train.fine_tune) if backbone and train.fine_tune and phases[1:] else None,
         stopping=train.early_stopping,
         image=config.data.image,
         classes=list(facts.classes),
-        statistics=_statistics(facts),
+        statistics=_statistics(facts, scaling),
+        statistics_of="the training images" if facts.statistics else "ImageNet",
         class_weight=_class_weight(facts),
         reader=facts.reader,
         is_utf8=facts.is_utf8,
         label_form=label_form(config),
         cross_entropy=cross_entropy(config),
         mixes=mixes(config.augment),
-        augmentation=[one for step in config.augment for one in augmentation_calls(step, config.data.image.channels)],
+        augmentation=[
+            one for step in facts.augmentation for one in augmentation_calls(step, config.data.image.channels)
+        ],
         needs_l2_pooling=any(needs_class(layer) for _, layer in unroll(config.model)),
-        scaling=scaling_call(config, **float32),
+        scaling=scaling_call(scaling if scaling is not None and len(scaling.scale) == 1 else None, **float32),
         has_repeat=any(isinstance(layer, Repeat) for layer in config.model),
         adding=adding_lines(config.model),
         hidden=(one for _, layer in unroll(config.model) for one in layer_calls(layer)),
         output=output_call(config, **float32),
         mixed_precision=facts.mixed_precision,
         start=facts.start,
-        optimizer=optimizer_call(train),
         validates="validation" in facts.counts,
         judged=next(split for split in ("test", "validation", "train") if split in facts.counts),
     )
     return Script(fold(source), warnings)
+
+
+def _phases(facts: Facts) -> list[Phase]:
+    """The only phase; or that of the head, and that of the backbone as well."""
+    train, backbone = facts.config.train, facts.backbone
+    names = (Code("EPOCHS"), Code("LEARNING_RATE"), Code("training"))
+    phases = [Phase(*names, train.schedule, optimizer_call(train, train.schedule, names[1]))]
+    second = train.fine_tune
+    if second is not None and backbone is not None and not backbone.layer.trainable:
+        more = (Code("FINE_TUNE_EPOCHS"), Code("FINE_TUNE_LEARNING_RATE"))
+        batches = Code("varied" if facts.augmentation else "training")
+        phases.append(Phase(*more, batches, second.schedule, optimizer_call(train, second.schedule, more[1])))
+    return phases
+
+
+def _scaling(facts: Facts) -> Scaling | None:
+    """What is done to the pixels; None where it takes the statistics of the training images."""
+    match facts.config.data.image.scaling:
+        case "symmetric":
+            return SYMMETRIC
+        case "standardize":
+            return None
+        case "auto" if facts.backbone is not None:
+            return facts.backbone.layer.graph.scaling
+    return UNIT
 
 
 def label_form(config: Config) -> Literal["number", "one_hot", "positive"]:
@@ -135,10 +188,14 @@ def _environment(train: TrainSettings) -> dict[str, str]:
     return settings
 
 
-def _statistics(facts: Facts) -> dict[str, list[float]] | None:
-    if facts.statistics is None:
+def _statistics(facts: Facts, scaling: Scaling | None) -> dict[str, list[float]] | None:
+    found = facts.statistics
+    if found is None and scaling is not None and len(scaling.scale) > 1:
+        pairs = zip(scaling.scale, scaling.offset, strict=True)
+        found = (tuple(-offset / scale for scale, offset in pairs), tuple(1 / scale for scale in scaling.scale))
+    if found is None:
         return None
-    mean, deviation = ([round(one, 4) for one in values] for values in facts.statistics)
+    mean, deviation = ([round(one, 4) for one in values] for values in found)
     return {"mean": mean, "deviation": deviation}
 
 
@@ -150,8 +207,10 @@ def _class_weight(facts: Facts) -> str | dict[str, float] | None:
 
 def _warnings(facts: Facts) -> Iterator[str]:
     config, train = facts.config, facts.config.train
-    yield from _augmentation_warnings(config.augment)
-    if train.class_weight is not None and mixes(config.augment):
+    if facts.backbone is not None:
+        yield from backbone_warnings(config, facts.backbone)
+    yield from _augmentation_warnings(facts.augmentation)
+    if train.class_weight is not None and mixes(facts.augmentation):
         yield "class_weight: Keras weighs a mixed image by its larger share, cnnctl by all of them"
     if train.precision == "auto":
         yield (

@@ -138,11 +138,15 @@ def print_ejected(ejected: "Ejected", as_json: bool) -> None:
     """The files, and what the script does otherwise."""
     script, split, warnings = str(ejected.script), str(ejected.split), ejected.warnings
     if as_json:
-        print_json({"script": script, "split": split, "images": ejected.counts, "remarks": list(warnings)})
+        backbone = {} if ejected.backbone is None else {"backbone": str(ejected.backbone)}
+        files = {"script": script, "split": split, **backbone}
+        print_json({**files, "images": ejected.counts, "remarks": list(warnings)})
         return
     counts = ", ".join(f"{name} {count:,}" for name, count in ejected.counts.items())
     print_text(f"{printable(script)}  builds, trains and saves the network")
     print_text(f"{printable(split)}  which image is in which split: {counts}")
+    if ejected.backbone is not None:
+        print_text(f"{printable(str(ejected.backbone))}  the pretrained network, which the script loads")
     if warnings:
         say("\ndifferences from cnnctl:")
         for warning in warnings:

@@ -14,6 +14,7 @@ from cnnctl.data.prepare import Prepared
 from cnnctl.data.split import TRAIN
 from cnnctl.data.statistics import channel_statistics
 from cnnctl.errors import RunError
+from cnnctl.models.backbone import backbone_weights
 from cnnctl.models.build import build_network
 from cnnctl.models.devices import Device
 from cnnctl.models.graph import assign
@@ -98,18 +99,10 @@ def build(config: Config, plan: Plan, prepared: Prepared, device: Device, watche
 
 def _load_backbone(model: Any, plan: Plan, watcher: Watcher) -> WeightsFile | None:
     """Give the backbone of a network its weights."""
-    backbone = plan.backbone
-    if backbone is None or (backbone.file is None and backbone.weights is None):
+    found = backbone_weights(plan, watcher, fetch=True)
+    if found is None:
         return None
-    from cnnctl.weights.find import find_weights, read_weights
-
-    row = plan.layers[0]
-    shapes = backbone.graph.weight_shapes(row.input_shape)
-    if backbone.file is not None:
-        found = read_weights(Path(backbone.file), shapes, backbone.graph.places)
-    else:
-        found = find_weights(row.name, backbone.weights, shapes, watcher, fetch=True)
-    assign(model.get_layer(row.name), found.arrays)
+    assign(model.get_layer(plan.layers[0].name), found.arrays)
     return WeightsFile(found.path, found.sha256)
 
 

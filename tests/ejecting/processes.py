@@ -2,6 +2,7 @@
 
 python -m tests.ejecting.processes compare JSON    networks of scripts beside those of their configs
 python -m tests.ejecting.processes rates JSON      learning rates of scripts
+python -m tests.ejecting.processes backbones JSON    backbones of scripts beside those of their configs
 python -m tests.ejecting.processes train SCRIPT... one training after the other
 """
 
@@ -72,6 +73,56 @@ def compare(cases: list[dict[str, str]]) -> list[dict[str, Any]]:
     return answers
 
 
+def backbones(cases: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """How far apart the features of a script and of its config are with equal weights, and those in training; layers.
+
+    The script's network is built as if it had loaded the published weights.
+    """
+    import keras
+    from keras.src.utils import file_utils
+
+    from cnnctl.architecture import make_plan
+    from cnnctl.config import load
+    from cnnctl.models.build import build_network
+
+    file_utils.get_file = lambda *_, **__: ""
+    keras.Model.load_weights = lambda *_, **__: None
+    answers = []
+    for case in cases:
+        config = load(Path(case["config"]))
+        shape = (config.data.image.height, config.data.image.width, 3)
+        plan = make_plan(config.model, shape, 2)
+        assert plan.backbone is not None
+        assert plan.backbone.graph.scaling is not None
+        whole = build_network(plan, plan.backbone.graph.scaling, "float32", seed=1)
+        ours, theirs = (stem(keras, model, shape) for model in (whole, module_of(case["script"]).build_model()))
+        weights = {layer.name: layer.get_weights() for layer in ours.layers[1].layers if layer.weights}
+        for layer in theirs.layers[1].layers:
+            if isinstance(layer, keras.layers.Normalization) and layer.weights:
+                deviation = np.array([0.229, 0.224, 0.225], np.float32)  # what the published file has as variance
+                layer.set_weights([np.array([0.485, 0.456, 0.406], np.float32), deviation, np.zeros((), np.int32)])
+                layer.finalize_state()
+            elif layer.weights:
+                layer.set_weights(weights.pop(layer.name))
+        assert not weights
+        pixels = np.random.default_rng(0).integers(0, 256, (3, *shape)).astype(np.uint8)
+        wanted, found = np.asarray(ours(pixels)), np.asarray(theirs(pixels))
+        in_training, largest = np.asarray(theirs(pixels, training=True)), np.abs(wanted).max()
+        assert largest > 0
+        distances = {"difference": wanted - found, "in_training": in_training - found}
+        names, others = ([layer.name for layer in one.layers[1].layers] for one in (ours, theirs))
+        answers.append({name: float(np.abs(one).max() / largest) for name, one in distances.items()})
+        common = [[name for name in one if name in {*names} & {*others}] for one in (names, others)]
+        answers[-1] |= {"layers": names, "same_order": common[0] == common[1]}
+        keras.backend.clear_session()
+    return answers
+
+
+def stem(keras: Any, model: Any, shape: tuple[int, ...]) -> Any:
+    """The scaling and the backbone of a network."""
+    return keras.Sequential([keras.Input(shape, dtype="uint8"), *model.layers[:2]])
+
+
 def rates(cases: list[dict[str, Any]]) -> list[list[float]]:
     """The learning rate of each step of a script with so many steps an epoch."""
     answers = []
@@ -95,6 +146,9 @@ if __name__ == "__main__":
     task, *words = sys.argv[1:]
     if task == "train":
         train(words)
+    elif task == "backbones":
+        (path,) = map(Path, words)
+        path.write_text(json.dumps(backbones(json.loads(path.read_text()))))
     else:
         for path, answer in zip(map(Path, words), (compare, rates), strict=True):
             path.write_text(json.dumps(answer(json.loads(path.read_text()))))
