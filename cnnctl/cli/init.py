@@ -56,6 +56,19 @@ def init_cli(
         bool,
         typer.Option("--folders-are-classes", help="Take folders named like splits, such as train/, for classes."),
     ] = False,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            "--backbone",
+            metavar="NAME",
+            help="Pretrained network to begin with (cnnctl weights lists them); default: where it suits the images and "
+            "its weights are here.",
+            show_default=False,
+        ),
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Begin with no pretrained network, whatever the images.")
+    ] = False,
 ) -> None:
     """Write a config for your images, with comments that explain it, or copy a ready one."""
     from cnnctl.errors import UsageError
@@ -70,10 +83,12 @@ def init_cli(
     if example is not None:
         if names or folder:
             raise UsageError("--columns and --folder are for a CSV file, not for --example", "leave them out")
+        if backbone or from_scratch:
+            raise UsageError("--backbone and --from-scratch are for DATA, not for --example", "leave them out")
         print_copied(*copy_example(example, output))
     elif data is not None:
         with captured_stderr():
-            written = write_config(data, output, names, folder, folders_are_classes)
+            written = write_config(data, output, names, folder, folders_are_classes, backbone, from_scratch)
         print_written(*written)
 
 

@@ -3,15 +3,23 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
+from cnnctl.errors import how_to_install
 from cnnctl.init.look import DatasetSummary
 
 TINY, SMALL = 12, 40
 """Sides in pixels up to which images are like digits, and like CIFAR-10's."""
 
 _SIDES = (32, 48, 64, 96)
+_BACKBONE_SIDES = (128, 224)
+"""Of images for a backbone, which was trained on the larger ones."""
+_LARGE = 112
+"""Sides in pixels from which on images have something to show at the larger size."""
+_FEW = 20_000
+"""Training images up to which a backbone is better than what they alone teach."""
+_HEAD_STEPS = 500
 _UNBALANCED = 1.5
 _LEAST_FOR_TEST = 60
 _DIGITS_OR_LETTERS = re.compile(r"(?:digit[ _-]?)?\d{1,2}|[a-z]|(?:letter|upper|lower)[ _-]?[a-z]", re.IGNORECASE)
@@ -30,7 +38,8 @@ class Block:
 class Choices:
     """A config's settings, with the reasons by the name of the choice; `blocks` come before the global pooling.
 
-    `shares` are (validation, test): a share of the images, or None where the folder has such a part.
+    `shares` are (validation, test): a share of the images, or None where the folder has such a part. `backbone` comes
+    in the place of the blocks. `advice` is what a backbone would give where there could be one.
     """
 
     height: int
@@ -44,10 +53,71 @@ class Choices:
     flips: bool
     shares: tuple[float | None, float | None]
     reasons: dict[str, str]
+    backbone: str | None = None
+    advice: str | None = None
 
 
-def choose(seen: DatasetSummary) -> Choices:
-    """The settings for a set of images."""
+@dataclass(frozen=True)
+class Backbones:
+    """What is said and known of pretrained networks.
+
+    `here` are those whose weights are on this machine, the best for a beginning first; `wanted` is one that is asked
+    for, whatever the images; with `from_scratch` there is to be none.
+    """
+
+    here: Sequence[str] = ()
+    wanted: str | None = None
+    from_scratch: bool = False
+
+
+def choose(seen: DatasetSummary, backbones: Backbones | None = None) -> Choices:
+    """The settings for a set of images; without `backbones` nobody thinks of one."""
+    scratch = _from_scratch(seen)
+    if backbones is None or backbones.from_scratch:
+        return scratch
+    if backbones.wanted is not None:
+        return _with_backbone(seen, scratch, backbones.wanted, "as asked for")
+    if not _suits_a_backbone(seen):
+        return scratch
+    if backbones.here:
+        why = f"a pretrained network, whose weights are here, learns more from {seen.total:,} photos"
+        return _with_backbone(seen, scratch, backbones.here[0], why)
+    advice = "a pretrained network would learn more from so few photos, often 10 points of accuracy"
+    return replace(scratch, advice=f"{advice}: {how_to_install('pretrained')}, then init again")
+
+
+def _suits_a_backbone(seen: DatasetSummary) -> bool:
+    """Photos that are alike those of ImageNet, and too few to learn all of it from them."""
+    short = min(median(height for height, _ in seen.sizes), median(width for _, width in seen.sizes))
+    return not seen.is_grey and short > SMALL and seen.total < _FEW and not _like_digits(list(seen.counts))
+
+
+def _with_backbone(seen: DatasetSummary, scratch: Choices, name: str, why: str) -> Choices:
+    reasons = {key: reason for key, reason in scratch.reasons.items() if key not in ("model", "epochs")}
+    heights, widths = [height for height, _ in seen.sizes], [width for _, width in seen.sizes]
+    short = min(median(heights), median(widths))
+    side = _BACKBONE_SIDES[short >= _LARGE]
+    height, width = _shaped(side, median(widths) / median(heights))
+    reasons["size"] = f"{height}x{width} pixels, since {name} was trained on images of {_BACKBONE_SIDES[1]}"
+    reasons["backbone"] = f"{name}, {why}"
+    batch_size = 32 if seen.total < 10_000 else 128
+    epochs = min(200, max(20, round(_HEAD_STEPS * batch_size / seen.total / 10) * 10))
+    reasons["epochs"] = f"chosen for {seen.total:,} images; they take seconds, once the features are computed"
+    return replace(
+        scratch,
+        height=height,
+        width=width,
+        channels=3,
+        blocks=(),
+        dropout=0.2,
+        epochs=epochs,
+        batch_size=batch_size,
+        reasons=reasons,
+        backbone=name,
+    )
+
+
+def _from_scratch(seen: DatasetSummary) -> Choices:
     reasons: dict[str, str] = {}
     height, width = _size(seen.sizes, reasons)
     side = min(height, width)
@@ -91,11 +161,17 @@ def _size(sizes: Sequence[tuple[int, int]], reasons: dict[str, str]) -> tuple[in
         f"the images are {heights[0]} to {heights[-1]} pixels high and {widths[0]} to {widths[-1]} wide, mostly about "
         f"{height:.0f}x{width:.0f}; images of {side} pixels are trained on in minutes, larger ones show finer detail"
     )
-    ratio = width / height
+    shaped = _shaped(side, width / height)
+    if shaped != (side, side):
+        reasons["size"] += "; most are far from square"
+    return shaped
+
+
+def _shaped(side: int, ratio: float) -> tuple[int, int]:
+    """Height and width with a short side, and about the ratio of width to height where that is far from square."""
     if 0.6 <= ratio <= 1.67:
         return side, side
     longer = round(side * min(3.0, max(ratio, 1 / ratio)) / 8) * 8
-    reasons["size"] += "; most are far from square"
     return (side, longer) if ratio > 1 else (longer, side)
 
 
@@ -123,9 +199,9 @@ def _epochs(images: int, side: int) -> int:
 
 
 def _flips(names: Sequence[str], reasons: dict[str, str]) -> bool:
-    like_digits = [name for name in names if _DIGITS_OR_LETTERS.fullmatch(name.strip())]
+    like_digits = _like_digits(names)
     sided = [name for name in names if _SIDED.search(name)]
-    if like_digits and len(like_digits) >= len(names) / 2:
+    if like_digits:
         reasons["flip"] = f"no mirroring: classes such as {like_digits[0]} look like digits or letters"
         return False
     if sided:
@@ -133,6 +209,12 @@ def _flips(names: Sequence[str], reasons: dict[str, str]) -> bool:
         return False
     reasons["flip"] = "a mirrored image is assumed to have the same class"
     return True
+
+
+def _like_digits(names: Sequence[str]) -> list[str]:
+    """The names that are like those of digits or letters, where at least half of them are."""
+    found = [name for name in names if _DIGITS_OR_LETTERS.fullmatch(name.strip())]
+    return found if len(found) >= len(names) / 2 else []
 
 
 def _shares(seen: DatasetSummary, reasons: dict[str, str]) -> tuple[float | None, float | None]:

@@ -65,11 +65,18 @@ def _data(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> li
         size = f"height: {choices.height}, width: {choices.width}"
     channels = ", channels: 1" if choices.channels == 1 else ""
     lines.append(f"  # {reasons['size']}; {reasons['channels']}")
-    lines.append(f"  image: {{{size}{channels}, scaling: standardize}}")
+    scaling = ", scaling: standardize" if choices.backbone is None else ""  # else the backbone has its own
+    lines.append(f"  image: {{{size}{channels}{scaling}}}")
     return lines
 
 
 def _augment(choices: Choices) -> list[str]:
+    if choices.backbone is not None:
+        steps = "random_flip: {mode: horizontal}" if choices.flips else "random_rotation: {factor: 0.05}"
+        return [
+            "# To train the backbone as well, which takes minutes more: uncomment this line and fine_tune below.",
+            f"# augment: [{steps}]  # {choices.reasons['flip']}",
+        ]
     tiny = min(choices.height, choices.width) <= TINY
     small = min(choices.height, choices.width) <= 40
     lines = [f"augment:  # {choices.reasons['flip']}"]
@@ -88,6 +95,13 @@ def _augment(choices: Choices) -> list[str]:
 
 
 def _model(choices: Choices) -> list[str]:
+    if choices.backbone is not None:
+        return [
+            f"model:  # {choices.reasons['backbone']}; the output layer is appended",
+            f"  - backbone: {{application: {choices.backbone}}}",
+            "  - global_average_pooling2d",
+            f"  - dropout: {{rate: {choices.dropout}}}",
+        ]
     lines = [f"model:  # {choices.reasons['model']}; the output layer is appended"]
     sides = (choices.height, choices.width)
     for block in choices.blocks:
@@ -118,7 +132,9 @@ def _train(choices: Choices) -> list[str]:
         f"  epochs: {choices.epochs}  # {choices.reasons['epochs']}",
         f"  batch_size: {choices.batch_size}",
     ]
-    if small:
+    if choices.backbone is not None:
+        lines.append("  # fine_tune: {epochs: 4, layers: all, learning_rate: 2.0e-4}")
+    elif small:
         sgd = "learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.0125"
         lines += [f"  optimizer: {{sgd: {{{sgd}}}}}", "  schedule: {one_cycle: {warmup_fraction: 0.25}}"]
         lines += ["  label_smoothing: 0.2", "  ema: 0.99"]
@@ -127,7 +143,8 @@ def _train(choices: Choices) -> list[str]:
         lines += ["  schedule: {one_cycle: {warmup_fraction: 0.2}}", "  label_smoothing: 0.1", "  ema: 0.98"]
     if choices.is_unbalanced:
         lines.append(f"  class_weight: balanced  # {choices.reasons['class_weight']}")
-    lines.append("  best: val_accuracy")
+    if choices.backbone is None:
+        lines.append("  best: val_accuracy")
     return lines
 
 

@@ -56,6 +56,8 @@ def print_written(seen: "DatasetSummary", choices: "Choices", path: Path) -> Non
         say(f"... and {len(seen.unreadable) - 5:,} more of the {seen.opened:,} that were opened")
     for what, reason in choices.reasons.items():
         print_text(f"{what}: {reason}")
+    if choices.advice is not None:
+        print_text(choices.advice)
     say()
     _print_next(path)
 

@@ -14,7 +14,7 @@ from cnnctl.errors import MachineError, RunError, how_to_install
 from cnnctl.system.watcher import NullProgress, Watcher
 from cnnctl.system.zip import read_member
 from cnnctl.weights.download import download, file_hash, is_intact, is_there
-from cnnctl.weights.published import IMAGENET, Network, Package, network_of
+from cnnctl.weights.published import IMAGENET, NETWORKS, Network, Package, network_of
 from cnnctl.weights.stored import Shapes, StoredLayer, take
 
 if TYPE_CHECKING:
@@ -158,6 +158,12 @@ def locate(network: Network) -> Place:
     if cached is not None and is_there(cached):
         return Place("cached", cached)
     return Place("missing", None)
+
+
+def those_here() -> tuple[str, ...]:
+    """The networks whose published weights are on this machine, the smaller ones first."""
+    found = [one for one in NETWORKS.values() if locate(one).path is not None]
+    return tuple(one.name for one in sorted(found, key=lambda one: (one.package is None, one.size)))
 
 
 def insist_on_a_source(application: str) -> None:
