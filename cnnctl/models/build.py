@@ -91,7 +91,7 @@ class _Seeds:
 def _backbone(row: LayerPlan, seeds: _Seeds, trains: bool) -> Any:
     """The model of a row with a graph; each of its layers has a first weight of its own."""
     assert isinstance(row.layer, ResolvedBackbone)
-    model = build(row.layer.graph, row.name, row.input_shape, partial(_layer, seeds=seeds, trains=False), trains)
+    model = build(row.layer.graph, row.name, row.input_shape, partial(_layer, seeds=seeds, trains=trains), trains)
     model.trainable = row.layer.trainable
     return model
 

