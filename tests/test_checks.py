@@ -51,7 +51,33 @@ def test_a_good_config_has_no_problems_and_is_ready_to_train(photos, tmp_path):
 
 
 HEAD = "data: {train: photos, image: {size: 8}}\n"
+BACKBONE_MODEL = """\
+model:
+  - backbone: {application: MobileNetV2, weights: none}
+  - global_average_pooling2d
+"""
+LARGE = "data: {train: photos, image: {size: 32}}\n"
 CASES = {
+    "fine-tuning without a backbone": (
+        HEAD + GOOD_MODEL + "train: {fine_tune: {epochs: 2}}\n",
+        [(2, 5, "train.fine_tune", "fine_tune is for a network that begins with a backbone whose weights")],
+    ),
+    "fine-tuning what is trained anyway": (
+        LARGE + BACKBONE_MODEL.replace("none", "none, trainable: true") + "train: {fine_tune: {}}\n",
+        [(2, 5, "train.fine_tune", "fine_tune is for a network that begins with a backbone whose weights")],
+    ),
+    "another scaling than that of the backbone": (
+        "data:\n  train: photos\n  image:\n    size: 32\n    scaling: unit\n" + BACKBONE_MODEL,
+        [(2, 5, "data.image.scaling", "MobileNetV2 scales pixels as it was trained")],
+    ),
+    "a backbone for grey images": (
+        "data: {train: photos, image: {size: 32, channels: 1}}\n" + BACKBONE_MODEL,
+        [(2, 1, "data.image.channels", "a backbone takes RGB images")],
+    ),
+    "weights of a backbone that are not there": (
+        LARGE + BACKBONE_MODEL.replace("none", "old.h5"),
+        [(2, 3, "model[0].backbone.weights", "there is no file {folder}/old.h5")],
+    ),
     "vocabulary alone": (
         HEAD + GOOD_MODEL + "train: {epoch: 3}\n",
         [(2, 5, "train.epoch", "there is no such key")],
@@ -148,6 +174,16 @@ CASES = {
         [(2, 1, "data.image", "expected size to be a whole number from 1 to 8192")],
     ),
 }
+
+
+def test_augmentation_acts_in_fine_tuning_alone(photos, tmp_path):
+    text = LARGE + BACKBONE_MODEL + "augment: [random_flip]\n"
+    (warning,) = checked(tmp_path, text).warnings
+    assert warning.message.startswith("augment has no effect")
+    assert warning.position.line == 5
+    for more in ("train: {fine_tune: {}}\n", ""):
+        trained = text if more else text.replace("none}", "none, trainable: true}")
+        assert checked(tmp_path, trained + more).warnings == []
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES)

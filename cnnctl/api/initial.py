@@ -42,6 +42,8 @@ def init_config(
     columns: tuple[str, str] | None = None,
     folder: str | Path | None = None,
     folders_are_classes: bool = False,
+    backbone: str | None = None,
+    from_scratch: bool = False,
 ) -> NewConfig:
     """Write a config for images, with comments that explain it, or copy a ready one; nothing is overwritten.
 
@@ -52,6 +54,8 @@ def init_config(
         columns: The columns of a CSV: file names and labels; found by looking when left out.
         folder: What the file names of a CSV are relative to; found by looking when left out.
         folders_are_classes: Take folders named like splits, such as train/, for classes.
+        backbone: A pretrained network to begin with; when left out, one whose weights are here, if it suits the images.
+        from_scratch: Begin with none.
 
     Raises:
         UsageError: something is there already, or there is no such example.
@@ -72,5 +76,5 @@ def init_config(
         ready, path = copy_example(example, to)
         return NewConfig(absolute(path), partial(print_copied, ready, path))
     place = None if folder is None else Path(folder)
-    seen, choices, path = write_config(str(data), to, columns, place, folders_are_classes)
+    seen, choices, path = write_config(str(data), to, columns, place, folders_are_classes, backbone, from_scratch)
     return NewConfig(absolute(path), partial(print_written, seen, choices, path), choices.reasons, seen.notices)

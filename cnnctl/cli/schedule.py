@@ -36,12 +36,12 @@ def schedule_cli(
     from cnnctl.config import load
     from cnnctl.data.batches import count_batches
     from cnnctl.terminal.training import print_schedule
-    from cnnctl.training.schedules import learning_rates
+    from cnnctl.training.schedules import planned_rates
 
     resolved = load(config, assignments or ())
     train = resolved.train
     steps = count_batches(images or _count_images(resolved), train.batch_size)
-    rates = learning_rates(train.schedule, train.optimizer.learning_rate, train.epochs, steps)
+    rates = planned_rates(train, steps)
     if plot is not None:
         _draw(resolved, rates, steps, plot)
     print_schedule(train, rates, steps, as_json)

@@ -311,6 +311,16 @@ class TrainSettings(Settings):
         return smoothing
 
     @property
+    def second_phase(self) -> "TrainSettings | None":
+        """How the network is fine-tuned, where it is."""
+        chosen = self.fine_tune
+        if chosen is None:
+            return None
+        optimizer = self.optimizer.model_copy(update={"learning_rate": chosen.learning_rate})
+        own = {"epochs": chosen.epochs, "schedule": chosen.schedule, "optimizer": optimizer}
+        return self.model_copy(update=own)
+
+    @property
     def all_epochs(self) -> int:
         """The epochs of both phases."""
         return self.epochs + (self.fine_tune.epochs if self.fine_tune is not None else 0)

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import duration, percent, printable
 from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say
@@ -24,19 +24,35 @@ def schedule_title(train: "TrainSettings") -> str:
 
 
 def print_schedule(train: "TrainSettings", rates: "Rates", steps: int, as_json: bool) -> None:
-    """The rates of each epoch; as JSON, of each step."""
+    """The rates of each epoch of both phases; as JSON, of each step."""
+    first, second = train.epochs * steps, train.second_phase
+    if as_json:
+        plain = {**_schedule_json(train, rates[:first]), "steps_per_epoch": steps}
+        if second is not None:
+            plain["fine_tune"] = _schedule_json(second, rates[first:])
+        print_json(plain)
+        return
+    _print_phase(train, rates[:first], steps, 0)
+    if second is not None:
+        print("\nfine_tune")
+        _print_phase(second, rates[first:], steps, train.epochs)
+
+
+def _schedule_json(train: "TrainSettings", rates: "Rates") -> dict[str, Any]:
     from cnnctl.config.dump import to_plain
+
+    plain = {"schedule": to_plain(train.schedule), "optimizer": to_plain(train.optimizer)}
+    return {**plain, "learning_rates": [float(rate) for rate in rates]}
+
+
+def _print_phase(train: "TrainSettings", rates: "Rates", steps: int, before: int) -> None:
     from cnnctl.config.training import ReduceOnPlateau
 
-    if as_json:
-        plain = {"schedule": to_plain(train.schedule), "optimizer": to_plain(train.optimizer)}
-        print_json({**plain, "steps_per_epoch": steps, "learning_rates": [float(rate) for rate in rates]})
-        return
     print(f"{schedule_title(train)}: {train.epochs} epochs of {steps:,} steps\n")
     rows = []
     for epoch in range(train.epochs):
         part = rates[epoch * steps : (epoch + 1) * steps]
-        rows.append((str(epoch + 1), *(f"{rate:.3g}" for rate in (part[0], part[-1], part.max()))))
+        rows.append((str(before + epoch + 1), *(f"{rate:.3g}" for rate in (part[0], part[-1], part.max()))))
     print_table(("epoch", "first step", "last step", "highest"), rows, (RIGHT, RIGHT, RIGHT, RIGHT))
     if isinstance(train.schedule, ReduceOnPlateau):
         plateau = train.schedule

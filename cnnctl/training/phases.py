@@ -104,13 +104,8 @@ def _fine_tune(
         layer.trainable = False
     watcher.note(_described(record, before, chosen))
 
-    settings = train.model_copy(
-        update={
-            "epochs": chosen.epochs,
-            "schedule": chosen.schedule,
-            "optimizer": train.optimizer.model_copy(update={"learning_rate": chosen.learning_rate}),
-        }
-    )
+    settings = train.second_phase
+    assert settings is not None
     plan = with_trained_backbone(network.plan)
     feeds = make_feeds(config, prepared)
     return Phase(FINE_TUNE, network.model, plan, plan.multiply_adds, settings, feeds, before, total)

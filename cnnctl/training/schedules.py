@@ -6,7 +6,7 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.config.training import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Schedule
+from cnnctl.config.training import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Schedule, TrainSettings
 
 _BEGIN, _END = 25.0, 1e4
 """One-cycle begins at a 25th of the learning rate and ends at a 10,000th of its beginning, as in PyTorch."""
@@ -49,6 +49,18 @@ def learning_rates(schedule: Schedule, learning_rate: float, epochs: int, steps_
         case _:
             assert_never(schedule)
     return rates.astype(np.float32)
+
+
+def planned_rates(train: TrainSettings, steps_per_epoch: int) -> Rates:
+    """The planned learning rate of each step of a whole training, of both phases where it has two.
+
+    Returns:
+        float32 (train.all_epochs * steps_per_epoch,).
+    """
+    phases = [train] if train.second_phase is None else [train, train.second_phase]
+    return np.concatenate(
+        [learning_rates(one.schedule, one.optimizer.learning_rate, one.epochs, steps_per_epoch) for one in phases]
+    )
 
 
 def _falling(share: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -38,7 +38,27 @@ EXPONENTIAL = "{epochs: 3, optimizer: {sgd: {learning_rate: 0.8}}, schedule: {ex
 LOWERING = "{epochs: 2, schedule: {reduce_on_plateau: {factor: 0.5, patience: 3, monitor: val_accuracy}}}"
 
 
-@pytest.mark.parametrize(("train", "images", "table"), [(EXPONENTIAL, 65, TABLE), (LOWERING, 448, PLATEAU)])
+TUNED = """\
+constant schedule of adam: 1 epochs of 2 steps
+
+epoch   first step   last step   highest
+────────────────────────────────────────
+    1        0.001       0.001     0.001
+
+fine_tune
+cosine schedule of adam: 2 epochs of 2 steps
+
+epoch   first step   last step   highest
+────────────────────────────────────────
+    2       0.0002    0.000171    0.0002
+    3       0.0001    2.93e-05    0.0001
+"""
+
+
+@pytest.mark.parametrize(
+    ("train", "images", "table"),
+    [(EXPONENTIAL, 65, TABLE), (LOWERING, 448, PLATEAU), ("{epochs: 1, fine_tune: {epochs: 2}}", 65, TUNED)],
+)
 def test_the_table_to_the_letter(train: str, images: int, table: str, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(f"data: {{train: nowhere}}\nmodel: [flatten]\ntrain: {train}\n")
     assert succeed("schedule", "c.yaml", "--images", str(images), cwd=tmp_path) == table
@@ -54,6 +74,16 @@ def test_json_has_the_rate_of_every_step(tmp_path: Path) -> None:
     assert printed["learning_rates"][11] == pytest.approx(0.004)
     assert printed["schedule"] == {"cosine": {"warmup_epochs": 1.5}}
     assert printed["optimizer"]["adamw"]["learning_rate"] == 0.004
+
+
+def test_json_has_both_phases(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "data: {train: nowhere}\nmodel: [flatten]\ntrain: {epochs: 1, fine_tune: {epochs: 2}}\n"
+    )
+    printed = json.loads(succeed("schedule", "c.yaml", "--images", "65", "--json", cwd=tmp_path))
+    assert printed["learning_rates"] == pytest.approx([0.001] * 2)
+    assert len(printed["fine_tune"]["learning_rates"]) == 4
+    assert printed["fine_tune"]["optimizer"]["adam"]["learning_rate"] == 0.0002
 
 
 def test_images_are_counted_in_the_data(digits_run: Trained, tmp_path: Path) -> None:
