@@ -12,7 +12,20 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import backends, cifar10, folder, gpu, growth, machine, modern, pace, serving, startup, strong
+from benchmarks import (
+    backends,
+    cifar10,
+    folder,
+    gpu,
+    growth,
+    machine,
+    modern,
+    pace,
+    pretrained,
+    serving,
+    startup,
+    strong,
+)
 
 REPORT = Path(__file__).parent / "BENCHMARKS.md"
 SECTIONS = {
@@ -23,6 +36,7 @@ SECTIONS = {
     "modern": modern.section,
     "pace": pace.section,
     "growth": growth.section,
+    "pretrained": pretrained.section,
     "strong": strong.section,
     "backends": backends.section,
     "gpu": gpu.section,
