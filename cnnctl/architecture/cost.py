@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import assert_never
 
-from cnnctl.architecture.plan import LayerPlan, Plan
-from cnnctl.config.training import Adam, Optimizer, RMSprop, Sgd
+from cnnctl.architecture.plan import LayerPlan, Plan, with_trained_backbone
+from cnnctl.config.training import Adam, Optimizer, RMSprop, Sgd, TrainSettings
 from cnnctl.layers import arithmetic
 from cnnctl.layers.notation import NO_SIDES
 
@@ -67,6 +67,12 @@ def training_bytes(
     weights = BYTES_PER_WEIGHT * (plan.total_params + plan.trainable_params * (1 + optimizer_slots(optimizer) + ema))
     largest = max((math.prod(row.output_shape) for row in _trained_rows(plan)), default=0)
     return weights + batch_size * (activation_values(plan) + largest) * bytes_per_value
+
+
+def largest_step_bytes(plan: Plan, train: TrainSettings) -> int:
+    """`training_bytes` of the settings of a config: of the phase that trains the backbone, where there is one."""
+    trained = with_trained_backbone(plan) if train.fine_tune is not None and plan.backbone is not None else plan
+    return training_bytes(trained, train.batch_size, train.optimizer, train.ema is not None)
 
 
 def fully_connected_params(plan: Plan) -> int | None:

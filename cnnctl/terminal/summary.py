@@ -18,7 +18,7 @@ def to_json(subject: "Subject", formulas: bool, expand: bool = False) -> dict[st
 
     `expand` adds the layers of a backbone to its row, as `inner`, with the names of their inputs.
     """
-    from cnnctl.architecture.cost import fully_connected_params, training_bytes, weight_bytes
+    from cnnctl.architecture.cost import fully_connected_params, largest_step_bytes, weight_bytes
 
     plan, train = subject.plan, subject.train
     value: dict[str, Any] = {
@@ -34,7 +34,7 @@ def to_json(subject: "Subject", formulas: bool, expand: bool = False) -> dict[st
     }
     if train is not None:
         value["batch_size"] = train.batch_size
-        value["training_bytes"] = training_bytes(plan, train.batch_size, train.optimizer, train.ema is not None)
+        value["training_bytes"] = largest_step_bytes(plan, train)
     return value
 
 
@@ -108,7 +108,7 @@ def _listed(plan: "Plan", expand: bool) -> Iterator[tuple[str, "LayerPlan"]]:
 
 
 def _print_totals(subject: "Subject", brief: bool) -> None:
-    from cnnctl.architecture.cost import fully_connected_params, training_bytes, weight_bytes
+    from cnnctl.architecture.cost import fully_connected_params, largest_step_bytes, weight_bytes
 
     plan, train = subject.plan, subject.train
     kinds = f"{plan.trainable_params:,} trained, {plan.non_trainable_params:,} not"
@@ -119,7 +119,7 @@ def _print_totals(subject: "Subject", brief: bool) -> None:
         "weights on disk": size(weight_bytes(plan)),
     }
     if train is not None:
-        memory = size(training_bytes(plan, train.batch_size, train.optimizer, train.ema is not None))
+        memory = size(largest_step_bytes(plan, train))
         totals["a training step"] = f"about {memory} at batch size {train.batch_size}, in float32"
     dense = fully_connected_params(plan)
     if dense is not None and plan.total_params and dense != plan.total_params:

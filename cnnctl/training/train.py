@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from cnnctl.architecture import Plan
-from cnnctl.architecture.cost import training_bytes
+from cnnctl.architecture.cost import largest_step_bytes
 from cnnctl.checks import Findings, check
 from cnnctl.config import Config
 from cnnctl.config.dump import to_plain, to_yaml
@@ -193,7 +193,7 @@ def _describe_data(catalog: Catalog | None, watcher: Watcher) -> None:
 
 
 def _describe_network(config: Config, plan: Plan, watcher: Watcher) -> None:
-    memory = training_bytes(plan, config.train.batch_size, config.train.optimizer, config.train.ema is not None)
+    memory = largest_step_bytes(plan, config.train)
     watcher.note(
         f"network: {len(plan.layers)} layers, {plan.total_params:,} parameters, {plan.multiply_adds:,} multiply-adds "
         f"an image of {format_shape(plan.input_shape)}, about {size(memory)} a training step"

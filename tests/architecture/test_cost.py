@@ -3,11 +3,13 @@ import pytest
 from cnnctl.architecture.cost import (
     activation_values,
     fully_connected_params,
+    largest_step_bytes,
     optimizer_slots,
     training_bytes,
     weight_bytes,
 )
-from cnnctl.config.training import Adam, Sgd
+from cnnctl.architecture.plan import with_trained_backbone
+from cnnctl.config.training import Adam, FineTune, Sgd, TrainSettings
 from tests.architecture.build import CATS, plan
 
 SMALL = ("conv2d: {filters: 2, kernel_size: 3, activation: relu}", "max_pooling2d: {pool_size: 2}", "flatten")
@@ -54,6 +56,19 @@ def test_weights_that_are_not_trained_have_no_gradient():
     made = plan("batch_normalization", "flatten", shape=(2, 2, 3))
     assert weight_bytes(made) == 4 * 12
     assert training_bytes(made, 1, Sgd()) == 4 * (12 + 6) + (12 + 12 + 12) * 4
+
+
+def test_the_step_that_trains_a_backbone_counts_its_layers():
+    items = ("backbone: {application: MobileNetV2, weights: none}", "global_average_pooling2d")
+    frozen, trained = (
+        plan(item, items[1], shape=(32, 32, 3), classes=2)
+        for item in (items[0], items[0].replace("none", "none, trainable: true"))
+    )
+    assert with_trained_backbone(frozen).trainable_params == trained.trainable_params > 2_000_000
+    head, both = TrainSettings(), TrainSettings(fine_tune=FineTune())
+    assert largest_step_bytes(frozen, head) == training_bytes(frozen, 64, head.optimizer)
+    assert largest_step_bytes(frozen, both) == training_bytes(trained, 64, head.optimizer)
+    assert largest_step_bytes(frozen, both) > 10 * largest_step_bytes(frozen, head)
 
 
 def test_the_fully_connected_equivalent_by_hand():
