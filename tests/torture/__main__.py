@@ -1,11 +1,14 @@
 """Faults in real trainings, each followed by a resume, each compared with a training that was left alone.
 
-    make torture [KILLS=50] [WHAT="kills commits disk rivals"]
+    make torture [KILLS=50] [WHAT="kills commits disk rivals"] [NETWORK=backbone] [EVERY=1]
 
 kills    at random moments, from the start of the process to its end
-commits  before and after every fsync and every rename of a training
+commits  before and after every fsync and every rename of a training, or every EVERYth one of them
 disk     a file system that fills up, at several sizes (a tmpfs; needs root)
 rivals   two trainings of one run directory at once
+
+With NETWORK=backbone, the features of a backbone are computed first, then its head is trained, then all of it; every
+training begins with an empty cache.
 """
 
 import os
@@ -17,10 +20,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.torture.processes import Ended, fingerprint, start, train, wait
+from tests.torture import backbone
+from tests.torture.processes import WITH_BACKBONE, Ended, fingerprint, start, train, wait
 
 Result = tuple[int, int]
 """Faults injected, runs that did not come out as the one that was left alone."""
@@ -37,6 +42,8 @@ def main() -> None:
     losses = 0
     with tempfile.TemporaryDirectory(prefix="torture.") as folder:
         os.chdir(folder)
+        if WITH_BACKBONE:
+            backbone.write(Path(folder))
         first = train(Path("whole"))
         assert first.code == 0, first.said
         whole = fingerprint(Path("whole"))
@@ -61,6 +68,7 @@ def judge(output: Path, whole: str, last: Ended) -> int:
     if not same:
         print(f"{output} is not the same; its last process ended with {last.code}:\n{last.said}")
     shutil.rmtree(output, ignore_errors=True)
+    shutil.rmtree(backbone.CACHE, ignore_errors=True)
     return 0 if same else 1
 
 
@@ -109,9 +117,7 @@ def dying(point: int, after: bool) -> Callable[[], None]:
 def commits(folder: Path, whole: str, seconds: float) -> Result:
     """A kill at every point at which something is being made durable, in a run of its own each."""
     injected = lost = 0
-    point = 0
-    while True:
-        point += 1
+    for point in count(1, int(os.environ.get("EVERY") or 1)):
         for after in (False, True):
             output = Path(f"commit-{point}-{'after' if after else 'before'}")
             first = train(output, prepare=dying(point, after))
@@ -119,6 +125,7 @@ def commits(folder: Path, whole: str, seconds: float) -> Result:
                 return injected, lost + judge(output, whole, first)
             injected += 1
             lost += judge(output, whole, resume(output))
+    return injected, lost
 
 
 def disk(folder: Path, whole: str, seconds: float) -> Result:

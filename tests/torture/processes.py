@@ -13,7 +13,8 @@ from pathlib import Path
 
 import h5py
 
-CONFIG = Path(__file__).parent / "config.yaml"
+WITH_BACKBONE = os.environ.get("NETWORK") == "backbone"
+CONFIG = Path(__file__).parent / ("backbone.yaml" if WITH_BACKBONE else "config.yaml")
 SAME = ("history.csv", "split.csv", "metrics.json", "predictions.csv")
 
 
