@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import select
 import signal
 import sys
 import time
@@ -37,10 +38,18 @@ def train(output: Path, *more: str, prepare: Callable[[], None] = lambda: None, 
         kill_after: Seconds after which it is killed; 0 for never.
     """
     process, log, begun = start(output, *more, prepare=prepare)
-    if kill_after:
-        time.sleep(kill_after)
+    if kill_after and not _has_ended(process, kill_after):
         os.kill(process, signal.SIGKILL)
     return wait(process, log, begun)
+
+
+def _has_ended(process: int, seconds: float) -> bool:
+    """Whether a process ends within so many seconds."""
+    descriptor = os.pidfd_open(process)
+    try:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)
 
 
 def start(output: Path, *more: str, prepare: Callable[[], None] = lambda: None) -> tuple[int, Path, float]:
