@@ -55,12 +55,12 @@ def mistreated(chance: random.Random) -> str:
 def check(text: str) -> None:
     """A config that survives a round trip, or problems; within a second."""
     FOLDER.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
-    begun = time.monotonic()
+    begun = time.process_time()
     loaded = parse_config(FOLDER)
     if loaded.config is not None:
         image = loaded.config.data.image
         make_plan(loaded.layers, (image.height, image.width, image.channels), 10, loaded.config.output)
-    seconds = time.monotonic() - begun
+    seconds = time.process_time() - begun
     assert seconds < 1, f"it took {seconds:.1f} s:\n{text}"
     for problem in loaded.problems:
         str(problem).encode("utf-8", "backslashreplace")
