@@ -146,7 +146,7 @@ def _row(section: type[Settings], key: str, schema: dict[str, Any], definitions:
     field = section.model_fields[key]
     meaning = field.description or ""
     example = field.examples[0] if field.examples else None
-    if key in _LINKS:
+    if key in _LINKS and (section, key) != (FineTune, "layers"):
         kind = _LINKS[key]
     elif key in _HEADINGS and (section, key) != (DataSettings, "train"):
         kind = f"[keys and values](#{_HEADINGS[key].replace('.', '')})"
@@ -183,6 +183,8 @@ def _kinds(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]
             yield from _kinds(option, definitions)
     elif "$ref" in schema:
         yield from _kinds(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    elif "const" in schema:
+        yield f"`{_shown(schema['const'])}`"
     elif "enum" in schema:
         words = [word for word in schema["enum"] if word is not None]
         yield from [_NAMES[tuple(words)]] if tuple(words) in _NAMES else (f"`{_shown(word)}`" for word in words)

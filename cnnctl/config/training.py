@@ -182,7 +182,7 @@ class FineTune(Settings):
         Schedule,
         ByName("schedule"),
         described("How the learning rate changes; as in train.schedule.", {"cosine": {"warmup_epochs": 1}}),
-    ] = Cosine()
+    ] = OneCycle()
 
     @field_validator("schedule", mode="after")
     @classmethod

@@ -46,12 +46,12 @@ epoch   first step   last step   highest
     1        0.001       0.001     0.001
 
 fine_tune
-cosine schedule of adam: 2 epochs of 2 steps
+one_cycle schedule of adam: 2 epochs of 2 steps
 
-epoch   first step   last step   highest
-────────────────────────────────────────
-    2       0.0002    0.000171    0.0002
-    3       0.0001    2.93e-05    0.0001
+epoch   first step   last step    highest
+─────────────────────────────────────────
+    2        8e-06    0.000162   0.000162
+    3     5.66e-05       8e-10   5.66e-05
 """
 
 
