@@ -60,7 +60,7 @@ def compare(cases: list[dict[str, str]]) -> list[dict[str, Any]]:
         config = load(Path(case["config"]))
         image = config.data.image
         shape = (image.height, image.width, image.channels)
-        scaling = {"unit": UNIT, "symmetric": SYMMETRIC}.get(image.scaling)
+        scaling = {"auto": UNIT, "unit": UNIT, "symmetric": SYMMETRIC}.get(image.scaling)
         if scaling is None:
             scale = tuple(1 / one for one in module.DEVIATION)
             scaling = Scaling(scale, tuple(-mean * one for mean, one in zip(module.MEAN, scale, strict=True)))

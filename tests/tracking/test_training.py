@@ -135,10 +135,10 @@ def test_trackers_may_change_and_runs_from_before_them_are_gone_on_with(text: st
     before = plain()
     assert before["train"].pop("loggers") == []
     run = Run(tmp_path)
-    resume._insist_on_config(run, before, plain(BOTH))
-    resume._insist_on_config(run, plain(BOTH), plain())
+    resume._insist_on_config(run, before, plain(BOTH), None)
+    resume._insist_on_config(run, plain(BOTH), plain(), None)
     with pytest.raises(UsageError, match="batch_size: 8 there, 9 here"):
-        resume._insist_on_config(run, before, plain(BOTH, "train.batch_size=9"))
+        resume._insist_on_config(run, before, plain(BOTH, "train.batch_size=9"), None)
 
 
 def test_a_config_from_before_there_were_trackers_is_the_same(digits_run: Command, tmp_path: Path) -> None:
