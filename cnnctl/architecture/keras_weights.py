@@ -1,6 +1,5 @@
 """Arrays of the weights in a .keras file, which may come from a stranger: of known shapes, plain numbers only."""
 
-import io
 import math
 import zipfile
 import zlib
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnctl.errors import RunError
 from cnnctl.layers.notation import Shape
+from cnnctl.system.hdf5 import open_hdf5
 from cnnctl.system.zip import read_member
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def insist_on_sizes(path: Path, params: int, layers: int) -> None:
         least = params * _LEAST_BYTES_A_WEIGHT
         if not least <= weights.file_size <= most or weights.file_size > weights.compress_size * _RATIO + _OVERHEAD:
             raise RunError(f"{path} holds {weights.file_size:,} bytes of weights for {params:,} parameters")
-        with h5py.File(io.BytesIO(read_member(archive, WEIGHTS, most)), "r") as file:
+        with open_hdf5(read_member(archive, WEIGHTS, most)) as file:
             claimed: list[int] = []
             file.visititems(lambda _, item: claimed.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
     if sum(claimed) > most:
@@ -106,8 +106,6 @@ def insist_on_sizes(path: Path, params: int, layers: int) -> None:
 @contextmanager
 def _opened(path: Path, params: int | None = None, layers: int = 0) -> Iterator[Any]:
     """The HDF5 file with the weights, which must be of a size that fits the parameters, where their number is known."""
-    import h5py
-
     try:
         if params is not None:
             insist_on_sizes(path, params, layers)
@@ -115,8 +113,8 @@ def _opened(path: Path, params: int | None = None, layers: int = 0) -> Iterator[
             member = archive.getinfo(WEIGHTS)
             if member.file_size > member.compress_size * _RATIO + _OVERHEAD:
                 raise RunError(f"{path} holds {member.file_size:,} bytes of weights in {member.compress_size:,}")
-            packed = io.BytesIO(read_member(archive, WEIGHTS, _MOST_BYTES))
-        with h5py.File(packed, "r") as file:
+            packed = read_member(archive, WEIGHTS, _MOST_BYTES)
+        with open_hdf5(packed) as file:
             yield file
     except RunError as error:
         raise RunError(error.message if str(path) in error.message else f"{path}: {error.message}") from None

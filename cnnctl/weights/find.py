@@ -1,6 +1,5 @@
 """The weights of a pretrained network: a path, an installed package, Keras' cache, or a download, in this order."""
 
-import io
 import os
 import zipfile
 import zlib
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.errors import MachineError, RunError, how_to_install
+from cnnctl.system.hdf5 import open_hdf5
 from cnnctl.system.watcher import NullProgress, Watcher
 from cnnctl.system.zip import read_member
 from cnnctl.weights.download import download, file_hash, is_intact, is_there
@@ -125,17 +125,13 @@ def _of_keras(path: Path, shapes: Shapes, places: Mapping[str, str]) -> "Mapping
         if member.file_size > member.compress_size * _RATIO + 2**16:
             raise ValueError("its weights are compressed beyond what weights can be")
         content = read_member(archive, "model.weights.h5", _MOST_BYTES)
-    return _of_hdf5(path, io.BytesIO(content), shapes, places)
+    return _of_hdf5(path, content, shapes, places)
 
 
-def _of_hdf5(
-    path: Path, source: Path | io.BytesIO, shapes: Shapes, places: Mapping[str, str]
-) -> "Mapping[str, Arrays]":
-    import h5py
-
+def _of_hdf5(path: Path, source: Path | bytes, shapes: Shapes, places: Mapping[str, str]) -> "Mapping[str, Arrays]":
     from cnnctl.weights.hdf5 import stored_layers
 
-    with h5py.File(source, "r") as file:
+    with open_hdf5(source) as file:
         return take(path, stored_layers(file), shapes, places)
 
 
