@@ -35,6 +35,7 @@ def find_subject(source: Path | None, assignments: Sequence[str]) -> Subject:
         CnnctlError: there is none, or it is wrong.
     """
     from cnnctl.runs import find_run
+    from cnnctl.runs.find import names_run
 
     if source is None:
         configs = sorted(path for path in Path().iterdir() if path.suffix in CONFIG_SUFFIXES)
@@ -45,7 +46,7 @@ def find_subject(source: Path | None, assignments: Sequence[str]) -> Subject:
         from cnnctl.architecture.keras_file import read_keras_file
 
         return Subject(source.name, read_keras_file(source), None)
-    if is_folder(source):
+    if is_folder(source) or names_run(str(source)):
         return _of_run(find_run(source))
     return subject_of(parse_config(source, assignments))
 

@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
 from cnnctl.data.decoder.images import opencv
 
 CONFIGS = Path(__file__).parent.parent / "configs"
+
+hypothesis.settings.register_profile("cnnctl", deadline=None)  # a machine with other work is not a fault
+hypothesis.settings.load_profile("cnnctl")
 
 
 @dataclass(frozen=True)

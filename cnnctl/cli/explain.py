@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import JsonOption, RunArgument, RunOption, find_and_tell
+from cnnctl.cli.options import JsonOption, RunArgument, RunOption, find_and_tell, two_runs
 
 EPILOG = (
     "Example: cnnctl explain runs/cats-dogs/1 cat.jpg --unit conv2d_1:10,12\n\n"
@@ -112,11 +112,16 @@ def _image_and_run(words: list[Path], run: Path | None) -> tuple[Path, Path | No
         UsageError: there is no image, or there are several, or two runs.
     """
     from cnnctl.errors import UsageError
+    from cnnctl.runs.find import names_run
     from cnnctl.system import files
 
     if not words:
         raise UsageError("expected the image to explain", "for example: cnnctl explain cat.jpg")
     if len(words) == 1:
+        if names_run(str(words[0])):
+            raise UsageError(
+                f"{words[0]} is a run, and the image is missing", f"for example: cnnctl explain {words[0]} cat.jpg"
+            )
         return words[0], run
     named, image = words
     if files.is_file(named) and not files.is_file(image):
@@ -124,5 +129,5 @@ def _image_and_run(words: list[Path], run: Path | None) -> tuple[Path, Path | No
     if files.is_file(named):
         raise UsageError("expected one image, and a run before it", "explain the images one by one")
     if run is not None and run != named:
-        raise UsageError(f"two runs are named: {named} and {run}", "leave one of them out")
+        raise two_runs(named, run)
     return image, named

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from cnnctl.errors import UsageError
     from cnnctl.runs import Run
 
 ConfigArgument = Annotated[
@@ -57,23 +58,36 @@ class RunOptions:
             UsageError: both were given, and differ.
             RunError: there is none.
         """
-        from cnnctl.errors import UsageError
-
         if self.named is not None and self.run is not None and self.named != self.run:
-            raise UsageError(f"two runs are named: {self.named} and {self.run}", "leave one of them out")
+            raise two_runs(self.named, self.run)
         return find_and_tell(self.named or self.run)
 
 
 def with_run(words: list[str], run: Path | None) -> tuple[list[str], Path | None]:
-    """The images of a command line and its run, which may be its first word: `predict runs/digits/1 seven.png`."""
-    from cnnctl.runs import Run
-    from cnnctl.system import files
+    """The images of a command line and its run, which may be its first word: `predict runs/digits/1 seven.png`.
 
-    if run is None and len(words) > 1:
-        first = Run(Path(words[0]))
-        if files.is_file(first.config) and files.is_file(first.classes):
-            return words[1:], first.path
-    return words, run
+    Raises:
+        UsageError: two runs are named, or no image.
+    """
+    from cnnctl.errors import UsageError
+    from cnnctl.runs.find import names_run
+
+    if not words or not names_run(words[0]):
+        return words, run
+    if run is not None and run != Path(words[0]):
+        raise two_runs(Path(words[0]), run)
+    if len(words) == 1:
+        raise UsageError(
+            f"{words[0]} is a run, and the images are missing", f"for example: cnnctl predict {words[0]} seven.png"
+        )
+    return words[1:], Path(words[0])
+
+
+def two_runs(one: Path, other: Path) -> "UsageError":
+    """The error where a run is named twice."""
+    from cnnctl.errors import UsageError
+
+    return UsageError(f"two runs are named: {one} and {other}", "leave one of them out")
 
 
 def find_and_tell(path: Path | None) -> "Run":

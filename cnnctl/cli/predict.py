@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _ENDINGS = {"table": "txt"}
 
+_OPTION = "--format csv --columns PATH,LABEL"
+
+_MISSING_NAMED = 10
+"""Files that are not there which are named on stderr; the others are counted, so that the hint stays on the screen."""
+
 EPILOG = "Example: cnnctl predict photos/ --format csv --output answers.csv"
 
 
@@ -51,6 +56,7 @@ def predict_cli(
     ] = False,
 ) -> int:
     """Predict the class of each image with the latest run."""
+    from cnnctl.data.decoder.refusals import NO_SUCH_FILE
     from cnnctl.data.dialect import SUFFIXES
     from cnnctl.inference.inputs import STANDARD_INPUT, expand_inputs
     from cnnctl.inference.model import load_classifier
@@ -75,7 +81,7 @@ def predict_cli(
     paths, run = with_run(paths, run)
     found = find_and_tell(run)
     names = None if columns is None else _two_columns(columns, found)
-    failed = 0
+    failed, missing = 0, 0
     with ExitStack() as stack:
         # The stream for the answers is opened last, and a warning about it is printed when stderr is itself again.
         if output is None:
@@ -90,11 +96,13 @@ def predict_cli(
         )
 
         def told() -> Iterator[Answer]:
-            nonlocal failed
+            nonlocal failed, missing
             for answer in classify(classifier, files, top=top):
                 if answer.error is not None:
                     failed += 1
-                    print_text(shortened(printable(f"error: {answer.path}: {answer.error}")), capture.terminal)
+                    missing += answer.error == NO_SUCH_FILE
+                    if answer.error != NO_SUCH_FILE or missing <= _MISSING_NAMED:
+                        print_text(shortened(printable(f"error: {answer.path}: {answer.error}")), capture.terminal)
                 yield answer
 
         if output is not None:
@@ -103,6 +111,8 @@ def predict_cli(
             write_answers(told(), stream, names)
         else:
             WRITERS[output_format](told(), stream)
+        if missing > _MISSING_NAMED:
+            print_text(f"error: {missing - _MISSING_NAMED:,} others: {NO_SUCH_FILE}", capture.terminal)
     return EXIT_SOME_INPUTS_FAILED if failed else 0
 
 
@@ -134,4 +144,4 @@ def _columns(run: "Run", folder: Path | None, wanted: tuple[str, str] | None) ->
     config = load_recorded(run.need(run.config))
     place = None if folder is None else str(folder)
     path = config.data.csv.path if wanted is None else wanted[0]
-    return Columns(path, folder=place, are_in_config=False, other_folder=config.data.csv.folder)
+    return Columns(path, folder=place, are_in_config=False, other_folder=config.data.csv.folder, option=_OPTION)

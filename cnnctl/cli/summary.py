@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import JsonOption, SetOption
+from cnnctl.cli.options import JsonOption, RunOption, SetOption, two_runs
 from cnnctl.terminal.render import print_json
 
 EPILOG = (
@@ -23,6 +23,7 @@ def summary_cli(
             "latest run.",
         ),
     ] = None,
+    run: RunOption = None,
     assignments: SetOption = None,
     formulas: Annotated[bool, typer.Option("--formulas", help="Show the formulas with their numbers.")] = False,
     expand: Annotated[bool, typer.Option("--expand", help="List the layers inside a backbone.")] = False,
@@ -37,6 +38,9 @@ def summary_cli(
     from cnnctl.terminal.png import check_png, save_png
     from cnnctl.terminal.summary import print_summary, to_json
 
+    if run is not None and source is not None and run != source:
+        raise two_runs(source, run)
+    source = source or run
     if plot is not None:
         check_png(plot, "--plot", [] if source is None else [source])
     subject = find_subject(source, assignments or [])

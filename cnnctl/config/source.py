@@ -447,6 +447,8 @@ def _assign(container: Any, path: ValuePath, value: Any, position: Position) -> 
         return items
     if container is None or isinstance(container, str):
         container = {}  # `- flatten` and `optimizer: adam` are short for a mapping without settings
+    if isinstance(container, list) and head.isdecimal():
+        raise _error(f"`{head}` is not an item of a list", position, hint=f"write [{head}] instead of .{head}")
     if not isinstance(container, dict):
         raise _error(f"`{head}` cannot be set inside {_TYPE_NAMES[type(container)]}", position)
     return {**container, head: _assign(container.get(head), rest, value, position)}

@@ -24,7 +24,7 @@ class Columns:
     """Column names, and the folder in which file names are looked up (None: the CSV's own).
 
     `are_in_config` says whether a config that is being read names them: else its keys mend nothing. `other_folder` is
-    one where the files may be as well: it is only named.
+    one where the files may be as well: it is only named. `option` is what names the columns on the command line.
     """
 
     path: str = "path"
@@ -33,6 +33,7 @@ class Columns:
     folder: str | None = None
     are_in_config: bool = True
     other_folder: str | None = None
+    option: str | None = None
 
     def how_to_mend(self, names: Sequence[str], base: Path) -> str:
         """The hint for file names that are not there."""
@@ -133,7 +134,7 @@ def read_paths(file: Path, columns: Columns) -> list[ListedPath]:
     ):
         separator, place, skips = ALONE, 0, 1
     else:
-        place, skips = _place(file, header, "path", columns.path, columns.are_in_config), 1
+        place, skips = _place(file, header, "path", columns.path, columns.are_in_config, columns.option), 1
     names = [_field(record, place) for record in list(sheet.records(separator))[skips:]]
     return [ListedPath(locate(base, name) or str(base / name), name) for name in names]
 
@@ -214,7 +215,9 @@ def _has_all(header: Sequence[str], columns: Iterable[str]) -> bool:
     return all(name_form(column) in header for column in columns)
 
 
-def _place(file: Path, header: list[str], role: Role, column: str, is_in_config: bool = True) -> int:
+def _place(
+    file: Path, header: list[str], role: Role, column: str, is_in_config: bool = True, option: str | None = None
+) -> int:
     """The place of a column among the fields of a row.
 
     Raises:
@@ -223,7 +226,7 @@ def _place(file: Path, header: list[str], role: Role, column: str, is_in_config:
     if name_form(column) in header:
         return header.index(name_form(column))
     close = difflib.get_close_matches(column, header, n=1)
-    hint = f"call it {column} in the first line"
+    hint = f"call it {column} in the first line" + (f", or name the columns with {option}" if option else "")
     if is_in_config:
         hint = f"data.csv names the columns: csv: {{path: {header[0] if header else 'path'}, ...}}"
     if len(header) < 2:

@@ -23,7 +23,7 @@ def find_run(path: Path | None) -> Run:
     if path is None or (path == Path(RUNS) / LATEST and files.is_file(path)):
         return _latest()
     if path.name == BEST and not files.is_folder(path):
-        return _best(files.absolute(_latest().path).parent if path == Path(BEST) else path.parent)
+        return _best(_latest().path.parent if path == Path(BEST) else path.parent)
     if files.is_file(path / "config.yaml") or files.is_file(path / "classes.json"):
         return Run(path)
     if files.is_folder(path):
@@ -35,6 +35,37 @@ def find_run(path: Path | None) -> Run:
             f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train"
         )
     raise RunError(f"there is no run at {path}", "`cnnctl runs` lists those there are; `cnnctl train CONFIG` makes one")
+
+
+def names_run(word: str) -> bool:
+    """Whether a word of a command line is a run, or the name of some, and not an image or a folder of images."""
+    path = Path(word)
+    if path.name == BEST:
+        return not files.exists(path)
+    if not files.is_folder(path) or _is_run(path):
+        return files.is_folder(path)
+    try:
+        return any(_is_run(path / name) for name in os.listdir(path) if name.isdecimal())
+    except OSError:  # who reads it as images says why it cannot be read
+        return False
+
+
+def find_begun(path: Path) -> Path:
+    """The directory of a run that may be unfinished: that one, the newest one in a folder `runs/<name>`, or the best.
+
+    Raises:
+        RunError: there is no best one.
+    """
+    if path.name == BEST and not files.is_folder(path):
+        return find_run(path).path
+    if not files.is_folder(path) or files.is_file(path / "config.yaml"):
+        return path
+    numbered = sorted((c for c in path.iterdir() if c.name.isdecimal()), key=lambda c: int(c.name))
+    return next((child for child in reversed(numbered) if files.is_file(child / "config.yaml")), path)
+
+
+def _is_run(path: Path) -> bool:
+    return files.is_file(path / "config.yaml") and files.is_file(path / "classes.json")
 
 
 def latest_of(folder: Path) -> Path | None:

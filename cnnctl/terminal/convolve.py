@@ -82,9 +82,9 @@ def print_demonstrations(demos: Sequence[Demonstration], explained: Sequence[Win
     """What is done to which picture, then a table of the steps, or the arithmetic of one output and every map."""
     picture = demos[0].picture
     kind = "grey" if picture.pixels.shape[2] == 1 else "red, green and blue"
-    print(f"{printable(picture.name)}: {format_shape(picture.pixels.shape)} ({kind}){_origin(picture)}")
+    print_text(f"{printable(picture.name)}: {format_shape(picture.pixels.shape)} ({kind}){_origin(picture)}")
     for demo in demos:
-        print(printable(demo.description))
+        print_text(printable(demo.description))
     if explained:
         _print_numbers(demos, explained)
         return

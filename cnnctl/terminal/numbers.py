@@ -38,8 +38,10 @@ def print_numbers(found: "Numbers") -> None:
     say(f"{printable(found.classes[best])} ({percent(float(found.output.probabilities[best]))})\n")
     _print_layers(found)
     say()
-    _print_unit(found.unit, found)
-    say()
+    shown = best if found.output.logits.size > 1 else 0
+    if found.unit.layer.name != found.output.layer.name or found.unit.place != (shown,):
+        _print_unit(found.unit, found)  # else it is the sum that the output shows
+        say()
     _print_output(found.output, found.classes, best)
     say()
     _print_descent(found.descent, found)

@@ -8,6 +8,7 @@ from pathlib import Path
 from cnnctl.config import Config, Loaded
 from cnnctl.errors import UsageError
 from cnnctl.runs import Run
+from cnnctl.runs.find import find_begun, names_run
 from cnnctl.system import files
 
 
@@ -57,7 +58,7 @@ def find_resumed(config: Path | None, output: Path | None) -> tuple[Path, Path]:
         UsageError: no run is named, or two are.
         RunError: the run has no config of its own.
     """
-    named = config if config is not None and files.is_folder(config) else None
+    named = config if config is not None and (files.is_folder(config) or names_run(str(config))) else None
     if named is not None and output is not None and output != named:
         raise UsageError(f"two runs are named: {named} and {output}", "leave one of them out")
     run = named or output
@@ -67,4 +68,5 @@ def find_resumed(config: Path | None, output: Path | None) -> tuple[Path, Path]:
         )
     if config is not None and named is None:
         return config, run
+    run = find_begun(run)
     return Run(run).need(Run(run).config), run

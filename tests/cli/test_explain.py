@@ -152,6 +152,7 @@ def test_a_run_may_stand_beside_the_image(digits_run: Trained, tmp_path: Path) -
         assert re.match("run: .*runs/digits/1 ", done.stderr)
     assert "two runs are named" in fail(2, "explain", run, image, "--run", "best", *words, cwd=tmp_path)
     assert "expected one image" in fail(2, "explain", image, image, *words, cwd=tmp_path)
+    assert "the image is missing" in fail(2, "explain", run, "--run", run, *words, cwd=tmp_path)
     assert "expected the image to explain" in fail(2, "explain", *words, cwd=tmp_path)
     said = fail(4, "explain", "gone", image, *words, cwd=tmp_path)
     hint = "`cnnctl runs` lists those there are; `cnnctl train CONFIG` makes one"

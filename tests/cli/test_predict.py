@@ -128,6 +128,28 @@ def test_a_competition_s_answers_have_its_columns_names_and_order(work: Path) ->
 def test_the_run_may_come_first(work: Path, digits_run: Trained) -> None:
     (answer,) = json.loads(succeed("predict", digits_run.run, "in/three.png", "--format", "json", cwd=work))
     assert answer["path"] == "in/three.png"
+    for named in ("best", "runs/digits/best", "runs/digits"):
+        done = cnnctl("predict", named, work / "in" / "three.png", cwd=digits_run.folder)
+        assert done.returncode == 0, done.stderr
+    assert "two runs are named" in fail(2, "predict", digits_run.run, "in/three.png", "--run", "best", cwd=work)
+    assert "is a run, and the images are missing" in fail(2, "predict", digits_run.run, cwd=work)
+
+
+def test_files_that_are_not_there_are_named_up_to_ten_and_then_counted(work: Path) -> None:
+    names = [f"{number}.png" for number in range(14)]
+    (work / "gone.csv").write_text("\n".join(["path", *names, "bad.txt"]))
+    (work / "bad.txt").write_text("no image")
+    said = fail(8, "predict", "gone.csv", "--format", "csv", cwd=work)
+    assert said.count("there is no such file") == 11
+    assert "error: 4 others: there is no such file" in said
+    assert "error: bad.txt: " in said
+
+
+def test_a_list_with_other_columns_hints_at_the_option(work: Path) -> None:
+    (work / "test.csv").write_text("filename,label\na.png,\n")
+    said = fail(3, "predict", "test.csv", cwd=work)
+    assert "test.csv has no column path; its columns are filename, label" in said
+    assert "--format csv --columns PATH,LABEL" in said
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,14 @@ def test_json_of_a_config_a_run_and_its_keras_file_agree(digits_run: Trained) ->
     assert by_config["layers"][0]["settings"]["kernel_size"] == [3, 3]
 
 
+def test_a_run_may_be_named_with_the_option(digits_run: Trained) -> None:
+    expected = succeed("summary", digits_run.run, "--json", cwd=digits_run.folder)
+    for words in (["--run", digits_run.run], ["--run", "best"], ["best"], ["runs/digits/best"]):
+        found = json.loads(succeed("summary", *words, "--json", cwd=digits_run.folder))
+        assert {**found, "name": ""} == {**json.loads(expected), "name": ""}
+    assert "two runs are named" in fail(2, "summary", digits_run.run, "--run", "best", cwd=digits_run.folder)
+
+
 def test_impossible_layers_are_shown_where_they_stand(tiny: Path) -> None:
     tiny.write_text(tiny.read_text().replace("size: 32", "size: 2"))
     said = fail(2, "summary", cwd=tiny.parent)

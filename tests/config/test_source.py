@@ -302,6 +302,7 @@ def test_set_replaces_or_creates_a_value(text, assignment, expected):
         ("a[0]=3", "--set:1:1", "there is no item [0] to set"),
         ("a.b=3", "--set:1:1", "`b` cannot be set inside a whole number"),
         ("m.b=3", "--set:1:1", "`b` cannot be set inside a list"),
+        ("m.1.b=3", "--set:1:1", "`1` is not an item of a list"),
         ("a=010", "--set:1:1", "a number must not begin with 0"),
         ("a=[1", "--set:1:1", f"{NOT_YAML} did not find expected ',' or ']' while parsing a flow sequence"),
         ("a=\udcff", "--set:1:1", CONTROL),

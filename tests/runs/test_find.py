@@ -7,7 +7,7 @@ import pytest
 from cnnctl.errors import RunError, UsageError
 from cnnctl.runs import Run, find_run
 from cnnctl.runs.directory import mark_latest, own
-from cnnctl.runs.find import best_of_each
+from cnnctl.runs.find import best_of_each, names_run
 from cnnctl.runs.listing import list_runs
 from cnnctl.training.request import find_resumed
 from tests.runs.build import images, write_begun, write_run
@@ -27,7 +27,7 @@ def cats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_best_of_the_latest_run_s_name(cats: Path) -> None:
     assert find_run(None).path == cats / "3"
-    assert find_run(Path("best")).path.resolve() == (cats / "2").resolve()
+    assert find_run(Path("best")).path == cats / "2"
 
 
 def test_the_best_of_a_name(cats: Path) -> None:
@@ -62,12 +62,28 @@ def test_a_run_in_training_says_so(cats: Path) -> None:
         lock.release(remove=True)
 
 
+def test_words_that_are_runs(cats: Path) -> None:
+    (cats / "6").mkdir()
+    Path("photos/7").mkdir(parents=True)
+    for word in (cats / "1", cats / "4", cats, cats / "best", "best", "./best"):
+        assert names_run(str(word)), word
+    for word in (cats / "6", "photos", "photos/7", "nothing", "photos/seven.png", "-", "a\0b"):
+        assert not names_run(str(word)), word
+    Path("best").write_bytes(b"an image")
+    assert not names_run("best")
+
+
 class TestResumed:
     def test_a_run_brings_its_own_config(self, cats: Path) -> None:
         own_config = cats / "4" / "config.yaml"
         assert find_resumed(cats / "4", None) == (own_config, cats / "4")
         assert find_resumed(None, cats / "4") == (own_config, cats / "4")
         assert find_resumed(cats / "4", cats / "4") == (own_config, cats / "4")
+
+    def test_the_newest_and_the_best_of_a_name(self, cats: Path) -> None:
+        assert find_resumed(cats, None) == (cats / "4" / "config.yaml", cats / "4")
+        for best in (Path("best"), cats / "best"):
+            assert find_resumed(best, None) == (cats / "2" / "config.yaml", cats / "2")
 
     def test_a_config_and_a_run(self, cats: Path) -> None:
         assert find_resumed(Path("c.yaml"), Path("new")) == (Path("c.yaml"), Path("new"))

@@ -22,8 +22,8 @@ from cnnctl.data.decoder.depth import in_8_bits, levels
 from cnnctl.data.decoder.memory import BYTES_OF_A_PIXEL, ByteBudget, bytes_of, refuse_above
 from cnnctl.data.decoder.pnm import with_a_plain_header
 from cnnctl.data.decoder.raw import camera_raw
+from cnnctl.data.decoder.refusals import NO_SUCH_FILE, as_reason
 from cnnctl.data.decoder.refusals import ImageError as ImageError
-from cnnctl.data.decoder.refusals import as_reason
 from cnnctl.data.decoder.tiff import is_premultiplied
 from cnnctl.system.regular_files import NotRegularError, open_regular
 
@@ -100,7 +100,7 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
     except FileNotFoundError:
         if Path(path).is_symlink():
             raise ImageError("it is a link to a file that is not there", "fetch the file, or remove the link") from None
-        raise ImageError("there is no such file") from None
+        raise ImageError(NO_SUCH_FILE) from None
     except NotRegularError as error:
         raise ImageError(f"it is {error}") from None
     except OSError as error:

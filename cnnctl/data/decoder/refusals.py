@@ -9,6 +9,8 @@ from cnnctl.errors import DataError
 MAX_PARTS = 100_000
 """Segments, chunks, boxes or runs of a header: real files have a few thousand, and each costs time in Python."""
 
+NO_SUCH_FILE = "there is no such file"
+
 Part = TypeVar("Part")
 
 
