@@ -51,6 +51,17 @@ def find_subject(source: Path | None, assignments: Sequence[str]) -> Subject:
     return subject_of(parse_config(source, assignments))
 
 
+def subject_of_run(path: Path) -> Subject:
+    """The network of a run, or of the best of a name.
+
+    Raises:
+        RunError: there is none.
+    """
+    from cnnctl.runs import find_run
+
+    return _of_run(find_run(path))
+
+
 def subject_of(loaded: Loaded) -> Subject:
     """The network of a config.
 

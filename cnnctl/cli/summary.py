@@ -34,16 +34,15 @@ def summary_cli(
     as_json: JsonOption = False,
 ) -> None:
     """Show the output shape, parameters and cost of every layer before training."""
-    from cnnctl.network_source import find_subject
+    from cnnctl.network_source import find_subject, subject_of_run
     from cnnctl.terminal.png import check_png, save_png
     from cnnctl.terminal.summary import print_summary, to_json
 
     if run is not None and source is not None and run != source:
         raise two_runs(source, run)
-    source = source or run
     if plot is not None:
         check_png(plot, "--plot", [] if source is None else [source])
-    subject = find_subject(source, assignments or [])
+    subject = find_subject(source, assignments or []) if run is None else subject_of_run(run)
     if plot is not None:
         from cnnctl.pictures import style
         from cnnctl.pictures.network import network_figure

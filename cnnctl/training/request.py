@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnctl.config import Config, Loaded
+from cnnctl.config.load import STANDARD_INPUT
 from cnnctl.errors import UsageError
-from cnnctl.runs import Run
+from cnnctl.network_source import CONFIG_SUFFIXES
+from cnnctl.runs import Run, find_run
 from cnnctl.runs.find import find_begun, names_run
 from cnnctl.system import files
 
@@ -62,6 +64,8 @@ def find_resumed(config: Path | None, output: Path | None) -> tuple[Path, Path]:
     if named is not None and output is not None and output != named:
         raise UsageError(f"two runs are named: {named} and {output}", "leave one of them out")
     run = named or output
+    if run is None and config is not None and not _may_be_config(config):
+        run = named = find_run(config).path  # which says that there is none
     if run is None:
         raise UsageError(
             "--resume needs --output, the run to resume", "or name the run alone: cnnctl train --resume runs/NAME/1"
@@ -70,3 +74,7 @@ def find_resumed(config: Path | None, output: Path | None) -> tuple[Path, Path]:
         return config, run
     run = find_begun(run)
     return Run(run).need(Run(run).config), run
+
+
+def _may_be_config(path: Path) -> bool:
+    return path == STANDARD_INPUT or path.suffix in CONFIG_SUFFIXES or files.is_file(path)

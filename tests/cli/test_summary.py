@@ -74,6 +74,7 @@ def test_impossible_layers_are_shown_where_they_stand(tiny: Path) -> None:
         ([], 4, "there is no run yet"),
         (["x.yaml"], 2, "there is no config at x.yaml"),
         (["x.keras"], 4, "there is no file x.keras"),
+        (["--run", "x"], 4, "there is no run at x"),
         (["garbage.keras"], 4, "is not a .keras file"),
     ],
 )

@@ -91,6 +91,10 @@ class TestResumed:
     def test_what_names_no_run_or_two(self, cats: Path) -> None:
         with pytest.raises(UsageError, match="--resume needs --output, the run to resume"):
             find_resumed(Path("c.yaml"), None)
+        with pytest.raises(UsageError, match="--resume needs --output, the run to resume"):
+            find_resumed(Path("-"), None)
+        with pytest.raises(RunError, match="there is no run at runs/cats/9"):
+            find_resumed(cats / "9", None)
         with pytest.raises(UsageError, match="two runs are named"):
             find_resumed(cats / "4", cats / "1")
         (Path("runs") / "empty").mkdir()
