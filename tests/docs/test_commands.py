@@ -70,7 +70,10 @@ def test_the_keys_of_json_are_described(name: str, words: list[str], digits_run:
     copy = digits_run.run.with_name("copy")
     shutil.copytree(digits_run.run, copy, dirs_exist_ok=True)
     shutil.copyfile(digits_folder() / "3" / "0003.png", digits_run.folder / "digit.png")
-    value = json.loads(succeed(name, *words, "--json", cwd=digits_run.folder))
+    try:
+        value = json.loads(succeed(name, *words, "--json", cwd=digits_run.folder))
+    finally:
+        shutil.rmtree(copy)  # other tests list the runs
     described = re.search(r"`--json`[^|]*? ha(?:s|ve) the keys?.*", section(name), re.DOTALL)
     said = described[0] if described else re.findall(r"\| `--json` \|.*", section(name))[0]
     for key in keys(value):
