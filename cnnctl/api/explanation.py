@@ -73,7 +73,7 @@ class ImageNumbers(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """What `explain --numbers --json` prints."""
-        from cnnctl.terminal.numbers import numbers_json
+        from cnnctl.terminal.numbers_json import numbers_json
 
         return numbers_json(self._found)
 

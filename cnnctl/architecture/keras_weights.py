@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnctl.errors import RunError
 from cnnctl.layers.notation import Shape
-from cnnctl.system.hdf5 import open_hdf5
+from cnnctl.system.hdf5 import UNREADABLE, open_hdf5
 from cnnctl.system.zip import read_member
 
 if TYPE_CHECKING:
@@ -27,19 +26,6 @@ _OVERHEAD = 2**16
 
 _RATIO = 20
 """Most that weights can be compressed by."""
-
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What h5py and zipfile raise over a damaged file."""
 
 
 def read_arrays(
@@ -118,7 +104,7 @@ def _opened(path: Path, params: int | None = None, layers: int = 0) -> Iterator[
             yield file
     except RunError as error:
         raise RunError(error.message if str(path) in error.message else f"{path}: {error.message}") from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise RunError(f"{path} cannot be read: {reason[0]}") from None
 

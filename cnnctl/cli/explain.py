@@ -71,7 +71,8 @@ def explain_cli(
     from cnnctl.models.of_run import run_plan
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.files import explanation_json, print_explanation
-    from cnnctl.terminal.numbers import numbers_json, print_numbers
+    from cnnctl.terminal.numbers import print_numbers
+    from cnnctl.terminal.numbers_json import numbers_json
     from cnnctl.terminal.render import print_json
 
     insist_on_method(method)

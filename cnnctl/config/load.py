@@ -16,6 +16,7 @@ from cnnctl.config import source
 from cnnctl.config.dump import to_plain
 from cnnctl.config.extends import EXTENDS, with_bases
 from cnnctl.config.meant import meant_path
+from cnnctl.config.overrides import override, override_position, parse_path
 from cnnctl.config.problems import explain
 from cnnctl.config.scalars import RefusedScalarError, escape, expand, resolve_scalar
 from cnnctl.config.schema import Config, DataSettings, Source
@@ -139,7 +140,7 @@ def _read(path: Path, is_recorded: bool) -> Document:
 
 def _given(key: str, value: Any) -> Any:
     """A value of an override as the text of one has it, its variables filled in."""
-    return _mapped(_expanded(_yaml(value), source.parse_path(key) or ()), lambda text, _: escape(text))
+    return _mapped(_expanded(_yaml(value), parse_path(key) or ()), lambda text, _: escape(text))
 
 
 def _expanded(value: Any, path: ValuePath) -> Any:
@@ -167,9 +168,12 @@ def _mapped(value: Any, change: Callable[[str, ValuePath], Any], path: ValuePath
 def _override(document: Document, assignments: list[str], origin: str) -> Document:
     """The document with values replaced; a path that lacks a name or brackets is refused with the one that is meant."""
     for assignment in assignments:
-        path = source.parse_path(assignment.partition("=")[0].strip())
+        path = parse_path(assignment.partition("=")[0].strip())
         if path and path[0] == EXTENDS:
-            position, hint = source.override_position(assignment, origin), "write it into the config, or into a new one"
+            position, hint = (
+                override_position(assignment, origin),
+                "write it into the config, or into a new one",
+            )
             raise ConfigError([Problem("it is read before anything is set", EXTENDS, position, hint=hint)])
         right = path and meant_path(path, document.data)
         if path and right:
@@ -178,12 +182,12 @@ def _override(document: Document, assignments: list[str], origin: str) -> Docume
                     Problem(
                         "there is no such key",
                         format_path(path),
-                        source.override_position(assignment, origin),
+                        override_position(assignment, origin),
                         hint=f"did you mean {format_path(right)}?",
                     )
                 ]
             )
-        document = source.override(document, [assignment], origin)
+        document = override(document, [assignment], origin)
     return document
 
 

@@ -8,7 +8,6 @@ Variables such as `${env:DATA}` are filled in while a text is parsed.
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from cnnctl.config.scalars import (
 from cnnctl.errors import ConfigError, Position, Problem, UsageError
 from cnnctl.ready import how_to_write
 
-_TYPE_NAMES = {list: "a list", int: "a whole number", float: "a number", bool: "true or false"}
+TYPE_NAMES = {list: "a list", int: "a whole number", float: "a number", bool: "true or false"}
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
@@ -209,7 +208,7 @@ def parse(text: str, origin: str, environment: Mapping[str, str] | None = os.env
     root = _compose(text, origin, environment)
     if not root.is_mapping:
         hint = "a config begins like this: data: {train: photos}"
-        raise _error("expected keys such as `data`, `model` and `train`", root.mark, hint=hint)
+        raise error_at("expected keys such as `data`, `model` and `train`", root.mark, hint=hint)
     positions: dict[ValuePath, Position] = {(): root.mark}
     return Document(_follow(root, positions, origin), positions)
 
@@ -221,7 +220,8 @@ def parse_value(text: str, origin: str) -> Any:
     return _follow(_compose(text, origin, os.environ), {}, origin)
 
 
-def _error(message: str, position: Position, received: str | None = None, hint: str | None = None) -> ConfigError:
+def error_at(message: str, position: Position, received: str | None = None, hint: str | None = None) -> ConfigError:
+    """The error of one mistake at a place in a text."""
     return ConfigError([Problem(message, "", position, received, hint)])
 
 
@@ -232,14 +232,14 @@ def _compose(text: str, origin: str, environment: Mapping[str, str] | None) -> _
     if unprintable := UNPRINTABLE.search(text):
         shown = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
         position = _position_after(text[: unprintable.start()], origin, shown)
-        raise _error("a config is UTF-8 text without control characters", position)
+        raise error_at("a config is UTF-8 text without control characters", position)
     lines = text.splitlines() or [""]
     shielded = shield(text)
     composer = _Composer(origin, lines, _events(shielded), environment, shielded != text)
     try:
         root = composer.root()
         if root is None:
-            raise _error("the file is empty", Position(origin, 1, 1, ""), hint="`cnnctl schema` describes a config")
+            raise error_at("the file is empty", Position(origin, 1, 1, ""), hint="`cnnctl schema` describes a config")
         next(composer.events)  # the end of the document
         if not isinstance(after := next(composer.events), yaml.StreamEndEvent):
             hint = "remove the `---` and what follows it"
@@ -298,7 +298,7 @@ def _follow(root: _Node, positions: dict[ValuePath, Position], origin: str) -> A
         budget -= 1
         if budget < 0 or len(path) > MAX_DEPTH:
             message = f"expected at most {MAX_VALUES:,} values and {MAX_DEPTH} levels once aliases are followed"
-            raise _error(message, positions.get(()) or Position(origin, 1, 1, ""))
+            raise error_at(message, positions.get(()) or Position(origin, 1, 1, ""))
         if node.children is None:
             return node.value
         values = []
@@ -324,7 +324,7 @@ def _position_after(before: str, origin: str, text: str) -> Position:
 
 
 def _too_large(origin: str) -> ConfigError:
-    return _error(f"expected a config of at most {MAX_BYTES:,} bytes", Position(origin, 1, 1, ""))
+    return error_at(f"expected a config of at most {MAX_BYTES:,} bytes", Position(origin, 1, 1, ""))
 
 
 def read(path: Path, environment: Mapping[str, str] | None = os.environ) -> Document:
@@ -375,7 +375,7 @@ def _decoded(raw: bytes, origin: str) -> str:
     except UnicodeDecodeError as error:
         raw = error.object  # without a byte order mark
         position = _position_after(raw[: error.start].decode(), origin, raw.decode(errors="replace"))
-        raise _error("a config is UTF-8 text", position, hint="save the file as UTF-8") from None
+        raise error_at("a config is UTF-8 text", position, hint="save the file as UTF-8") from None
 
 
 def _similar_files(path: Path) -> str | None:
@@ -384,74 +384,6 @@ def _similar_files(path: Path) -> str | None:
     except OSError:
         return None
     return f"configs there: {', '.join(found[:5])}" if found else None
-
-
-def override(document: Document, assignments: list[str], origin: str = "--set") -> Document:
-    """Apply `--set KEY=VALUE` to a parsed config; `origin` is what gave them, for messages.
-
-    KEY is a dotted path such as `model[0].conv2d.filters`, VALUE is YAML.
-
-    Raises:
-        ConfigError: an assignment that is not of the form KEY=VALUE, or whose path leads through a plain value.
-    """
-    data = document.data
-    positions = dict(document.positions)
-    overridden = set(document.overridden)
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        start = override_position(assignment, origin)
-        path = parse_path(key.strip())
-        if not equals or path is None:
-            raise _error("expected KEY=VALUE", start, hint="for example train.epochs=3")
-        value = parse_value(text, origin)
-        data = _assign(data, path, value, start)
-        for old in [old for old in positions if old[: len(path)] == path]:
-            del positions[old]
-        positions[path] = start
-        overridden.add(path)
-    return Document(data, positions, frozenset(overridden), document.folders)
-
-
-def override_position(assignment: str, origin: str) -> Position:
-    """Where an override stands: in no file, so that it is the line itself."""
-    return Position(origin, 1, 1, UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", assignment))
-
-
-def parse_path(key: str) -> ValuePath | None:
-    """`model[3].conv2d.filters` as ("model", 3, "conv2d", "filters"); None where it is no path."""
-    if UNPRINTABLE.search(key):
-        return None
-    parts: list[str | int] = []
-    for piece in key.split("."):
-        match = re.fullmatch(r"([^\[\]]+)((?:\[[0-9]{1,6}\])*)", piece)
-        if match is None:
-            return None
-        parts.append(match[1])
-        parts.extend(int(index) for index in re.findall(r"\[([0-9]+)\]", match[2]))
-    return tuple(parts)
-
-
-def _assign(container: Any, path: ValuePath, value: Any, position: Position) -> Any:
-    """A copy of `container` with the value at `path` replaced; missing mappings on the way are made."""
-    if not path:
-        return value
-    head, rest = path[0], path[1:]
-    if isinstance(head, int):
-        if not isinstance(container, list) or head >= len(container):
-            length = len(container) if isinstance(container, list) else 0
-            raise _error(f"there is no item [{head}] to set", position, f"a list of {length} items")
-        items = list(container)
-        if isinstance(items[head], str) and rest and rest[0] != items[head]:
-            raise _error(f"item [{head}] is not `{rest[0]}`", position, items[head])
-        items[head] = _assign(items[head], rest, value, position)
-        return items
-    if container is None or isinstance(container, str):
-        container = {}  # `- flatten` and `optimizer: adam` are short for a mapping without settings
-    if isinstance(container, list) and head.isdecimal():
-        raise _error(f"`{head}` is not an item of a list", position, hint=f"write [{head}] instead of .{head}")
-    if not isinstance(container, dict):
-        raise _error(f"`{head}` cannot be set inside {_TYPE_NAMES[type(container)]}", position)
-    return {**container, head: _assign(container.get(head), rest, value, position)}
 
 
 def format_path(path: ValuePath) -> str:

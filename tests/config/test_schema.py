@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cnnctl.config import load, source
+from cnnctl.config import load, overrides, source
 from cnnctl.config.load import bind
 from cnnctl.config.training import Adam, Sgd
 from cnnctl.errors import EXIT_CONFIG, ConfigError
@@ -166,7 +166,7 @@ def test_paths_are_relative_to_the_config(train, resolved):
 
 def test_paths_of_set_are_relative_to_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    document = source.override(source.parse(SMALLEST, "c.yaml"), ["data.test=mine"])
+    document = overrides.override(source.parse(SMALLEST, "c.yaml"), ["data.test=mine"])
     data = bind(document, Path("/configs/c.yaml")).data
     assert (data.train, data.test) == ("/configs/photos", str(tmp_path / "mine"))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnctl.config import source
+from cnnctl.config import overrides, source
 from cnnctl.config.load import bind
 from cnnctl.errors import EXIT_CONFIG, ConfigError, Problem, UsageError
 from tests.config.build import FULL, problems
@@ -265,7 +265,7 @@ def test_a_file_that_is_not_there_is_a_usage_error(tmp_path):
 
 
 def overridden(text: str, *assignments: str) -> source.Document:
-    return source.override(source.parse(text, "c.yaml"), list(assignments))
+    return overrides.override(source.parse(text, "c.yaml"), list(assignments))
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_mistakes_of_an_overridden_value_are_told_of_the_set():
 
 def test_overriding_leaves_the_document_as_it_was():
     before = source.parse("a: {b: 1}", "c.yaml")
-    after = source.override(before, ["a.b=2"])
+    after = overrides.override(before, ["a.b=2"])
     assert (before.data, before.overridden) == ({"a": {"b": 1}}, frozenset())
     assert (after.data, after.overridden) == ({"a": {"b": 2}}, {("a", "b")})
 
@@ -373,6 +373,6 @@ def test_any_set_raises_nothing_but_a_config_error(assignment):
     document = source.parse(FULL, "c.yaml")
     for text in (assignment, f"train.epochs={assignment}", f"name={assignment}", f"data.train={assignment}"):
         try:
-            bind(source.override(document, [text]), Path("/c.yaml"))
+            bind(overrides.override(document, [text]), Path("/c.yaml"))
         except ConfigError as error:
             str(error).encode()

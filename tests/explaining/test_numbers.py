@@ -7,10 +7,12 @@ import pytest
 
 from cnnctl.architecture.scaling import UNIT, Scaling
 from cnnctl.errors import UsageError
+from cnnctl.explaining.descent import cross_entropy
 from cnnctl.explaining.explain import Place, parse_place, parse_unit
-from cnnctl.explaining.numbers import Weighted, computed_by_keras, cross_entropy, numbers
+from cnnctl.explaining.numbers import Weighted, computed_by_keras, numbers
 from cnnctl.models.of_run import keras_name
-from cnnctl.terminal.numbers import numbers_json, print_numbers
+from cnnctl.terminal.numbers import print_numbers
+from cnnctl.terminal.numbers_json import numbers_json
 from tests.explaining.build import image, network
 from tests.models.test_graph import SHAPE as BACKBONE_SHAPE
 from tests.models.test_graph import functional
