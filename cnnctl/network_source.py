@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.architecture import Plan, make_plan
-from cnnctl.architecture.plan import plan_of
+from cnnctl.architecture.planner import plan_of
 from cnnctl.config import Config, Loaded, load_recorded, parse_config
 from cnnctl.config.source import format_path
 from cnnctl.config.training import TrainSettings

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import assert_never
 
-from cnnctl.architecture.plan import LayerPlan, Plan, with_trained_backbone
+from cnnctl.architecture.plan import LayerPlan, Plan
+from cnnctl.architecture.planner import with_trained_backbone
 from cnnctl.config.training import Adam, Optimizer, RMSprop, Sgd, TrainSettings
 from cnnctl.layers import arithmetic
 from cnnctl.layers.notation import NO_SIDES

@@ -12,7 +12,8 @@ from cnnctl.architecture.backbone import ResolvedBackbone
 from cnnctl.architecture.graph.file import STRANGE, graph_of_model, model_config
 from cnnctl.architecture.graph.read import MODELS, Places
 from cnnctl.architecture.keras_weights import read_arrays
-from cnnctl.architecture.plan import Plan, graph_rows, make_plan
+from cnnctl.architecture.plan import Plan
+from cnnctl.architecture.planner import graph_rows, make_plan
 from cnnctl.errors import RunError
 from cnnctl.layers import LAYERS, RealLayer
 from cnnctl.layers.backbone import Backbone

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from cnnctl.architecture.plan import OUTPUT, LayerPath, LayerPlan, Plan
+from cnnctl.architecture.plan import LayerPath, LayerPlan, Plan
+from cnnctl.architecture.planner import OUTPUT
 from cnnctl.layers.notation import format_shape
 
 _HEAVY = 500_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cnnctl.architecture.plan import unroll
+from cnnctl.architecture.planner import unroll
 from cnnctl.architecture.scaling import SYMMETRIC, UNIT, Scaling
 from cnnctl.config import Config
 from cnnctl.config.augmentations import AugmentationStep, CutMix, MixUp, RandAugment, RandomCrop, RandomZoom

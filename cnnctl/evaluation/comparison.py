@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from cnnctl.architecture.plan import Plan, plan_of
+from cnnctl.architecture.plan import Plan
+from cnnctl.architecture.planner import plan_of
 from cnnctl.config import Config, load_recorded
 from cnnctl.config.difference import Difference, differences
 from cnnctl.errors import CnnctlError, RunError, UsageError

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.keras_file import read_scaling
-from cnnctl.architecture.plan import plan_of
+from cnnctl.architecture.planner import plan_of
 from cnnctl.architecture.scaling import Scaling
 from cnnctl.config import load_recorded
 from cnnctl.models.load import load_model

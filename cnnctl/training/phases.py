@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnctl.architecture import Plan
-from cnnctl.architecture.plan import with_trained_backbone
+from cnnctl.architecture.planner import with_trained_backbone
 from cnnctl.config import Config
 from cnnctl.config.training import FineTune, TrainSettings
 from cnnctl.data.prepare import Prepared

@@ -8,7 +8,7 @@ from cnnctl.architecture.cost import (
     training_bytes,
     weight_bytes,
 )
-from cnnctl.architecture.plan import with_trained_backbone
+from cnnctl.architecture.planner import with_trained_backbone
 from cnnctl.config.training import Adam, FineTune, Sgd, TrainSettings
 from tests.architecture.build import CATS, plan
 

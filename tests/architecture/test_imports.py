@@ -11,6 +11,7 @@ MODULES = (
     "cnnctl.config.reference",
     "cnnctl.architecture",
     "cnnctl.architecture.plan",
+    "cnnctl.architecture.planner",
     "cnnctl.layers",
     "cnnctl.layers.notation",
     "cnnctl.settings",

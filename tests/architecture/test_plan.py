@@ -1,7 +1,7 @@
 import pytest
 
 from cnnctl.architecture import LayerPlan
-from cnnctl.architecture.plan import count_unrolled, unroll
+from cnnctl.architecture.planner import count_unrolled, unroll
 from tests.architecture.build import CATS, plan
 from tests.config.build import EVERY_LAYER, layer_item, layers
 

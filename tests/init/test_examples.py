@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnnctl.architecture.plan import plan_of
+from cnnctl.architecture.planner import plan_of
 from cnnctl.architecture.warnings import find_warnings
 from cnnctl.config import load
 from cnnctl.errors import UsageError

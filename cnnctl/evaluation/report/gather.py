@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnctl.architecture.plan import Plan, plan_of
+from cnnctl.architecture.plan import Plan
+from cnnctl.architecture.planner import plan_of
 from cnnctl.config import Config, load_recorded
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
