@@ -52,7 +52,8 @@ def fit(
     """
     if record.begin is None:
         images, epochs = int((prepared.splits == TRAIN).sum()), config.train.epochs
-        watcher.note(f"training {images:,} images, {epochs} epochs, into {record.run.path}")
+        tuned = "" if config.train.fine_tune is None else f" and {config.train.fine_tune.epochs} of fine-tuning"
+        watcher.note(f"training {images:,} images, {epochs} epochs{tuned}, into {record.run.path}")
     else:
         record.write_history()
         _say_resumed(config, record, watcher)

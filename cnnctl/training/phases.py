@@ -114,4 +114,4 @@ def _fine_tune(
 def _described(record: TrainingRecord, before: int, chosen: FineTune) -> str:
     layers = "all layers" if chosen.layers == "all" else f"the last {chosen.layers:,} layers of the backbone"
     since = f"from epoch {record.best_epoch}" if record.committed == before else f"since epoch {before + 1}"
-    return f"fine-tuning {layers}, {chosen.epochs} epochs, {since}"
+    return f"fine-tuning {layers}, {chosen.epochs} epoch{'s' if chosen.epochs > 1 else ''}, {since}"
