@@ -103,7 +103,7 @@ def _jax_gpu(wanted: str) -> _Gpu | None:
 def cpu_precision(flags: frozenset[str], has_depthwise: bool = False) -> tuple[str, str]:
     """bfloat16 where the processor multiplies it natively, but for depthwise convolutions.
 
-    Those multiply no matrices: in bfloat16 TensorFlow took 1.7 times as long for EfficientNet-Lite0 as in float32.
+    Those multiply no matrices: a prototype trained EfficientNet-Lite0 at 66 images/s in bfloat16, at 110 in float32.
     """
     native = "AMX" if "amx_bf16" in flags else "AVX512-BF16" if "avx512_bf16" in flags else None
     if native is None:

@@ -229,9 +229,7 @@ def test_more_epochs_of_the_phase_that_runs(whole: Trained, text: str, here: Pat
     assert [(epoch.number, epoch.total) for epoch in listener.epochs] == [(6, 6)]
 
 
-def test_other_weights_of_the_backbone_are_no_resume(
-    text: str, file: Path, here: Path, keras: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_weights_of_the_backbone_are_no_resume(text: str, file: Path, here: Path, keras: Any) -> None:
     own = here / "own.keras"
     shutil.copyfile(file, own)
     named = f"model[0].backbone.file={own}"
