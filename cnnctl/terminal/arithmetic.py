@@ -1,6 +1,5 @@
 """Arithmetic as text: matrices, sums and softmax, within the width of the terminal."""
 
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ from numpy.typing import NDArray
 
 from cnnctl.formatting import number
 from cnnctl.layers.compute import Values, exponent_shift
-from cnnctl.terminal.render import LEFT, RIGHT, print_table, say, screen_width
+from cnnctl.terminal.render import LEFT, RIGHT, print_table, print_text, say, screen_width
 
 _MOST_CLASSES = 12
 _INDENT = "  "
@@ -76,10 +75,9 @@ def print_wrapped(parts: Sequence[str]) -> None:
     say(line)
 
 
-def print_text(text: str) -> None:
-    """A sentence, wrapped between words at the width of the terminal."""
-    options = {"subsequent_indent": _INDENT, "break_long_words": False, "break_on_hyphens": False}
-    say("\n".join(textwrap.wrap(text, screen_width(), **options)))  # type: ignore[arg-type]
+def print_sentence(text: str) -> None:
+    """A sentence, broken between words; its further lines are indented as the arithmetic is."""
+    print_text(text, hang=len(_INDENT))
 
 
 def print_softmax(names: Sequence[str], values: Sequence[float], what: str, value: str) -> None:

@@ -13,7 +13,7 @@ from cnnctl.convolve.sources import Picture
 from cnnctl.formatting import number, printable
 from cnnctl.layers.compute import Values
 from cnnctl.layers.notation import format_shape
-from cnnctl.terminal.arithmetic import print_grid, print_product, print_softmax, print_sum, print_text, signed
+from cnnctl.terminal.arithmetic import print_grid, print_product, print_sentence, print_softmax, print_sum, signed
 from cnnctl.terminal.render import LEFT, RIGHT, print_table, screen_width
 
 _MOST_SHOWN = 16
@@ -82,9 +82,9 @@ def print_demonstrations(demos: Sequence[Demonstration], explained: Sequence[Win
     """What is done to which picture, then a table of the steps, or the arithmetic of one output and every map."""
     picture = demos[0].picture
     kind = "grey" if picture.pixels.shape[2] == 1 else "red, green and blue"
-    print_text(f"{printable(picture.name)}: {format_shape(picture.pixels.shape)} ({kind}){_origin(picture)}")
+    print_sentence(f"{printable(picture.name)}: {format_shape(picture.pixels.shape)} ({kind}){_origin(picture)}")
     for demo in demos:
-        print_text(printable(demo.description))
+        print_sentence(printable(demo.description))
     if explained:
         _print_numbers(demos, explained)
         return
@@ -163,7 +163,7 @@ def _print_sum(demo: Demonstration, explained: WindowSum, names: Sequence[str], 
     what, value = demo.filter, number(explained.value)
     height, width, _ = what.kernel.shape
     print()
-    print_text(
+    print_sentence(
         f"{title}feature map, row {explained.row}, column {explained.column}: "
         f"rows {explained.top} to {explained.top + height - 1} and "
         f"columns {explained.left} to {explained.left + width - 1} of the picture"

@@ -13,9 +13,9 @@ from cnnctl.layers.notation import format_shape
 from cnnctl.terminal.arithmetic import (
     grid,
     print_product,
+    print_sentence,
     print_softmax,
     print_sum,
-    print_text,
     signed,
 )
 from cnnctl.terminal.render import LEFT, RIGHT, print_table, say
@@ -50,7 +50,7 @@ def print_numbers(found: "Numbers") -> None:
 
 def _print_layers(found: "Numbers") -> None:
     shape = format_shape(found.plan.input_shape)
-    print_text(f"the network gets {shape} pixels and scales them: {_scaling(found)}")
+    print_sentence(f"the network gets {shape} pixels and scales them: {_scaling(found)}")
     say()
     half = _MOST_LAYERS // 2
     many = len(found.layers) > _MOST_LAYERS
@@ -97,7 +97,7 @@ def _print_unit(unit: "UnitNumbers", found: "Numbers") -> None:
         where += "" if unit.inside.all() else "; (0) is padding"
     else:
         where = f"{len(unit.patch):,} values of {source}"
-    print_text(f"{_name(unit)}: {where}")
+    print_sentence(f"{_name(unit)}: {where}")
     if unit.weights is None:
         _print_joined(unit)
     elif unit.patch.ndim == 1:
@@ -162,7 +162,7 @@ def _print_window(unit: "UnitNumbers", found: "Numbers") -> None:
             say(f"  sum of {own.size} products = {number(float(sums[at]))}")
     say()
     if len(sums) > len(shown):
-        print_text(f"  the {len(shown)} channels with the largest sums are shown; the sum over all {len(sums)}:")
+        print_sentence(f"  the {len(shown)} channels with the largest sums are shown; the sum over all {len(sums)}:")
     bias = [signed(unit.bias, "bias ")]
     if len(sums) <= _MOST_SUMS:
         print_sum(sums, bias, number(unit.total or 0.0))
@@ -198,7 +198,7 @@ def _print_output(output: "OutputNumbers", classes: Sequence[str], best: int) ->
     inputs, units = output.weights.shape
     names = classes if units > 1 else [classes[1]]
     at = best if units > 1 else 0
-    print_text(
+    print_sentence(
         f"{output.layer.name}, the output: {inputs:,} inputs x, {units:,} unit{'s' if units > 1 else ''}; "
         f"logit z = sum of x * w + bias. The logit of {printable(names[at])}:"
     )
@@ -236,7 +236,7 @@ def _print_descent(step: "DescentStep", found: "Numbers") -> None:
         "prediction": "the prediction; --label names another",
     }[step.label_from]
     unit = printable(found.classes[step.unit if len(found.output.logits) > 1 else 1])
-    print_text(
+    print_sentence(
         f"one step of gradient descent on the weight of {found.output.layer.name} from input {step.input:,} "
         f"(the largest) to {unit}; the true class is {true}, {origin}"
     )

@@ -94,9 +94,11 @@ def test_two_phases() -> None:
     assert "    model.fit(\n        varied,\n        epochs=FINE_TUNE_EPOCHS,\n" in second
     assert 'best_head = np.nanmin(history.history["val_loss"])' in first
     assert "initial_value_threshold=best_head" in second
-    assert "CosineDecay(\n        FINE_TUNE_LEARNING_RATE," in second
+    assert "OneCycle(\n        FINE_TUNE_LEARNING_RATE,\n        FINE_TUNE_EPOCHS * len(varied)," in second
     assert second.index("model.load_weights(WEIGHTS)") < second.index("backbone.trainable = True")
     assert "if isinstance(layer, layers.BatchNormalization):\n            layer.trainable = False" in second
+    cosine = made("application: DenseNet121", TUNED.replace("epochs: 3", "epochs: 3, schedule: cosine")).text
+    assert "CosineDecay(\n        FINE_TUNE_LEARNING_RATE," in cosine.partition("# The backbone as well")[2]
 
 
 def test_one_phase() -> None:
