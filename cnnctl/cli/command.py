@@ -1,8 +1,11 @@
 """The commands: what they make of a command line that is wrong."""
 
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -14,17 +17,45 @@ class Command(TyperCommand):
     """Answers `--epochs 3`, which is no option, with the `--set` that does it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words = tuple(args)  # the parser takes them away
         try:
             return super().parse_args(ctx, args)
         except Exception as error:  # NoSuchOption: of click, or of the copy of it that newer Typers have
-            name = getattr(error, "option_name", None)
-            if name and any("--set" in option.opts for option in self.params):
-                from cnnctl.config.meant import key_called
-
-                key = key_called(name)
-                if key:
-                    error.possibilities = [f"--set {key}=VALUE"]  # type: ignore[attr-defined]
+            if hasattr(error, "possibilities") and any("--set" in option.opts for option in self.params):
+                error.possibilities = _settings(str(getattr(error, "option_name", "")), words, error.possibilities)
             raise
+
+
+def _settings(option: str, words: Sequence[str], possible: Sequence[str] | None) -> Sequence[str] | None:
+    """The `--set`s that do what an unknown option was to do, with its value; else the options that are like it."""
+    from cnnctl.config.meant import keys_called
+
+    if not option.startswith("--"):  # of -epochs a parser takes the e alone
+        option = next((word.partition("=")[0] for word in words if word.startswith(option)), option)
+    keys = keys_called(option, _config_among(words), only_same=bool(possible))
+    value = _value_of(option, words)
+    return [f"--set {shlex.quote(f'{key}={value}')}" for key in keys] or possible
+
+
+def _config_among(words: Sequence[str]) -> Mapping[str, Any]:
+    """What the config of a command line holds, as far as it can be read."""
+    from cnnctl.config import parse_config
+    from cnnctl.errors import CnnctlError
+    from cnnctl.network_source import CONFIG_SUFFIXES
+
+    path = next((Path(word) for word in words if Path(word).suffix in CONFIG_SUFFIXES), None)
+    with suppress(CnnctlError):
+        data = {} if path is None else parse_config(path).document.data
+        return data if isinstance(data, dict) else {}
+    return {}
+
+
+def _value_of(option: str, words: Sequence[str]) -> str:
+    for word, following in pairwise([*words, "--"]):
+        name, equals, value = word.partition("=")
+        if name == option and (equals or not following.startswith("--")):
+            return value if equals else following
+    return "VALUE"
 
 
 class Commands(TyperGroup):

@@ -31,7 +31,11 @@ EPILOG = "Example: cnnctl predict photos/ --format csv --output answers.csv"
 
 def predict_cli(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="Images, folders, CSV files of paths, or - for paths on stdin.")
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="Images, folders, CSV files of paths, or - for paths on stdin; a run may stand before them.",
+        ),
     ],
     run: RunOption = None,
     top: Annotated[

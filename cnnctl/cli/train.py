@@ -1,5 +1,6 @@
 """`cnnctl train`."""
 
+import shlex
 import sys
 import time
 from contextlib import ExitStack
@@ -8,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import JsonOption, SetOption, StrictOption
+from cnnctl.cli.options import JsonOption, SetOption, StrictOption, two_runs
 from cnnctl.terminal.render import print_json
 
 EPILOG = "Example: cnnctl init --example digits\n\nThen: cnnctl train digits.yaml --set train.epochs=3"
@@ -33,6 +34,9 @@ def train_cli(
             "a new one is started where there is none.",
         ),
     ] = False,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="With --resume: the run, or best.", show_default=False)
+    ] = None,
     assignments: SetOption = None,
     strict: StrictOption = False,
     as_json: JsonOption = False,
@@ -48,6 +52,8 @@ def train_cli(
     from cnnctl.training.request import TrainRequest, find_resumed, is_recorded
     from cnnctl.training.train import Complete, train
 
+    if run is not None:
+        output = _resumed_run(run, output, resume)
     if resume:
         config, output = find_resumed(config, output)
     if config is None:
@@ -65,3 +71,14 @@ def train_cli(
         print_json({"run": str(trained.run.path), "metrics": trained.run.read_metrics()})
     else:
         print_trained(trained.run.path, None if isinstance(trained, Complete) else trained)
+
+
+def _resumed_run(run: Path, output: Path | None, resume: bool) -> Path:
+    """The run of --run, which is another word for the --output of a resume."""
+    from cnnctl.errors import UsageError
+
+    if not resume:
+        raise UsageError("--run is for --resume", f"resume it: cnnctl train --resume {shlex.quote(str(run))}")
+    if output is not None and output != run:
+        raise two_runs(run, output)
+    return run

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from cnnctl.config.extends import EXTENDS
+from cnnctl.config.overrides import parse_path
 from cnnctl.config.schema import CHOICES, SECTIONS, Config
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.layers.base import ActivationName
@@ -38,7 +39,9 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "silu": ("swish",),
     "early_stopping": ("early_stop", "earlystopping"),
     "reduce_on_plateau": ("reducelronplateau", "plateau"),
-    "validation": ("val", "valid", "validation_split"),
+    "warmup_epochs": ("warmup",),
+    "classes": ("num_classes", "n_classes", "nc", "class_count"),
+    "validation": ("val", "valid", "validation_split", "val_split", "val_fraction"),
     "test": ("test_split",),
     "size": ("image_size", "img_size", "imgsz", "input_shape"),
     "augment": ("augmentation", "augmentations", "transforms"),
@@ -51,8 +54,18 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 """Our word -> what other libraries, and people in a hurry, call it."""
 
+_CLASS_NAMES = ("classes", "class_names", "names", "labels", "label_names", "categories")
+"""What others call a list of the classes' names."""
+
+_DATA = ("data", "dataset", "data_dir", "images")
+"""What somebody calls the training images on the command line."""
+
+_LISTS = ("model", "augment")
+
 _FIRST = ("train", "data", "image", "optimizer", "schedule")
 """Where a key that several sections have is looked for first."""
+
+_MOST_LAYERS = 3
 
 
 def suggest(word: str, known: Iterable[str], introduction: str | None) -> str | None:
@@ -75,23 +88,77 @@ def meant_name(word: str, what: str) -> str | None:
     return f"did you mean {close}?" if close else None
 
 
-def meant_key(path: ValuePath, data: Mapping[str, Any]) -> str | None:
+def meant_key(path: ValuePath, data: Mapping[str, Any], value: Any = None) -> str | None:
     """A hint for a key that its section does not have: one like it, or the place where such a key is."""
     section = section_at(path[:-1])
     known = tuple(section.model_fields) if section else ()
     known = (*known, EXTENDS) if section is Config else known
     word = str(path[-1])
-    close = _closest(word, known)
-    if close is None:
-        elsewhere = _elsewhere(word, data)
+    named = meant_names(word, value)
+    if named:
+        return named
+    if _almost(word, known) is None:
+        elsewhere = _meant_elsewhere(word, data, is_nested=len(path) > 1)
         if elsewhere:
-            return f"did you mean {elsewhere}?"
+            return elsewhere
     return suggest(word, known, "the keys here are")
 
 
-def key_called(option: str) -> str | None:
-    """The path of the key that somebody took for an option of the command line: `--epochs` is `train.epochs`."""
-    return _elsewhere(option.lstrip("-"), {})
+def meant_names(word: str, value: Any) -> str | None:
+    """A hint for a list of the classes' names; None where a key and its value are none."""
+    if isinstance(value, list | tuple) and _plain(word) in map(_plain, _CLASS_NAMES):
+        return "leave it out: the classes are named by their folders, or by the labels of the CSV"
+    return None
+
+
+def _meant_elsewhere(word: str, data: Mapping[str, Any], is_nested: bool) -> str | None:
+    key = _elsewhere(word, data)
+    if key is None:
+        return None
+    is_outside = is_nested and key in Config.model_fields
+    return f"did you mean {key}, outside of all sections?" if is_outside else f"did you mean {key}?"
+
+
+def keys_called(option: str, data: Mapping[str, Any], only_same: bool = False) -> list[str]:
+    """The paths of the keys that somebody took for an option of the command line: `--epochs` is `train.epochs`.
+
+    `data` is the config that is meant, or nothing; several layers of it may have such a key. Misspelt ones are found
+    unless `only_same`.
+    """
+    word = option.lstrip("-")
+    path = parse_path(word)
+    if path is not None and len(path) > 1:
+        section = section_at(path[:-1])
+        name = _closest(str(path[-1]), section.model_fields) if section else None
+        return [format_path((*path[:-1], name))] if name else []
+    if _plain(word) in map(_plain, _DATA):
+        return ["data.train"]
+    if _same(word, _LISTS):
+        return []
+    places = [(place, [name for name in fields if _takes_a_value(name)]) for place, fields in _sections(data)]
+    for look in (_same,) if only_same else (_same, _almost):
+        found = next(((*place, name) for place, fields in places if (name := look(word, fields))), None)
+        if found is not None:
+            return [format_path(found)]
+        inside = [(*place, name) for place, fields in _items(data) if (name := look(word, fields))]
+        if inside:
+            return list(map(format_path, inside[:_MOST_LAYERS]))
+    return []
+
+
+def _takes_a_value(key: str) -> bool:
+    """Whether text can be its value, and not only a section or a list."""
+    return key in ("train", *CHOICES) or key not in (*SECTIONS, *_LISTS)
+
+
+def _items(data: Mapping[str, Any]) -> Iterator[tuple[ValuePath, Iterable[str]]]:
+    """The layers and augmentations of this config that are known, each with its path and its keys."""
+    for name, what in (("model", "layer"), ("augment", "augmentation")):
+        items = data.get(name)
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            kind = _kind(item)
+            if kind in CHOICES[what]:
+                yield (name, index, kind), CHOICES[what][kind].model_fields
 
 
 def _elsewhere(word: str, data: Mapping[str, Any]) -> str | None:
@@ -188,3 +255,10 @@ def _closest(word: str, known: Iterable[str]) -> str | None:
     same = _same(word, lowered.values())
     close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
     return same or (lowered[close[0]] if close else None)
+
+
+def _almost(word: str, known: Iterable[str]) -> str | None:
+    """The known name, or the one with a synonym, that a word misspells."""
+    plain = {_plain(other): name for name in known for other in (name, *_SYNONYMS.get(name, ()))}
+    close = difflib.get_close_matches(_plain(word), plain, n=1, cutoff=0.8)
+    return plain[close[0]] if close else None

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cnnctl.config.meant import meant_key, meant_name, section_at, suggest
+from cnnctl.config.meant import meant_key, meant_name, meant_names, section_at, suggest
 from cnnctl.config.scalars import reads_as_text
 from cnnctl.config.schema import CHOICES
 from cnnctl.config.source import Document, ValuePath, format_path
@@ -77,7 +77,7 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             hint = f"add it: {path[-1]}: {show(_example(path))}"
         case "extra_forbidden":
             message, received = "there is no such key", None
-            hint = meant_key(path, document.data)
+            hint = meant_key(path, document.data, value)
         case "union_tag_invalid":
             tag = str(context["tag"])
             message, received = f"there is no {_what(path)} called {tag}", None
@@ -95,6 +95,7 @@ def _explain(details: ErrorDetails, document: Document, path: ValuePath) -> Prob
             hint = suggest(str(value), options, None)
         case "int_type" | "int_parsing" | "int_from_float":
             message = "expected a whole number"
+            hint = meant_names(str(path[-1]), value) if path else None
         case "float_type" | "float_parsing" | "finite_number":
             message = "expected a number"
             if isinstance(value, str) and value.replace(",", "", 1).isdigit():

@@ -1,7 +1,8 @@
 """Predictions as a table, JSON, JSON lines or CSV."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TextIO
 
 from cnnctl.formatting import percent, printable
@@ -42,23 +43,27 @@ def _write_jsonl(answers: Iterable[Answer], stream: TextIO) -> None:
 
 
 def _write_csv(answers: Iterable[Answer], stream: TextIO) -> None:
-    from cnnctl.system.files import write_rows
-
-    write_rows(stream, [("path", "label", "probability", "error")])
-    found = ((answer, answer.prediction) for answer in answers)
-    write_rows(
-        stream,
-        ((one.path, *((said.label, said.probability) if said else ("", "")), one.error or "") for one, said in found),
+    rows = (
+        (one.path, *((said.label, said.probability) if (said := one.prediction) else ("", "")), one.error or "")
+        for one in answers
     )
+    _write_rows(("path", "label", "probability", "error"), rows, stream)
 
 
 def write_answers(answers: Iterable[Answer], stream: TextIO, columns: tuple[str, str]) -> None:
     """The CSV that a competition takes: two columns, each image by the name that its list has for it."""
+    found = ((getattr(one.path, "given", one.path), one.prediction) for one in answers)
+    _write_rows(columns, ((name, said.label if said else "") for name, said in found), stream)
+
+
+def _write_rows(header: Sequence[str], rows: Iterable[Sequence[object]], stream: TextIO) -> None:
+    """A CSV, which begins once its first row is known: what fails before writes nothing."""
     from cnnctl.system.files import write_rows
 
-    write_rows(stream, [columns])
-    found = ((getattr(one.path, "given", one.path), one.prediction) for one in answers)
-    write_rows(stream, ((name, said.label if said else "") for name, said in found))
+    rows = iter(rows)
+    first = list(islice(rows, 1))
+    write_rows(stream, [header, *first])
+    write_rows(stream, rows)
 
 
 WRITERS: dict[str, Callable[[Iterable[Answer], TextIO], None]] = {

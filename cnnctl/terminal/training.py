@@ -67,7 +67,12 @@ def print_trained(run: Path, trained: "Trained | None") -> None:
         print("the run is already complete")
     else:
         _print_result(trained)
-    print(f"\nrun   {printable(str(run))}\nnext  cnnctl predict IMAGE")
+    trackers = {} if trained is None else trained.trackers
+    lines = {"run": printable(str(run)), "next": "cnnctl predict IMAGE", **trackers}
+    longest = max(map(len, lines))
+    print()
+    for name, text in lines.items():
+        print(f"{name:{longest}}  {printable(text)}")
 
 
 def print_run(run: "Run") -> None:

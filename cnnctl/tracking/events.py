@@ -51,3 +51,6 @@ class Tracker(Protocol):
 
     def end(self, outcome: Outcome) -> None:
         """Nothing will follow."""
+
+    def how_to_look(self) -> str | None:
+        """The command, or the address, that shows the training; None where it cannot be known."""

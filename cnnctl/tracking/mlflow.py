@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from cnnctl.config import Config
 from cnnctl.config.dump import leaves, to_plain
@@ -28,6 +29,11 @@ _LONGEST_KEY, _LONGEST_VALUE = 250, 6000
 
 _KIND, _OF_MODELS = "mlflow.experimentKind", "custom_model_development"
 """What it is about, so that MLflow need not guess between this and language models."""
+
+_LOCAL, _VIEW = "http://127.0.0.1:5000", "workflowType=machine_learning"
+"""Where `mlflow ui` listens, and the view that it is to show."""
+
+_TRACKING_URI = "MLFLOW_TRACKING_URI"
 
 _UNFIT = re.compile(r"[^\w.\- :]")
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
@@ -72,6 +78,24 @@ class Mlflow:
         for split, figures in outcome.scores.items():
             self._write_metrics({f"{split}_{name}": value for name, value in figures.items()}, step, model)
         self._client.set_terminated(self._run_id, _STATUS[outcome.status])
+
+    def how_to_look(self) -> str | None:
+        """The address of the experiment in the view for model training, which some versions open only if told so."""
+        import mlflow
+
+        named = mlflow.get_tracking_uri()
+        uri = urlsplit(named)
+        begin, server = "", _LOCAL
+        if uri.scheme in ("http", "https"):
+            host = uri.netloc.rpartition("@")[2]  # what is before it is a password
+            server = urlunsplit((uri.scheme, host, uri.path.rstrip("/"), "", ""))
+        elif named.startswith("databricks"):
+            return None
+        else:  # a database or a folder, whose address may hold a password too
+            is_named = _TRACKING_URI in os.environ
+            place = f' --backend-store-uri "${_TRACKING_URI}"' if is_named else ""
+            begin = f"mlflow ui{place}, then "
+        return f"{begin}{server}/#/experiments/{self._experiment}/runs?{_VIEW}"
 
     def _log_model(self, step: int) -> str | None:
         """model.onnx as a model of MLflow, with its signature; its number.

@@ -7,6 +7,7 @@ are a third, with one point, at the best epoch.
 
 import itertools
 import os
+import shlex
 import socket
 import time
 from collections.abc import Iterator
@@ -62,6 +63,10 @@ class TensorBoard:
             self._events(_ROOT).image(f"plots/{path.stem}", path.read_bytes(), self._trained - 1)
         self._events(_ROOT).hparams(_session_end(outcome), "session_end_info")
         write_experiment(self._beginning.run, self._beginning.config)
+
+    def how_to_look(self) -> str:
+        """The command for all runs of the name."""
+        return f"tensorboard --logdir {shlex.quote(str(self._beginning.run.path.parent))}"
 
     def _events(self, name: str) -> "_EventFile":
         if name not in self._files:

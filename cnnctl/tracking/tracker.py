@@ -3,7 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, assert_never
 
 from cnnctl.config.training import Logger
@@ -38,6 +38,16 @@ class Trackers:
         if not self._has_ended:
             self._has_ended = True
             self._each(lambda tracker: tracker.end(outcome))
+
+    def how_to_look(self) -> dict[str, str]:
+        """What shows the training, by the name of each tracker that recorded all of it."""
+        found: dict[str, str] = {}
+        for name, tracker in self._trackers.items():
+            with suppress(Exception):  # as in _each; and what is wrong here loses nothing
+                text = tracker.how_to_look()
+                if text is not None:
+                    found[name] = text
+        return found
 
     @contextmanager
     def ending_on_error(self) -> Iterator[None]:

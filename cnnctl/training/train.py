@@ -1,7 +1,7 @@
 """A training, as `cnnctl train` and the Python API ask for it: a config and images in, a complete run directory out."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -49,7 +49,8 @@ class Trained:
     """What a training leaves behind.
 
     `evaluation` is of the test split, else of the validation split, else of the training images. `parity` says how far
-    model.onnx is from model.keras. `seconds` are from the start of the command.
+    model.onnx is from model.keras. `seconds` are from the start of the command. `trackers` says how to look at what
+    each tracker recorded, by its name.
     """
 
     run: Run
@@ -57,6 +58,7 @@ class Trained:
     record: TrainingRecord
     parity: Parity
     seconds: float
+    trackers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         trackers.end(finished(run, run.read_metrics(), record.best_epoch))
         write_environment(request, config, network, record, data_hash, until_trained, waited)
         _mark_latest(run, watcher)
-        return Trained(run, evaluation, record, parity, time.perf_counter() - request.begun)
+        seconds = time.perf_counter() - request.begun
+        return Trained(run, evaluation, record, parity, seconds, trackers.how_to_look())
 
 
 def _check(request: TrainRequest) -> Findings:

@@ -53,7 +53,7 @@ def test_a_key_of_the_config_that_was_taken_for_an_option(
     monkeypatch.setenv("COLUMNS", "200")
     done = cnnctl("train", "digits.yaml", option, "3", cwd=tmp_path)
     assert done.returncode == 2
-    assert f"--set {key}=VALUE" in done.stderr
+    assert f"--set {key}=3" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,17 @@ def test_a_failure_is_json_where_json_is_asked_for(command: list[str], tmp_path:
 @pytest.mark.parametrize(
     ("command", "message", "hint"),
     [
-        (["train", "c.yaml", "--json", "--epochs", "3"], "No such option: --epochs", "--set train.epochs=VALUE"),
+        (
+            ["train", "c.yaml", "--json", "--epochs", "3"],
+            "No such option: --epochs",
+            "did you mean --set train.epochs=3?",
+        ),
+        (["train", "c.yaml", "--json", "--epoch=3"], "No such option: --epoch", "did you mean --set train.epochs=3?"),
+        (["train", "--json", "-epochs", "3"], "No such option: -e", "did you mean --set train.epochs=3?"),
+        (["train", "--json", "--lr", "-1"], "No such option: --lr", "--set train.optimizer.adam.learning_rate=-1"),
+        (["check", "--name=a b", "--json"], "No such option: --name", "did you mean --set 'name=a b'?"),
+        (["summary", "--json", "--seed", "--expand"], "No such option: --seed", "did you mean --set seed=VALUE?"),
+        (["train", "--json", "--zzz=3"], "No such option: --zzz", "`cnnctl train --help` describes it"),
         (["train", "--jsno", "--json"], "No such option: --jsno", "did you mean --json"),
         (["check", "--json"], "Missing argument 'CONFIG...'", "`cnnctl check --help` describes it"),
         (["predict", "--format", "json"], "Missing argument 'PATH'", "cnnctl predict --help"),
@@ -184,3 +194,13 @@ def test_instant_commands_import_nothing_heavy(
     assert sorted({name.partition(".")[0] for name in modules} & {*HEAVY, *also_banned}) == []
     asked = set(COMMANDS) if arguments == ["--help"] else {arguments[0]}
     assert {name for name in COMMANDS if f"cnnctl.cli.{name}" in modules} == asked
+
+
+def test_an_option_that_is_a_key_is_looked_up_in_the_config(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("model: [{dense: 3}, {dense: {units: 4}}]\ntrain: {optimizer: {sgd: {}}}\n")
+    for option, found in (
+        ("--momentum=0.9", "--set train.optimizer.sgd.momentum=0.9"),
+        ("--units=3", "--set 'model[0].dense.units=3' or --set 'model[1].dense.units=3'"),
+    ):
+        error = json.loads(cnnctl("train", option, "--json", "c.yaml", cwd=tmp_path).stdout)["error"]
+        assert error["hint"] == f"did you mean {found}?"

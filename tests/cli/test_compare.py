@@ -37,6 +37,14 @@ class TestCompare:
         told = "B is right on 30 images that A gets wrong, A on 0 that B gets wrong: p < 0.0001, significant"
         assert told in shown
 
+    def test_runs_as_options_and_mixed(self, work: Path) -> None:
+        shown = succeed("compare", "runs/cats/1", "runs/cats/2", cwd=work)
+        assert succeed("compare", "--run", "runs/cats/1", "--run", "runs/cats/2", cwd=work) == shown
+        assert succeed("compare", "runs/cats/1", "--run", "runs/cats/2", cwd=work) == shown
+        assert succeed("compare", "--run", "runs/cats/2", "runs/cats/1", cwd=work) == shown
+        assert "expected two runs or more" in fail(2, "compare", "--run", "runs/cats/1", cwd=work)
+        assert "expected two runs or more" in fail(2, "compare", cwd=work)
+
     def test_three_are_corrected(self, work: Path) -> None:
         shown = succeed("compare", "runs/cats/1", "runs/latest", "runs/other one/1", cwd=work)
         assert "B is right on 10 images that C gets wrong, C on 0 that B gets wrong: p = 0.002, significant" in shown

@@ -1,14 +1,19 @@
 """Groups of options: Typer sees single options, the command gets one instance."""
 
+import re
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from cnnctl.cli.app import guarded
+from cnnctl.cli.app import app as cnnctl
+from cnnctl.cli.app import guarded, register
 from cnnctl.cli.options import JsonOption, grouped
+from tests.cli.command import cnnctl as command_line
+from tests.runs.build import images, write_run
 
 
 @dataclass(frozen=True)
@@ -41,3 +46,38 @@ def test_options_stay_in_their_order() -> None:
     app.command()(grouped(guarded(draw_cli)))
     names = [parameter.name for parameter in typer.main.get_command(app).params]
     assert names[:4] == ["name", "height", "width", "as_json"]
+
+
+READERS = ("train", "evaluate", "predict", "explain", "serve", "export", "report", "compare", "summary")
+NEEDS = {"train": ["--resume"], "predict": ["x.png"], "explain": ["x.png"]}
+"""What a command needs beside its run."""
+
+
+def texts(parameter: Any) -> str:
+    return f"{parameter.metavar or ''} {getattr(parameter, 'help', None) or ''}".lower()
+
+
+def test_every_command_that_reads_a_run_takes_it_as_an_argument_and_as_an_option() -> None:
+    register(["--help"])
+    commands = typer.main.get_command(cnnctl).commands  # type: ignore[attr-defined]
+    named = {
+        name
+        for name, command in commands.items()
+        for one in command.params
+        if one.param_type_name == "argument" and re.search(r"\brun\b", texts(one))
+    }
+    optional = {name for name, command in commands.items() if any("--run" in one.opts for one in command.params)}
+    assert named == optional == set(READERS)
+
+
+@pytest.mark.parametrize("name", [name for name in READERS if name != "compare"])
+def test_both_are_read(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in "12":
+        write_run(Path("runs/a") / number, images(1, 1))
+    done = command_line(name, "runs/a/1", "--run", "runs/a/2", *NEEDS.get(name, ()), cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    first, hint = done.stderr.splitlines()
+    assert first.startswith("error: two runs are named: ")
+    assert {"runs/a/1", "runs/a/2"} <= set(first.split())
+    assert hint == "hint: leave one of them out"

@@ -3,7 +3,7 @@
 import pytest
 
 from cnnctl.config.load import parse_config
-from cnnctl.config.meant import key_called
+from cnnctl.config.meant import keys_called
 from cnnctl.errors import ConfigError
 from tests.config.build import problems, with_model
 
@@ -97,14 +97,74 @@ def test_a_right_override_is_left_alone(setting, tmp_path):
     assert parse_config(path, [setting]).problems == ()
 
 
+DIGITS = {
+    "data": {"train": "digits"},
+    "augment": [{"random_flip": {"mode": "horizontal"}}],
+    "model": [{"conv2d": {"filters": 8, "kernel_size": 3}}, "flatten", {"dense": {"units": 3}}, {"dropout": 0.5}],
+    "train": {"optimizer": {"adamw": {}}, "schedule": "cosine"},
+}
+
+
 @pytest.mark.parametrize(
-    ("option", "key"),
+    ("option", "keys"),
     [
-        ("--epochs", "train.epochs"),
-        ("--batch-size", "train.batch_size"),
-        ("--lr", "train.optimizer.adam.learning_rate"),
-        ("--zzz", None),
+        ("--epochs", ["train.epochs"]),
+        ("--epoch", ["train.epochs"]),
+        ("--num-epoch", ["train.epochs"]),
+        ("--batch-size", ["train.batch_size"]),
+        ("--batchsiz", ["train.batch_size"]),
+        ("--lr", ["train.optimizer.adamw.learning_rate"]),
+        ("--learnig-rate", ["train.optimizer.adamw.learning_rate"]),
+        ("--warmup", ["train.schedule.cosine.warmup_epochs"]),
+        ("--train.epochs", ["train.epochs"]),
+        ("--train.epoch", ["train.epochs"]),
+        ("--model[0].conv2d.filters", ["model[0].conv2d.filters"]),
+        ("--filters", ["model[0].conv2d.filters"]),
+        ("--mode", ["augment[0].random_flip.mode"]),
+        ("--activation", ["model[0].conv2d.activation", "model[2].dense.activation"]),
+        ("--optimizer", ["train.optimizer"]),
+        ("--seed", ["seed"]),
+        ("--data", ["data.train"]),
+        ("--train", ["data.train"]),
+        ("--val-split", ["data.validation"]),
+        ("--model", []),  # which takes a list, and no text
+        ("--zzz", []),
     ],
 )
-def test_a_key_that_was_taken_for_an_option(option, key):
-    assert key_called(option) == key
+def test_a_key_that_was_taken_for_an_option(option, keys):
+    assert keys_called(option, DIGITS) == keys
+
+
+def test_a_key_that_was_taken_for_an_option_without_a_config():
+    assert keys_called("--lr", {}) == ["train.optimizer.adam.learning_rate"]
+    assert keys_called("--epoch", {}, only_same=True) == []
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "classes: [cat, dog]",
+        "class_names: [cat, dog]",
+        "names: [cat, dog]",
+        "train: {classes: [cat, dog]}",
+        "train: {labels: [cat, dog]}",
+    ],
+)
+def test_a_list_of_the_classes(rest):
+    (problem,) = problems(with_model("flatten", rest=f"{rest}\n"))
+    assert problem.hint == "leave it out: the classes are named by their folders, or by the labels of the CSV"
+
+
+@pytest.mark.parametrize(
+    ("rest", "hint"),
+    [
+        ("nc: 2", "did you mean classes?"),
+        ("num_classes: 2", "did you mean classes?"),
+        ("train: {classes: 2}", "did you mean classes, outside of all sections?"),
+        ("train: {num_classes: 2}", "did you mean classes, outside of all sections?"),
+        ("train: {seed: 2}", "did you mean seed, outside of all sections?"),
+        ("classes: ten", None),
+    ],
+)
+def test_the_number_of_classes_elsewhere(rest, hint):
+    assert [problem.hint for problem in problems(with_model("flatten", rest=f"{rest}\n"))] == [hint]

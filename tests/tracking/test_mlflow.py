@@ -17,6 +17,8 @@ from cnnctl.tracking.mlflow import Mlflow
 from cnnctl.tracking.tracker import Trackers, finished
 from tests.tracking.build import SEVENTH, beginning, complete_run, figures
 
+PAGE = "#/experiments/{}/runs?workflowType=machine_learning"
+
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -236,3 +238,24 @@ def test_a_server_that_is_not_there_is_a_warning(tmp_path: Path, monkeypatch: py
     assert len(notes) == 1
     assert notes[0].startswith("warning: mlflow stops recording this training: ")
     assert "127.0.0.1" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        (None, f"mlflow ui, then http://127.0.0.1:5000/{PAGE}"),
+        ("sqlite:///a.db", f'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI", then http://127.0.0.1:5000/{PAGE}'),
+        ("http://ours:5001", f"http://ours:5001/{PAGE}"),
+        ("https://me:secret@ours/mlflow/", f"https://ours/mlflow/{PAGE}"),
+        ("databricks", None),
+    ],
+)
+def test_the_address_is_that_of_the_view_for_model_training(
+    uri: str | None, said: str | None, tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = told(tmp_path / "run", then=())
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    if uri is not None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    number = client.get_experiment_by_name("shapes").experiment_id
+    assert tracker.how_to_look() == (said and said.format(number))

@@ -34,6 +34,9 @@ class Recorder:
     def end(self, outcome: Any) -> None:
         self._hear(outcome.status)
 
+    def how_to_look(self) -> str | None:
+        return "look there" if self.heard else None
+
 
 def test_one_that_fails_is_told_of_once_and_left_alone(tmp_path: Path) -> None:
     notes: list[str] = []
@@ -45,6 +48,8 @@ def test_one_that_fails_is_told_of_once_and_left_alone(tmp_path: Path) -> None:
             trackers.epoch(number, figures(number))
     assert good.heard == [0, (1, 0.5), (2, 0.25), (3, 0.125)]
     assert bad.heard == [0, (1, 0.5)]
+    assert trackers.how_to_look() == {"good": "look there"}
+    assert Trackers({"deaf": Recorder()}).how_to_look() == {}
     assert notes == ["warning: bad stops recording this training: the server is on fire"]
 
 
