@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.planner import plan_of
-from cnnctl.config import Config, Loaded, load_recorded, parse_config
+from cnnctl.config import Config, Loaded, parse_config
 from cnnctl.config.source import format_path
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import ConfigError, DataError, Problem
@@ -109,5 +109,7 @@ def summary_classes(config: Config) -> int:
 
 
 def _of_run(run: "Run") -> Subject:
-    config = load_recorded(run.need(run.config))
-    return Subject(str(run.path), plan_of(config, len(run.read_classes()), run.config, run.keras_model), config.train)
+    config = run.read_config()
+    return Subject(
+        str(run.path), plan_of(config, len(run.read_classes()), run.config, run.checked(run.keras_model)), config.train
+    )

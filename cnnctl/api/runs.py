@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from cnnctl.api.shown import Shown
-from cnnctl.config import Config, load_recorded
+from cnnctl.config import Config
 from cnnctl.formatting import percent
 from cnnctl.runs import Run, find_run
 from cnnctl.runs.find import runs_in
 from cnnctl.runs.listing import Listed
-from cnnctl.system import files
 from cnnctl.system.files import absolute
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class TrainedRun(Shown):
     @property
     def config(self) -> Config:
         """The resolved config."""
-        return load_recorded(self._run.need(self._run.config))
+        return self._run.read_config()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -58,7 +57,7 @@ class TrainedRun(Shown):
     @property
     def history(self) -> list[dict[str, float]]:
         """An epoch a row: `epoch` (from 1), `loss`, `accuracy`, `val_loss` and `val_accuracy`, `learning_rate`."""
-        rows = files.read_csv(self._run.need(self._run.history))
+        rows = self._run.read_rows(self._run.need(self._run.history), ("epoch",))
         return [{name: int(text) if name == "epoch" else float(text) for name, text in row.items()} for row in rows]
 
     @property
@@ -70,7 +69,9 @@ class TrainedRun(Shown):
     @property
     def plots(self) -> Mapping[str, Path]:
         """The pictures, each a PNG file, by names such as `curves` and `confusion_matrix`."""
-        return {path.stem: path for path in sorted(self._run.plots.glob("*.png"))}
+        run = self._run
+        found = [run.need(run.plots / name) for name in run.names_in(run.plots) if name.endswith(".png")]
+        return {path.stem: path for path in found}
 
     def history_frame(self) -> "pd.DataFrame":
         """The history as a pandas DataFrame, its index the epochs."""

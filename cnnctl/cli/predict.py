@@ -129,10 +129,8 @@ def _is_one_image(paths: list[str]) -> bool:
 
 def _two_columns(wanted: str, run: "Run") -> tuple[str, str]:
     """The columns of the answers: two names, or those of the run's own CSV."""
-    from cnnctl.config import load_recorded
-
     if wanted == "run":
-        csv = load_recorded(run.need(run.config)).data.csv
+        csv = run.read_config().data.csv
         return csv.path, csv.label
     names = [name.strip() for name in wanted.split(",")]
     if len(names) != 2 or not all(names):
@@ -142,10 +140,9 @@ def _two_columns(wanted: str, run: "Run") -> tuple[str, str]:
 
 def _columns(run: "Run", folder: Path | None, wanted: tuple[str, str] | None) -> "Columns":
     """The columns that the run's own CSV had, or that are wanted; only asked for when a CSV is to be predicted."""
-    from cnnctl.config import load_recorded
     from cnnctl.data.table import Columns
 
-    config = load_recorded(run.need(run.config))
+    config = run.read_config()
     place = None if folder is None else str(folder)
     path = config.data.csv.path if wanted is None else wanted[0]
     return Columns(path, folder=place, are_in_config=False, other_folder=config.data.csv.folder, option=_OPTION)

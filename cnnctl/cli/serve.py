@@ -88,7 +88,8 @@ def serve_cli(
         captured_stderr() as capture,
         redirect_stderr(capture.terminal),
     ):
-        capture.attach(Path(os.devnull))  # libpng and libjpeg complain of every damaged image
+        with Path(os.devnull).open("ab") as nowhere:
+            capture.attach(nowhere)  # libpng and libjpeg complain of every damaged image
 
         def tell(text: str) -> None:
             print(wrapped(printable(text), width_of(sys.stderr)), file=sys.stderr, flush=True)

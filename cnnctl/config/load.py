@@ -73,14 +73,16 @@ def load(path: Path, assignments: Sequence[str] = ()) -> Config:
     return parse_config(path, assignments).need()
 
 
-def load_recorded(path: Path) -> Config:
+def load_recorded(path: Path, content: bytes | None = None) -> Config:
     """Read the config of a run: what cnnctl wrote is whole, so that it extends nothing and asks for no variables.
+
+    `content` is that of the file, where it was read already.
 
     Raises:
         UsageError: the file cannot be read.
         ConfigError: with every mistake of it.
     """
-    return parse_config(path, is_recorded=True).need()
+    return bind(_recorded(path, content), path).need()
 
 
 def parse_config(path: Path, assignments: Sequence[str] = (), is_recorded: bool = False) -> Loaded:
@@ -130,7 +132,14 @@ def _read(path: Path, is_recorded: bool) -> Document:
     """The document of a file, with those that it extends."""
     if not is_recorded:
         return with_bases(source.read(path), path.parent, path)
-    document = source.read(path, environment=None)
+    return _recorded(path)
+
+
+def _recorded(path: Path, content: bytes | None = None) -> Document:
+    if content is None:
+        document = source.read(path, environment=None)
+    else:
+        document = source.parse_bytes(content, str(path), environment=None)
     if EXTENDS in document.data:
         hint = "cnnctl writes it whole: train again"
         position = document.position((EXTENDS,))

@@ -347,7 +347,16 @@ def read(path: Path, environment: Mapping[str, str] | None = os.environ) -> Docu
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError:
         raise UsageError(f"no config can be called {str(path)!r}: there is a NUL in it") from None
-    return parse(_decoded(raw, str(path)), str(path), environment)
+    return parse_bytes(raw, str(path), environment)
+
+
+def parse_bytes(content: bytes, origin: str, environment: Mapping[str, str] | None = os.environ) -> Document:
+    """`parse` of the content of a file.
+
+    Raises:
+        ConfigError: its text is not a config.
+    """
+    return parse(_decoded(content, origin), origin, environment)
 
 
 def read_stdin() -> Document:

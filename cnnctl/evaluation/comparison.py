@@ -1,6 +1,7 @@
 """Several runs side by side: configs, cost, time, figures, and whether one is significantly better."""
 
 import csv
+import io
 import shlex
 import string
 from collections.abc import Sequence
@@ -10,13 +11,13 @@ from pathlib import Path
 
 from cnnctl.architecture.plan import Plan
 from cnnctl.architecture.planner import plan_of
-from cnnctl.config import Config, load_recorded
+from cnnctl.config import Config
 from cnnctl.config.difference import Difference, differences
 from cnnctl.errors import CnnctlError, RunError, UsageError
 from cnnctl.evaluation.metrics import RANKING, Figures, finite, read_figures
 from cnnctl.evaluation.significance import SIGNIFICANCE, holm, mcnemar
 from cnnctl.runs import Run, find_run
-from cnnctl.system import files
+from cnnctl.system.inside import lines_of
 
 _AGAIN = "`cnnctl evaluate --run {}` writes it again"
 _UNREADABLE = "train it again"
@@ -141,15 +142,15 @@ def _distinct(paths: Sequence[Path]) -> list[Run]:
 
 def _read(letter: str, run: Run) -> ComparedRun:
     split, figures = figures_of(run)
-    training = training_of(run) if run.environment.is_file() else None
+    training = training_of(run) if run.has(run.environment) else None
     try:
-        config = load_recorded(run.need(run.config))
+        config = run.read_config()
     except RunError:
         raise
     except CnnctlError as error:
         reason = str(error).removeprefix("error: ").splitlines()[0]
         raise RunError(f"{run.path} has a config.yaml that cannot be read: {reason}", _UNREADABLE) from None
-    plan = plan_of(config, len(run.read_classes()), run.config, run.keras_model)
+    plan = plan_of(config, len(run.read_classes()), run.config, run.checked(run.keras_model))
     return ComparedRun(letter, run, config, plan, split, figures, training)
 
 
@@ -159,7 +160,7 @@ def figures_of(run: Run) -> tuple[str, Figures]:
     Raises:
         RunError: it was not, or they are damaged.
     """
-    if not run.metrics.is_file() and not run.environment.is_file():
+    if not run.has(run.metrics) and not run.has(run.environment):
         hint = f"resume it with: cnnctl train --resume {shlex.quote(str(run.path))}"
         raise RunError(f"{run.path} is not complete", hint)
     run.need(run.metrics)
@@ -177,7 +178,7 @@ def training_of(run: Run) -> TrainingInfo:
         RunError: it cannot be read.
     """
     try:
-        said = files.read_json(run.environment)
+        said = run.read_json(run.environment)
         return TrainingInfo(
             epochs=int(said["epochs"]),
             best_epoch=int(said["best_epoch"]),
@@ -188,7 +189,7 @@ def training_of(run: Run) -> TrainingInfo:
             backend=str(said["backend"]),
             data_hash=str(said["data_hash"]),
         )
-    except (OSError, LookupError, TypeError, ValueError):
+    except (OSError, LookupError, TypeError, ValueError, OverflowError):
         raise RunError(f"{run.environment} cannot be read", _UNREADABLE) from None
 
 
@@ -196,8 +197,9 @@ def _read_answers(run: Run) -> dict[tuple[str, str], bool]:
     """Whether the answer is right, by (path, label) of each image that the run was evaluated on."""
     answers = {}
     try:
-        with run.need(run.predictions).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            rows = csv.reader(file)
+        file = run.open(run.need(run.predictions))
+        with io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="") as text:
+            rows = csv.reader(lines_of(text))
             header = next(rows, [])
             path, label, correct = (header.index(name) for name in ("path", "label", "correct"))
             for row in rows:

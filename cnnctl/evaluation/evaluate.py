@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.config import load_recorded
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images
@@ -20,7 +19,7 @@ from cnnctl.data.sources import is_table
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.data.split_folders import SplitsError
 from cnnctl.data.table import Columns
-from cnnctl.errors import DataError, Notice, UsageError
+from cnnctl.errors import DataError, Notice, RunError, UsageError
 from cnnctl.evaluation.metrics import Metrics, ScoredSplit
 from cnnctl.evaluation.plots.write import write_plots
 from cnnctl.inference.model import Classifier, load_classifier
@@ -71,7 +70,7 @@ def evaluate(
         raise UsageError("a folder can only be named for a CSV", "it is where the file names of the CSV are looked up")
     if data is None:
         return evaluate_split(run, split, progress)
-    config = load_recorded(run.need(run.config))
+    config = run.read_config()
     source = data if data in BUILT_IN_DATA else str(files.absolute(Path(data)))
     columns = config.data.csv.model_copy(update={"folder": folder})
     return evaluate_data(run, source, columns, progress, config.data.csv.folder)
@@ -87,6 +86,7 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
         BusyError: it is being trained or evaluated by another process.
         DataError: an image of it is gone or damaged.
     """
+    run.refuse_links(deep=True)
     classifier = load_classifier(run, threads=1)
     chosen = split or default_split(run)
     paths, labels = run.read_split(chosen)
@@ -113,6 +113,7 @@ def evaluate_data(
     Raises:
         DataError: nothing is there, a class is unknown to the run, or an image is damaged.
     """
+    run.refuse_links(deep=True)
     classifier = load_classifier(run, threads=1)
     listing = _find(source, columns, classifier.classes, training_folder)
     if not listing.paths:
@@ -121,9 +122,9 @@ def evaluate_data(
     scored = _score(classifier, f"{run.title}, {Path(source).name}", listing.paths, truth, progress)
     folder = run.next_evaluation()
     content = {"split": source, **scored.metrics.to_json()}
-    files.write_json(folder / "metrics.json", content)
-    _write_predictions(folder, scored)
-    write_plots(folder / "plots", scored)
+    run.write_json(folder / "metrics.json", content)
+    _write_predictions(run, folder, scored)
+    write_plots(run, folder / "plots", scored)
     return Evaluation(scored.metrics, source, folder, content, listing.left_out, tuple(listing.notices))
 
 
@@ -143,9 +144,16 @@ def _find(source: str, columns: CsvColumns, classes: Sequence[str], training_fol
 
 
 def default_split(run: Run) -> str:
-    """What a run is evaluated on: test where it has one, else validation, else the training images themselves."""
-    present = {row["split"] for row in files.read_csv(run.need(run.split))}
-    return next(split for split in (TEST, VALIDATION, TRAIN) if split in present)
+    """What a run is evaluated on: test where it has one, else validation, else the training images themselves.
+
+    Raises:
+        RunError: it has no images.
+    """
+    present = {row["split"] for row in run.read_rows(run.need(run.split), ("split",))}
+    chosen = next((split for split in (TEST, VALIDATION, TRAIN) if split in present), None)
+    if chosen is None:
+        raise RunError(f"{run.split} names no images", "train it again")
+    return chosen
 
 
 def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, draws: bool = True) -> Evaluation:
@@ -162,10 +170,10 @@ def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, dr
     else:
         content = {**before, split: figures}
         folder = run.evaluations / split
-    _write_predictions(folder, scored)
+    _write_predictions(run, folder, scored)
     if draws:
-        write_plots(folder / "plots", scored)
-    files.write_json(run.metrics, content)
+        write_plots(run, folder / "plots", scored)
+    run.write_json(run.metrics, content)
     return Evaluation(scored.metrics, split, folder, content)
 
 
@@ -187,11 +195,11 @@ def _score(
     return ScoredSplit(title, classifier.classes, paths, truth, result, classifier.spec)
 
 
-def _write_predictions(folder: Path, scored: ScoredSplit) -> None:
+def _write_predictions(run: Run, folder: Path, scored: ScoredSplit) -> None:
     classes = scored.metrics.classes
     answers, chances = scored.probabilities.argmax(axis=1), scored.probabilities.max(axis=1)
     rows = (
         (path, classes[label], classes[answer], float(chance), "true" if label == answer else "false")
         for path, label, answer, chance in zip(scored.paths, scored.truth, answers, chances, strict=True)
     )
-    files.write_csv(folder / "predictions.csv", ("path", "label", "predicted", "probability", "correct"), rows)
+    run.write_csv(folder / "predictions.csv", ("path", "label", "predicted", "probability", "correct"), rows)

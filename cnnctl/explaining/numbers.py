@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.keras_file import read_scaling, read_weights
 from cnnctl.architecture.scaling import Scaling
-from cnnctl.config import load_recorded
 from cnnctl.errors import UsageError
 from cnnctl.explaining.descent import DescentStep, OutputNumbers, descent_step, output_numbers
 from cnnctl.explaining.explain import Place, given_and_answered, insist_on_agreement
@@ -122,7 +121,7 @@ def numbers_of_run(run: Run, image: Path, unit: Place | None, label: str | None)
     arrays = dict(read_weights(path))
     weights = {row.name: arrays[keras_name(plan, row)] for row in plan.layers if row.params and not row.inner}
     network = Weighted(plan, Scaling(*read_scaling(path)), weights, _backbones(run, plan, pixels))
-    rate = float(load_recorded(run.need(run.config)).train.optimizer.learning_rate)
+    rate = float(run.read_config().train.optimizer.learning_rate)
     found = numbers(network, pixels, str(image), classes, truth, unit, rate)
     insist_on_agreement(found.output.probabilities, shipped)
     return found

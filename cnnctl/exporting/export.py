@@ -110,7 +110,7 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
     with staged(path) as made:
         watcher.busy(f"writing {form.title}")
         if form == ONNX:
-            write_onnx(run.onnx_model, made, quantization, calibration, text)
+            write_onnx(run.read_bytes(run.onnx_model), made, quantization, calibration, text)
         elif form == SAVEDMODEL:
             write_savedmodel(model, made, text)
         else:

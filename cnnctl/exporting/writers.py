@@ -23,15 +23,15 @@ _MOVING = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
 
 
 def write_onnx(
-    source: Path, path: Path, quantization: str | None, calibration: Iterator[NDArray[np.uint8]], text: str
+    source: bytes, path: Path, quantization: str | None, calibration: Iterator[NDArray[np.uint8]], text: str
 ) -> None:
-    """An ONNX file at `path`, its input and output as those of the source: uint8 pixels in, float32 probabilities out.
+    """An ONNX file at `path`, its input and output as those of `source`, another one: uint8 in, float32 out.
 
     `float16` quantizes weights and arithmetic; `int8` the weights for each channel, and the values between the layers,
     which batches of training images show; None copies. `text` is its metadata.
     """
     if quantization is None:
-        path.write_bytes(source.read_bytes())
+        path.write_bytes(source)
         return
     import onnx
 
@@ -43,24 +43,26 @@ def write_onnx(
     path.write_bytes(model.SerializeToString())
 
 
-def _float16(source: Path) -> Any:
+def _float16(source: bytes) -> Any:
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
-    model = convert_float_to_float16(onnx.load_model_from_string(source.read_bytes()), keep_io_types=True)
+    model = convert_float_to_float16(onnx.load_model_from_string(source), keep_io_types=True)
     OnnxModel.graph_topological_sort(model.graph)  # the converter appends its casts at the end
     return model
 
 
-def _int8(source: Path, path: Path, calibration: Iterator[NDArray[np.uint8]]) -> Any:
+def _int8(source: bytes, path: Path, calibration: Iterator[NDArray[np.uint8]]) -> Any:
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quant_pre_process, quantize_static
 
-    name = open_session(source).get_inputs()[0].name
+    given = path.with_suffix(".given.onnx")
+    given.write_bytes(source)
+    name = open_session(given).get_inputs()[0].name
     feeds = ({name: batch} for batch in calibration)
     prepared = path.with_suffix(".prepared.onnx")
-    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
     quantize_static(
         str(prepared),
         str(path),
@@ -73,6 +75,7 @@ def _int8(source: Path, path: Path, calibration: Iterator[NDArray[np.uint8]]) ->
         reduce_range=True,  # 7 bits of weight: 8 overflow on processors without VNNI, and answers would depend on them
         extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},  # what softmax gets keeps its digits
     )
+    given.unlink()
     prepared.unlink()
     return onnx.load_model_from_string(path.read_bytes())
 

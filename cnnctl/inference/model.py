@@ -62,9 +62,9 @@ def load_classifier(run: Run, threads: int | None = None) -> Classifier:
     Raises:
         RunError: the run has no usable model.onnx; the message says why.
     """
-    if not run.onnx_model.is_file():
+    if not run.has(run.onnx_model):
         raise RunError(*_why_missing(run))
-    session = open_session(run.onnx_model, threads)
+    session = open_session(run.onnx_model, threads, run.read_bytes(run.onnx_model))
     try:
         text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         takes, units = session.get_inputs()[0].shape[1:], session.get_outputs()[0].shape[1]
@@ -89,8 +89,10 @@ def _why_missing(run: Run) -> tuple[str, str]:
     return f"the run {run.path} has no model.onnx", "`cnnctl train CONFIG` makes a run with one"
 
 
-def open_session(path: Path, threads: int | None = None) -> Any:
+def open_session(path: Path, threads: int | None = None, content: bytes | None = None) -> Any:
     """An ONNX Runtime session on the CPU that writes no log; `threads` are every core when left out.
+
+    `content` is that of the file, where it was read already.
 
     Raises:
         RunError: the file is no model that ONNX Runtime can run.
@@ -102,7 +104,9 @@ def open_session(path: Path, threads: int | None = None) -> Any:
     options.intra_op_num_threads = available_cores() if threads is None else threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would eat a core
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
-    content = path.read_bytes()  # ONNX Runtime heeds that folder for a model from memory only
+    content = (
+        path.read_bytes() if content is None else content
+    )  # ONNX Runtime heeds that folder for a model from memory only
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception

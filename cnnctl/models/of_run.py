@@ -12,7 +12,6 @@ from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.keras_file import read_scaling
 from cnnctl.architecture.planner import plan_of
 from cnnctl.architecture.scaling import Scaling
-from cnnctl.config import load_recorded
 from cnnctl.models.load import load_model
 from cnnctl.runs import Run
 
@@ -95,8 +94,8 @@ def run_plan(run: Run) -> Plan:
     Raises:
         CnnctlError: its config is gone or wrong.
     """
-    config = load_recorded(run.need(run.config))
-    return plan_of(config, len(run.read_classes()), run.config, run.keras_model)
+    config = run.read_config()
+    return plan_of(config, len(run.read_classes()), run.config, run.checked(run.keras_model))
 
 
 def seen_layers(plan: Plan) -> list[LayerPlan]:

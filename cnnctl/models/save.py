@@ -50,7 +50,7 @@ def save_keras(model: Any, run: Run) -> None:
     with files.writing(run.keras_model), files.aside_folder(run.path) as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
-        files.write_bytes(run.keras_model, path.read_bytes())
+        run.write_bytes(run.keras_model, path.read_bytes())
 
 
 def save_onnx(
@@ -87,7 +87,7 @@ def save_onnx(
             answers[False].append(expand(ours))
         agrees = largest <= LIMIT  # False for NaN
         if agrees:
-            files.write_bytes(run.onnx_model, path.read_bytes())
+            run.write_bytes(run.onnx_model, path.read_bytes())
     return Parity(largest, len(rows), split, agrees), np.concatenate(answers[agrees])
 
 

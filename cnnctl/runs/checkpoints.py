@@ -6,6 +6,7 @@ groups, `model/0`, `model/1`, ... It holds no pickle. It is written aside, flush
 
 import io
 import json
+import os
 import re
 import zipfile
 import zlib
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 
 from cnnctl.errors import RunError
 from cnnctl.runs.directory import Run
-from cnnctl.system import files
 from cnnctl.system.zip import read_member
 
 KEPT = 2
@@ -58,7 +58,7 @@ def commit(run: Run, checkpoint: Checkpoint) -> None:
         MachineError: it cannot be written; those before are still there.
     """
     with (
-        files.replacing_bytes(run.checkpoints / f"epoch-{checkpoint.epoch:04}.npz") as file,
+        run.replacing(run.checkpoints / f"epoch-{checkpoint.epoch:04}.npz") as file,
         zipfile.ZipFile(file, "w") as archive,
     ):
         counts = {group: len(arrays) for group, arrays in checkpoint.arrays.items()}
@@ -69,7 +69,7 @@ def commit(run: Run, checkpoint: Checkpoint) -> None:
                     np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
     for old in _paths(run)[KEPT:]:
         with suppress(OSError):
-            old.unlink()
+            run.remove(old)
 
 
 def newest(run: Run, tell: Callable[[str], None]) -> Checkpoint | None:
@@ -81,7 +81,7 @@ def newest(run: Run, tell: Callable[[str], None]) -> Checkpoint | None:
     paths = _paths(run)
     for path in paths:
         try:
-            return _read(path)
+            return _read(run, path)
         except _DAMAGE as error:
             tell(f"{path} is damaged ({next(iter(str(error).splitlines()), type(error).__name__)}): skipped")
     if paths:
@@ -92,13 +92,13 @@ def newest(run: Run, tell: Callable[[str], None]) -> Checkpoint | None:
 
 def _paths(run: Run) -> list[Path]:
     """The checkpoints of a run, the newest first."""
-    found = [(match, path) for path in run.checkpoints.glob("epoch-*.npz") if (match := _NAME.fullmatch(path.name))]
-    return [path for _, path in sorted(found, key=lambda one: int(one[0][1]), reverse=True)]
+    found = [match for name in run.names_in(run.checkpoints) if (match := _NAME.fullmatch(name))]
+    return [run.checkpoints / one.string for one in sorted(found, key=lambda one: int(one[1]), reverse=True)]
 
 
-def _read(path: Path) -> Checkpoint:
-    with zipfile.ZipFile(path) as archive:
-        members, most = archive.infolist(), path.stat().st_size
+def _read(run: Run, path: Path) -> Checkpoint:
+    with run.open(path) as file, zipfile.ZipFile(file) as archive:
+        members, most = archive.infolist(), os.fstat(file.fileno()).st_size
         state = json.loads(read_member(archive, _STATE, most))
         groups: dict[str, dict[int, NDArray[Any]]] = {}
         for member in members:

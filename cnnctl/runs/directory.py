@@ -4,11 +4,11 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnnctl.errors import BusyError, MachineError, RunError, UsageError
+from cnnctl.runs.contents import OWN, Contents
 from cnnctl.system import files
 from cnnctl.system.locks import Lock, is_held, try_lock
 
@@ -19,21 +19,8 @@ _MADE_BY = {"model.onnx": "train", "metrics.json": "evaluate", "predictions.csv"
 _ELSEWHERE = "choose another folder with --output"
 
 
-@dataclass(frozen=True)
-class _Inside:
-    """A name in a run directory, which is a path as an attribute of the run."""
-
-    name: str
-
-    def __get__(self, run: "Run", kind: "type[Run]") -> Path:
-        return run.path / self.name
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run directory and the names of the files in it (../shared/DESIGN.md, section 4, says what they hold)."""
-
-    path: Path
+class Run(Contents):
+    """One run directory."""
 
     @property
     def title(self) -> str:
@@ -41,31 +28,13 @@ class Run:
         path = files.absolute(self.path)
         return f"{path.parent.name} {path.name}" if path.name.isdecimal() else path.name
 
-    config = _Inside("config.yaml")
-    classes = _Inside("classes.json")
-    split = _Inside("split.csv")
-    keras_model = _Inside("model.keras")
-    onnx_model = _Inside("model.onnx")
-    history = _Inside("history.csv")
-    metrics = _Inside("metrics.json")
-    predictions = _Inside("predictions.csv")
-    environment = _Inside("environment.json")
-    log = _Inside("log.txt")
-    plots = _Inside("plots")
-    evaluations = _Inside("evaluations")
-    checkpoints = _Inside("checkpoints")
-    report = _Inside("report.html")
-    tensorboard = _Inside("tensorboard")
-    mlflow = _Inside("mlflow.json")
-    lock = _Inside(".lock")
-
     def need(self, path: Path) -> Path:
-        """The same path, if the run has it.
+        """The same path, if the run has a file there.
 
         Raises:
-            RunError: it lacks it; the hint says which command makes it.
+            RunError: it lacks it, and the hint says which command makes it; or it is a link, or no file.
         """
-        if not files.is_file(path):
+        if not self.has(path):
             if is_held(self.lock) and _owner(self) != os.getpid():
                 raise RunError(
                     f"the run {self.path} is still in training: it has no {path.name} yet",
@@ -78,7 +47,7 @@ class Run:
 
     def read_classes(self) -> tuple[str, ...]:
         """The class names in label order."""
-        names = self._read_json(self.need(self.classes))
+        names = self.read_json(self.need(self.classes))
         if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
             raise RunError(f"{self.classes} is not a list of class names")
         return tuple(names)
@@ -94,7 +63,7 @@ class Run:
     def read_split(self, split: str) -> tuple[list[str], list[str]]:
         """Paths and labels of the images of one split."""
         paths, labels = [], []
-        for row in files.read_csv(self.need(self.split)):
+        for row in self.read_rows(self.need(self.split), ("path", "label", "split")):
             if row["split"] == split:
                 paths.append(row["path"])
                 labels.append(row["label"])
@@ -102,23 +71,13 @@ class Run:
 
     def next_evaluation(self) -> Path:
         """A new numbered folder under evaluations/."""
-        return _next_number(self.evaluations)
+        return self.make_numbered(self.evaluations)
 
     def _read_object(self, path: Path, what: str) -> dict[str, Any]:
-        value = self._read_json(path) if path.is_file() else {}
+        value = self.read_json(path) if self.has(path) else {}
         if not isinstance(value, dict):
             raise RunError(f"{path} does not hold {what}")
         return value
-
-    def _read_json(self, path: Path) -> Any:
-        try:
-            return files.read_json(path)
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{path} cannot be read: {error}") from None
-
-
-OWN = {inside.name for inside in vars(Run).values() if isinstance(inside, _Inside)}
-"""What a run holds of ours."""
 
 
 def create_run(name: str, output: Path | None) -> Run:
@@ -144,9 +103,11 @@ def own(run: Run) -> Lock:
     """The right to write into a run, until it is released or the process ends.
 
     Raises:
+        RunError: there is a link in it.
         BusyError: another process has it.
         MachineError: the run cannot be written.
     """
+    run.refuse_links(deep=True)
     try:
         lock = try_lock(run.lock)
     except OSError as error:
@@ -166,8 +127,8 @@ def _busy(run: Run) -> BusyError:
 def _owner(run: Run) -> int | None:
     """The process that said that it owns a run."""
     try:
-        return int(run.lock.read_text())
-    except (OSError, ValueError):
+        return int(run.read_bytes(run.lock))
+    except (OSError, ValueError, RunError):
         return None
 
 
@@ -180,11 +141,11 @@ def refuse_occupied(output: Path) -> None:
     with _reaching(output) as is_there:
         if not is_there:
             return
-        if run.lock.exists():
+        if os.path.lexists(run.lock):
             own(run).release(remove=True)
         if any(output.iterdir()):
             mend = f"{_ELSEWHERE}, or remove this one"
-            if run.classes.is_file():
+            if run.has(run.classes):
                 mend = f"--resume resumes it; or {_ELSEWHERE}"
             raise UsageError(f"{output} is not empty", mend)
 
@@ -200,7 +161,7 @@ def is_begun(run: Run) -> bool:
             return False
         found = {child.name for child in run.path.iterdir() if not files.is_aside(child)}
         has_asides = len(found) < len(list(run.path.iterdir()))
-    is_run = run.classes.name in found and (run.checkpoints.is_dir() or found <= OWN)
+    is_run = run.classes.name in found and (run.has_folder(run.checkpoints) or found <= OWN)
     if not is_run and found - {run.lock.name}:
         raise UsageError(f"{run.path} is not empty and is not a run", _ELSEWHERE)
     return bool(found) or has_asides
@@ -219,9 +180,9 @@ def _reaching(path: Path) -> Iterator[bool]:
 
 def sweep(run: Run) -> None:
     """Take away what killed processes left behind while they wrote into a run."""
-    files.sweep(run.path, recursive=False)
+    files.sweep(run.path, run.path)
     for folder in (run.checkpoints, run.plots, run.evaluations):
-        files.sweep(folder)
+        files.sweep(run.path, folder, depth=2)
 
 
 def _next_number(folder: Path) -> Path:
@@ -258,4 +219,4 @@ def mark_latest(run: Run) -> None:
 
 def is_complete(run: Run) -> bool:
     """Whether a run was trained and evaluated to its end."""
-    return run.metrics.is_file() and run.keras_model.is_file()
+    return run.has(run.metrics) and run.has(run.keras_model)

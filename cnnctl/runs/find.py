@@ -10,9 +10,21 @@ from cnnctl.runs.listing import COMPLETE, Listed, list_runs
 from cnnctl.system import files
 
 BEST = "best"
+_LONGEST_PATH = 2**15
 
 
 def find_run(path: Path | None) -> Run:
+    """`_find` of a run that has no link under one of its names.
+
+    Raises:
+        RunError: it has one, or there is no run; the hint says which command makes one.
+    """
+    run = _find(path)
+    run.refuse_links()
+    return run
+
+
+def _find(path: Path | None) -> Run:
     """The run at a run directory, the newest one with a model in a folder `runs/<name>`, or with None the latest one.
 
     `best` is the best run beside the latest one, and `runs/<name>/best` the best of that name.
@@ -24,13 +36,13 @@ def find_run(path: Path | None) -> Run:
         return _latest()
     if path.name == BEST and not files.is_folder(path):
         return _best(_latest().path.parent if path == Path(BEST) else path.parent)
-    if files.is_file(path / "config.yaml") or files.is_file(path / "classes.json"):
+    if _lies(path / "config.yaml") or _lies(path / "classes.json"):
         return Run(path)
     if files.is_folder(path):
         numbered = sorted((c for c in path.iterdir() if c.name.isdecimal()), key=lambda c: int(c.name))
-        complete = [Run(child) for child in numbered if is_complete(Run(child))]
-        if complete:
-            return complete[-1]
+        complete = next((Run(child) for child in reversed(numbered) if is_complete(Run(child))), None)
+        if complete is not None:
+            return complete
         raise RunError(
             f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train"
         )
@@ -58,23 +70,29 @@ def find_begun(path: Path) -> Path:
     """
     if path.name == BEST and not files.is_folder(path):
         return find_run(path).path
-    if not files.is_folder(path) or files.is_file(path / "config.yaml"):
+    if not files.is_folder(path) or _lies(path / "config.yaml"):
         return path
     numbered = sorted((c for c in path.iterdir() if c.name.isdecimal()), key=lambda c: int(c.name))
-    return next((child for child in reversed(numbered) if files.is_file(child / "config.yaml")), path)
+    return next((child for child in reversed(numbered) if _lies(child / "config.yaml")), path)
 
 
 def _is_run(path: Path) -> bool:
-    return files.is_file(path / "config.yaml") and files.is_file(path / "classes.json")
+    return _lies(path / "config.yaml") and _lies(path / "classes.json")
+
+
+def _lies(path: Path) -> bool:
+    """Whether there is anything at a path, be it a link to nowhere: who opens it says what is wrong with it."""
+    return os.path.lexists(path)
 
 
 def latest_of(folder: Path) -> Path | None:
     """Where `latest` in a folder of runs points, though that may be gone; None where there is no `latest`."""
     latest = folder / LATEST
-    if latest.is_file():
-        target = folder / latest.read_text(encoding="utf-8", errors="surrogateescape").strip()
-    elif latest.is_symlink():
+    if latest.is_symlink():
         target = folder / latest.readlink()
+    elif latest.is_file():
+        with latest.open("rb") as file:
+            target = folder / os.fsdecode(file.read(_LONGEST_PATH)).strip()
     else:
         return latest if latest.is_dir() else None
     return Path(os.path.normpath(target))

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cnnctl.errors import CnnctlError
-from cnnctl.runs.directory import OWN, Run
+from cnnctl.runs.contents import OWN
+from cnnctl.runs.directory import Run
 from cnnctl.system import files
+from cnnctl.system.inside import UnfitFileError
 from cnnctl.system.locks import is_held
 
 COMPLETE = "complete"
@@ -30,12 +32,11 @@ _HEAD = 2**16
 _FIGURE = re.compile(r'^  "(accuracy|split)": (.+?),?$', re.MULTILINE)
 """A member of metrics.json itself, as system/files.py writes it: deeper ones are indented by more."""
 
-_WRITTEN = re.compile(
-    r"^train:\n  epochs: (?P<epochs>[1-9][0-9]{0,8})\n(?: .*\n)*?  early_stopping:(?P<stopping> null|(?=\n    ))\n"
-    r"(?: .*\n)*?(?:  fine_tune:(?: null|\n    epochs: (?P<more>[1-9][0-9]{0,8}))\n|(?! ))",
-    re.MULTILINE,
-)
-"""The train section as config/dump.py writes it."""
+_TRAIN = re.compile(r"^train:\n((?:  .*\n)+)", re.MULTILINE)
+_EPOCHS = re.compile(r"  epochs: ([1-9][0-9]{0,8})\n")
+_STOPPING = re.compile(r"^  early_stopping:( null$|(?=\n    ))", re.MULTILINE)
+_SECOND = re.compile(r"^  fine_tune:(?: null$|\n    epochs: ([1-9][0-9]{0,8})$)", re.MULTILINE)
+"""The train section as config/dump.py writes it, and lines of it; each is found in one pass, whatever the text is."""
 
 
 class _DamageError(Exception):
@@ -58,7 +59,7 @@ class Listed:
     Attributes:
         run: The run.
         status: `complete`; `in training`, where a living process has its lock; `unfinished`, where none has; `damaged`.
-        reason: What is damaged.
+        reason: What is damaged, or not read.
         date: When it was finished; while it is not, when an epoch was last done.
         epochs: How many are done.
         planned: How many its config wants.
@@ -106,77 +107,99 @@ def look(run: Run) -> Listed:
     is_locked = is_held(run.lock)
     history, planned = _History(), None
     try:
-        history = _read_history(run.history)
-        planned, may_stop = _plan(run.config)
+        history = _read_history(run)
+        planned, may_stop = _plan(run)
         environment = _environment(run)
         if environment is not None and _is_finished(environment[0], history.epochs, planned, may_stop):
-            accuracy, split = _accuracy(run.metrics)
+            accuracy, split = _accuracy(run)
             for path in (run.keras_model, run.classes, run.split):
-                if not path.is_file():
+                if not run.has(path):
                     raise _DamageError(f"no {path.name}")
             return Listed(run, COMPLETE, None, environment[1], environment[0], planned, accuracy, split)
         status, reason = (TRAINING if is_locked else UNFINISHED), None
     except _DamageError as error:
         # a run that is being made just now lacks what comes later
         status, reason = (TRAINING, None) if is_locked else (DAMAGED, str(error))
+    except UnfitFileError as error:
+        status, reason = DAMAGED, f"{error.path.name} {error.what}"
     return Listed(run, status, reason, _last_change(run), history.epochs, planned, history.accuracy, history.split)
 
 
-def _read_history(path: Path) -> _History:
+def _read_history(run: Run) -> _History:
     """What a history.csv says; nothing where there is none yet.
 
     Raises:
         _DamageError: it is something else.
+        UnfitFileError: it is a link, or no file.
     """
-    if not path.is_file():
+    if not run.has(run.history):
         return _History()
+    epochs, column, best = 0, None, -math.inf
     try:
-        rows = list(files.read_csv(path))
-        column = next((name for name in ("val_accuracy", "accuracy") if rows and name in rows[0]), None)
-        figures = [float(row[column]) for row in rows] if column is not None else []
-    except (OSError, ValueError, TypeError, csv.Error):
+        with run.open(run.history) as file:
+            for row in files.read_rows(file):
+                if not epochs and "epoch" not in row:
+                    raise _DamageError("history.csv has wrong columns")
+                epochs += 1
+                column = next((name for name in ("val_accuracy", "accuracy") if name in row), None)
+                figure = float(row[column]) if column is not None else math.nan
+                best = max(best, figure if math.isfinite(figure) else -math.inf)
+    except (OSError, ValueError, csv.Error):
         raise _DamageError("history.csv cannot be read") from None
-    if rows and "epoch" not in rows[0]:
-        raise _DamageError("history.csv has wrong columns")
-    best = max((figure for figure in figures if math.isfinite(figure)), default=None)
-    return _History(len(rows), best, None if best is None else "validation" if column == "val_accuracy" else "train")
+    if best == -math.inf:
+        return _History(epochs)
+    return _History(epochs, best, "validation" if column == "val_accuracy" else "train")
 
 
-def _plan(path: Path) -> tuple[int, bool]:
+def _plan(run: Run) -> tuple[int, bool]:
     """How many epochs a run's config wants, and whether early stopping may make them fewer.
 
     The lines that cnnctl writes are known; any others are parsed, which takes a hundred times as long.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        written = _WRITTEN.search(text)
+        text = run.read_bytes(run.config).decode("utf-8-sig")
+        written = _written_plan(text)
         if written is not None:
-            return int(written["epochs"]) + int(written["more"] or 0), written["stopping"] != " null"
+            return written
         from cnnctl.config import source
 
-        train = source.parse(text, str(path), environment=None).data["train"]
-        if type(train["epochs"]) is not int:
+        parsed = source.parse(text, str(run.config), environment=None).data["train"]
+        if type(parsed["epochs"]) is not int:
             raise TypeError("epochs")
-        second = train.get("fine_tune")
-        more = 0 if second in (None, "none") else second["epochs"]
+        tuned = parsed.get("fine_tune")
+        more = 0 if tuned in (None, "none") else tuned["epochs"]
         if type(more) is not int:
             raise TypeError("fine_tune")
-        return train["epochs"] + more, train["early_stopping"] not in (None, "none")
+        return parsed["epochs"] + more, parsed["early_stopping"] not in (None, "none")
     except FileNotFoundError:
         raise _DamageError("no config.yaml") from None
-    except (CnnctlError, OSError, ValueError, LookupError, TypeError):
+    except UnfitFileError:
+        raise
+    except (CnnctlError, OSError, ValueError, LookupError, TypeError, AttributeError):
         raise _DamageError("config.yaml cannot be read") from None
+
+
+def _written_plan(text: str) -> tuple[int, bool] | None:
+    """`_plan` of a config that cnnctl wrote; None for any other."""
+    section = _TRAIN.search(text)
+    train = section[1] if section is not None else ""
+    epochs, stopping, second = _EPOCHS.match(train), _STOPPING.search(train), _SECOND.search(train)
+    if not epochs or not stopping or (not second and "\n  fine_tune:" in train):
+        return None
+    return int(epochs[1]) + int((second and second[1]) or 0), stopping[1] != " null"
 
 
 def _environment(run: Run) -> tuple[int, datetime] | None:
     """The epochs and the end of the training that wrote environment.json, the last of a run's files; None without."""
     try:
-        said = files.read_json(run.environment)
+        said = run.read_json(run.environment)
         finished = datetime.fromisoformat(said["finished"])
         return int(said["epochs"]), finished if finished.tzinfo else finished.replace(tzinfo=UTC)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, TypeError):
+    except UnfitFileError:
+        raise
+    except (CnnctlError, OSError, ValueError, LookupError, TypeError, OverflowError):
         raise _DamageError("environment.json cannot be read") from None
 
 
@@ -185,20 +208,22 @@ def _is_finished(trained: int, epochs: int, planned: int, may_stop: bool) -> boo
     return trained >= epochs and (trained >= planned or may_stop)
 
 
-def _accuracy(path: Path) -> tuple[float, str]:
+def _accuracy(run: Run) -> tuple[float, str]:
     try:
-        with path.open("rb") as file:
+        with run.open(run.metrics) as file:
             head = file.read(_HEAD).decode("utf-8", "replace")
         figures = {name: json.loads(value) for name, value in _FIGURE.findall(head)}
         if len(figures) < 2:
-            figures = files.read_json(path)  # somebody wrote it anew, in another layout
+            figures = run.read_json(run.metrics)  # somebody wrote it anew, in another layout
         accuracy = float(figures["accuracy"])
         if not 0 <= accuracy <= 1:
             raise ValueError(accuracy)
         return accuracy, str(figures["split"])
     except FileNotFoundError:
         raise _DamageError("no metrics.json") from None
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except UnfitFileError:
+        raise
+    except (CnnctlError, OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         raise _DamageError("metrics.json cannot be read") from None
 
 
@@ -206,5 +231,6 @@ def _last_change(run: Run) -> datetime:
     """When an epoch was last done, else when the run was begun."""
     for path in (run.history, run.config, run.path):
         with suppress(OSError):
-            return datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(microsecond=0)
+            state = path.stat() if path == run.path else path.lstat()
+            return datetime.fromtimestamp(state.st_mtime, UTC).replace(microsecond=0)
     return datetime.fromtimestamp(0, UTC)  # it was taken away just now

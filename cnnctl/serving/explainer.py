@@ -37,7 +37,7 @@ def why_not(run: Run) -> str | None:
         return "Keras is not installed"
     if not any(importlib.util.find_spec(name) for name in _BACKENDS):
         return "neither TensorFlow nor JAX is installed"
-    missing = next((path.name for path in (run.keras_model, run.config) if not path.is_file()), None)
+    missing = next((path.name for path in (run.keras_model, run.config) if not run.has(path)), None)
     return None if missing is None else f"the run has no {missing}"
 
 

@@ -9,11 +9,12 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from cnnctl.errors import DiskError
+from cnnctl.system.inside import Folder, lines_of, opened_folder, refuse_unfit, remove_matching
 
 _ASIDE = ".part"
 _MOST_OF_A_NAME = 50
@@ -31,33 +32,37 @@ _HINTS = {
 _HINT = "free some space or choose another --output"
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, root: Path | None = None) -> None:
     """Replace the file at `path`, or make it; a reader sees the old content or the new one, never a part.
+
+    Below a `root`, which may be a stranger's folder, no link is followed.
 
     Raises:
         DiskError: the disk is full, or the folder cannot be written.
+        UnfitFileError: a part of the path below the root is a link.
     """
-    with replacing_bytes(path) as file:
+    with replacing_bytes(path, root) as file:
         file.write(content)
 
 
 @contextmanager
-def replacing_bytes(path: Path) -> Iterator[BinaryIO]:
+def replacing_bytes(path: Path, root: Path | None = None) -> Iterator[BinaryIO]:
     """A file to write piece by piece, which takes the place of `path` at the end of the block.
 
     Raises:
         DiskError: it cannot be written; what was at `path` stays.
+        UnfitFileError: as `write_bytes`.
     """
-    with writing(path), _aside(path) as handle, os.fdopen(handle, "wb") as file:
+    with writing(path), _aside(path, root) as handle, os.fdopen(handle, "wb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
+def replacing(path: Path, root: Path | None = None) -> Iterator[TextIO]:
     """`replacing_bytes` for text in UTF-8; file names that are no UTF-8 keep their bytes."""
-    with replacing_bytes(path) as file:
+    with replacing_bytes(path, root) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
         yield text
         text.flush()
@@ -80,41 +85,37 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _aside(path: Path) -> Iterator[int]:
+def _aside(path: Path, root: Path | None) -> Iterator[int]:
     """The descriptor of a new file beside `path`, which takes its place at the end of the block, for good.
 
     It has the mode and the owner of a file that was there, else what the umask says.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    before = _regular(path)
-    handle, beside = _new_beside(path, 0o666 if before is None else _PRIVATE)
-    try:
-        if before is not None:
-            _make_alike(handle, before)
-        yield handle
-        _put(beside, path)
-        _sync_folder(path.parent)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    if root is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with nullcontext(Folder(path.parent)) if root is None else opened_folder(root, path.parent, make=True) as folder:
+        before = folder.state(path.name)
+        if root is not None:
+            refuse_unfit(path, before)
+        if before is not None and not stat.S_ISREG(before.st_mode):
+            before = None
+        handle, beside = _new_beside(folder, path.name, 0o666 if before is None else _PRIVATE)
+        try:
+            if before is not None:
+                _make_alike(handle, before)
+            yield handle
+            _put(folder, beside, path.name)
+            folder.sync()
+        except BaseException:
+            folder.unlink(beside)
+            raise
 
 
-def _regular(path: Path) -> os.stat_result | None:
-    """What the system knows of a regular file; None of anything else."""
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return None
-    return found if stat.S_ISREG(found.st_mode) else None
-
-
-def _new_beside(path: Path, mode: int) -> tuple[int, Path]:
-    """A new file in the folder of `path`; unlike tempfile's, it obeys the umask."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+def _new_beside(folder: Folder, name: str, mode: int) -> tuple[int, str]:
+    """A new file in a folder; unlike tempfile's, it obeys the umask."""
     while True:
-        beside = path.parent / f".{path.name[:_MOST_OF_A_NAME]}.{os.urandom(6).hex()}{_ASIDE}"
+        beside = f".{name[:_MOST_OF_A_NAME]}.{os.urandom(6).hex()}{_ASIDE}"
         with suppress(FileExistsError):
-            return os.open(beside, flags, mode), beside
+            return folder.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode), beside
 
 
 def _make_alike(handle: int, before: os.stat_result) -> None:
@@ -129,24 +130,19 @@ def _make_alike(handle: int, before: os.stat_result) -> None:
         os.fchmod(handle, stat.S_IMODE(before.st_mode) & 0o777)
 
 
-def _put(beside: Path, path: Path) -> None:
+def _put(folder: Folder, beside: str, name: str) -> None:
     try:
-        beside.replace(path)
+        folder.replace(beside, name)
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-        shutil.copyfile(beside, path)  # a file that a container has mounted cannot be replaced, only filled
-        beside.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk, where the system lets us."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        # a file that a container has mounted cannot be replaced, only filled
+        with (
+            os.fdopen(folder.open(beside, os.O_RDONLY), "rb") as made,
+            os.fdopen(folder.open(name, os.O_WRONLY | os.O_TRUNC), "wb") as file,
+        ):
+            shutil.copyfileobj(made, file)
+        folder.unlink(beside)
 
 
 def aside_folder(folder: Path) -> "tempfile.TemporaryDirectory[str]":
@@ -159,14 +155,12 @@ def is_aside(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(_ASIDE)
 
 
-def sweep(folder: Path, recursive: bool = True) -> None:
-    """Take away what killed processes left behind while they wrote into a folder, or its subfolders too."""
-    for left in list(folder.rglob(f".*{_ASIDE}") if recursive else folder.glob(f".*{_ASIDE}")):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                left.unlink()
+def sweep(root: Path, folder: Path, depth: int = 0) -> None:
+    """Take away what killed processes left behind while they wrote into a folder, or `depth` folders below it.
+
+    The folder is at or below `root`; no link is followed.
+    """
+    remove_matching(root, folder, lambda name: is_aside(Path(name)), depth)
 
 
 def is_file(path: str | Path) -> bool:
@@ -195,19 +189,14 @@ def absolute(path: Path) -> Path:
         return path
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, root: Path | None = None) -> None:
     """`write_bytes` in UTF-8; file names that are no UTF-8 keep their bytes."""
-    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+    write_bytes(path, text.encode("utf-8", "surrogateescape"), root)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, root: Path | None = None) -> None:
     """`write_text` of indented JSON."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """What `write_json` wrote; RecursionError and ValueError are raised over anything else."""
-    return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", root)
 
 
 def write_rows(stream: TextIO, rows: Iterable[Sequence[Any]]) -> None:
@@ -224,14 +213,31 @@ def write_rows(stream: TextIO, rows: Iterable[Sequence[Any]]) -> None:
         line.truncate()
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]], root: Path | None = None) -> None:
     """A whole CSV or none, written row by row: rows may come from a generator."""
-    with replacing(path) as stream:
+    with replacing(path, root) as stream:
         write_rows(stream, (header,))
         write_rows(stream, rows)
 
 
+def read_rows(file: BinaryIO, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+    """The rows of a CSV that `write_csv` wrote with these columns, and maybe others, one at a time; it is closed.
+
+    Raises:
+        ValueError, csv.Error: it is no such CSV.
+    """
+    with io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="") as text:
+        rows = csv.DictReader(lines_of(text))
+        lacking = [name for name in columns if name not in (rows.fieldnames or ())]
+        if lacking:
+            raise ValueError(f"it has no column {lacking[0]}")
+        for row in rows:
+            if None in row or None in row.values():
+                raise ValueError(f"line {rows.line_num} has not as many cells as the header")
+            yield row
+
+
 def read_csv(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a CSV that `write_csv` wrote, one at a time."""
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        yield from csv.DictReader(file)
+    """`read_rows` of a file."""
+    with path.open("rb") as file:
+        yield from read_rows(file)

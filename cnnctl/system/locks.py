@@ -1,10 +1,13 @@
 """Locks that end with their owner, however it ends: flock on a file beside what is locked."""
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from cnnctl.system.inside import Folder, UnfitFileError, refuse_unfit
 
 try:
     import fcntl
@@ -45,16 +48,23 @@ def try_lock(path: Path) -> Lock | None:
     Where the file system knows no locks, it is granted.
 
     Raises:
+        UnfitFileError: it is a link or something else that is not written into.
         OSError: the file cannot be made.
     """
+    folder = Folder(path.parent)
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        refuse_unfit(path, folder.state(path.name))  # before it is opened, which may do something to a device
+        descriptor = folder.open(path.name, os.O_RDWR | os.O_CREAT)
         try:
+            _insist_on_own(path, os.fstat(descriptor))
             if fcntl is not None:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None
+        except UnfitFileError:
+            os.close(descriptor)
+            raise
         except OSError:
             return Lock(path, descriptor)
         if _is(descriptor, path):
@@ -71,8 +81,11 @@ def is_held(path: Path) -> bool:
     if fcntl is None:
         return False
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
+        state = path.lstat()
+        descriptor = Folder(path.parent).open(path.name, os.O_RDONLY) if stat.S_ISREG(state.st_mode) else None
+    except (OSError, UnfitFileError):
+        return False
+    if descriptor is None:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -104,9 +117,16 @@ def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
         lock.release(remove=True)
 
 
+def _insist_on_own(path: Path, state: os.stat_result) -> None:
+    """A lock is written in place: what has a second name would be written there too."""
+    refuse_unfit(path, state)
+    if state.st_nlink > 1:
+        raise UnfitFileError(path, "is the same file as another one (a hard link)")
+
+
 def _is(descriptor: int, path: Path) -> bool:
     try:
-        ours, there = os.fstat(descriptor), path.stat()
+        ours, there = os.fstat(descriptor), path.lstat()
     except FileNotFoundError:
         return False
     return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)

@@ -39,6 +39,11 @@ def open_regular(path: str | Path) -> BinaryIO:
         raise
 
 
+def kind_of(mode: int) -> str:
+    """What something is that is no regular file, in words that stand after `it is`."""
+    return next((what for is_one, what in _KINDS if is_one(mode)), "not a regular file")
+
+
 def _insist(mode: int) -> None:
     if not stat.S_ISREG(mode):
-        raise NotRegularError(next((what for is_one, what in _KINDS if is_one(mode)), "not a regular file"))
+        raise NotRegularError(kind_of(mode))

@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import IO, TextIO
 
 from cnnctl.system.streams import FALLBACK, encoding_of
@@ -29,15 +28,14 @@ class Capture:
         self.terminal = terminal
         self._log = log
 
-    def attach(self, path: Path) -> None:
-        """Move what was captured so far to the end of the file at `path`, and capture into it from here on."""
+    def attach(self, file: IO[bytes]) -> None:
+        """Move what was captured so far to the end of a file, and capture into it from here on; it may be closed."""
         _flush()
         self._log.flush()
-        with path.open("ab") as file:
-            self._log.seek(0)
-            shutil.copyfileobj(self._log, file)
-            file.flush()
-            os.dup2(file.fileno(), STDERR)
+        self._log.seek(0)
+        shutil.copyfileobj(self._log, file)
+        file.flush()
+        os.dup2(file.fileno(), STDERR)
 
     def text(self) -> str:
         """What was captured before `attach`, for the report of a failed import."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from cnnctl.config import Config, load_recorded
+from cnnctl.config import Config
 from cnnctl.config.dump import leaves, to_plain
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import CnnctlError, MachineError
@@ -34,7 +34,7 @@ def write_experiment(run: Run, config: Config) -> None:
     if not run.path.name.isdecimal() or folder.parent.name != RUNS:
         return
     with suppress(OSError, MachineError):
-        runs = [Run(child) for child in folder.iterdir() if child.name.isdecimal() and Run(child).tensorboard.is_dir()]
+        runs = [Run(child) for child in folder.iterdir() if child.name.isdecimal() and _has_events(Run(child))]
         newest = sorted(runs, key=lambda one: int(one.path.name))[-_MOST_RUNS:]
         found = [_settings(one, config if one.path.name == run.path.name else None) for one in newest]
         differing = different([one for one in found if one])
@@ -44,10 +44,17 @@ def write_experiment(run: Run, config: Config) -> None:
             (folder / _NAME).unlink(missing_ok=True)
 
 
+def _has_events(run: Run) -> bool:
+    try:
+        return run.has_folder(run.tensorboard)
+    except CnnctlError:  # a link
+        return False
+
+
 def _settings(run: Run, config: Config | None) -> dict[str, Any]:
     """The values of a run's config by their paths; none where it cannot be read."""
     try:
-        return dict(leaves(to_plain(config or load_recorded(run.need(run.config)))))
+        return dict(leaves(to_plain(config or run.read_config())))
     except CnnctlError:
         return {}
 
@@ -62,7 +69,9 @@ def different(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 def _experiment(differing: Mapping[str, Sequence[Any]], runs: Sequence[Run]) -> "Experiment":
     from tensorboard.plugins.hparams.api_pb2 import Experiment, MetricInfo, MetricName
 
-    splits = [split for split in (TEST, VALIDATION, TRAIN) if any((one.tensorboard / split).is_dir() for one in runs)]
+    splits = [
+        split for split in (TEST, VALIDATION, TRAIN) if any(one.has_folder(one.tensorboard / split) for one in runs)
+    ]
     metrics = [
         MetricInfo(name=MetricName(group=split, tag=f"epoch_{metric}"), display_name=f"{split} {metric}")
         for split in splits

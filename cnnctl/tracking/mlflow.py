@@ -137,7 +137,7 @@ class Mlflow:
             **{f"cnnctl.{what}": text for what, text in beginning.machine.items()},
         }
         run_id: str = self._client.create_run(experiment, run_name=run.title, tags=tags).info.run_id
-        files.write_json(run.mlflow, {"experiment": name, "run_id": run_id})
+        run.write_json(run.mlflow, {"experiment": name, "run_id": run_id})
         return run_id
 
     def _write_params(self, config: Config, known: Mapping[str, str]) -> None:
@@ -205,10 +205,10 @@ def _known(client: Any, run: Run) -> Any:
     """MLflow's run that a run directory names; None where it names none, or one that is not there."""
     from mlflow.exceptions import MlflowException
 
-    if not run.mlflow.is_file():
+    if not run.has(run.mlflow):
         return None
     try:
-        return client.get_run(str(files.read_json(run.mlflow)["run_id"]))
+        return client.get_run(str(run.read_json(run.mlflow)["run_id"]))
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise

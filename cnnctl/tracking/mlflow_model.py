@@ -1,6 +1,5 @@
 """The files that make model.onnx an MLflow model: `mlflow.pyfunc` and `mlflow.onnx` load it, its signature is shown."""
 
-import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,12 +17,12 @@ def write_description(run: Run, number: str, folder: Path) -> list[Path]:
     from mlflow.models import Model
 
     data, python = run.onnx_model.name, platform.python_version()
-    model = Model(signature=signature(run.onnx_model), metadata=_metadata(run), model_id=number)
+    model = Model(signature=signature(run), metadata=_metadata(run), model_id=number)
     # what pyfunc.add_to_model does, whose import takes long and warns
     loader, environment = "mlflow.onnx", {"virtualenv": _ENVIRONMENT}
     model.add_flavor("python_function", loader_module=loader, data=data, env=environment, python_version=python)
     model.add_flavor("onnx", onnx_version=version("onnx"), data=data, providers=["CPUExecutionProvider"])
-    model.model_size_bytes = run.onnx_model.stat().st_size
+    model.model_size_bytes = len(run.read_bytes(run.onnx_model))
     model.save(str(folder / "MLmodel"))
 
     names = ("mlflow", "onnx", "onnxruntime", "numpy")
@@ -33,13 +32,13 @@ def write_description(run: Run, number: str, folder: Path) -> list[Path]:
     return [folder / name for name in ("MLmodel", _REQUIREMENTS, _ENVIRONMENT)]
 
 
-def signature(path: Path) -> Any:
-    """What an ONNX file takes and gives: the names, types and shapes of its tensors, of any number of images."""
+def signature(run: Run) -> Any:
+    """What model.onnx takes and gives: the names, types and shapes of its tensors, of any number of images."""
     import onnx
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    graph = onnx.load(str(path), load_external_data=False).graph
+    graph = onnx.load_model_from_string(run.read_bytes(run.onnx_model)).graph
 
     def tensor(value: Any) -> Any:
         kind = value.type.tensor_type
@@ -50,7 +49,7 @@ def signature(path: Path) -> Any:
 
 
 def _metadata(run: Run) -> dict[str, Any]:
-    return {"cnnctl": __version__, "classes": json.loads(run.classes.read_text(encoding="utf-8"))}
+    return {"cnnctl": __version__, "classes": list(run.read_classes())}
 
 
 def _version(name: str) -> str:

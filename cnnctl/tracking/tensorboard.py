@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.config.dump import leaves, to_plain
 from cnnctl.data.decoder.headers import dimensions
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
+from cnnctl.runs import Run
 from cnnctl.tracking.events import Figures, Outcome, RunStarted
 from cnnctl.tracking.hparams import shown, write_experiment
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 _ROOT = ""
+_EVENTS = "events.out.tfevents."
 _OF_VALIDATION = "val_"
 _CURVES = "epoch_"
 _numbers = itertools.count()
@@ -60,7 +62,7 @@ class TensorBoard:
             prefix = _CURVES if name in ("accuracy", "loss") else ""
             self._events(TEST).scalar(f"{prefix}{name}", value, outcome.best_epoch - 1)
         for path in outcome.plots:
-            self._events(_ROOT).image(f"plots/{path.stem}", path.read_bytes(), self._trained - 1)
+            self._events(_ROOT).image(f"plots/{path.stem}", self._beginning.run.read_bytes(path), self._trained - 1)
         self._events(_ROOT).hparams(_session_end(outcome), "session_end_info")
         write_experiment(self._beginning.run, self._beginning.config)
 
@@ -70,20 +72,21 @@ class TensorBoard:
 
     def _events(self, name: str) -> "_EventFile":
         if name not in self._files:
-            self._files[name] = _EventFile(self._folder / name, 0 if name == TEST else self._kept)
+            self._files[name] = _EventFile(self._beginning.run, self._folder / name, 0 if name == TEST else self._kept)
         return self._files[name]
 
 
 class _EventFile:
     """One new event file, in place of all in its folder, of whose curves the steps below `epochs` are kept."""
 
-    def __init__(self, folder: Path, epochs: int) -> None:
+    def __init__(self, run: Run, folder: Path, epochs: int) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
 
-        folder.mkdir(parents=True, exist_ok=True)
-        before = sorted(folder.glob("events.out.tfevents.*"))
+        self._run = run
+        run.make_folder(folder)
+        before = [run.need(folder / name) for name in run.names_in(folder) if name.startswith(_EVENTS)]
         where = f"{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-        self._path = folder / f"events.out.tfevents.{int(time.time()):010}.{where}"
+        self._path = folder / f"{_EVENTS}{int(time.time()):010}.{where}"
         self._points: set[tuple[str, int]] = set()
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
         for event in itertools.chain.from_iterable(map(_read, before)):
@@ -91,7 +94,7 @@ class _EventFile:
             if tag.startswith(_CURVES) and event.step < epochs and self._is_new(tag, event.step):
                 self._write(event)
         for old in before:
-            old.unlink()
+            run.remove(old)
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """A point of a curve; one that is there is left as it is."""
@@ -135,7 +138,7 @@ class _EventFile:
     def _write(self, event: "Event") -> None:
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        with self._path.open("ab") as file:
+        with self._run.appending(self._path) as file:
             RecordWriter(file).write(event.SerializeToString())
 
 

@@ -23,7 +23,6 @@ from cnnctl.models.backend import JAX
 from cnnctl.models.build import build_network
 from cnnctl.models.machine import versions
 from cnnctl.models.save import Parity, save_keras, save_onnx
-from cnnctl.system import files
 from cnnctl.system.cores import available_cores
 from cnnctl.training.network import Network
 from cnnctl.training.record import TrainingRecord
@@ -77,7 +76,7 @@ def export_and_score(
     splits = {name: one for name in (VALIDATION, TEST, TRAIN) if (one := prepared.split(name)) is not None}
     name, compared = next(iter(splits.items()))
     parity, probabilities = save_onnx(model, run, spec, run.read_classes(), prepared.pixels, compared.rows, name)
-    files.write_json(run.metrics, {"onnx": parity.to_json()})
+    run.write_json(run.metrics, {"onnx": parity.to_json()})
 
     classifier = load_classifier(run) if parity.written else None
     evaluation = None
@@ -122,7 +121,7 @@ def write_environment(
     device, backend = network.device, keras.backend.backend()
     total = time.perf_counter() - request.begun
     now = datetime.now(UTC)
-    files.write_json(
+    record.run.write_json(
         record.run.environment,
         {
             "cnnctl": __version__,

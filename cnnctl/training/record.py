@@ -7,7 +7,6 @@ from typing import Any
 
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import Checkpoint
-from cnnctl.system import files
 from cnnctl.tracking.tracker import Trackers
 
 HEAD, FINE_TUNE = "head", "fine_tune"
@@ -98,7 +97,7 @@ class TrainingRecord:
         """history.csv: one row an epoch, no times in it, so that equal runs have equal files."""
         columns = list(self.history[0])
         rows = ([number, *(row[name] for name in columns)] for number, row in enumerate(self.history, start=1))
-        files.write_csv(self.run.history, ("epoch", *columns), rows)
+        self.run.write_csv(self.run.history, ("epoch", *columns), rows)
 
     def to_state(self) -> dict[str, Any]:
         """What a checkpoint keeps of it, but for the weights and `stopped`."""

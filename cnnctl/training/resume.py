@@ -20,7 +20,6 @@ from cnnctl.errors import DataError, RunError, UsageError
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import Checkpoint, newest
 from cnnctl.runs.directory import is_begun, is_complete, own, sweep
-from cnnctl.system import files
 from cnnctl.system.locks import Lock
 from cnnctl.training.record import FINE_TUNE, HEAD
 
@@ -102,8 +101,8 @@ def _is_complete(run: Run, checkpoint: Checkpoint | None, train: TrainSettings) 
     if checkpoint is None or not is_trained(checkpoint, train):
         return False
     try:
-        said = files.read_json(run.environment)
-    except (OSError, ValueError):
+        said = run.read_environment()
+    except RunError:
         return False
     return is_complete(run) and said.get("epochs") == checkpoint.epoch
 
@@ -148,7 +147,7 @@ def listing_hash(prepared: Prepared) -> str:
 
 def write_digests(run: Run, digests: NDArray[np.uint8]) -> None:
     """Keep what each image of split.csv held: uint8 (images, 16)."""
-    files.write_bytes(_digests_file(run), digests.tobytes())
+    run.write_bytes(_digests_file(run), digests.tobytes())
 
 
 def insist_on_data(run: Run, checkpoint: Checkpoint, prepared: Prepared) -> None:
@@ -171,9 +170,12 @@ def _digests_file(run: Run) -> Path:
 def _differences(run: Run, prepared: Prepared) -> list[str]:
     """What a user can see of a difference: images that are new, gone, changed, or elsewhere."""
     digests = prepared.digests
-    before = [(row["path"], row["label"], row["split"]) for row in files.read_csv(run.need(run.split))]
+    before = [
+        (row["path"], row["label"], row["split"])
+        for row in run.read_rows(run.need(run.split), ("path", "label", "split"))
+    ]
     kept = _digests_file(run)
-    contents = np.frombuffer(kept.read_bytes() if kept.is_file() else b"", np.uint8).reshape(-1, digests.shape[1])
+    contents = np.frombuffer(run.read_bytes(kept) if run.has(kept) else b"", np.uint8).reshape(-1, digests.shape[1])
     there = {path: (label, split) for path, label, split in before}
     here = {path: (label, split) for path, label, split in prepared.listing()}
     lines = [

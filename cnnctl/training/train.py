@@ -28,7 +28,6 @@ from cnnctl.models.save import Parity
 from cnnctl.runs import Run, create_run
 from cnnctl.runs.checkpoints import Checkpoint
 from cnnctl.runs.directory import mark_latest, own, refuse_occupied
-from cnnctl.system import files
 from cnnctl.system.allocator import keep_freed_memory
 from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.stderr import Capture
@@ -119,8 +118,8 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         stack.enter_context(trackers.ending_on_error())
         stack.enter_context(interrupts.leaving_with(f"exited at once; resume with: {request.resume_line(run)}"))
         _write_inputs(run, config, prepared)
-        with files.writing(run.log):
-            capture.attach(run.log)
+        with run.appending(run.log) as log:
+            capture.attach(log)
         data_hash = contents_hash(prepared.digests, prepared.label_names())
         prepared = replace(prepared, paths=())  # split.csv has them; in memory they would grow with the images
         trackers.begin(RunStarted(run, config, list(record.history), facts["machine"]))
@@ -254,9 +253,9 @@ def _facts(request: TrainRequest, config: Config, network: Network, backend: str
 
 
 def _write_inputs(run: Run, config: Config, prepared: Prepared) -> None:
-    files.write_json(run.classes, list(prepared.classes))  # the first: by it a folder is known as a run
-    files.write_text(run.config, to_yaml(config))
-    files.write_csv(run.split, ("path", "label", "split"), prepared.listing())
+    run.write_json(run.classes, list(prepared.classes))  # the first: by it a folder is known as a run
+    run.write_text(run.config, to_yaml(config))
+    run.write_csv(run.split, ("path", "label", "split"), prepared.listing())
     write_digests(run, prepared.digests)
 
 

@@ -9,7 +9,7 @@ import pytest
 from cnnctl.runs import Run
 from cnnctl.runs.directory import mark_latest
 from cnnctl.runs.find import latest_of
-from cnnctl.runs.listing import _WRITTEN, Listed, _plan, find_runs, list_runs, look
+from cnnctl.runs.listing import Listed, _plan, _written_plan, find_runs, list_runs, look
 from cnnctl.system import files
 from cnnctl.system.locks import try_lock
 from tests.runs.build import FINISHED, damage_json, images, write_begun, write_metrics, write_run
@@ -146,12 +146,12 @@ class TestReading:
         for stopping in ("none", "{patience: 3}"):
             begun = write_begun(tmp_path / "1", [f"train.early_stopping={stopping}", "train.epochs=12"])
             text = begun.config.read_text()
-            assert _WRITTEN.search(text)
+            assert _written_plan(text)
             other = text.replace("  epochs: 12\n", "  epochs: 0xC\n")
-            assert not _WRITTEN.search(other)
-            before = _plan(begun.config)
+            assert not _written_plan(other)
+            before = _plan(begun)
             begun.config.write_text(other)
-            assert before == _plan(begun.config) == (12, stopping != "none")
+            assert before == _plan(begun) == (12, stopping != "none")
 
     def test_a_date_without_a_zone_is_utc(self, run: Run) -> None:
         damage_json(run.environment, finished="2026-01-02T03:04:05")

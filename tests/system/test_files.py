@@ -55,12 +55,12 @@ class TestWholeFilesOrNone:
     def test_an_interruption_leaves_the_old_content(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, str], None]
     ) -> None:
-        def stop(*arguments: object) -> None:
+        def stop(*arguments: object, **options: object) -> None:
             raise KeyboardInterrupt
 
         file = tmp_path / "a.txt"
         write(file, "old")
-        monkeypatch.setattr(Path, "replace", stop)
+        monkeypatch.setattr(os, "replace", stop)
         with pytest.raises(KeyboardInterrupt):
             write(file, "new")
         assert file.read_text() == "old"

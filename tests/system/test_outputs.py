@@ -152,11 +152,11 @@ def test_a_long_name_leaves_room_for_the_file_beside_it(tmp_path: Path) -> None:
 
 
 def test_a_file_that_a_container_has_mounted_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(*arguments: object) -> None:
+    def busy(*arguments: object, **options: object) -> None:
         raise OSError(16, "Device or resource busy")
 
     file = tmp_path / "written"
     file.write_text("old and longer")
-    monkeypatch.setattr(Path, "replace", busy)
+    monkeypatch.setattr(os, "replace", busy)
     write_output(file, "new")
     assert (file.read_text(), os.listdir(tmp_path)) == ("new", ["written"])

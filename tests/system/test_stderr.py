@@ -45,7 +45,8 @@ def test_attach_moves_it_to_the_end_of_a_file(tmp_path: Path) -> None:
         """
 with captured_stderr() as capture:
     os.write(2, b"first\\n")
-    capture.attach(Path(sys.argv[1]))
+    with open(sys.argv[1], 'ab') as log:
+        capture.attach(log)
     os.write(2, b"second\\n")
     sys.stderr.write("third")
     print("to people", file=capture.terminal)
@@ -65,7 +66,8 @@ def test_an_exception_gives_the_screen_back(tmp_path: Path, attach: bool) -> Non
         f"""
 with captured_stderr() as capture:
     if {attach}:
-        capture.attach(Path(sys.argv[1]))
+        with open(sys.argv[1], 'ab') as log:
+            capture.attach(log)
     os.write(2, b"chatter\\n")
     raise RuntimeError("a bug")
 """,

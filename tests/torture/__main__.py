@@ -111,7 +111,7 @@ def dying(point: int, after: bool) -> Callable[[], None]:
             setattr(owner, name, watched)
 
         watch(os, "fsync")
-        watch(Path, "replace")
+        watch(os, "replace")
 
     return prepare
 

@@ -17,11 +17,10 @@ from cnnctl.evaluation.plots.probabilities import (
 )
 from cnnctl.pictures import style
 from cnnctl.runs import Run
-from cnnctl.system import files
 
 
-def write_plots(folder: Path, scored: ScoredSplit) -> None:
-    """Every picture of an evaluation, into a folder.
+def write_plots(run: Run, folder: Path, scored: ScoredSplit) -> None:
+    """Every picture of an evaluation, into a folder of a run.
 
     Raises:
         DiskError: it cannot be written.
@@ -39,7 +38,7 @@ def write_plots(folder: Path, scored: ScoredSplit) -> None:
         figures["precision_recall"] = lambda: precision_recall_figure(scored)
     with style.drawing():
         for name, figure in figures.items():
-            files.write_bytes(folder / f"{name}.png", style.png(figure()))
+            run.write_bytes(folder / f"{name}.png", style.png(figure()))
 
 
 def write_curves(run: Run, best_epoch: int, planned: int) -> None:
@@ -48,6 +47,6 @@ def write_curves(run: Run, best_epoch: int, planned: int) -> None:
     Raises:
         DiskError: it cannot be written.
     """
-    history = history_of(files.read_csv(run.need(run.history)), best_epoch, planned)
+    history = history_of(run.read_rows(run.need(run.history), ("epoch",)), best_epoch, planned)
     with style.drawing():
-        files.write_bytes(run.plots / "curves.png", style.png(curves_figure(history, run.title)))
+        run.write_bytes(run.plots / "curves.png", style.png(curves_figure(history, run.title)))

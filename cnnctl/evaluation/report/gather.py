@@ -4,12 +4,11 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cnnctl.architecture.plan import Plan
 from cnnctl.architecture.planner import plan_of
-from cnnctl.config import Config, load_recorded
+from cnnctl.config import Config
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
 from cnnctl.evaluation.metrics import METRICS, RANKING
@@ -106,8 +105,8 @@ def gather(run: Run, with_images: bool = False) -> Report:
     """
     metrics = _need_metrics(run)
     environment = run.read_environment()
-    config, classes = load_recorded(run.need(run.config)), run.read_classes()
-    plan = plan_of(config, len(classes), run.config, run.keras_model)
+    config, classes = run.read_config(), run.read_classes()
+    plan = plan_of(config, len(classes), run.config, run.checked(run.keras_model))
     split = str(metrics["split"])
     with style.drawing():
         network = _figure(
@@ -127,8 +126,8 @@ def gather(run: Run, with_images: bool = False) -> Report:
         tiles=tiles,
         splits=splits,
         result=_result(run, split),
-        training=_plots(run.plots, (("curves", "Loss, accuracy and learning rate", curves),)),
-        mistakes=_plots(run.plots, (("mistakes", "The most confident mistakes", _MISTAKES),)),
+        training=_plots(run, (("curves", "Loss, accuracy and learning rate", curves),)),
+        mistakes=_plots(run, (("mistakes", "The most confident mistakes", _MISTAKES),)),
         balance=_balance(run, classes),
         samples=samples,
         samples_missing=missing,
@@ -163,11 +162,11 @@ def _figure(content: bytes, title: str, caption: str) -> Figure:
     return Figure(kind, packed, title, caption)
 
 
-def _plots(folder: Path, wanted: Sequence[tuple[str, str, str]]) -> tuple[Figure, ...]:
+def _plots(run: Run, wanted: Sequence[tuple[str, str, str]]) -> tuple[Figure, ...]:
     """The plots of (name, title, caption) that there are."""
     figures = []
     for name, title, caption in wanted:
-        content = read_plot(folder / f"{name}.png")
+        content = read_plot(run, run.plots / f"{name}.png")
         if content is not None:
             figures.append(_figure(content, title, caption))
     return tuple(figures)
@@ -233,7 +232,7 @@ def _result(run: Run, split: str) -> tuple[Figure, ...]:
             "probabilities are calibrated.",
         ),
     )
-    return _plots(run.plots, wanted)
+    return _plots(run, wanted)
 
 
 def _curves_words(environment: dict[str, Any]) -> str:
@@ -314,7 +313,7 @@ def _layers(plan: Plan) -> Table:
 
 
 def _config_text(run: Run) -> str:
-    text = run.config.read_text(encoding="utf-8")
+    text = run.read_text(run.config)
     return text if len(text) <= _MOST_CONFIG else text[:_MOST_CONFIG] + f"\n... (all of it is in {run.config.name})"
 
 

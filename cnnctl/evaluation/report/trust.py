@@ -1,7 +1,6 @@
 """What a report may embed: a run may come from anybody, and its report may go to anybody."""
 
 import os
-import stat
 from pathlib import Path
 
 from cnnctl.config import Config
@@ -11,8 +10,6 @@ from cnnctl.errors import RunError
 from cnnctl.runs import Run
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MOST_BYTES = 100_000_000
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def belongs_to_another(run: Run) -> bool:
@@ -36,27 +33,18 @@ def data_folders(config: Config) -> list[Path]:
     return folders
 
 
-def read_plot(path: Path) -> bytes | None:
-    """A picture in a run, which must be a file of the run itself and a PNG; None where there is none.
+def read_plot(run: Run, path: Path) -> bytes | None:
+    """A picture in a run, which must be a PNG; None where there is none.
 
     Raises:
         RunError: it is something else: a link could show any file of this machine.
     """
-    for one in (path.parent, path):
-        if one.is_symlink():
-            raise RunError(
-                f"{one} is a link, which may lead out of the run", "remove it; cnnctl evaluate draws it again"
-            )
-    try:
-        handle = os.open(path, os.O_RDONLY | _NO_FOLLOW)
-    except (FileNotFoundError, NotADirectoryError):
+    if not run.has(path):
         return None
+    try:
+        content = run.read_bytes(path)
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}") from None
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise RunError(f"{path} is not a file", "remove it; cnnctl evaluate draws it again")
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES or not content.startswith(_SIGNATURE):
+    if not content.startswith(_SIGNATURE):
         raise RunError(f"{path} is not a PNG picture that cnnctl drew", "remove it; cnnctl evaluate draws it again")
     return content

@@ -8,7 +8,6 @@ from cnnctl.evaluation.report.gather import gather
 from cnnctl.pictures.page import render
 from cnnctl.runs import Run
 from cnnctl.runs.directory import own
-from cnnctl.system import files
 
 _HINT = "the report is written into the run: copy the run to a folder that you can write to"
 
@@ -29,7 +28,7 @@ def write_report(run: Run, with_images: bool = False, warn: Callable[[Notice], N
         raise MachineError(error.message, _HINT) from None
     try:
         report = gather(run, with_images)
-        files.write_text(run.report, render("report.html", report=report))
+        run.write_text(run.report, render("report.html", report=report))
     except DiskError as error:
         raise DiskError(error.message, _HINT) from None
     finally:
