@@ -92,7 +92,7 @@ def latest_of(folder: Path) -> Path | None:
         target = folder / latest.readlink()
     elif latest.is_file():
         with latest.open("rb") as file:
-            target = folder / os.fsdecode(file.read(_LONGEST_PATH)).strip()
+            target = folder / os.fsdecode(file.read(_LONGEST_PATH).partition(b"\0")[0]).strip()
     else:
         return latest if latest.is_dir() else None
     return Path(os.path.normpath(target))

@@ -252,7 +252,9 @@ def _remove_matching(folder: Folder, is_ours: Callable[[str], bool], depth: int)
 
 def _unfit(path: Path, mode: int) -> UnfitFileError:
     if stat.S_ISLNK(mode):
-        return UnfitFileError(path, "is a link, which may lead out of the run", "remove it, or put what it leads to in its place")
+        return UnfitFileError(
+            path, "is a link, which may lead out of the run", "remove it, or put what it leads to in its place"
+        )
     if stat.S_ISREG(mode):
         return UnfitFileError(path, "is a file, not a folder")
     return UnfitFileError(path, f"is {kind_of(mode)}{', not a file' if stat.S_ISDIR(mode) else ''}")

@@ -1,5 +1,6 @@
 """What `check`, `cache` and `runs` found, as text or as JSON."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -244,7 +245,8 @@ def _score(one: "Listed") -> str:
 
 def marks_of(found: "Sequence[Listed]", latest: Path | None) -> list[bool]:
     """Which of the runs is the latest one, wherever that is."""
-    return [latest is not None and one.run.path.resolve() == latest.resolve() for one in found]
+    place = None if latest is None else os.path.realpath(latest)  # pathlib's raises where links lead in a circle
+    return [os.path.realpath(one.run.path) == place for one in found]
 
 
 def runs_json(folder: Path, found: "Sequence[Listed]", latest: Path | None) -> dict[str, Any]:

@@ -143,6 +143,8 @@ def _check(request: TrainRequest) -> Findings:
     """What the config says, and the images that it names, without problems; not yet decoded."""
     if request.output is not None and not request.resume:
         refuse_occupied(request.output)
+    elif request.output is not None:
+        Run(request.output).refuse_links(deep=True)
     findings = check(request.loaded, lambda done, total: None, decode=False)
     findings.raise_if_problems()
     return findings

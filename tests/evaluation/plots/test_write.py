@@ -5,7 +5,7 @@ import pytest
 
 from cnnctl.data.decoder.headers import image_format, is_truncated
 from cnnctl.data.decoder.images import upright
-from cnnctl.errors import DiskError
+from cnnctl.errors import RunError
 from cnnctl.evaluation.plots.write import write_curves, write_plots
 from cnnctl.runs import Run
 from cnnctl.system import files
@@ -26,7 +26,7 @@ JUDGED = {
 
 @pytest.mark.parametrize(("scored", "more"), JUDGED.values(), ids=JUDGED)
 def test_every_picture_is_whole(scored, more, tmp_path):
-    write_plots(tmp_path / "plots", scored)
+    write_plots(Run(tmp_path), tmp_path / "plots", scored)
     found = {path.name: path.read_bytes() for path in (tmp_path / "plots").iterdir()}
     assert set(found) == ALWAYS | more
     for name, content in found.items():
@@ -40,8 +40,8 @@ def test_every_picture_is_whole(scored, more, tmp_path):
 
 def test_equal_figures_give_equal_pictures(tmp_path):
     for place in ("first", "again"):
-        write_plots(tmp_path / place, made_up(("cat", "dog")))
-    write_plots(tmp_path / "other", made_up(("cat", "cow")))
+        write_plots(Run(tmp_path), tmp_path / place, made_up(("cat", "dog")))
+    write_plots(Run(tmp_path), tmp_path / "other", made_up(("cat", "cow")))
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
     assert (tmp_path / "first" / "f1.png").read_bytes() != (tmp_path / "other" / "f1.png").read_bytes()
@@ -55,6 +55,6 @@ def test_the_curves_are_written_into_the_run(tmp_path):
 
 
 def test_a_disk_that_refuses_is_an_error(tmp_path):
-    (tmp_path / "plots").write_text("a file where the folder should be")
-    with pytest.raises(DiskError, match="cannot be written"):
-        write_plots(tmp_path / "plots", made_up(("cat", "dog")))
+    (tmp_path / "plots" / "f1.png").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"f1\.png is a folder, not a file"):
+        write_plots(Run(tmp_path), tmp_path / "plots", made_up(("cat", "dog")))

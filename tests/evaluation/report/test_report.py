@@ -151,7 +151,7 @@ def test_a_thousand_classes_and_layers_fit_on_a_page(run):
 
 
 def test_a_run_that_cannot_be_written_says_what_can_be_done(run, monkeypatch):
-    def refuse(path, text):
+    def refuse(path, text, *_):
         raise DiskError(f"{path} cannot be written: No space left on device", "free some space or choose --output DIR")
 
     monkeypatch.setattr(files, "write_text", refuse)
