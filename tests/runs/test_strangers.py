@@ -430,7 +430,8 @@ def test_read_and_written_files_of_a_run_go_through_it() -> None:
     """No code opens a run's file by its path: a method of Run does."""
     names = "|".join(name for name, value in vars(Run.__mro__[1]).items() if type(value).__name__ == "_Inside")
     by_path = re.compile(
-        rf"\b(?:run|_run)\.(?:{names})(?: / [^)\n]*)?\)?\.(?:open|read_|write_|is_file|is_dir|exists|glob|iterdir|unlink)"
+        rf"\b(?:run|_run)\.(?:{names})(?: / [^)\n]*)?\)?\."
+        r"(?:open|read_|write_|is_file|is_dir|exists|glob|iterdir|unlink)"
         rf"|files\.(?:write_|replacing|read_)\w*\((?:self\.)?_?run\.(?:{names})\b"
     )
     root = Path(package.__file__).parent
