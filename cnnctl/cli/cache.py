@@ -28,11 +28,11 @@ def cache_cli(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show or remove the decoded images on disk.
+    """Show or remove the decoded images on disk, and what killed runs left of some.
 
     They are decoded again when they are needed. Removing them costs time, never data.
     """
-    from cnnctl.data.cache.entries import images_folder, list_entries, remove_entries
+    from cnnctl.data.cache.entries import images_folder, left_behind, list_entries, remove_entries
     from cnnctl.errors import MachineError, UsageError
     from cnnctl.system.files import absolute
     from cnnctl.terminal.found import print_entries, print_removed
@@ -41,7 +41,7 @@ def cache_cli(
     if older_than is not None and not clear:
         raise UsageError("--older-than needs --clear", "add --clear")
     if not clear:
-        print_entries(base, list_entries(base), as_json)
+        print_entries(base, list_entries(base), left_behind(base), as_json)
         return
     try:
         removed = remove_entries(base, (older_than or 0.0) * _DAY)

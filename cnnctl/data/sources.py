@@ -14,6 +14,7 @@ from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data import table
 from cnnctl.data.cache.folders import cache_folder, staging_folder
+from cnnctl.data.cache.trust import is_foreign, is_trusted, of_this_user
 from cnnctl.data.dialect import SUFFIXES
 from cnnctl.data.listing import count_classes
 from cnnctl.errors import MachineError
@@ -60,10 +61,10 @@ def digits_folder(cache: str = "auto") -> Path:
     """
     name = f"digits-{_VERSION}"
     user = user_cache()
-    if user is not None and (user / name).is_dir():
+    if user is not None and is_trusted(user / name):
         return user / name
     base = (temporary_folder() if cache == "off" else cache_folder()) or _folder_of_this_process()
-    folder = base / name
+    folder = base / (of_this_user(name) if is_foreign(base / name) else name)
     if base != user and _is_swept(folder):
         shutil.rmtree(folder, ignore_errors=True)
     if not folder.is_dir():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cnnctl.data.cache.entries import images_folder, list_entries
+from cnnctl.data.cache.entries import images_folder, left_behind, list_entries
 from cnnctl.errors import MachineError
 from cnnctl.models.backend import choose_backend, import_keras
 from cnnctl.models.devices import Device, choose_device
@@ -67,6 +67,6 @@ def inspect_machine() -> Machine:
     except MachineError as error:
         trouble = error
     cache = images_folder("auto")
-    size = sum(entry.size for entry in list_entries(cache))
+    size = sum(entry.size for entry in list_entries(cache)) + left_behind(cache)
     names = (*_TRAINING, *_EXPORT, *_FURTHER)
     return Machine(versions(names), sys.executable, backend, device, trouble, cache, size)

@@ -107,6 +107,8 @@ def opened_folder(root: Path, path: Path, make: bool = False) -> Iterator[Folder
         FileNotFoundError: it is not there.
         UnfitFileError: a part of its path below the root is a link, or no folder.
     """
+    if make:
+        root.mkdir(parents=True, exist_ok=True)
     folder = Folder(root, os.open(root, _LOOK) if _IS_RELATIVE else None)
     try:
         for part in path.relative_to(root).parts:

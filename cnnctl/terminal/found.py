@@ -178,11 +178,12 @@ def print_findings(name: str, findings: "Findings", as_json: bool, is_one_of_sev
         print(file=error_screen() if findings.problems else screen(), flush=True)
 
 
-def print_entries(base: Path, found: "list[Entry]", as_json: bool) -> None:
-    """What the cache in the folder `base` holds."""
-    total = sum(entry.size for entry in found)
+def print_entries(base: Path, found: "list[Entry]", left: int, as_json: bool) -> None:
+    """What the cache in the folder `base` holds; `left` bytes of it are what killed runs left behind."""
+    total = sum(entry.size for entry in found) + left
     if as_json:
-        print_json({"folder": str(base), "bytes": total, "entries": [_plain(entry) for entry in found]})
+        plain = [_plain(entry) for entry in found]
+        print_json({"folder": str(base), "bytes": total, "left_behind": left, "entries": plain})
         return
     now = time.time()
     rows = [
@@ -201,8 +202,9 @@ def print_entries(base: Path, found: "list[Entry]", as_json: bool) -> None:
         header = ("decoded from", "images", "size", "fit", "on disk", "last used")
         print_table(header, rows, align, drop=("fit", "size", "last used"))
         say()
-    say(f"{size(total)} in {printable(str(base))}")
-    if rows:
+    of_killed = f", {size(left)} of it left behind by killed runs" if left else ""
+    say(f"{size(total)} in {printable(str(base))}{of_killed}")
+    if rows or left:
         say("clear it with: cnnctl cache --clear")
 
 
@@ -210,12 +212,22 @@ def print_removed(base: Path, removed: "Removed", as_json: bool) -> None:
     """What was cleared."""
     if as_json:
         gone = [_plain(entry) for entry in removed.entries]
-        print_json({"folder": str(base), "bytes": removed.size, "removed": gone, "busy": removed.busy})
+        print_json(
+            {
+                "folder": str(base),
+                "bytes": removed.size,
+                "removed": gone,
+                "busy": removed.busy,
+                "foreign": removed.foreign,
+            }
+        )
         return
     noun = "entry" if len(removed.entries) == 1 else "entries"
     say(f"removed {len(removed.entries):,} {noun}, {size(removed.size)}, from {printable(str(base))}")
     if removed.busy:
         say(f"{removed.busy:,} being made just now: left alone")
+    if removed.foreign:
+        say(f"{removed.foreign:,} of other users: left alone")
 
 
 def _plain(entry: "Entry") -> dict[str, Any]:

@@ -61,7 +61,7 @@ def opened(form, quantization, made, path):
     model, images, _, source = made
     batches = iter([images[:20], images[20:]])
     if form == ONNX:
-        write_onnx(source, path, quantization, batches, "{}")
+        write_onnx(source.read_bytes(), path, quantization, batches, "{}")
     elif form == LITERT:
         write_litert(model, path, quantization, batches, "{}")
     else:

@@ -28,6 +28,8 @@ from cnnctl.data.decoder.images import DECODER_VERSION, Image, ImageSpec
 from cnnctl.errors import MachineError
 from cnnctl.system.locks import locked
 
+_TRIES = 5
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -71,13 +73,12 @@ def decode_images(
     if entry is None:
         arrays = {name: np.zeros(shape, np.uint8) for name, shape in entries.shapes(len(paths), spec).items()}
         return _decoded(arrays, decode_into(paths, spec, arrays, progress))
-    while True:
-        if not entries.is_whole(entry, len(paths), spec):
-            _make(entry, paths, spec, progress, waiting)
-        try:
-            return _open(entry, len(paths), spec)
-        except FileNotFoundError:  # somebody has cleared the cache just now
-            continue
+    for _ in range(_TRIES):
+        found = _open(entry, len(paths), spec)
+        if found is not None:
+            return found
+        _make(entry, paths, spec, progress, waiting)  # again where somebody has cleared the cache just now
+    raise MachineError(f"{entry} cannot be read", "name another folder with data.cache: PATH")
 
 
 def _key(paths: Sequence[str], spec: ImageSpec) -> str:
@@ -99,7 +100,7 @@ def _make(entry: Path, paths: Sequence[str], spec: ImageSpec, progress: Progress
     try:
         with locked(entries.lock_of(entry), waiting):
             entries.sweep(entry)
-            if not entries.is_whole(entry, len(paths), spec):
+            if _open(entry, len(paths), spec) is None:
                 shutil.rmtree(entry, ignore_errors=True)
                 _build(entry, paths, spec, progress)
     except OSError as error:
@@ -142,11 +143,18 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np
     return array
 
 
-def _open(entry: Path, count: int, spec: ImageSpec) -> Decoded:
-    entries.mark_used(entry)
+def _open(entry: Path, count: int, spec: ImageSpec) -> Decoded | None:
+    """What an entry holds, mapped; None where it is not whole, or others can have written it."""
     shapes = entries.shapes(count, spec)
-    arrays = {name: np.memmap(entry / name, np.uint8, "r", shape=shape) for name, shape in shapes.items()}
-    failures = {int(row): str(why) for row, why in json.loads((entry / FAILURES).read_text()).items()}
+    with entries.opened_entry(entry, count, spec) as files:
+        if files is None:
+            return None
+        try:
+            failures = {int(row): str(why) for row, why in json.loads(files[FAILURES].read()).items()}
+        except (ValueError, AttributeError):
+            return None
+        entries.mark_used(entry)
+        arrays = {name: np.memmap(files[name], np.uint8, "r", shape=shape) for name, shape in shapes.items()}
     return _decoded(arrays, failures, entry)
 
 

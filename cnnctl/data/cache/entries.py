@@ -1,24 +1,29 @@
 """The cache on disk: an entry is a folder of decoded images that says what it holds; listing and removing them."""
 
+import glob
 import json
 import math
 import os
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from cnnctl.data.cache.folders import cache_folder
+from cnnctl.data.cache.trust import is_foreign, of_this_user, opened
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.system.files import is_folder
 from cnnctl.system.home import user_cache
-from cnnctl.system.locks import try_lock
+from cnnctl.system.inside import UnfitFileError, read_file
+from cnnctl.system.locks import is_held, try_lock
 
 PIXELS, DIGESTS, PIXEL_DIGESTS, VALUE_RANGES = "pixels", "digests", "looks", "spreads"
 FAILURES, ABOUT = "failures.json", "about.json"
 DIGEST_BYTES = 16
+_MOST_OF_ABOUT = 2**20
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,14 @@ class Entry:
 class Removed:
     """What a removal did.
 
-    `size` counts bytes, those of killed processes' leftovers included; `busy` entries are being made just now and stay.
+    `size` counts bytes, those of killed processes' leftovers included; `busy` entries are being made just now and stay,
+    and so do `foreign` ones, which are other users'.
     """
 
     entries: tuple[Entry, ...]
     size: int
     busy: int
+    foreign: int
 
 
 def images_folder(where: str) -> Path:
@@ -59,16 +66,19 @@ def images_folder(where: str) -> Path:
 
 
 def find_place(where: str, name: str, count: int, spec: ImageSpec) -> Path | None:
-    """Where the entry of that name lies or is to be made; None where no folder can be written.
+    """Where the entry of that name lies or is to be made; None where it cannot be made.
 
-    The user's own folder is read even where it cannot be written: an image of a container may bring it.
+    The user's own folder is read even where it cannot be written: an image of a container may bring it. Where another
+    user has something of that name, ours lies beside it.
     """
     user = user_cache()
     if where == "auto" and user is not None and is_whole(user / "images" / name, count, spec):
         return user / "images" / name
     if where == "auto" and cache_folder() is None:
         return None
-    return images_folder(where) / name
+    places = [images_folder(where) / one for one in (name, of_this_user(name))]
+    whole = next((place for place in places if is_whole(place, count, spec)), None)
+    return whole or next((one for one in places if not is_foreign(one) and not is_foreign(lock_of(one))), None)
 
 
 def lock_of(entry: Path) -> Path:
@@ -92,13 +102,15 @@ def write_about(folder: Path, paths: Sequence[str], spec: ImageSpec) -> None:
 
 
 def is_whole(entry: Path, count: int, spec: ImageSpec) -> bool:
-    """Whether an entry has its files at their full size; what a crash of the machine left behind is made again."""
+    """Whether an entry has its files at their full size, and only we or root can have written them."""
+    with opened_entry(entry, count, spec) as files:
+        return files is not None
+
+
+def opened_entry(entry: Path, count: int, spec: ImageSpec) -> AbstractContextManager[dict[str, BinaryIO] | None]:
+    """Its files, open to be read; None where it is not whole, as a crash of the machine leaves it, or not trusted."""
     arrays = {name: math.prod(shape) for name, shape in shapes(count, spec).items()}
-    sizes = {**arrays, FAILURES: None, ABOUT: None}
-    try:
-        return all((entry / name).stat().st_size == size or size is None for name, size in sizes.items())
-    except OSError:
-        return False
+    return opened(entry, {**arrays, FAILURES: None, ABOUT: None})
 
 
 def mark_used(entry: Path) -> None:
@@ -114,17 +126,32 @@ def sweep(entry: Path) -> int:
         Bytes that were freed.
     """
     freed = 0
-    for left in entry.parent.glob(f".{entry.name}.*"):
-        freed += _size(left)
-        shutil.rmtree(left, ignore_errors=True)
+    for left in _staged(entry):
+        if not is_foreign(left):
+            freed += _size(left)
+            shutil.rmtree(left, ignore_errors=True)
     return freed
+
+
+def left_behind(base: Path) -> int:
+    """Bytes below an images folder that belong to no entry, and to none that is being made just now."""
+    return sum(_size(left) for entry in _begun(base) if not is_held(lock_of(entry)) for left in _staged(entry))
+
+
+def _begun(base: Path) -> set[Path]:
+    """The entries that are being made, or were when their makers were killed."""
+    return {base / path.name.split(".")[1] for path in base.glob(".*.*")}
+
+
+def _staged(entry: Path) -> list[Path]:
+    return list(entry.parent.glob(f".{glob.escape(entry.name)}.*"))
 
 
 def list_entries(base: Path) -> list[Entry]:
     """All entries below an images folder, the last used first."""
     if not is_folder(base):
         return []
-    found = [_read(path) for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    found = [_read(path) for path in base.iterdir() if _is_entry(path)]
     return sorted(found, key=lambda entry: -entry.used)
 
 
@@ -137,11 +164,13 @@ def remove_entries(base: Path, older_than: float = 0.0) -> Removed:
     Raises:
         OSError: a file cannot be removed.
     """
-    removed, freed, busy = [], 0, 0
+    removed, freed, busy, foreign = [], 0, 0, 0
     latest = time.time() - older_than
     known = {entry.path: entry for entry in list_entries(base)}
-    unfinished = {base / path.name.split(".")[1] for path in base.glob(".*.*")}
-    for path in sorted({*known, *unfinished}):
+    for path in sorted({*known, *_begun(base)}):
+        if not _is_ours_to_remove(path) or not _is_ours_to_remove(lock_of(path)):
+            foreign += path in known
+            continue
         lock = try_lock(lock_of(path))
         if lock is None:
             busy += 1
@@ -153,19 +182,34 @@ def remove_entries(base: Path, older_than: float = 0.0) -> Removed:
             removed.append(entry)
             freed += entry.size
         lock.release(remove=True)
-    return Removed(tuple(removed), freed, busy)
+    return Removed(tuple(removed), freed, busy, foreign)
+
+
+def _is_entry(path: Path) -> bool:
+    return not path.name.startswith(".") and path.is_dir() and not path.is_symlink()
+
+
+def _is_ours_to_remove(path: Path) -> bool:
+    """Whether a path is not another user's; root may remove everybody's."""
+    return not is_foreign(path) or (hasattr(os, "geteuid") and os.geteuid() == 0 and not path.is_symlink())
 
 
 def _read(path: Path) -> Entry:
     try:
-        about = json.loads((path / ABOUT).read_text())
+        about = json.loads(read_file(path, path / ABOUT, _MOST_OF_ABOUT))
         source, images = str(about["source"]), int(about["images"])
         shape, fit = tuple(int(side) for side in about["shape"]), str(about["fit"])
-        used = (path / ABOUT).stat().st_mtime
-    except (OSError, ValueError, KeyError, TypeError):
+        used = (path / ABOUT).lstat().st_mtime
+    except (OSError, UnfitFileError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Entry(path, None, None, (), "", _size(path), path.stat().st_mtime)
     return Entry(path, source, images, shape, fit, _size(path), used)
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    """Bytes of the files in a folder, as far as they can be seen; no link is followed."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # it goes just now
+                total += (Path(place) / name).lstat().st_size
+    return total

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data.cache import entries
+from cnnctl.data.cache.trust import is_foreign
 from cnnctl.errors import MachineError
 from cnnctl.layers.notation import Shape
 from cnnctl.system.locks import locked
@@ -46,7 +47,7 @@ class Features:
 def features_of(
     entry: Path | None, key: str, images: int, shape: Shape, waiting: Callable[[], None]
 ) -> Iterator[Features]:
-    """The features of the images of an entry, to be completed; in memory where there is no entry.
+    """The features of the images of an entry, to be completed; in memory where there is no entry of ours.
 
     `key` is a hash over all that decides them but the image. `waiting` is called before waiting for another process.
     The arrays may be read afterwards.
@@ -54,7 +55,7 @@ def features_of(
     Raises:
         MachineError: the disk is too small, or the cache cannot be written.
     """
-    if entry is None or not images:
+    if entry is None or not images or is_foreign(entry):
         yield Features(np.zeros((images, *shape), np.float32), np.zeros(images, np.uint8))
         return
     path = entry / f"features-{key}"

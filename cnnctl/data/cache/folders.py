@@ -1,10 +1,14 @@
 """Where cnnctl keeps what it can make again: decoded images and the built-in digits."""
 
+import stat
 import tempfile
 from pathlib import Path
 
 from cnnctl.errors import MachineError
 from cnnctl.system.home import is_writable, notice, temporary_folder, user_cache
+
+_SHARED = stat.S_ISVTX | stat.S_IWOTH
+"""The mode of a folder in which each user may remove only what is theirs."""
 
 
 def cache_folder() -> Path | None:
@@ -20,13 +24,18 @@ def cache_folder() -> Path | None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder where there is none.
+    """Make a folder where there is none; in one that all users share, all may write into it too.
 
     Raises:
         MachineError: it cannot be made.
     """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for one in reversed(missing):
+            around = stat.S_IMODE(one.parent.stat().st_mode)
+            if around & _SHARED == _SHARED:
+                one.chmod(around)
     except OSError as error:
         raise _cannot_be_written(folder, error) from None
 
