@@ -70,13 +70,13 @@ def with_run(words: list[str], run: Path | None) -> tuple[list[str], Path | None
         UsageError: two runs are named, or no image.
     """
     from cnnctl.errors import UsageError
-    from cnnctl.runs.find import names_run
+    from cnnctl.runs.find import names_missing_run, names_run
 
-    if not words or not names_run(words[0]):
+    if not words or not (names_run(words[0]) or names_missing_run(words[0])):
         return words, run
     if run is not None and run != Path(words[0]):
         raise two_runs(Path(words[0]), run)
-    if len(words) == 1:
+    if len(words) == 1 and names_run(words[0]):
         raise UsageError(
             f"{words[0]} is a run, and the images are missing", f"for example: cnnctl predict {words[0]} seven.png"
         )

@@ -161,6 +161,7 @@ def figures_of(run: Run) -> tuple[str, Figures]:
         RunError: it was not, or they are damaged.
     """
     if not run.has(run.metrics) and not run.has(run.environment):
+        run.refuse_in_training(run.metrics.name)
         hint = f"resume it with: cnnctl train --resume {shlex.quote(str(run.path))}"
         raise RunError(f"{run.path} is not complete", hint)
     run.need(run.metrics)

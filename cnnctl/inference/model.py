@@ -63,7 +63,8 @@ def load_classifier(run: Run, threads: int | None = None) -> Classifier:
         RunError: the run has no usable model.onnx; the message says why.
     """
     if not run.has(run.onnx_model):
-        raise RunError(*_why_missing(run))
+        _insist_on_parity(run)
+        run.need(run.onnx_model)
     session = open_session(run.onnx_model, threads, run.read_bytes(run.onnx_model))
     try:
         text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -77,16 +78,18 @@ def load_classifier(run: Run, threads: int | None = None) -> Classifier:
     return Classifier(classes, spec, session, run.onnx_model)
 
 
-def _why_missing(run: Run) -> tuple[str, str]:
+def _insist_on_parity(run: Run) -> None:
+    """Raises:
+    RunError: model.onnx was not written, since it is not the same as model.keras.
+    """
     parity = run.read_metrics().get("onnx", {})
     if parity.get("written") is False:
         largest = parity["largest_difference"]
         how = "were NaN or infinite" if largest is None else f"differed from model.keras by up to {largest:.3g}"
-        return (
+        raise RunError(
             f"the run {run.path} has no model.onnx: its probabilities {how}, and {parity['limit']:g} is the limit",
             "model.keras can be used; please report the config as a bug",
         )
-    return f"the run {run.path} has no model.onnx", "`cnnctl train CONFIG` makes a run with one"
 
 
 def open_session(path: Path, threads: int | None = None, content: bytes | None = None) -> Any:

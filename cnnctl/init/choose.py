@@ -98,7 +98,7 @@ def _with_backbone(seen: DatasetSummary, scratch: Choices, name: str, why: str) 
     short = min(median(heights), median(widths))
     side = _BACKBONE_SIDES[short >= _LARGE]
     height, width = _shaped(side, median(widths) / median(heights))
-    reasons["size"] = f"{height}x{width} pixels, since {name} was trained on images of {_BACKBONE_SIDES[1]}"
+    reasons["size"] = f"{height}x{width} pixels, since {name} was trained on images of that size"
     reasons["backbone"] = f"{name}, {why}"
     batch_size = 32 if seen.total < 10_000 else 128
     epochs = min(200, max(20, round(_HEAD_STEPS * batch_size / seen.total / 10) * 10))

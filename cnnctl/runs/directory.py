@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ RUNS = "runs"
 LATEST = "latest"
 
 _MADE_BY = {"model.onnx": "train", "metrics.json": "evaluate", "predictions.csv": "evaluate"}
+_WAIT = "wait for its end: `cnnctl runs` shows how far it is"
 _ELSEWHERE = "choose another folder with --output"
 
 
@@ -35,15 +37,27 @@ class Run(Contents):
             RunError: it lacks it, and the hint says which command makes it; or it is a link, or no file.
         """
         if not self.has(path):
-            if is_held(self.lock) and _owner(self) != os.getpid():
-                raise RunError(
-                    f"the run {self.path} is still in training: it has no {path.name} yet",
-                    "wait for its end: `cnnctl runs` shows how far it is",
-                )
-            command = _MADE_BY.get(path.name)
-            hint = f"cnnctl {command} makes it" if command else "the run is not complete: train it again"
-            raise RunError(f"the run {self.path} has no {path.name}", hint)
+            self.refuse_in_training(path.name)
+            raise RunError(f"the run {self.path} has no {path.name}", self._how_to_make(path.name))
         return path
+
+    def refuse_in_training(self, name: str) -> None:
+        """Raises:
+        RunError: another process works on the run, which has no file `name` yet.
+        """
+        if is_held(self.lock) and _owner(self) != os.getpid():
+            raise RunError(f"the run {self.path} is still in training: it has no {name} yet", _WAIT)
+
+    def _how_to_make(self, name: str) -> str:
+        if self.is_unfinished():
+            return f"the training did not end; resume it with: cnnctl train --resume {shlex.quote(str(self.path))}"
+        command = _MADE_BY.get(name)
+        return f"cnnctl {command} makes it" if command else "the run is not complete: train it again"
+
+    def is_unfinished(self) -> bool:
+        """Whether a training began it, and did not come to its end."""
+        begun = self.has(self.config) and self.has(self.split)
+        return begun and not self.has(self.metrics) and not self.has(self.environment)
 
     def read_classes(self) -> tuple[str, ...]:
         """The class names in label order."""
@@ -121,7 +135,10 @@ def own(run: Run) -> Lock:
 def _busy(run: Run) -> BusyError:
     number = _owner(run)
     owner = f" (process {number})" if number is not None else ""
-    return BusyError(f"{run.path} is in use by another cnnctl{owner}", "wait for it, or choose another folder")
+    busy = f"{run.path} is in use by another cnnctl{owner}"
+    if run.is_unfinished():
+        return BusyError(f"{busy}: it is still in training", _WAIT)
+    return BusyError(busy, "wait for it, or choose another folder")
 
 
 def _owner(run: Run) -> int | None:

@@ -62,6 +62,12 @@ def names_run(word: str) -> bool:
         return False
 
 
+def names_missing_run(word: str) -> bool:
+    """Whether a word can only be meant as a run, such as runs/digits/7, and there is no such one."""
+    path = Path(word)
+    return len(path.parts) > 1 and path.parts[0] == RUNS and not path.suffix and not files.exists(path)
+
+
 def find_begun(path: Path) -> Path:
     """The directory of a run that may be unfinished: that one, the newest one in a folder `runs/<name>`, or the best.
 
@@ -111,6 +117,10 @@ def latest_around(base: Path) -> Path | None:
 def _latest() -> Run:
     target = latest_of(Path(RUNS))
     if target is None or not target.is_dir():
+        if target is None and list_runs(Path(RUNS)):  # copied or moved there
+            raise RunError(
+                f"there is no latest run in {files.absolute(Path(RUNS))}", "name one that `cnnctl runs` lists"
+            )
         raise RunError(
             "the latest run is gone" if target is not None else f"there is no run yet in {files.absolute(Path(RUNS))}",
             "`cnnctl train CONFIG` makes one; or name the directory of a run in another folder",

@@ -7,9 +7,11 @@ import pytest
 from cnnctl.errors import RunError, UsageError
 from cnnctl.runs import Run, find_run
 from cnnctl.runs.directory import mark_latest, own
-from cnnctl.runs.find import best_of_each, names_run
+from cnnctl.runs.find import best_of_each, names_missing_run, names_run
 from cnnctl.runs.listing import list_runs
 from cnnctl.training.request import find_resumed
+from tests.cli.command import fail
+from tests.images import picture
 from tests.runs.build import images, write_begun, write_run
 
 
@@ -60,6 +62,54 @@ def test_a_run_in_training_says_so(cats: Path) -> None:
             run.need(run.onnx_model)
     finally:
         lock.release(remove=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["predict", "runs/cats/4", "x.png"], 4),
+        (["predict", "x.png", "--run", "runs/cats/4"], 4),
+        (["serve", "runs/cats/4", "--port", "0"], 4),
+        (["evaluate", "runs/cats/4"], 4),
+        (["export", "runs/cats/4"], 4),
+        (["explain", "runs/cats/4", "x.png"], 4),
+        (["explain", "runs/cats/4", "x.png", "--numbers"], 4),
+        (["compare", "runs/cats/4", "runs/cats/3"], 4),
+        (["report", "runs/cats/4"], 7),
+    ],
+)
+def test_every_command_says_that_a_run_is_in_training(
+    command: list[str], code: int, cats: Path, tmp_path: Path
+) -> None:
+    picture(30, 20).save("x.png")
+    lock = own(Run(cats / "4"))
+    try:
+        said = fail(code, *command, cwd=tmp_path)
+    finally:
+        lock.release(remove=True)
+    assert "still in training" in said
+    assert said.splitlines()[-1] == "hint: wait for its end: `cnnctl runs` shows how far it is"
+
+
+def test_a_run_that_was_interrupted_says_how_to_resume_it(cats: Path, tmp_path: Path) -> None:
+    picture(30, 20).save("x.png")
+    said = fail(4, "predict", "runs/cats/4", "x.png", cwd=tmp_path).splitlines()
+    assert said[0] == "error: the run runs/cats/4 has no model.onnx"
+    assert said[1] == "hint: the training did not end; resume it with: cnnctl train --resume runs/cats/4"
+
+
+def test_a_run_that_is_not_there_is_no_image(cats: Path, tmp_path: Path) -> None:
+    assert "there is no run at runs/cats/9" in fail(4, "predict", "runs/cats/9", "x.png", cwd=tmp_path)
+    assert [names_missing_run(word) for word in ("runs/cats/9", "runs/cats/1", "runs/x.png", "runs", "cats/9")] == [
+        *(True, False, False, False, False)
+    ]
+
+
+def test_runs_without_a_latest_one(cats: Path) -> None:
+    Path("runs/latest").unlink()
+    with pytest.raises(RunError, match=r"there is no latest run in .*/runs") as caught:
+        find_run(None)
+    assert caught.value.hint == "name one that `cnnctl runs` lists"
 
 
 def test_words_that_are_runs(cats: Path) -> None:
