@@ -199,6 +199,18 @@ def test_at_80_columns_numbers_stay_whole(folder: Path) -> None:
     assert any(line.startswith("  columns 0 to ") for line in lines)
 
 
+def test_at_60_columns_the_first_lines_break_between_words(tmp_path: Path) -> None:
+    picture(640, 480).save(tmp_path / "cat.png")
+    lines = on_a_terminal(["convolve", "cat.png", "--kernel", "edge", "--kernel", "blur"], tmp_path, 60)
+    assert lines[: lines.index("")] == [
+        "cat.png: 320x240x3 (red, green and blue), of an image of",
+        "  640x480: each pixel is the mean of 2x2",
+        "kernel edge 3x3x3, strides 1, padding same, bias 0",
+        "kernel blur 3x3x3, strides 1, padding same, bias 0",
+    ]
+    assert max(map(len, lines)) <= 60
+
+
 def on_a_terminal(words: list[str], folder: Path, columns: int = 80) -> list[str]:
     """What a command prints on a terminal of so many columns."""
     ours, theirs = pty.openpty()
