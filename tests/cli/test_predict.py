@@ -154,7 +154,7 @@ def test_a_list_with_other_columns_hints_at_the_option(work: Path) -> None:
 
 @pytest.mark.parametrize("columns", [[], ["--columns", "run"], ["--columns", "file,digit"]])
 def test_nothing_is_printed_before_a_list_fails(columns: list[str], work: Path) -> None:
-    (work / "list.csv").write_text("image\nin/three.png\n")
+    (work / "list.csv").write_text("image,digit\nin/three.png,3\n")
     done = cnnctl("predict", "list.csv", "--format", "csv", *columns, cwd=work)
     assert (done.returncode, done.stdout) == (3, "")
     (work / "empty.csv").write_text("path\n")
