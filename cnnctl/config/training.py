@@ -272,6 +272,14 @@ class TrainSettings(Settings):
             {"epochs": 4, "layers": "all", "learning_rate": 0.0002},
         ),
     ] = None
+    calibrate: Annotated[
+        Literal["temperature"] | None,
+        OrNone,
+        described(
+            "temperature: after the training, the logits are divided by the number that makes the validation images "
+            "most likely; the answers stay."
+        ),
+    ] = "temperature"
     precision: Annotated[
         Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"],
         described("auto: mixed precision where the device supports 16-bit arithmetic natively, else float32."),

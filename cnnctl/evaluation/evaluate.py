@@ -28,6 +28,9 @@ from cnnctl.runs import Run
 from cnnctl.runs.directory import own
 from cnnctl.system import files
 
+_OF_THE_MODEL = ("onnx", "calibration")
+"""What metrics.json has beside the figures of splits."""
+
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
 
@@ -164,7 +167,7 @@ def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, dr
     """
     before, figures = run.read_metrics(), scored.metrics.to_json()
     if is_main:
-        nested = {key: value for key, value in before.items() if key in (*SPLITS, "onnx") and key != split}
+        nested = {key: value for key, value in before.items() if key in (*SPLITS, *_OF_THE_MODEL) and key != split}
         content = {"split": split, **figures, **nested}
         folder = run.path
     else:

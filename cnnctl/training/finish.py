@@ -24,6 +24,7 @@ from cnnctl.models.build import build_network
 from cnnctl.models.machine import versions
 from cnnctl.models.save import Parity, save_keras, save_onnx
 from cnnctl.system.cores import available_cores
+from cnnctl.training.calibrate import Calibrated, calibrate
 from cnnctl.training.network import Network
 from cnnctl.training.record import TrainingRecord
 from cnnctl.training.request import TrainRequest
@@ -32,17 +33,16 @@ from cnnctl.version import __version__
 _PREDICTION_BATCH = 256
 
 
-def save_best(record: TrainingRecord, network: Network) -> Any:
-    """model.keras of a run: the network that is saved, in float32, with the best weights so far. Returns it."""
+def _best(record: TrainingRecord, network: Network) -> Any:
+    """The Keras model that is saved: in float32, with the best weights so far."""
     model = build_network(network.plan, network.scaling, "float32")
     model.set_weights(network.all_weights(record.best_weights))
-    save_keras(model, record.run)
     return model
 
 
 def keep_best(record: TrainingRecord, network: Network) -> str:
-    """`save_best` of a training that does not come to its end; what is said of it."""
-    save_best(record, network)
+    """Write the model.keras of a training that does not come to its end; what is said of it."""
+    save_keras(_best(record, network), record.run)
     return f"the weights of epoch {record.best_epoch}, the best so far, are in {record.run.keras_model}"
 
 
@@ -70,13 +70,18 @@ def _interruption_message(record: TrainingRecord, network: Network, epochs: int)
 
 def export_and_score(
     record: TrainingRecord, network: Network, config: Config, prepared: Prepared
-) -> tuple[Evaluation, Parity]:
+) -> tuple[Evaluation, Parity, Calibrated | None]:
     """model.keras, model.onnx, metrics.json and what belongs to it, of a run that has its classes and its split."""
-    model, run, spec = save_best(record, network), record.run, image_spec(config.data.image)
+    model, run, spec = _best(record, network), record.run, image_spec(config.data.image)
     splits = {name: one for name in (VALIDATION, TEST, TRAIN) if (one := prepared.split(name)) is not None}
     name, compared = next(iter(splits.items()))
+    calibrated = None
+    if config.train.calibrate == "temperature" and name == VALIDATION:
+        calibrated = calibrate(model, _batches(prepared, compared), compared.labels, name)
+    save_keras(model, run)
     parity, probabilities = save_onnx(model, run, spec, run.read_classes(), prepared.pixels, compared.rows, name)
-    run.write_json(run.metrics, {"onnx": parity.to_json()})
+    about_model = {"onnx": parity.to_json(), **({"calibration": calibrated.to_json()} if calibrated else {})}
+    run.write_json(run.metrics, about_model)
 
     classifier = load_classifier(run) if parity.written else None
     evaluation = None
@@ -94,7 +99,7 @@ def export_and_score(
         is_main = split == scored[-1]  # the run's own figures
         evaluation = save_evaluation(run, split, of_split, is_main, draws=is_main)
     assert evaluation is not None
-    return evaluation, parity
+    return evaluation, parity, calibrated
 
 
 def _batches(prepared: Prepared, split: Split) -> Iterator[NDArray[np.uint8]]:

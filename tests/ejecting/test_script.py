@@ -3,6 +3,7 @@
 import ast
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from cnnctl.config.schema import AUGMENTATIONS, CHOICES
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.ejecting.reading import Reader, reader_source
 from cnnctl.ejecting.script import InitialWeights, cross_entropy, label_form
+from cnnctl.evaluation.calibration import fit_temperature
 from cnnctl.training.objective import class_weights, make_objective
 from cnnctl.training.schedules import learning_rates
 from tests.config.build import EVERY_LAYER, FULL, config, with_model
@@ -328,3 +330,57 @@ def test_what_keras_cannot_say_is_a_comment_and_a_warning():
     plain = script(config(with_model("flatten", rest="train: {precision: float32}\ndeterministic: false\n")))
     assert plain.warnings == ()
     assert "# What is different" not in plain.text
+
+
+class Network:
+    """What `calibrate` of a script needs of a Keras model: its logits are the images."""
+
+    def __init__(self) -> None:
+        self.layers = [self]
+        self.activation: object = np.exp
+        self.weights = [np.ones((4, 2), np.float32), np.ones(2, np.float32)]
+
+    def predict(self, images: np.ndarray, verbose: int) -> np.ndarray:
+        assert self.activation == "linear"
+        return images
+
+    def get_weights(self) -> list[np.ndarray]:
+        return self.weights
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        self.weights = weights
+
+
+@pytest.mark.parametrize(
+    ("rest", "units"),
+    [("", 3), ("train: {label_smoothing: 0.1}\n", 3), ("output: sigmoid\n", 1)],
+    ids=["number", "one_hot", "positive"],
+)
+def test_the_temperature_is_that_of_a_training(rest, units, capsys):
+    source = script(config(with_model("flatten", rest=rest))).text
+    assert 'best.load_weights(WEIGHTS)\n    calibrate(best, *load_images("validation"))\n' in source
+    tree = ast.parse(source)
+    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "calibrate"]
+    keras = SimpleNamespace(activations=SimpleNamespace(linear="linear"))
+    names = {"np": np, "keras": keras, "batches": lambda images, labels: images}
+    exec(compile(tree, "script", "exec"), names)
+    draws = np.random.default_rng(0)
+    logits = draws.normal(0, 4, (200, units)).astype(np.float32)
+    truth = draws.integers(0, max(units, 2), 200)
+    one_hot = np.eye(units, dtype=np.float32)[truth] if units > 1 else truth[:, None].astype(np.float32)
+    network = Network()
+    names["calibrate"](network, logits, truth if rest == "" else one_hot)
+    expected = fit_temperature(logits, truth)
+    assert expected > 1.5
+    for weight in network.weights:
+        np.testing.assert_allclose(weight, 1 / expected, rtol=0.006)
+    assert network.activation is np.exp
+    words, number = capsys.readouterr().out.split()
+    assert words == "temperature:"
+    assert float(number) == pytest.approx(1 / network.weights[0][0, 0], abs=0.005)
+
+
+@pytest.mark.parametrize("counts", [{"train": 100, "validation": 20}, {"train": 100}], ids=["none", "no validation"])
+def test_without_a_temperature_the_probabilities_stay(counts):
+    rest = "train: {calibrate: none}\n" if "validation" in counts else ""
+    assert "calibrate" not in script(config(with_model("flatten", rest=rest)), counts=counts).text

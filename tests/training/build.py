@@ -12,6 +12,8 @@ import pytest
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.scaling import UNIT, Scaling
 from cnnctl.config import Config, parse_config
+from cnnctl.inference.model import load_classifier
+from cnnctl.inference.stream import classify
 from cnnctl.models.build import build_network
 from cnnctl.runs import Run
 from cnnctl.system.interrupts import Interrupts
@@ -231,3 +233,13 @@ def train_here(
         trained = train(request, watcher, capture, watcher.interrupts)
     assert isinstance(trained, Trained)
     return trained
+
+
+def uncalibrated_loss(run: Run) -> float:
+    """The cross-entropy of the validation images that model.onnx gives, its logits times the temperature again."""
+    classifier = load_classifier(run)
+    paths, labels = run.read_split("validation")
+    chances = np.stack([answer.probabilities for answer in classify(classifier, paths, top=1)]).astype(float)
+    logits = np.log(np.clip(chances, 1e-30, 1)) * run.read_metrics()["calibration"]["temperature"]
+    own = logits[np.arange(len(labels)), [classifier.classes.index(label) for label in labels]]
+    return float((np.log(np.exp(logits).sum(axis=1)) - own).mean())

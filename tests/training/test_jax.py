@@ -15,8 +15,10 @@ import pytest
 
 from cnnctl.errors import MachineError
 from cnnctl.models.backend import choose_backend
+from cnnctl.runs import Run
 from tests.cli.command import begin
 from tests.conftest import CONFIGS
+from tests.training.build import uncalibrated_loss
 
 HIDE = """\
 import importlib.machinery as machinery
@@ -125,6 +127,13 @@ def test_the_files_are_of_the_same_form(runs):
     assert list(histories[0][0]) == list(histories[1][0])
     assert len(histories[0]) == len(histories[1]) == 15
     assert content(by_tensorflow / "metrics.json").keys() == content(by_jax / "metrics.json").keys()
+
+
+def test_the_temperature_is_in_the_weights(runs):
+    for run in runs:
+        history, said = table(run / "history.csv"), content(run / "environment.json")
+        best = float(history[said["best_epoch"] - 1]["val_loss"])  # in 16 bits, where the machine has them
+        assert uncalibrated_loss(Run(run)) == pytest.approx(best, rel=0.05, abs=0.003)
 
 
 def test_the_environment_names_the_backend(runs):

@@ -27,7 +27,7 @@ from cnnctl.runs import Run, find_run
 from cnnctl.training import fit as fit_module
 from cnnctl.training.feeding import Feed
 from tests.images import picture
-from tests.training.build import SMALL, Listener, train_here
+from tests.training.build import SMALL, Listener, train_here, uncalibrated_loss
 
 CLASSES = ["007", "1e3", "no"]
 PLOTS = ("confusion_matrix", "confusion_matrix_normalised", "f1", "mistakes", "reliability")
@@ -123,7 +123,8 @@ def test_metrics_are_those_of_the_test_images(first):
         "written": True,
     }
     best = rows(run.history)[trained.record.best_epoch - 1]
-    assert metrics["validation"]["loss"] == pytest.approx(float(best["val_loss"]), rel=1e-4)
+    assert uncalibrated_loss(run) == pytest.approx(float(best["val_loss"]), rel=1e-4)
+    assert metrics["calibration"] == trained.calibrated.to_json()
     assert metrics["validation"]["accuracy"] == pytest.approx(float(best["val_accuracy"]))
     predictions = rows(run.predictions)
     assert list(predictions[0]) == ["path", "label", "predicted", "probability", "correct"]

@@ -117,6 +117,7 @@ def gather(run: Run, with_images: bool = False) -> Report:
         tiles, splits = _tiles(metrics, plan, environment), _splits(metrics)
         subtitle, versions = _subtitle(run, environment), _environment(environment)
         commands, curves = _commands(run, environment), _curves_words(environment)
+        calibrated = _calibrated_words(metrics)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         what = f"{run.metrics.name} or {run.environment.name} of {run.path} does not hold what cnnctl writes"
         raise RunError(f"{what}: {error!r}", "cnnctl evaluate writes metrics.json again") from error
@@ -125,7 +126,7 @@ def gather(run: Run, with_images: bool = False) -> Report:
         subtitle=subtitle,
         tiles=tiles,
         splits=splits,
-        result=_result(run, split),
+        result=_result(run, split, calibrated),
         training=_plots(run, (("curves", "Loss, accuracy and learning rate", curves),)),
         mistakes=_plots(run, (("mistakes", "The most confident mistakes", _MISTAKES),)),
         balance=_balance(run, classes),
@@ -214,7 +215,7 @@ def _splits(metrics: dict[str, Any]) -> Table:
     return Table(("split", *(one.column or one.title for one in shown)), rows, (False, *(True for _ in shown)))
 
 
-def _result(run: Run, split: str) -> tuple[Figure, ...]:
+def _result(run: Run, split: str, calibrated: str) -> tuple[Figure, ...]:
     wanted = (
         ("f1", "F1 of each class", "The lowest first: where more or better images would help most."),
         (
@@ -229,10 +230,22 @@ def _result(run: Run, split: str) -> tuple[Figure, ...]:
             "reliability",
             "Reliability",
             "Whether predictions with a probability of 80% are right 8 times out of 10. On the diagonal the "
-            "probabilities are calibrated.",
+            f"probabilities are calibrated.{calibrated}",
         ),
     )
     return _plots(run, wanted)
+
+
+def _calibrated_words(metrics: dict[str, Any]) -> str:
+    """What the temperature did to the images that it was fitted on; nothing where there is none."""
+    said = metrics.get("calibration")
+    if said is None:
+        return ""
+    before, after = (float(said[f"expected_calibration_error_{when}"]) for when in ("before", "after"))
+    return (
+        f" The temperature {float(said['temperature']):.2f}, fitted on {int(said['images']):,} {said['split']} images, "
+        f"changed their expected calibration error from {before:.3f} to {after:.3f}."
+    )
 
 
 def _curves_words(environment: dict[str, Any]) -> str:
