@@ -38,7 +38,7 @@ def _loss(probabilities: "Probabilities", truth: "Truth") -> float:
     import numpy as np
 
     own = probabilities[np.arange(len(truth)), truth].astype(np.float64)
-    return float(-np.log(np.clip(own, _SMALLEST_PROBABILITY, 1.0)).mean())
+    return abs(float(np.log(np.clip(own, _SMALLEST_PROBABILITY, 1.0)).mean()))  # of a perfect model 0.0, not -0.0
 
 
 def _top_5_accuracy(probabilities: "Probabilities", truth: "Truth") -> float | None:
@@ -206,11 +206,26 @@ class Metrics:
         """Mean gap between probability and accuracy (Guo et al. 2017, 15 bins of equal width)."""
         return float(self.figures["expected_calibration_error"])
 
+    @property
+    def averages(self) -> dict[str, ClassMetrics]:
+        """The means over classes, each counting alike (`macro_average`) or by its images (`weighted_average`)."""
+        import numpy as np
+
+        counts = [one.support for one in self.per_class]
+
+        def mean(weights: Sequence[int] | None) -> ClassMetrics:
+            rows = [(one.precision, one.recall, one.f1) for one in self.per_class]
+            precision, recall, f1 = np.average(rows, axis=0, weights=weights)
+            return ClassMetrics(float(precision), float(recall), float(f1), sum(counts))
+
+        return {"macro_average": mean(None), "weighted_average": mean(counts)}
+
     def to_json(self) -> dict[str, Any]:
         """The form of metrics.json; what does not apply is left out."""
         return {
             **self.figures,
             "classes": list(self.classes),
+            **{name: asdict(one) for name, one in self.averages.items()},
             "per_class": {name: asdict(one) for name, one in zip(self.classes, self.per_class, strict=True)},
             "confusion_matrix": [list(row) for row in self.confusion_matrix],
         }

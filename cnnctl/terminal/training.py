@@ -140,9 +140,10 @@ def print_evaluation(evaluation: "Evaluation") -> None:
 
     say()
     header = ("class", *(title for _, title, _ in CLASS_METRICS))
+    averages = {key.replace("_", " "): one for key, one in metrics.averages.items()}
     classes = [
         (name, *(format(getattr(one, key), form) for key, _, form in CLASS_METRICS))
-        for name, one in zip(metrics.classes, metrics.per_class, strict=True)
+        for name, one in (*zip(metrics.classes, metrics.per_class, strict=True), *averages.items())
     ]
     print_table(header, classes, (LEFT, *(RIGHT for _ in CLASS_METRICS)))
     if len(metrics.classes) <= _LARGEST_MATRIX:

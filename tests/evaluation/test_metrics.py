@@ -1,6 +1,7 @@
 """Figures against scikit-learn, formulas and slow loops."""
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -79,6 +80,10 @@ def test_against_scikit_learn(images, classes):
             (theirs["precision"], theirs["recall"], theirs["f1-score"])
         )
         assert one.support == theirs["support"]
+    for name, one in got.averages.items():
+        theirs = report[name.replace("_average", " avg")]
+        assert asdict(one) == pytest.approx({key.replace("f1-score", "f1"): value for key, value in theirs.items()})
+        assert got.to_json()[name] == asdict(one)
     assert np.array(got.confusion_matrix).tolist() == [
         [int(((truth == true) & (answers == answer)).sum()) for answer in numbers] for true in numbers
     ]
@@ -118,6 +123,7 @@ def test_the_ends_of_the_scale(chances, truth, expected):
     got = score(chances, np.array(truth), ("no", "yes"))
     assert got.accuracy == expected["accuracy"]
     assert got.loss == pytest.approx(expected["loss"], abs=1e-6)
+    assert not f"{got.loss:.4f}".startswith("-")
     assert got.roc_auc == expected["roc_auc"]
     assert got.expected_calibration_error == pytest.approx(expected["ece"])
     low, high = got.accuracy_interval
@@ -149,6 +155,8 @@ def test_json_leaves_out_what_does_not_apply():
         "roc_auc",
         "expected_calibration_error",
         "classes",
+        "macro_average",
+        "weighted_average",
         "per_class",
         "confusion_matrix",
     ]

@@ -12,8 +12,8 @@ from cnnctl.data.decoder.images import Image, opencv
 def mix(step: MixingStep, image: Image, partner: Image, generator: np.random.Generator) -> tuple[Image, float]:
     """The mixture, and the share of the label that stays `image`'s.
 
-    MixUp draws the share from Beta(alpha, alpha), CutMix too, with an alpha drawn from its factor. Both images are
-    uint8 (height, width, channels) of one shape.
+    MixUp draws the share from Beta(alpha, alpha), CutMix too, with an alpha drawn from its factor; then the share is
+    that of the pixels which were really pasted. Both images are uint8 (height, width, channels) of one shape.
     """
     height, width = image.shape[:2]
     match step:
@@ -22,7 +22,9 @@ def mix(step: MixingStep, image: Image, partner: Image, generator: np.random.Gen
             return mix_up(image, partner, share), share
         case CutMix():
             box = random_cut(step, generator, height, width)
-            return cut_mix(image, partner, box), 1 - box.height * box.width / (height * width)
+            rows, columns = box.pixels()
+            pasted = len(range(height)[rows]) * len(range(width)[columns])
+            return cut_mix(image, partner, box), 1 - pasted / (height * width)
         case _:
             assert_never(step)
 
