@@ -14,6 +14,7 @@ from cnnctl.errors import UsageError
 from cnnctl.formatting import printable
 from cnnctl.inference.answers import DEFAULT_TOP, Prediction, predicted
 from cnnctl.inference.model import load_classifier
+from cnnctl.inference.sets import read_scores
 from cnnctl.inference.stream import batch_size_for
 
 Picture = str | Path | bytes | NDArray[np.uint8]
@@ -36,13 +37,12 @@ class Predictor:
     def __init__(self, run: AnyRun = None, *, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise UsageError(f"expected at least one thread; received: threads={threads}")
-        found = find(run)
-        self._classifier = load_classifier(found, threads)
-        self._title = found.title
+        self._run = find(run)
+        self._classifier = load_classifier(self._run, threads)
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self._classifier.spec.shape))
-        return f"<Predictor of {printable(self._title)}: {len(self.classes):,} classes, images of {size}>"
+        return f"<Predictor of {printable(self._run.title)}: {len(self.classes):,} classes, images of {size}>"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -55,26 +55,34 @@ class Predictor:
         return self._classifier.spec
 
     @overload
-    def predict(self, images: Picture, top: int = DEFAULT_TOP) -> Prediction: ...  # type: ignore[overload-overlap] # text
+    def predict(self, images: Picture, top: int = DEFAULT_TOP, coverage: float | None = None) -> Prediction: ...  # type: ignore[overload-overlap] # text
 
     @overload
-    def predict(self, images: Iterable[Picture], top: int = DEFAULT_TOP) -> list[Prediction]: ...
+    def predict(
+        self, images: Iterable[Picture], top: int = DEFAULT_TOP, coverage: float | None = None
+    ) -> list[Prediction]: ...
 
-    def predict(self, images: Picture | Iterable[Picture], top: int = DEFAULT_TOP) -> Prediction | list[Prediction]:
+    def predict(
+        self, images: Picture | Iterable[Picture], top: int = DEFAULT_TOP, coverage: float | None = None
+    ) -> Prediction | list[Prediction]:
         """What the model says of an image, or of each of several; they may be of any size.
 
         Args:
             images: An image, or a list or generator of them; several in one array are `list(array)`.
             top: How many classes to name.
+            coverage: In which share of cases, such as 0.95, the right class is to be in the `prediction_set` of an
+                answer; without it, answers have none.
 
         Raises:
+            RunError: a coverage is asked for, and the run has no prediction_sets.json.
             ImageError: an image cannot be read; the message says which and why.
         """
         if top < 1:
             raise UsageError(f"expected at least one class to name; received: top={top}")
+        threshold = None if coverage is None else read_scores(self._run).threshold(coverage)
         if isinstance(images, str | Path | bytes | np.ndarray):
-            return next(self._answers([images], top))
-        return list(self._answers(images, top))
+            return next(self._answers([images], top, threshold))
+        return list(self._answers(images, top, threshold))
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The probability of each class, of images that have the model's size already.
@@ -99,11 +107,11 @@ class Predictor:
         batches = [self._classifier.probabilities(images[at : at + size]) for at in range(0, len(images), size)]
         return np.concatenate(batches) if batches else np.zeros((0, len(self.classes)), np.float32)
 
-    def _answers(self, images: Iterable[Picture], top: int) -> Iterator[Prediction]:
+    def _answers(self, images: Iterable[Picture], top: int, threshold: float | None) -> Iterator[Prediction]:
         """Batch by batch, so that memory does not grow with the number of images."""
         for batch in batches(self._read, enumerate(images), batch_size_for(self._classifier.spec)):
             for row in self._classifier.probabilities(batch):
-                yield predicted(row, self.classes, top)
+                yield predicted(row, self.classes, top, threshold)
 
     def _read(self, numbered: tuple[int, Picture]) -> Image:
         number, image = numbered

@@ -41,6 +41,14 @@ def predict_cli(
     top: Annotated[
         int, typer.Option("--top", metavar="K", min=1, help="Number of classes to show, the most probable first.")
     ] = DEFAULT_TOP,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--coverage",
+            metavar="SHARE",
+            help="Also name the smallest set of classes that has the right one in this share of cases, such as 0.95.",
+        ),
+    ] = None,
     folder: FolderOption = None,
     output_format: Annotated[str, typer.Option("--format", help="Format: table, json, jsonl or csv.")] = "table",
     columns: Annotated[
@@ -64,6 +72,7 @@ def predict_cli(
     from cnnctl.data.dialect import SUFFIXES
     from cnnctl.inference.inputs import STANDARD_INPUT, expand_inputs
     from cnnctl.inference.model import load_classifier
+    from cnnctl.inference.sets import read_scores
     from cnnctl.inference.stream import classify
     from cnnctl.system.files import is_folder
     from cnnctl.system.outputs import output_text
@@ -72,6 +81,8 @@ def predict_cli(
 
     if output_format not in WRITERS:
         raise UsageError(f"there is no format {output_format}", f"formats are {', '.join(WRITERS)}")
+    if columns is not None and coverage is not None:
+        raise UsageError("--columns and --coverage cannot be combined", "--columns writes two columns alone")
     if columns is not None and output_format != "csv":
         raise UsageError("--columns is for --format csv", "add --format csv")
     if output is not None and is_folder(output):
@@ -85,6 +96,7 @@ def predict_cli(
     paths, run = with_run(paths, run)
     found = find_and_tell(run)
     names = None if columns is None else _two_columns(columns, found)
+    threshold = None if coverage is None else read_scores(found).threshold(coverage)
     failed, missing = 0, 0
     with ExitStack() as stack:
         # The stream for the answers is opened last, and a warning about it is printed when stderr is itself again.
@@ -101,7 +113,7 @@ def predict_cli(
 
         def told() -> Iterator[Answer]:
             nonlocal failed, missing
-            for answer in classify(classifier, files, top=top):
+            for answer in classify(classifier, files, top=top, threshold=threshold):
                 if answer.error is not None:
                     failed += 1
                     missing += answer.error == NO_SUCH_FILE
@@ -114,7 +126,7 @@ def predict_cli(
         if names is not None:
             write_answers(told(), stream, names)
         else:
-            WRITERS[output_format](told(), stream)
+            WRITERS[output_format](told(), stream, coverage)
         if missing > _MISSING_NAMED:
             print_text(f"error: {missing - _MISSING_NAMED:,} others: {NO_SUCH_FILE}", capture.terminal)
     return EXIT_SOME_INPUTS_FAILED if failed else 0

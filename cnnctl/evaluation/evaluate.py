@@ -23,6 +23,7 @@ from cnnctl.errors import DataError, Notice, RunError, UsageError
 from cnnctl.evaluation.metrics import Metrics, ScoredSplit
 from cnnctl.evaluation.plots.write import write_plots
 from cnnctl.inference.model import Classifier, load_classifier
+from cnnctl.inference.sets import SetScores, read_scores, score_sets
 from cnnctl.inference.stream import classify
 from cnnctl.runs import Run
 from cnnctl.runs.directory import own
@@ -97,7 +98,8 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
         has = [name for name in SPLITS if run.read_split(name)[0]]
         raise DataError(f"the run {run.path} has no {chosen} images", f"it has {' and '.join(has)}: --split {has[-1]}")
     truth = label_numbers(labels, classifier.classes, str(run.split))
-    scored = _score(classifier, f"{run.title}, {chosen} images", paths, truth, progress)
+    title, scores = f"{run.title}, {chosen} images", set_scores_for(run, chosen)
+    scored = _score(classifier, title, paths, truth, scores, progress)
     lock = own(run)
     try:
         return save_evaluation(run, chosen, scored, is_main=chosen == default_split(run))
@@ -122,7 +124,8 @@ def evaluate_data(
     if not listing.paths:
         raise DataError(f"no image was found in {source}", describe_left_out(listing.left_out))
     truth = label_numbers(listing.labels, classifier.classes, source)
-    scored = _score(classifier, f"{run.title}, {Path(source).name}", listing.paths, truth, progress)
+    title, scores = f"{run.title}, {Path(source).name}", set_scores_for(run, source)
+    scored = _score(classifier, title, listing.paths, truth, scores, progress)
     folder = run.next_evaluation()
     content = {"split": source, **scored.metrics.to_json()}
     run.write_json(folder / "metrics.json", content)
@@ -159,11 +162,19 @@ def default_split(run: Run) -> str:
     return chosen
 
 
+def set_scores_for(run: Run, split: str) -> SetScores | None:
+    """Those that the run has; None for the split whose images they come from."""
+    if not run.has(run.prediction_sets):
+        return None
+    scores = read_scores(run)
+    return None if scores.split == split else scores
+
+
 def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, draws: bool = True) -> Evaluation:
     """Write the figures of a split of a run: at the top of metrics.json for the main split, else nested.
 
     `is_main` says whether the run as a whole is judged by this split; `draws`, whether to make its pictures, which
-    takes a second.
+    takes a second. What prediction sets need comes from the validation images.
     """
     before, figures = run.read_metrics(), scored.metrics.to_json()
     if is_main:
@@ -174,6 +185,8 @@ def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, dr
         content = {**before, split: figures}
         folder = run.evaluations / split
     _write_predictions(run, folder, scored)
+    if split == VALIDATION:
+        run.write_json(run.prediction_sets, score_sets(scored.probabilities, scored.truth, split).to_json())
     if draws:
         write_plots(run, folder / "plots", scored)
     run.write_json(run.metrics, content)
@@ -181,7 +194,12 @@ def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, dr
 
 
 def _score(
-    classifier: Classifier, title: str, paths: Sequence[str], truth: NDArray[np.int64], progress: Progress
+    classifier: Classifier,
+    title: str,
+    paths: Sequence[str],
+    truth: NDArray[np.int64],
+    set_scores: SetScores | None,
+    progress: Progress,
 ) -> ScoredSplit:
     """What a model makes of images, batch by batch."""
     result = np.zeros((len(paths), len(classifier.classes)), np.float32)
@@ -195,7 +213,7 @@ def _score(
             progress(row + 1, len(paths))
     if broken:
         raise DataError(f"{len(broken):,} of {len(paths):,} images cannot be used: " + "; ".join(broken[:5]))
-    return ScoredSplit(title, classifier.classes, paths, truth, result, classifier.spec)
+    return ScoredSplit(title, classifier.classes, paths, truth, result, classifier.spec, set_scores)
 
 
 def _write_predictions(run: Run, folder: Path, scored: ScoredSplit) -> None:

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from cnnctl.evaluation.selective import Answered, Covered, answered, covered
+from cnnctl.inference.sets import SetScores
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -162,13 +165,16 @@ class Metrics:
     """The evaluation of one split.
 
     `figures` has what each of METRICS came to, and its 95% interval. `classes` and `per_class` are in label order.
-    `confusion_matrix` counts images; its rows are the truth, its columns the answers.
+    `confusion_matrix` counts images; its rows are the truth, its columns the answers. `answered` says how right the
+    model is where it is sure, `covered` what its prediction sets hold; it is empty where there are no scores for sets.
     """
 
     figures: Figures
     classes: tuple[str, ...]
     per_class: tuple[ClassMetrics, ...]
     confusion_matrix: tuple[tuple[int, ...], ...]
+    answered: tuple[Answered, ...]
+    covered: tuple[Covered, ...]
 
     @property
     def images(self) -> int:
@@ -228,6 +234,8 @@ class Metrics:
             **{name: asdict(one) for name, one in self.averages.items()},
             "per_class": {name: asdict(one) for name, one in zip(self.classes, self.per_class, strict=True)},
             "confusion_matrix": [list(row) for row in self.confusion_matrix],
+            "answered": [asdict(one) for one in self.answered],
+            **({"prediction_sets": [asdict(one) for one in self.covered]} if self.covered else {}),
         }
 
 
@@ -238,6 +246,7 @@ class ScoredSplit:
     `title` says which run and which images, such as `digits 3, test images`. `truth` has class numbers (images,);
     `probabilities` are float32 (images, classes), in the order of `classes`. `spec` is what the model's images are made
     to be.
+    `set_scores` are those of the run where it has some, of other images than these.
     """
 
     title: str
@@ -246,17 +255,21 @@ class ScoredSplit:
     truth: "Truth"
     probabilities: "Probabilities"
     spec: "ImageSpec"
+    set_scores: SetScores | None = None
 
     @cached_property
     def metrics(self) -> Metrics:
         """Every figure."""
-        return score(self.probabilities, self.truth, self.classes)
+        return score(self.probabilities, self.truth, self.classes, self.set_scores)
 
 
-def score(probabilities: "Probabilities", truth: "Truth", classes: Sequence[str]) -> Metrics:
+def score(
+    probabilities: "Probabilities", truth: "Truth", classes: Sequence[str], set_scores: SetScores | None = None
+) -> Metrics:
     """Every metric of one split.
 
-    `probabilities` are (images, classes), rows summing to 1; `truth` is (images,), numbers of `classes`.
+    `probabilities` are (images, classes), rows summing to 1; `truth` is (images,), numbers of `classes`. `set_scores`
+    are those of other images, by which prediction sets are made.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -272,7 +285,9 @@ def score(probabilities: "Probabilities", truth: "Truth", classes: Sequence[str]
     columns = precision_recall_fscore_support(truth, predicted, labels=numbers, zero_division=0)
     per_class = (ClassMetrics(float(p), float(r), float(f), int(n)) for p, r, f, n in zip(*columns, strict=True))
     matrix = confusion_matrix(truth, predicted, labels=numbers).tolist()
-    return Metrics(figures, tuple(classes), tuple(per_class), tuple(map(tuple, matrix)))
+    sets = covered(probabilities, truth, set_scores) if set_scores is not None else ()
+    rows = tuple(map(tuple, matrix))
+    return Metrics(figures, tuple(classes), tuple(per_class), rows, answered(probabilities, truth), sets)
 
 
 def read_figures(content: Figures) -> dict[str, Any]:

@@ -21,12 +21,15 @@ class Prediction:
         probability: That of `label`.
         top: The likeliest classes with their probabilities, `label` first.
         probabilities: float32 (classes,) in label order; they sum to 1.
+        prediction_set: The classes among which the right one is in the stated share of cases, the likeliest first; None
+            where no coverage was asked for.
     """
 
     label: str
     probability: float
     top: tuple[tuple[str, float], ...]
     probabilities: "NDArray[np.float32]" = field(repr=False, compare=False)
+    prediction_set: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,31 @@ class Answer:
         return None if self.prediction is None else self.prediction.probabilities
 
     def to_json(self) -> dict[str, Any]:
-        """The form of `predict --format json` and of `serve`; `error` only where it failed."""
+        """The form of `predict --format json` and of `serve`; a set where it is wanted, an error where it failed."""
         value: dict[str, Any] = {"path": self.path, "label": None, "probability": None, "top": []}
         if self.prediction is not None:
             top = [{"label": name, "probability": chance} for name, chance in self.prediction.top]
             value |= {"label": self.prediction.label, "probability": self.prediction.probability, "top": top}
+            if self.prediction.prediction_set is not None:
+                value["prediction_set"] = list(self.prediction.prediction_set)
         return value if self.error is None else {**value, "error": self.error}
 
 
-def predicted(probabilities: "NDArray[np.float32]", classes: Sequence[str], top: int = DEFAULT_TOP) -> Prediction:
-    """The prediction that names the `top` (at least 1) likeliest classes; of equals, those first in label order."""
+def predicted(
+    probabilities: "NDArray[np.float32]",
+    classes: Sequence[str],
+    top: int = DEFAULT_TOP,
+    threshold: float | None = None,
+) -> Prediction:
+    """The prediction that names the `top` (at least 1) likeliest classes; of equals, those first in label order.
+
+    With a `threshold`, which `SetScores` has, it names the set of classes up to it.
+    """
     best = (-probabilities).argsort(kind="stable")[:top]
     named = tuple((classes[at], float(probabilities[at])) for at in best)
-    return Prediction(*named[0], named, probabilities)
+    within = None
+    if threshold is not None:
+        from cnnctl.inference.sets import prediction_set
+
+        within = prediction_set(probabilities, classes, threshold)
+    return Prediction(*named[0], named, probabilities, within)

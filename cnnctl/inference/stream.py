@@ -2,16 +2,17 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import chain, islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.data.decoder.parallel import are_small
-from cnnctl.inference.answers import DEFAULT_TOP, Answer, predicted
+from cnnctl.inference.answers import DEFAULT_TOP, Answer, Prediction, predicted
 from cnnctl.inference.inputs import Unfit
 from cnnctl.inference.model import Classifier
 from cnnctl.system.cores import available_cores
@@ -26,20 +27,28 @@ def batch_size_for(spec: ImageSpec) -> int:
 
 
 def classify(
-    classifier: Classifier, paths: Iterable[str], batch_size: int | None = None, top: int = DEFAULT_TOP
+    classifier: Classifier,
+    paths: Iterable[str],
+    batch_size: int | None = None,
+    top: int = DEFAULT_TOP,
+    threshold: float | None = None,
 ) -> Iterator[Answer]:
     """The model's answer for each file, in the order given; files are read lazily, a few batches ahead.
 
     A model that computes in a single thread is the quickest for many files. The batch size is by that of the images
-    when left out.
+    when left out. `top` and `threshold` are as `predicted` takes them.
     """
     size = batch_size or batch_size_for(classifier.spec)
     paths = iter(paths)
     workers = available_cores()
     turn = threading.Lock()
+
+    def answer(row: NDArray[np.float32]) -> Prediction:
+        return predicted(row, classifier.classes, top, threshold)
+
     first = list(islice(paths, 2))
     if len(first) < 2:  # a single image needs no threads
-        yield from _answers(classifier, first, top, turn)
+        yield from _answers(classifier, first, answer, turn)
         return
     remaining = chain(first, paths)
     with ThreadPoolExecutor(workers) as pool:
@@ -50,7 +59,7 @@ def classify(
                 chunk = list(islice(remaining, size))
                 exhausted = not chunk
                 if chunk:
-                    pending.append(pool.submit(_answers, classifier, chunk, top, turn))
+                    pending.append(pool.submit(_answers, classifier, chunk, answer, turn))
             if pending:
                 yield from pending.popleft().result()
 
@@ -64,15 +73,18 @@ def _read(path: str, spec: ImageSpec) -> Image | ImageError:
         return error
 
 
-def _answers(classifier: Classifier, paths: list[str], top: int, turn: threading.Lock) -> list[Answer]:
+def _answers(
+    classifier: Classifier,
+    paths: list[str],
+    answer: Callable[[NDArray[np.float32]], Prediction],
+    turn: threading.Lock,
+) -> list[Answer]:
     """Small images are decoded by one thread at a time: two would wait for each other."""
     with turn if are_small(paths) else nullcontext():
         decoded = [_read(path, classifier.spec) for path in paths]
     good = [image for image in decoded if not isinstance(image, ImageError)]
     rows = iter(classifier.probabilities(np.stack(good)) if good else ())
     return [
-        Answer(path, None, image.reason)
-        if isinstance(image, ImageError)
-        else Answer(path, predicted(next(rows), classifier.classes, top))
+        Answer(path, None, image.reason) if isinstance(image, ImageError) else Answer(path, answer(next(rows)))
         for path, image in zip(paths, decoded, strict=True)
     ]

@@ -71,6 +71,7 @@ class Contents:
     history = _Inside("history.csv")
     metrics = _Inside("metrics.json")
     predictions = _Inside("predictions.csv")
+    prediction_sets = _Inside("prediction_sets.json")
     environment = _Inside("environment.json")
     log = _Inside("log.txt")
     plots = _Inside("plots")

@@ -62,7 +62,7 @@ def _add_answers(api: FastAPI, service: Service, run: str) -> None:
         response_model=list[words.Answer],
         response_description="A row for each image.",
         responses=refused,
-        openapi_extra={**several, **words.TOP},
+        openapi_extra={**several, **words.TOP_AND_COVERAGE},
     )(service.predict)
     api.post(VIEW, response_class=Response, responses={200: png, **refused}, openapi_extra=one)(service.view)
     if service.explainer is not None:

@@ -30,6 +30,7 @@ class Answer(_Model):
     label: str | None
     probability: float | None
     top: list[Likely]
+    prediction_set: list[str] | None = Field(default=None, description="With `coverage`, the classes of the set.")
     error: str = Field(default="", description="Why the image could not be used.")
 
 
@@ -125,13 +126,26 @@ TOP: dict[str, Any] = {
     ]
 }
 
+TOP_AND_COVERAGE: dict[str, Any] = {
+    "parameters": [
+        *TOP["parameters"],
+        {
+            "name": "coverage",
+            "in": "query",
+            "required": False,
+            "description": "Also name the smallest set of classes that has the right one in this share of cases.",
+            "schema": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        },
+    ]
+}
+
 _STATUSES = {
     400: "The request is not valid HTTP, or has two Host headers.",
     403: "The request comes from a page of another site, or names another host than the local one.",
     408: "The request did not arrive in time.",
     413: "Too many bytes, pixels or images.",
     415: "The format of the body or of the image is not supported.",
-    422: "No image, a damaged one, or a wrong `top`.",
+    422: "No image, a damaged one, or a wrong `top` or `coverage`.",
     431: "The header of the request is too long.",
     503: "The queue is full, or there was no answer in time; Retry-After says when to try again.",
 }

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, MachineError, UsageError, how_to_install
 from cnnctl.inference.model import load_classifier
+from cnnctl.inference.sets import read_scores
 from cnnctl.runs import Run
 from cnnctl.serving.limits import Limits
 from cnnctl.system.cores import available_cores
@@ -128,7 +129,8 @@ def _serve(
     batcher = stack.enter_context(Batcher(classifier, available_cores(), chosen.queue, chosen.seconds, decoding))
     explainer = stack.enter_context(Explainer(run)) if explains and missing is None else None
     counters = Metrics(PATHS)
-    service = Service(classifier, batcher, explainer, chosen, counters)
+    scores = read_scores(run) if run.has(run.prediction_sets) else None
+    service = Service(classifier, scores, batcher, explainer, chosen, counters)
     connections = Connections(chosen.seconds, most_connections(), counters)
     config = uvicorn.Config(
         make_app(service, run.title, counters, is_local(listener), log),

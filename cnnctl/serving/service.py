@@ -11,9 +11,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cnnctl.errors import CnnctlError
+from cnnctl.errors import CnnctlError, UsageError
 from cnnctl.inference.answers import DEFAULT_TOP, Answer, predicted
 from cnnctl.inference.model import Classifier
+from cnnctl.inference.sets import SetScores
 from cnnctl.serving import metrics
 from cnnctl.serving.batcher import Batcher, Outcome, Seen
 from cnnctl.serving.bodies import ByteBudget, Upload, read_uploads
@@ -31,15 +32,22 @@ _LONGEST_NUMBER = 9
 class Service:
     """The answers to requests; the docstring of each is its text in the OpenAPI description.
 
-    `explainer` says why; it is None where it cannot or is not to.
+    `set_scores` are those of the run, None where it has none. `explainer` says why; it is None where it is not to.
     """
 
     def __init__(
-        self, classifier: Classifier, batcher: Batcher, explainer: Explainer | None, limits: Limits, counters: Metrics
+        self,
+        classifier: Classifier,
+        set_scores: SetScores | None,
+        batcher: Batcher,
+        explainer: Explainer | None,
+        limits: Limits,
+        counters: Metrics,
     ) -> None:
         self.classifier = classifier
         self.limits = limits
         self.explainer = explainer
+        self._set_scores = set_scores
         self._batcher = batcher
         self._metrics = counters
         self._purse = ByteBudget(BODIES_AT_ONCE * limits.body_bytes)
@@ -50,10 +58,11 @@ class Service:
         Of several images those that cannot be read have an `error` in their row. If none can be read,
         the request is refused.
         """
-        top = _top(request)
+        top, threshold = _top(request), self._threshold(request)
         async with self._looked_at(request) as (uploads, outcomes):
             self._insist_on_one(uploads, outcomes)
-            answers = [self._answer(upload, outcome, top) for upload, outcome in zip(uploads, outcomes, strict=True)]
+            pairs = zip(uploads, outcomes, strict=True)
+            answers = [self._answer(upload, outcome, top, threshold) for upload, outcome in pairs]
         return _json([answer.to_json() for answer in answers])
 
     async def view(self, request: Request) -> Response:
@@ -121,10 +130,23 @@ class Service:
             self._metrics.images["refused"] += len(outcomes) - answered
             yield uploads, outcomes
 
-    def _answer(self, upload: Upload, outcome: Outcome, top: int) -> Answer:
+    def _threshold(self, request: Request) -> float | None:
+        """Up to which score classes are in the set of an image; None where no set is asked for."""
+        text = request.query_params.get("coverage") if request.scope["query_string"] else None
+        if text is None:
+            return None
+        if self._set_scores is None:
+            raise RequestError(422, "this run has no scores for prediction sets", "leave coverage out")
+        try:
+            return self._set_scores.threshold(float(text))
+        except (ValueError, UsageError):
+            said = f"coverage is a number between 0 and 1; received: {text[:50]}"
+            raise RequestError(422, said, "leave it out, or ?coverage=0.95") from None
+
+    def _answer(self, upload: Upload, outcome: Outcome, top: int, threshold: float | None) -> Answer:
         if isinstance(outcome, UnusableError):
             return Answer(upload.name, None, outcome.reason)
-        return Answer(upload.name, predicted(outcome.probabilities, self.classifier.classes, top))
+        return Answer(upload.name, predicted(outcome.probabilities, self.classifier.classes, top, threshold))
 
     def _insist_on_one(self, uploads: list[Upload], outcomes: list[Outcome]) -> None:
         """Raises:

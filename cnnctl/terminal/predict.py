@@ -10,7 +10,7 @@ from cnnctl.inference.answers import Answer
 from cnnctl.terminal.render import LEFT, RIGHT, print_table
 
 
-def _write_table(answers: Iterable[Answer], stream: TextIO) -> None:
+def _write_table(answers: Iterable[Answer], stream: TextIO, coverage: float | None) -> None:
     everything = list(answers)
     if len(everything) == 1 and (only := everything[0].prediction) is not None:
         print(f"{printable(only.label)} ({percent(only.probability)})", file=stream)
@@ -18,18 +18,27 @@ def _write_table(answers: Iterable[Answer], stream: TextIO) -> None:
             print(file=stream)
             cells = [(name, percent(chance)) for name, chance in only.top]
             print_table(("class", "probability"), cells, (LEFT, RIGHT), stream)
+        if coverage is not None and only.prediction_set is not None:
+            print(f"\n{_set_title(coverage)}: {printable(', '.join(only.prediction_set))}", file=stream)
         return
     table = []
     for answer in everything:
         if (found := answer.prediction) is not None:
             others = ", ".join(f"{name} {percent(chance)}" for name, chance in found.top[1:])
-            table.append((answer.path, found.label, percent(found.probability), others))
+            within = [] if found.prediction_set is None else [", ".join(found.prediction_set)]
+            table.append((answer.path, found.label, percent(found.probability), *within, others))
         else:
-            table.append((answer.path, "-", "-", answer.error or ""))
-    print_table(("path", "class", "probability", "then"), table, (LEFT, LEFT, RIGHT, LEFT), stream)
+            table.append((answer.path, "-", "-", *([] if coverage is None else ["-"]), answer.error or ""))
+    between = [] if coverage is None else [_set_title(coverage)]
+    header = ("path", "class", "probability", *between, "then")
+    print_table(header, table, (LEFT, LEFT, RIGHT, *(LEFT for _ in between), LEFT), stream)
 
 
-def _write_json(answers: Iterable[Answer], stream: TextIO) -> None:
+def _set_title(coverage: float) -> str:
+    return f"{100 * coverage:g}% set"
+
+
+def _write_json(answers: Iterable[Answer], stream: TextIO, coverage: float | None) -> None:
     separator = "["
     for answer in answers:
         stream.write(f"{separator}\n  {json.dumps(answer.to_json())}")
@@ -37,17 +46,21 @@ def _write_json(answers: Iterable[Answer], stream: TextIO) -> None:
     stream.write("[]\n" if separator == "[" else "\n]\n")
 
 
-def _write_jsonl(answers: Iterable[Answer], stream: TextIO) -> None:
+def _write_jsonl(answers: Iterable[Answer], stream: TextIO, coverage: float | None) -> None:
     for answer in answers:
         stream.write(json.dumps(answer.to_json()) + "\n")
 
 
-def _write_csv(answers: Iterable[Answer], stream: TextIO) -> None:
-    rows = (
-        (one.path, *((said.label, said.probability) if (said := one.prediction) else ("", "")), one.error or "")
-        for one in answers
-    )
-    _write_rows(("path", "label", "probability", "error"), rows, stream)
+def _write_csv(answers: Iterable[Answer], stream: TextIO, coverage: float | None) -> None:
+    with_sets = coverage is not None
+    header = ("path", "label", "probability", "error", *(["prediction_set"] if with_sets else []))
+
+    def cells(answer: Answer) -> tuple[object, ...]:
+        said = answer.prediction
+        within = ["|".join(said.prediction_set or ()) if said else ""] if with_sets else []
+        return (answer.path, *((said.label, said.probability) if said else ("", "")), answer.error or "", *within)
+
+    _write_rows(header, map(cells, answers), stream)
 
 
 def write_answers(answers: Iterable[Answer], stream: TextIO, columns: tuple[str, str]) -> None:
@@ -66,10 +79,10 @@ def _write_rows(header: Sequence[str], rows: Iterable[Sequence[object]], stream:
     write_rows(stream, rows)
 
 
-WRITERS: dict[str, Callable[[Iterable[Answer], TextIO], None]] = {
+WRITERS: dict[str, Callable[[Iterable[Answer], TextIO, float | None], None]] = {
     "table": _write_table,
     "json": _write_json,
     "jsonl": _write_jsonl,
     "csv": _write_csv,
 }
-"""By the names that --format takes."""
+"""By the names that --format takes; they get the coverage of the prediction sets, None where there are none."""

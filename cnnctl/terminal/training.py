@@ -148,6 +148,21 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     print_table(header, classes, (LEFT, *(RIGHT for _ in CLASS_METRICS)))
     if len(metrics.classes) <= _LARGEST_MATRIX:
         _print_confusion(metrics)
+    _print_certainty(metrics)
+
+
+def _print_certainty(metrics: "Metrics") -> None:
+    """How right the model is where it is sure, and what its prediction sets hold."""
+    say()
+    rows = [
+        (percent(one.threshold, 0), percent(one.share), "-" if one.accuracy is None else percent(one.accuracy))
+        for one in metrics.answered
+    ]
+    print_table(("probability from", "images", "accuracy of these"), rows, (RIGHT, RIGHT, RIGHT))
+    if metrics.covered:
+        say()
+        sets = [(percent(one.coverage, 0), percent(one.reached), f"{one.mean_size:.2f}") for one in metrics.covered]
+        print_table(("coverage wanted", "reached", "classes in a set"), sets, (RIGHT, RIGHT, RIGHT))
 
 
 def _print_confusion(metrics: "Metrics") -> None:

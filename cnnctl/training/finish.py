@@ -16,7 +16,7 @@ from cnnctl.data.catalog import image_spec
 from cnnctl.data.prepare import Prepared, Split
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import EXIT_INTERRUPTED, DiskError, InterruptedTrainingError
-from cnnctl.evaluation.evaluate import Evaluation, save_evaluation
+from cnnctl.evaluation.evaluate import Evaluation, save_evaluation, set_scores_for
 from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.inference.model import expand, load_classifier
 from cnnctl.models.backend import JAX
@@ -95,7 +95,8 @@ def export_and_score(
                 probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
         paths, _ = run.read_split(split)
         title, classes = f"{run.title}, {split} images", run.read_classes()
-        of_split = ScoredSplit(title, classes, paths, splits[split].labels, probabilities, spec)
+        scores = set_scores_for(run, split)
+        of_split = ScoredSplit(title, classes, paths, splits[split].labels, probabilities, spec, scores)
         is_main = split == scored[-1]  # the run's own figures
         evaluation = save_evaluation(run, split, of_split, is_main, draws=is_main)
     assert evaluation is not None

@@ -47,6 +47,21 @@ def test_it_answers_as_the_command_does(run: Run, tmp_path: Path) -> None:
         assert [name for name, _ in answer.top] == [one["label"] for one in row["top"]]
 
 
+def test_a_coverage_adds_the_set(run: Run) -> None:
+    image = np.full((5, 4, 3), 100, np.uint8)
+    predictor = cnnctl.Predictor(run.path)
+    with pytest.raises(cnnctl.RunError, match=r"has no prediction_sets\.json"):
+        predictor.predict(image, coverage=0.9)
+    scores = {"split": "validation", "images": 3, "ranked_scores": [[1, 0.0], [2, 0.0], [3, 1.0]]}
+    run.prediction_sets.write_text(json.dumps(scores))
+    assert predictor.predict(image).prediction_set is None
+    few, all_of_them = (predictor.predict(image, coverage=coverage) for coverage in (0.5, 0.75))
+    assert few.prediction_set == (few.label,)
+    assert all_of_them.prediction_set == tuple(name for name, _ in all_of_them.top)
+    with pytest.raises(cnnctl.UsageError, match="received: 2"):
+        predictor.predict([image], coverage=2)
+
+
 def test_several_are_a_list_in_their_order(run: Run) -> None:
     predictor = cnnctl.Predictor(run.path, threads=1)
     count = 2 * batch_size_for(SPEC) + 3

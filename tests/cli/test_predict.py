@@ -182,3 +182,51 @@ def test_without_a_run_it_says_which_command_makes_one(tmp_path: Path) -> None:
     said = fail(4, "predict", "x.png", cwd=tmp_path)
     assert "there is no run yet" in said
     assert "hint: `cnnctl train CONFIG` makes one" in said
+
+
+def test_a_coverage_adds_the_set_of_each_image(work: Path) -> None:
+    """The sets of more coverage have the classes of those of less; every format has the same."""
+    paths = ["in/three.png", "in/bad.png", "in/deep/zéro 0.png"]
+    sets = []
+    for coverage in ("0.5", "0.99", "0.999999"):
+        done = cnnctl("predict", *paths, "--format", "json", "--coverage", coverage, cwd=work)
+        answers = json.loads(done.stdout)
+        assert "prediction_set" not in answers[1]
+        sets.append([answer.get("prediction_set") for answer in answers])
+        assert all(answer["prediction_set"][0] == answer["label"] for answer in answers if answer["label"])
+        lines = cnnctl("predict", *paths, "--format", "csv", "--coverage", coverage, cwd=work).stdout.splitlines()
+        rows = list(csv.DictReader(lines))
+        assert [row["prediction_set"] for row in rows] == ["|".join(one or ()) for one in sets[-1]]
+    for small, large in zip(*sets[:2], strict=True):
+        assert small is None or small == large[: len(small)]
+    assert {len(set(one)) for one in sets[2] if one} == {10}  # more than so few images can promise: every class
+    table = succeed("predict", "in/three.png", "--coverage", "0.99", cwd=work).splitlines()
+    assert table[-1] == f"99% set: {', '.join(sets[1][0])}"
+    several = cnnctl("predict", *paths, "--coverage", "0.99", cwd=work).stdout.splitlines()
+    assert re.split(r"\s{2,}", several[0].strip()) == ["path", "class", "probability", "99% set", "then"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--coverage", "95"], "expected a coverage between 0 and 1; received: 95"),
+        (["--coverage", "0.9", "--format", "csv", "--columns", "a,b"], "--columns and --coverage cannot be combined"),
+    ],
+)
+def test_a_coverage_that_cannot_be(words: list[str], said: str, work: Path) -> None:
+    assert said in fail(2, "predict", "in/three.png", *words, cwd=work)
+
+
+def test_a_run_without_scores_gets_them_from_evaluate(work: Path, digits_run: Trained) -> None:
+    run = shutil.copytree(digits_run.run, work / "old")
+    scores = json.loads((run / "prediction_sets.json").read_text())
+    (run / "prediction_sets.json").unlink()
+    said = fail(4, "predict", "in/three.png", "--run", "old", "--coverage", "0.9", cwd=work)
+    assert "old has no prediction_sets.json, which prediction sets need" in said
+    assert "hint: if it has validation images, cnnctl evaluate --split validation makes it" in said
+    succeed("evaluate", "old", "--split", "validation", cwd=work)
+    made = json.loads((run / "prediction_sets.json").read_text())
+    assert made["images"] == scores["images"] == 269
+    assert [score for _, score in made["ranked_scores"]] == pytest.approx(
+        [score for _, score in scores["ranked_scores"]], abs=1e-5
+    )

@@ -159,6 +159,7 @@ def test_json_leaves_out_what_does_not_apply():
         "weighted_average",
         "per_class",
         "confusion_matrix",
+        "answered",
     ]
     assert list(two["per_class"]) == two["classes"] == ["no", "1e3"]
     assert list(two["per_class"]["no"]) == ["precision", "recall", "f1", "support"]

@@ -184,3 +184,18 @@ def test_the_description_and_its_page_name_every_path(served: Served, served_dig
     assert all(path in page for path in paths)
     assert f"-F image=@cat.jpg http://127.0.0.1:{served.port}/v1/predict" in page
     assert "https://" not in page
+
+
+def test_a_coverage_adds_the_set(served_digits: Served, digits_run: Trained, tmp_path: Path) -> None:
+    image = digits_folder() / "3" / "0003.png"
+    command = ("predict", image, "--run", digits_run.run, "--format", "json", "--coverage", "0.99")
+    (expected,) = json.loads(cnnctl(*command, cwd=tmp_path).stdout)
+    (got,) = served_digits.raw(image.read_bytes(), "/v1/predict?coverage=0.99").json
+    assert got["prediction_set"] == expected["prediction_set"]
+    assert "prediction_set" not in served_digits.raw(image.read_bytes(), "/v1/predict").json[0]
+    for wrong in ("0", "1", "95", "x", "nan", ""):
+        refused = served_digits.raw(image.read_bytes(), f"/v1/predict?coverage={wrong}")
+        assert (refused.status, refused.json["error"]) == (
+            422,
+            f"coverage is a number between 0 and 1; received: {wrong}",
+        )

@@ -73,6 +73,7 @@ def test_a_run_has_every_file(first):
         "history.csv",
         "metrics.json",
         "predictions.csv",
+        "prediction_sets.json",
         "environment.json",
         "log.txt",
         "plots/curves.png",
