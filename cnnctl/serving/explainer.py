@@ -17,7 +17,7 @@ from cnnctl.runs import Run
 from cnnctl.serving.batcher import Seen
 from cnnctl.serving.errors import BUG, RETRY, RequestError, too_busy
 
-SECONDS = 60.0
+SECONDS = 120.0
 """What one explanation may take, the loading of Keras included."""
 
 _MOST_WAITING = 8

@@ -85,6 +85,7 @@ def test_other_splits_are_nested_and_touch_nothing_else(run):
     after = contents(run)
     assert {name for name in after if after[name] != before.get(name)} == {
         "metrics.json",
+        "prediction_sets.json",
         "evaluations/validation/predictions.csv",
         *(f"evaluations/validation/plots/{name}" for name in PLOTS),
     }

@@ -46,7 +46,7 @@ def digit() -> Path:
     return digits_folder() / "3" / "0003.png"
 
 
-def until(browser: webdriver.Chrome, done, seconds: float = 30) -> None:
+def until(browser: webdriver.Chrome, done, seconds: float = 150) -> None:
     WebDriverWait(browser, seconds, poll_frequency=0.05).until(lambda _: done())
 
 
