@@ -207,7 +207,7 @@ def test_a_run_and_an_evaluation_in_a_notebook(here: Path) -> None:
     assert '<td style="text-align: left">best epoch</td><td style="text-align: right">' in shown
     assert str(run) == repr(run)
     evaluation = cnnctl.evaluate(run)._repr_html_()
-    assert evaluation.count("<table ") == 3
+    assert evaluation.count("<table ") == 5
     assert "<pre" not in evaluation
     assert repr(cnnctl.Predictor(run)) == "<Predictor of digits 1: 10 classes, images of 8x8x1>"
 
