@@ -65,6 +65,9 @@ class Without:
         path = os.pathsep.join([str(folder / "hide"), os.environ.get("PYTHONPATH", "")])
         self.environment = {**os.environ, "PYTHONPATH": path, "HIDDEN": " ".join(hidden)}
         self.environment.pop("KERAS_BACKEND", None)
+        # Several processes train the same network: what the first has compiled, the others read.
+        self.environment["JAX_COMPILATION_CACHE_DIR"] = str(folder / "compiled")
+        self.environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
     def run(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "cnnctl", *arguments]
