@@ -213,8 +213,8 @@ def test_a_new_metric_is_one_row(tmp_path, monkeypatch, capsys):
     print_evaluation(Evaluation(got, "test", tmp_path, content))
     assert ["median", "chance", f"{value:.2f}"] in [line.split() for line in capsys.readouterr().out.splitlines()]
     assert gather._splits(content).rows[0][-1] == f"{value:.2f}"
-    assert finished(Run(tmp_path), content, 1).scores["test"]["median_chance"] == value
     runs = [write_run(tmp_path / str(number), images(6, 4)) for number in (1, 2)]
+    assert finished(runs[0], content, 1).scores["test"]["median_chance"] == value
     files.write_json(runs[0].metrics, {**runs[0].read_metrics(), "median_chance": value})
     print_comparison(compare([run.path for run in runs]))
     assert next(line.split() for line in capsys.readouterr().out.splitlines() if "median" in line)[2:] == [
