@@ -16,7 +16,6 @@ from cnnctl.evaluation.comparison import compare
 from cnnctl.evaluation.evaluate import Evaluation
 from cnnctl.evaluation.metrics import METRICS, Metric, read_figures, score
 from cnnctl.evaluation.report import gather
-from cnnctl.runs import Run
 from cnnctl.system import files
 from cnnctl.terminal.compare import print_comparison
 from cnnctl.terminal.training import print_evaluation
