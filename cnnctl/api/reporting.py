@@ -28,8 +28,8 @@ def report(run: AnyRun = None, *, with_images: bool = False) -> Report:
 
     Args:
         run: A run; the latest of the current folder when left out.
-        with_images: Show the training images that split.csv names, wherever they are; when left out, only of your own
-            runs, and only from the data folders of the config.
+        with_images: Show the images that split.csv names, wherever they are; when left out, only of your own
+            runs, and only those that they were trained on, from the data folders of the config.
 
     Raises:
         RunError: there is no such run, or it is not complete.

@@ -20,8 +20,8 @@ def report_cli(
         bool,
         typer.Option(
             "--with-images",
-            help="Show the training images that split.csv names, wherever they are; default: only of your own runs, "
-            "and only from the data folders of the config.",
+            help="Show the images that split.csv names, wherever they are; default: only of your own runs, "
+            "and only those that they were trained on, from the data folders of the config.",
         ),
     ] = False,
     as_json: JsonOption = False,

@@ -1,9 +1,10 @@
 """Training images as the network sees them: the file with what a crop cuts away, the fitted image, its variations."""
 
+import hashlib
 import itertools
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, crop_window
 from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas, faded_around, resized, scaled_span
+from cnnctl.runs.directory import DIGEST_BYTES
 
 _CELL, _GAP, _CAPTION = 1.3, 0.14, 0.2
 _PIXELS = round(_CELL * style.DPI)
@@ -42,6 +44,7 @@ class Sample:
 
 
 OUTSIDE = "it lies outside the data folders of the config"
+UNKNOWN = "the run was trained on another file of that name, if on any"
 
 
 def make_samples(
@@ -51,11 +54,13 @@ def make_samples(
     count: int,
     epochs: int,
     folders: Sequence[Path] | None = None,
+    known: Container[bytes] | None = None,
 ) -> list[Sample]:
     """Training images of all classes in turn, varied as training varies them in its first epochs.
 
     There are `count` images, where there are so many, and a variation for each epoch, none without an augment section.
-    With `folders` no image is read that lies elsewhere; its error says `OUTSIDE`.
+    With `folders` no image is read that lies elsewhere; its error says `OUTSIDE`. With `known` none is shown whose file
+    has another digest (see Run.read_digests); its error says `UNKNOWN`.
     """
     spec = image_spec(config.data.image)
     roots = None if folders is None else [folder.resolve() for folder in folders]
@@ -63,7 +68,7 @@ def make_samples(
     @lru_cache(maxsize=1024)
     def image_of(number: int) -> Image:
         try:
-            return decode(_read(paths[number], spec, roots), spec)
+            return decode(_read(paths[number], spec, roots, known), spec)
         except ImageError as error:  # its own picture was read before: this one is mixed into it
             raise ImageError(f"its partner {Path(paths[number]).name}: {error.message}") from None
 
@@ -72,7 +77,7 @@ def make_samples(
     def sample(number: int) -> Sample:
         path, label = paths[number], labels[number]
         try:
-            whole = decode_whole(_read(path, spec, roots), spec)
+            whole = decode_whole(_read(path, spec, roots, known), spec)
             pictures, captions = [resized(fit(whole, spec), _PIXELS)], []
             for epoch in range(epochs if vary is not None else 0):
                 assert vary is not None
@@ -88,13 +93,16 @@ def make_samples(
     return in_threads(sample, choose(labels, count))
 
 
-def _read(path: str, spec: ImageSpec, roots: Sequence[Path] | None) -> bytes:
-    """The content of a file, which is in one of the folders `roots` where these are given."""
+def _read(path: str, spec: ImageSpec, roots: Sequence[Path] | None, known: Container[bytes] | None) -> bytes:
+    """The content of a file, which is in one of the folders `roots`, and of a `known` digest, where these are given."""
     if roots is not None:
         path = os.path.realpath(path)
         if not any(Path(path).is_relative_to(root) for root in roots):
             raise ImageError(OUTSIDE)
-    return read_bytes(path, spec.max_bytes)
+    content = read_bytes(path, spec.max_bytes)
+    if known is not None and hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest() not in known:
+        raise ImageError(UNKNOWN)
+    return content
 
 
 def choose(labels: Sequence[str], count: int) -> list[int]:

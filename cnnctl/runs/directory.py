@@ -15,6 +15,7 @@ from cnnctl.system.locks import Lock, is_held, try_lock
 
 RUNS = "runs"
 LATEST = "latest"
+DIGEST_BYTES = 16
 
 _MADE_BY = {"model.onnx": "train", "metrics.json": "evaluate", "predictions.csv": "evaluate"}
 _WAIT = "wait for its end: `cnnctl runs` shows how far it is"
@@ -82,6 +83,16 @@ class Run(Contents):
                 paths.append(row["path"])
                 labels.append(row["label"])
         return paths, labels
+
+    @property
+    def digests(self) -> Path:
+        """What each image of split.csv held."""
+        return self.checkpoints / "digests.bin"
+
+    def read_digests(self) -> list[bytes]:
+        """BLAKE2b of the file of each image of split.csv, in its order; none where the checkpoints were removed."""
+        content = self.read_bytes(self.digests) if self.has(self.digests) else b""
+        return [content[start : start + DIGEST_BYTES] for start in range(0, len(content), DIGEST_BYTES)]
 
     def next_evaluation(self) -> Path:
         """A new numbered folder under evaluations/."""

@@ -147,7 +147,7 @@ def listing_hash(prepared: Prepared) -> str:
 
 def write_digests(run: Run, digests: NDArray[np.uint8]) -> None:
     """Keep what each image of split.csv held: uint8 (images, 16)."""
-    run.write_bytes(_digests_file(run), digests.tobytes())
+    run.write_bytes(run.digests, digests.tobytes())
 
 
 def insist_on_data(run: Run, checkpoint: Checkpoint, prepared: Prepared) -> None:
@@ -163,19 +163,13 @@ def insist_on_data(run: Run, checkpoint: Checkpoint, prepared: Prepared) -> None
     )
 
 
-def _digests_file(run: Run) -> Path:
-    return run.checkpoints / "digests.bin"
-
-
 def _differences(run: Run, prepared: Prepared) -> list[str]:
     """What a user can see of a difference: images that are new, gone, changed, or elsewhere."""
-    digests = prepared.digests
+    digests, kept = prepared.digests, run.read_digests()
     before = [
         (row["path"], row["label"], row["split"])
         for row in run.read_rows(run.need(run.split), ("path", "label", "split"))
     ]
-    kept = _digests_file(run)
-    contents = np.frombuffer(run.read_bytes(kept) if run.has(kept) else b"", np.uint8).reshape(-1, digests.shape[1])
     there = {path: (label, split) for path, label, split in before}
     here = {path: (label, split) for path, label, split in prepared.listing()}
     lines = [
@@ -183,8 +177,8 @@ def _differences(run: Run, prepared: Prepared) -> list[str]:
         _named("gone", [path for path in there if path not in here]),
         _named("of another class", [path for path in here if path in there and here[path][0] != there[path][0]]),
     ]
-    if len(contents) == len(before):
-        held = {path: row.tobytes() for (path, _, _), row in zip(before, contents, strict=True)}
+    if len(kept) == len(before):
+        held = {path: digest for (path, _, _), digest in zip(before, kept, strict=True)}
         now = ((row[0], digest.tobytes()) for row, digest in zip(prepared.listing(), digests, strict=True))
         lines.append(_named("changed", [path for path, digest in now if held.get(path, digest) != digest]))
     moved = Counter((there[path][1], here[path][1]) for path in here if path in there)

@@ -12,13 +12,13 @@ from cnnctl.config import Config
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
 from cnnctl.evaluation.metrics import METRICS, RANKING
-from cnnctl.evaluation.report.trust import belongs_to_another, data_folders, read_plot
+from cnnctl.evaluation.report.trust import belongs_to_another, data_folders, read_plot, shows_unknown_images
 from cnnctl.formatting import duration, size
 from cnnctl.layers.notation import format_shape
 from cnnctl.pictures import style
 from cnnctl.pictures.network import network_figure
 from cnnctl.pictures.page import compact
-from cnnctl.pictures.preview import OUTSIDE, Sample, make_samples, preview_figure
+from cnnctl.pictures.preview import OUTSIDE, UNKNOWN, Sample, make_samples, preview_figure
 from cnnctl.runs import Run
 from cnnctl.system.files import absolute
 
@@ -96,8 +96,9 @@ class Report:
 def gather(run: Run, with_images: bool = False) -> Report:
     """Everything about a run that was trained and evaluated.
 
-    Its training images are read where they lie in the data folders of its config, and the run is the user's own; with
-    `with_images` they are read wherever its split.csv says.
+    Images are shown where the run is the user's own, they lie in the data folders of its config, and their contents are
+    those that it was trained on: only who has a file knows its digest, while a stranger can name any file and folder.
+    With `with_images` they are shown wherever its split.csv says.
 
     Raises:
         RunError: a file of it is missing; the hint says which command makes it.
@@ -113,6 +114,9 @@ def gather(run: Run, with_images: bool = False) -> Report:
             style.png(network_figure(plan, run.title)), "The network", "Every layer that makes new values, to scale."
         )
         samples, missing, withheld = _samples(run, config, with_images)
+    mistakes = _plots(run, (("mistakes", "The most confident mistakes", _MISTAKES),))
+    if mistakes and not with_images and shows_unknown_images(run, frozenset(run.read_digests())):
+        mistakes, withheld = (), withheld or _MISTAKES_WITHHELD
     try:
         tiles, splits = _tiles(metrics, plan, environment), _splits(metrics)
         subtitle, versions = _subtitle(run, environment), _environment(environment)
@@ -128,7 +132,7 @@ def gather(run: Run, with_images: bool = False) -> Report:
         splits=splits,
         result=_result(run, split, calibrated),
         training=_plots(run, (("curves", "Loss, accuracy and learning rate", curves),)),
-        mistakes=_plots(run, (("mistakes", "The most confident mistakes", _MISTAKES),)),
+        mistakes=mistakes,
         balance=_balance(run, classes),
         samples=samples,
         samples_missing=missing,
@@ -147,6 +151,12 @@ def gather(run: Run, with_images: bool = False) -> Report:
 _MISTAKES = (
     "Images that were taken for something else, the surest first: the true class, the answer, its probability and the "
     "file. A wrong label often stands here before any other."
+)
+
+
+_MISTAKES_WITHHELD = (
+    "The picture of the mistakes is not shown: the run's checkpoints do not say that it was trained and evaluated on "
+    "these files"
 )
 
 
@@ -288,14 +298,17 @@ def _samples(run: Run, config: Config, with_images: bool) -> tuple[Figure | None
     if not with_images and belongs_to_another(run):
         foreign = "The training images are not shown: the run belongs to another user"
         return None, f"{foreign}.", foreign
-    folders = None if with_images else data_folders(config)
-    samples: list[Sample] = make_samples(config, paths, labels, SAMPLES, VARIATIONS, folders)
+    folders, known = (None, None) if with_images else (data_folders(config), frozenset(run.read_digests()))
+    samples: list[Sample] = make_samples(config, paths, labels, SAMPLES, VARIATIONS, folders, known)
     usable = [one for one in samples if one.error is None]
-    outside = [one for one in samples if one.error is not None and one.error.endswith(OUTSIDE)]
+    outside = [one for one in samples if one.error is not None and one.error.endswith((OUTSIDE, UNKNOWN))]
     withheld: str | None = None
     if outside:
         count = "The" if len(outside) == len(samples) else f"{len(outside)} of {len(samples)}"
-        withheld = f"{count} training images are not shown: they lie outside the data folders of the run's config"
+        why = "they lie outside the data folders of the run's config"
+        if all((one.error or "").endswith(UNKNOWN) for one in outside):
+            why = "the run's checkpoints do not say that it was trained on these files"
+        withheld = f"{count} training images are not shown: {why}"
     if not usable:
         first = next((one for one in samples if one not in outside), None)
         if first is None:

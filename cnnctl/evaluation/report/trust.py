@@ -1,13 +1,19 @@
 """What a report may embed: a run may come from anybody, and its report may go to anybody."""
 
+import hashlib
+import heapq
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from cnnctl.config import Config
 from cnnctl.config.load import BUILT_IN_DATA
+from cnnctl.data.decoder.images import ImageError, read_bytes
 from cnnctl.data.sources import digits_folder, is_table
 from cnnctl.errors import RunError
+from cnnctl.evaluation.plots.mistakes import SHOWN
 from cnnctl.runs import Run
+from cnnctl.runs.directory import DIGEST_BYTES
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -31,6 +37,29 @@ def data_folders(config: Config) -> list[Path]:
                 folders.append(Path(config.data.csv.folder))
         folders.append(path)
     return folders
+
+
+def shows_unknown_images(run: Run, known: Container[bytes]) -> bool:
+    """Whether the picture of the mistakes may show files that the run was not made of.
+
+    Evaluating a stranger's run draws whatever files of this machine its split.csv names.
+    """
+    rows = run.read_rows(run.predictions, ("path", "probability", "correct"))
+    try:
+        wrong = ((float(row["probability"]), row["path"]) for row in rows if row["correct"] != "true")
+        shown = heapq.nlargest(SHOWN, wrong, key=lambda one: one[0])
+        digests = [_digest(path) for _, path in shown]
+    except (RunError, ValueError):
+        return True
+    return any(digest is not None and digest not in known for digest in digests)
+
+
+def _digest(path: str) -> bytes | None:
+    """That of an image's file; None where it cannot be read, and was not drawn either."""
+    try:
+        return hashlib.blake2b(read_bytes(path), digest_size=DIGEST_BYTES).digest()
+    except ImageError:
+        return None
 
 
 def read_plot(run: Run, path: Path) -> bytes | None:

@@ -13,6 +13,7 @@ import pytest
 from cnnctl.config import load
 from cnnctl.data.decoder.images import opencv
 from cnnctl.errors import BusyError, DiskError, Notice, RunError
+from cnnctl.evaluation.evaluate import evaluate_split
 from cnnctl.evaluation.report.gather import MOST_ROWS, SAMPLES, gather
 from cnnctl.evaluation.report.write import write_report
 from cnnctl.pictures.page import SMALL, compact
@@ -294,3 +295,26 @@ def test_the_command_says_what_is_withheld(run, tmp_path):
         "  hint: --with-images shows them\n"
     )
     assert cnnctl("report", str(run.path), "--with-images", cwd=tmp_path).stderr == ""
+
+
+def test_private_photos_that_a_stranger_names_are_not_shown(run, tmp_path):
+    """Config and split.csv are both the stranger's, and say that the run was trained on photos of this machine."""
+    moved_images(run, tmp_path / "private")
+    train = load(run.config).data.train
+    run.config.write_text(run.config.read_text().replace(f"train: {train}\n", f"train: {tmp_path / 'private'}\n", 1))
+    whole = gather(run)
+    assert whole.samples is not None
+    assert whole.mistakes
+    for path in (tmp_path / "private").rglob("*.png"):
+        path.write_bytes(path.read_bytes() + b"private")
+    evaluate_split(run, None, lambda done, total: None)
+    found = gather(run)
+    assert (found.samples, found.mistakes) == (None, ())
+    assert found.withheld == (
+        "The training images are not shown: the run's checkpoints do not say that it was trained on these files"
+    )
+    shown = gather(run, with_images=True)
+    assert shown.samples is not None
+    assert shown.mistakes
+    shutil.rmtree(run.checkpoints)
+    assert gather(run).samples is None
