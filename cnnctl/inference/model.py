@@ -17,6 +17,7 @@ from cnnctl.system.cores import available_cores
 
 METADATA_KEY = "cnnctl"
 _MOST_PIXELS, _MOST_BYTES = 1000 * MEGAPIXEL, 1000 * MEGABYTE
+MOST_SIDE = 8192
 """What a file may ask for, as the config may."""
 
 _EXTERNAL_DATA = "external data"
@@ -40,12 +41,17 @@ class Classifier:
 
         Returns:
             float32 (N, classes); rows sum to 1. A sigmoid's p becomes [1 - p, p].
+
+        Raises:
+            RunError: the model cannot be computed, or what it gives is NaN or infinite.
         """
         try:
             name = self.session.get_inputs()[0].name
             (output,) = self.session.run(None, {name: images})
         except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
             raise RunError(f"{self.path} cannot be used: {str(error).splitlines()[0]}", "train the run again") from None
+        if not np.isfinite(output).all():
+            raise RunError(f"{self.path} gives probabilities that are no numbers", "train the run again")
         return expand(output)
 
 
@@ -138,6 +144,9 @@ def _read_spec(text: str | None, takes: list[Any], path: Path) -> ImageSpec:
         spec = ImageSpec(*sides, str(image["fit"]), (red, green, blue), *limits)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise RunError(f"{path} has invalid image settings: {error!r}") from None
+    if not (1 <= spec.height <= MOST_SIDE and 1 <= spec.width <= MOST_SIDE and spec.channels in (1, 3)):
+        shape = "x".join(map(str, spec.shape))
+        raise RunError(f"{path} takes images of {shape}; the most is {MOST_SIDE}x{MOST_SIDE}x3")
     if takes != list(spec.shape):
         raise RunError(f"{path} takes images of {takes}, but says {list(spec.shape)}")
     return spec

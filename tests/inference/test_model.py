@@ -8,9 +8,10 @@ import onnx
 import onnxruntime
 import pytest
 
+from cnnctl.config.schema import MAX_IMAGE_SIDE
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import EXIT_RUN, RunError
-from cnnctl.inference.model import Classifier, expand, load_classifier
+from cnnctl.inference.model import MOST_SIDE, Classifier, expand, load_classifier
 from cnnctl.runs import Run
 from cnnctl.system import files
 from tests.inference.build import COLOURS, SPEC, colour_model, colour_run
@@ -56,6 +57,8 @@ MODELS = [
     (colour_model(text='{"classes": []}'), "has invalid image settings: KeyError('image')"),
     (colour_model(text=json.dumps({"image": {**IMAGE, "background": [0, 0]}})), "invalid image settings"),
     (colour_model(text=json.dumps({"image": {**IMAGE, "height": "tall"}})), "invalid image settings"),
+    (colour_model(ImageSpec(8193, 4)), "takes images of 8193x4x3; the most is 8192x8192x3"),
+    (colour_model(ImageSpec(6, 40_000)), "takes images of 6x40000x3; the most is 8192x8192x3"),
     (colour_model(text=json.dumps({"image": {**IMAGE, "height": 7}})), "takes images of [6, 4, 3], but says [7, 4, 3]"),
 ]
 
@@ -70,6 +73,20 @@ def test_a_wrong_model_is_refused_with_the_reason(content, message, tmp_path):
     assert caught.value.message.startswith(f"{run.onnx_model} ")
     assert message in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_its_largest_image_is_that_of_a_config():
+    assert MOST_SIDE == MAX_IMAGE_SIDE
+
+
+def test_probabilities_that_are_no_numbers_are_an_error(tmp_path):
+    run = colour_run(tmp_path)
+    content = run.onnx_model.read_bytes()
+    weight = np.float32(0.1).tobytes()
+    files.write_bytes(run.onnx_model, content.replace(weight, np.float32(np.nan).tobytes()))
+    assert weight in content
+    with pytest.raises(RunError, match=r"model\.onnx gives probabilities that are no numbers"):
+        load_classifier(run).probabilities(RED)
 
 
 NAMES = [
