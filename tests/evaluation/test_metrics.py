@@ -138,6 +138,12 @@ def test_classes_without_images_score_zero_and_stay_in_the_table():
     assert got.confusion_matrix == ((1, 0, 1, 0), (0,) * 4, (0,) * 4, (0,) * 4)
 
 
+def test_there_are_fifteen_bins():
+    """0.62 (right) and 0.68 (wrong) lie in two of 15 bins; in one of 10 their gaps would cancel out."""
+    chances = np.array([[0.62, 0.38], [0.32, 0.68]], np.float32)
+    assert calibration(chances, np.array([0, 0])).expected_error == pytest.approx((0.38 + 0.68) / 2, abs=1e-6)
+
+
 def test_calibration_by_hand():
     """Confidences 0.9 (right, wrong) and 0.6 (right): 2/3 * |0.5 - 0.9| + 1/3 * |1 - 0.6|."""
     chances = np.array([[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]], np.float32)

@@ -117,6 +117,22 @@ def test_interrupted_or_not_the_weights_and_the_history_are_the_same(precision, 
     assert sorted(os.listdir("part/checkpoints")) == ["digests.bin", "epoch-0004.npz", "epoch-0005.npz"]
 
 
+def test_what_was_waited_before_an_interruption_counts_after_it(text, here):
+    """Nothing improves: after the first epoch two are waited for, then the rate is halved and the training stopped."""
+    settings = [
+        "train.epochs=6",
+        "train.optimizer={sgd: {learning_rate: 1.0e-9}}",
+        "train.schedule={reduce_on_plateau: {factor: 0.5, patience: 2, monitor: val_accuracy}}",
+        "train.early_stopping={monitor: val_loss, patience: 3, min_delta: 100}",
+    ]
+    whole = train_here(text, *settings, output=Path("whole")).run.path
+    stop(text, *settings, after=2)
+    part = train_here(text, *settings, output=Path("part"), resume=True).run.path
+    rates = [float(line.rpartition(",")[2]) for line in (whole / "history.csv").read_text().splitlines()[1:]]
+    assert rates == pytest.approx([1e-9, 1e-9, 1e-9, 5e-10])
+    assert_same(whole, part)
+
+
 def test_epochs_may_be_raised(whole, text, here):
     """With weights that are averages, which Keras' own callback puts in the place of the weights at the end."""
     averaged = ["train.ema=0.8", "train.epochs=4"]
