@@ -153,6 +153,9 @@ class Contents:
 
         try:
             return load_recorded(self.config, self.read_bytes(self.config))
+        except FileNotFoundError:
+            hint = "the run is not complete: train it again"
+            raise RunError(f"the run {self.path} has no {self.config.name}", hint) from None
         except OSError as error:
             raise RunError(f"{self.config} cannot be read: {_reason(error)}") from None
 
