@@ -39,7 +39,7 @@ def _find(path: Path | None) -> Run:
     if _lies(path / "config.yaml") or _lies(path / "classes.json"):
         return Run(path)
     if files.is_folder(path):
-        numbered = sorted((c for c in path.iterdir() if c.name.isdecimal()), key=lambda c: int(c.name))
+        numbered = _numbered(path)
         complete = next((Run(child) for child in reversed(numbered) if is_complete(Run(child))), None)
         if complete is not None:
             return complete
@@ -47,6 +47,20 @@ def _find(path: Path | None) -> Run:
             f"{path} is not a run directory", "a run is a folder such as runs/digits/1, made by cnnctl train"
         )
     raise RunError(f"there is no run at {path}", "`cnnctl runs` lists those there are; `cnnctl train CONFIG` makes one")
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """What lies in a folder under a number, by number.
+
+    Raises:
+        RunError: the folder cannot be read.
+    """
+    try:
+        return sorted(
+            (child for child in folder.iterdir() if child.name.isdecimal()), key=lambda child: int(child.name)
+        )
+    except OSError as error:
+        raise RunError(f"{folder} cannot be read: {error.strerror}", "ask its owner for the permission") from None
 
 
 def names_run(word: str) -> bool:
@@ -78,8 +92,7 @@ def find_begun(path: Path) -> Path:
         return find_run(path).path
     if not files.is_folder(path) or _lies(path / "config.yaml"):
         return path
-    numbered = sorted((c for c in path.iterdir() if c.name.isdecimal()), key=lambda c: int(c.name))
-    return next((child for child in reversed(numbered) if _lies(child / "config.yaml")), path)
+    return next((child for child in reversed(_numbered(path)) if _lies(child / "config.yaml")), path)
 
 
 def _is_run(path: Path) -> bool:

@@ -5,6 +5,7 @@ to the part before, so that what was looked at is what is opened, whoever exchan
 cannot do this (Windows), each part is looked at just before.
 """
 
+import errno
 import os
 import shutil
 import stat
@@ -31,6 +32,10 @@ class UnfitFileError(RunError):
         super().__init__(f"{path} {what}", hint)
         self.path = path
         self.what = what
+
+
+_NAMES_NOTHING = (errno.ENAMETOOLONG, errno.ELOOP)
+"""What the system says of a path at which no folder can be."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,12 @@ def opened_folder(root: Path, path: Path, make: bool = False) -> Iterator[Folder
     """
     if make:
         root.mkdir(parents=True, exist_ok=True)
-    folder = Folder(root, os.open(root, _LOOK) if _IS_RELATIVE else None)
+    try:
+        folder = Folder(root, os.open(root, _LOOK) if _IS_RELATIVE else None)
+    except OSError as error:
+        if error.errno in _NAMES_NOTHING:
+            raise FileNotFoundError(error.errno, os.strerror(error.errno), str(root)) from None
+        raise
     try:
         for part in path.relative_to(root).parts:
             if make:
@@ -127,13 +137,15 @@ def state_of(root: Path, path: Path) -> os.stat_result | None:
     """What the system knows of a file below `root`, of a link itself; None where there is none.
 
     Raises:
-        UnfitFileError: a folder on its way is a link, or no folder.
+        UnfitFileError: a folder on its way is a link, or no folder, or may not be looked into.
     """
     try:
         with opened_folder(root, path.parent) as folder:
             return folder.state(path.name)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as error:
+        raise UnfitFileError(path, f"cannot be read: {error.strerror}", "ask its owner for the permission") from None
 
 
 def open_file(root: Path, path: Path, most: int) -> BinaryIO:
@@ -193,7 +205,7 @@ def refuse_links(root: Path, names: frozenset[str] | set[str], deep: bool = Fals
     Raises:
         UnfitFileError: it is.
     """
-    with suppress(FileNotFoundError, NotADirectoryError), opened_folder(root, root) as folder:
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError), opened_folder(root, root) as folder:
         for name in sorted(names):
             _refuse_links(folder, name, _DEEPEST if deep else 0)
 

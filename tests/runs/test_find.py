@@ -1,5 +1,6 @@
 """Which run is meant."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,19 @@ class TestResumed:
         (Path("runs") / "empty").mkdir()
         with pytest.raises(RunError, match=r"has no config\.yaml"):
             find_resumed(Path("runs/empty"), None)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_run_that_may_not_be_read_is_an_error(tmp_path):
+    run = write_run(tmp_path / "run", images(6, 4))
+    run.path.chmod(0o700)
+    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
+        folder.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(RunError, match="run cannot be read: Permission denied"):
+            find_run(run.path)
+        with pytest.raises(RunError, match=r"model\.onnx cannot be read: Permission denied"):
+            run.has(run.onnx_model)
+    finally:
+        os.seteuid(0)
