@@ -69,9 +69,7 @@ class TrainedRun(Shown):
     @property
     def plots(self) -> Mapping[str, Path]:
         """The pictures, each a PNG file, by names such as `curves` and `confusion_matrix`."""
-        run = self._run
-        found = [run.need(run.plots / name) for name in run.names_in(run.plots) if name.endswith(".png")]
-        return {path.stem: path for path in found}
+        return {path.stem: path for path in self._run.plot_files()}
 
     def history_frame(self) -> "pd.DataFrame":
         """The history as a pandas DataFrame, its index the epochs."""

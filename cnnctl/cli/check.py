@@ -46,7 +46,7 @@ def check_cli(
 
 def _name(config: Path) -> str:
     from cnnctl.config.load import STANDARD_INPUT
-    from cnnctl.config.source import STDIN
+    from cnnctl.config.reading import STDIN
 
     return STDIN if config == STANDARD_INPUT else str(config)
 

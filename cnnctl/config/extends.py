@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cnnctl.config import source
+from cnnctl.config import reading
 from cnnctl.config.source import Document, ValuePath
 from cnnctl.errors import ConfigError, Position, Problem, UsageError
 
@@ -55,7 +55,7 @@ def _base(document: Document, folder: Path) -> Path:
 
 def _read(upper: Document, path: Path) -> Document:
     try:
-        return source.read(path)
+        return reading.read(path)
     except UsageError as error:
         raise _refused(upper, error.message, error.hint) from None
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from cnnctl.config import source
+from cnnctl.config import reading
 from cnnctl.config.dump import to_plain
 from cnnctl.config.extends import EXTENDS, with_bases
 from cnnctl.config.meant import meant_path
@@ -95,7 +95,7 @@ def parse_config(path: Path, assignments: Sequence[str] = (), is_recorded: bool 
         ConfigError: it is no YAML, or a base or a variable of it is missing, so that nothing can be kept.
     """
     if path == STANDARD_INPUT:
-        document, path = with_bases(source.read_stdin(), Path(), None), _NAME
+        document, path = with_bases(reading.read_stdin(), Path(), None), _NAME
     else:
         document = _read(path, is_recorded)
     return bind(_override(document, list(assignments), "--set"), path)
@@ -131,15 +131,15 @@ def load_values(
 def _read(path: Path, is_recorded: bool) -> Document:
     """The document of a file, with those that it extends."""
     if not is_recorded:
-        return with_bases(source.read(path), path.parent, path)
+        return with_bases(reading.read(path), path.parent, path)
     return _recorded(path)
 
 
 def _recorded(path: Path, content: bytes | None = None) -> Document:
     if content is None:
-        document = source.read(path, environment=None)
+        document = reading.read(path, environment=None)
     else:
-        document = source.parse_bytes(content, str(path), environment=None)
+        document = reading.parse_bytes(content, str(path), environment=None)
     if EXTENDS in document.data:
         hint = "cnnctl writes it whole: train again"
         position = document.position((EXTENDS,))
@@ -179,10 +179,7 @@ def _override(document: Document, assignments: list[str], origin: str) -> Docume
     for assignment in assignments:
         path = parse_path(assignment.partition("=")[0].strip())
         if path and path[0] == EXTENDS:
-            position, hint = (
-                override_position(assignment, origin),
-                "write it into the config, or into a new one",
-            )
+            position, hint = override_position(assignment, origin), "write it into the config, or into a new one"
             raise ConfigError([Problem("it is read before anything is set", EXTENDS, position, hint=hint)])
         right = path and meant_path(path, document.data)
         if path and right:

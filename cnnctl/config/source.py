@@ -8,7 +8,6 @@ Variables such as `${env:DATA}` are filled in while a text is parsed.
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,17 +24,13 @@ from cnnctl.config.scalars import (
     shield,
     unshield,
 )
-from cnnctl.errors import ConfigError, Position, Problem, UsageError
-from cnnctl.ready import how_to_write
+from cnnctl.errors import ConfigError, Position, Problem
 
 TYPE_NAMES = {list: "a list", int: "a whole number", float: "a number", bool: "true or false"}
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
 MAX_VALUES = 20_000
-
-STDIN = "<stdin>"
-"""The origin of a config on stdin."""
 
 ValuePath = tuple[str | int, ...]
 
@@ -228,10 +223,10 @@ def error_at(message: str, position: Position, received: str | None = None, hint
 def _compose(text: str, origin: str, environment: Mapping[str, str] | None) -> _Node:
     """The one document of a text, or all that is wrong with it."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise _too_large(origin)
+        raise too_large(origin)
     if unprintable := UNPRINTABLE.search(text):
         shown = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
-        position = _position_after(text[: unprintable.start()], origin, shown)
+        position = position_after(text[: unprintable.start()], origin, shown)
         raise error_at("a config is UTF-8 text without control characters", position)
     lines = text.splitlines() or [""]
     shielded = shield(text)
@@ -317,82 +312,15 @@ def _position(origin: str, lines: list[str], line: int, column: int) -> Position
     return Position(origin, line + 1, column + 1, lines[line])
 
 
-def _position_after(before: str, origin: str, text: str) -> Position:
+def position_after(before: str, origin: str, text: str) -> Position:
     """The position of the character after the beginning of a text."""
     lines = (before + "x").splitlines()
     return _position(origin, text.splitlines(), len(lines) - 1, len(lines[-1]) - 1)
 
 
-def _too_large(origin: str) -> ConfigError:
+def too_large(origin: str) -> ConfigError:
+    """Of a text of more than MAX_BYTES."""
     return error_at(f"expected a config of at most {MAX_BYTES:,} bytes", Position(origin, 1, 1, ""))
-
-
-def read(path: Path, environment: Mapping[str, str] | None = os.environ) -> Document:
-    """Parse the config at `path`; see `parse`.
-
-    Raises:
-        UsageError: the file is missing or cannot be read.
-        ConfigError: its text is not a config.
-    """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        command = how_to_write(path.name)
-        hint = f"{command} writes it" if command else _similar_files(path)
-        raise UsageError(f"there is no config at {path}", hint) from None
-    except IsADirectoryError:
-        raise UsageError(f"expected a config file, but {path} is a folder", _similar_files(path / "_")) from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise UsageError(f"no config can be called {str(path)!r}: there is a NUL in it") from None
-    return parse_bytes(raw, str(path), environment)
-
-
-def parse_bytes(content: bytes, origin: str, environment: Mapping[str, str] | None = os.environ) -> Document:
-    """`parse` of the content of a file.
-
-    Raises:
-        ConfigError: its text is not a config.
-    """
-    return parse(_decoded(content, origin), origin, environment)
-
-
-def read_stdin() -> Document:
-    """Parse the config on stdin.
-
-    Raises:
-        UsageError: stdin is closed, or cannot be read.
-        ConfigError: its text is not a config.
-    """
-    if sys.stdin is None:
-        raise UsageError("stdin is closed, and - stands for the config on it", "name the file of the config instead")
-    try:
-        raw = sys.stdin.buffer.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"the config on stdin cannot be read: {error.strerror}") from None
-    return parse(_decoded(raw, STDIN), STDIN)
-
-
-def _decoded(raw: bytes, origin: str) -> str:
-    """The text of a config, of which one byte more than allowed was read."""
-    if len(raw) > MAX_BYTES:
-        raise _too_large(origin)
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raw = error.object  # without a byte order mark
-        position = _position_after(raw[: error.start].decode(), origin, raw.decode(errors="replace"))
-        raise error_at("a config is UTF-8 text", position, hint="save the file as UTF-8") from None
-
-
-def _similar_files(path: Path) -> str | None:
-    try:
-        found = sorted(str(child) for child in path.parent.iterdir() if child.suffix in (".yaml", ".yml"))
-    except OSError:
-        return None
-    return f"configs there: {', '.join(found[:5])}" if found else None
 
 
 def format_path(path: ValuePath) -> str:

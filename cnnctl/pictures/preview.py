@@ -1,6 +1,5 @@
 """Training images as the network sees them: the file with what a crop cuts away, the fitted image, its variations."""
 
-import hashlib
 import itertools
 import os
 from collections import defaultdict
@@ -17,7 +16,7 @@ from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, crop_window
 from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas, faded_around, resized, scaled_span
-from cnnctl.runs.directory import DIGEST_BYTES
+from cnnctl.system.digests import digest
 
 _CELL, _GAP, _CAPTION = 1.3, 0.14, 0.2
 _PIXELS = round(_CELL * style.DPI)
@@ -100,7 +99,7 @@ def _read(path: str, spec: ImageSpec, roots: Sequence[Path] | None, known: Conta
         if not any(Path(path).is_relative_to(root) for root in roots):
             raise ImageError(OUTSIDE)
     content = read_bytes(path, spec.max_bytes)
-    if known is not None and hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest() not in known:
+    if known is not None and digest(content) not in known:
         raise ImageError(UNKNOWN)
     return content
 

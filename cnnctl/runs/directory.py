@@ -11,11 +11,11 @@ from typing import Any
 from cnnctl.errors import BusyError, MachineError, RunError, UsageError
 from cnnctl.runs.contents import OWN, Contents
 from cnnctl.system import files
+from cnnctl.system.digests import DIGEST_BYTES
 from cnnctl.system.locks import Lock, is_held, try_lock
 
 RUNS = "runs"
 LATEST = "latest"
-DIGEST_BYTES = 16
 
 _MADE_BY = {"model.onnx": "train", "metrics.json": "evaluate", "predictions.csv": "evaluate"}
 _WAIT = "wait for its end: `cnnctl runs` shows how far it is"
@@ -93,6 +93,10 @@ class Run(Contents):
         """BLAKE2b of the file of each image of split.csv, in its order; none where the checkpoints were removed."""
         content = self.read_bytes(self.digests) if self.has(self.digests) else b""
         return [content[start : start + DIGEST_BYTES] for start in range(0, len(content), DIGEST_BYTES)]
+
+    def plot_files(self) -> list[Path]:
+        """The pictures under plots/."""
+        return [self.need(self.plots / name) for name in self.names_in(self.plots) if name.endswith(".png")]
 
     def next_evaluation(self) -> Path:
         """A new numbered folder under evaluations/."""

@@ -73,7 +73,7 @@ class Folder:
         """
         found = self.state(name)
         if found is None:
-            raise FileNotFoundError(2, os.strerror(2), str(self.path / name))
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path / name))
         if not stat.S_ISDIR(found.st_mode):
             raise _unfit(self.path / name, found.st_mode)
         if self.descriptor is None:

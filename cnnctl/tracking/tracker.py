@@ -113,7 +113,7 @@ def finished(run: Run, metrics: Mapping[str, Any], best_epoch: int) -> Outcome:
         "finished",
         best_epoch,
         scores,
-        [run.need(run.plots / name) for name in run.names_in(run.plots) if name.endswith(".png")],
+        run.plot_files(),
         [path for path in (run.keras_model, run.onnx_model) if run.has(path)],
         [run.need(path) for path in (run.config, run.classes, run.history, run.metrics)],
     )

@@ -24,7 +24,7 @@ from cnnctl.models.build import build_network
 from cnnctl.models.machine import versions
 from cnnctl.models.save import Parity, save_keras, save_onnx
 from cnnctl.system.cores import available_cores
-from cnnctl.training.calibrate import Calibrated, calibrate
+from cnnctl.training.calibrate import calibrate
 from cnnctl.training.network import Network
 from cnnctl.training.record import TrainingRecord
 from cnnctl.training.request import TrainRequest
@@ -70,7 +70,7 @@ def _interruption_message(record: TrainingRecord, network: Network, epochs: int)
 
 def export_and_score(
     record: TrainingRecord, network: Network, config: Config, prepared: Prepared
-) -> tuple[Evaluation, Parity, Calibrated | None]:
+) -> tuple[Evaluation, Parity]:
     """model.keras, model.onnx, metrics.json and what belongs to it, of a run that has its classes and its split."""
     model, run, spec = _best(record, network), record.run, image_spec(config.data.image)
     splits = {name: one for name in (VALIDATION, TEST, TRAIN) if (one := prepared.split(name)) is not None}
@@ -100,7 +100,7 @@ def export_and_score(
         is_main = split == scored[-1]  # the run's own figures
         evaluation = save_evaluation(run, split, of_split, is_main, draws=is_main)
     assert evaluation is not None
-    return evaluation, parity, calibrated
+    return evaluation, parity
 
 
 def _batches(prepared: Prepared, split: Split) -> Iterator[NDArray[np.uint8]]:

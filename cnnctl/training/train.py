@@ -34,7 +34,6 @@ from cnnctl.system.stderr import Capture
 from cnnctl.system.watcher import Watcher
 from cnnctl.tracking.events import RunStarted
 from cnnctl.tracking.tracker import finished, make_trackers
-from cnnctl.training.calibrate import Calibrated
 from cnnctl.training.finish import export_and_score, resumable, write_environment
 from cnnctl.training.fit import fit
 from cnnctl.training.network import Network, build, insist_on_weights, with_stem
@@ -49,15 +48,14 @@ class Trained:
     """What a training leaves behind.
 
     `evaluation` is of the test split, else of the validation split, else of the training images. `parity` says how far
-    model.onnx is from model.keras, `calibrated` what the logits were divided by. `seconds` are from the start of the
-    command. `trackers` says how to look at what each tracker recorded, by its name.
+    model.onnx is from model.keras. `seconds` are from the start of the command. `trackers` says how to look at what
+    each tracker recorded, by its name.
     """
 
     run: Run
     evaluation: Evaluation
     record: TrainingRecord
     parity: Parity
-    calibrated: Calibrated | None
     seconds: float
     trackers: Mapping[str, str]
 
@@ -132,13 +130,13 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
 
         # Keep the best weights, export them and judge them.
         watcher.busy("exporting and evaluating")
-        evaluation, parity, calibrated = export_and_score(record, network, config, prepared)
+        evaluation, parity = export_and_score(record, network, config, prepared)
         write_curves(run, record.best_epoch, config.train.all_epochs)
         trackers.end(finished(run, run.read_metrics(), record.best_epoch))
         write_environment(request, config, network, record, data_hash, until_trained, waited)
         _mark_latest(run, watcher)
         seconds = time.perf_counter() - request.begun
-        return Trained(run, evaluation, record, parity, calibrated, seconds, trackers.how_to_look())
+        return Trained(run, evaluation, record, parity, seconds, trackers.how_to_look())
 
 
 def _check(request: TrainRequest) -> Findings:

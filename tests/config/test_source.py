@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnctl.config import overrides, source
+from cnnctl.config import overrides, reading, source
 from cnnctl.config.load import bind
 from cnnctl.errors import EXIT_CONFIG, ConfigError, Problem, UsageError
 from tests.config.build import FULL, problems
@@ -230,7 +230,7 @@ def test_invalid_utf_8_is_refused_where_it_stands(tmp_path, raw, place):
     path = tmp_path / "c.yaml"
     path.write_bytes(raw)
     with pytest.raises(ConfigError) as caught:
-        source.read(path)
+        reading.read(path)
     (only,) = caught.value.problems
     line, column = map(int, place.split(":"))
     assert (only.message, str(only.position)) == ("a config is UTF-8 text", f"{path}:{place}")
@@ -244,13 +244,13 @@ def test_a_large_file_is_refused_for_its_size(tmp_path, mark, letter):
     path = tmp_path / "c.yaml"
     path.write_bytes(mark + ("a: 1\n#" + letter * 1_200_000).encode())
     with pytest.raises(ConfigError, match="at most 1,000,000 bytes"):
-        source.read(path)
+        reading.read(path)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
-    document = source.read(path)
+    document = reading.read(path)
     assert document.data == {"a": 1, "b": 2}
     assert str(document.position(("b",))) == f"{path}:2:1"
 
@@ -258,10 +258,10 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path):
     (tmp_path / "other.yaml").write_text("a: 1")
     with pytest.raises(UsageError, match="there is no config at") as caught:
-        source.read(tmp_path / "c.yaml")
+        reading.read(tmp_path / "c.yaml")
     assert caught.value.hint == f"configs there: {tmp_path / 'other.yaml'}"
     with pytest.raises(UsageError, match="is a folder"):
-        source.read(tmp_path)
+        reading.read(tmp_path)
 
 
 def overridden(text: str, *assignments: str) -> source.Document:

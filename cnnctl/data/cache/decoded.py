@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from cnnctl.data.cache import entries
 from cnnctl.data.cache.decoding import Progress, decode_into
-from cnnctl.data.cache.entries import DIGEST_BYTES, DIGESTS, FAILURES, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
+from cnnctl.data.cache.entries import DIGESTS, FAILURES, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
 from cnnctl.data.cache.folders import make_folder, staging_folder
 from cnnctl.data.decoder.images import DECODER_VERSION, Image, ImageSpec
 from cnnctl.errors import MachineError
+from cnnctl.system.digests import DIGEST_BYTES
 from cnnctl.system.locks import locked
 
 _TRIES = 5

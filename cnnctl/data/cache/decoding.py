@@ -9,7 +9,6 @@ answers every chunk with the rows that it could not decode. The chunk of one tha
 outlives its caller, with whom its input ends.
 """
 
-import hashlib
 import json
 import os
 import queue
@@ -25,10 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.cache.entries import DIGEST_BYTES, DIGESTS, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
+from cnnctl.data.cache.entries import DIGESTS, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
 from cnnctl.data.decoder.images import MEGAPIXEL, ImageError, ImageSpec, decode, read_bytes
 from cnnctl.data.decoder.parallel import are_small
 from cnnctl.system.cores import available_cores
+from cnnctl.system.digests import digest
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
@@ -85,14 +85,10 @@ def _decode_rows(files: Iterable[tuple[int, str]], spec: ImageSpec, arrays: Arra
             failures[row] = error.reason
             continue
         arrays[PIXELS][row] = image
-        arrays[DIGESTS][row] = _digest(data)
-        arrays[PIXEL_DIGESTS][row] = _digest(image.tobytes())
+        arrays[DIGESTS][row] = np.frombuffer(digest(data), np.uint8)
+        arrays[PIXEL_DIGESTS][row] = np.frombuffer(digest(image.tobytes()), np.uint8)
         arrays[VALUE_RANGES][row] = image.max() - image.min()
     return failures
-
-
-def _digest(data: bytes) -> NDArray[np.uint8]:
-    return np.frombuffer(hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest(), np.uint8)
 
 
 def decode_by_processes(paths: Sequence[str], spec: ImageSpec, arrays: Arrays, progress: Progress) -> list[int]:

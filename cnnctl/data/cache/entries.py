@@ -15,6 +15,7 @@ from typing import BinaryIO
 from cnnctl.data.cache.folders import cache_folder
 from cnnctl.data.cache.trust import is_foreign, of_this_user, opened
 from cnnctl.data.decoder.images import ImageSpec
+from cnnctl.system.digests import DIGEST_BYTES
 from cnnctl.system.files import is_folder
 from cnnctl.system.home import user_cache
 from cnnctl.system.inside import UnfitFileError, read_file
@@ -22,7 +23,6 @@ from cnnctl.system.locks import is_held, try_lock
 
 PIXELS, DIGESTS, PIXEL_DIGESTS, VALUE_RANGES = "pixels", "digests", "looks", "spreads"
 FAILURES, ABOUT = "failures.json", "about.json"
-DIGEST_BYTES = 16
 _MOST_OF_ABOUT = 2**20
 
 

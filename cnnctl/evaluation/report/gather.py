@@ -1,9 +1,8 @@
-"""What a run's files say, as plain data for the page."""
+"""What a run's files say, as the content of the page."""
 
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cnnctl.architecture.plan import Plan
@@ -12,6 +11,7 @@ from cnnctl.config import Config
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
 from cnnctl.evaluation.metrics import METRICS, RANKING
+from cnnctl.evaluation.report.content import Balance, Figure, Report, Share, Table
 from cnnctl.evaluation.report.trust import belongs_to_another, data_folders, read_plot, shows_unknown_images
 from cnnctl.formatting import duration, size
 from cnnctl.layers.notation import format_shape
@@ -28,69 +28,6 @@ MOST_ROWS = 300
 
 _MOST_CONFIG = 100_000
 """Characters of a config."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One picture with a sentence on what is seen."""
-
-    kind: str
-    content: bytes
-    title: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """Texts in rows; `numbers` says of each column whether it is aligned right."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numbers: tuple[bool, ...]
-
-
-@dataclass(frozen=True)
-class Share:
-    """Images of a class in each split, and the bar of the training images from 0 to 100."""
-
-    name: str
-    counts: tuple[str, ...]
-    bar: float
-
-
-@dataclass(frozen=True)
-class Balance:
-    """How the images are spread over classes and splits."""
-
-    splits: tuple[str, ...]
-    shares: tuple[Share, ...]
-    words: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """The whole page; a None or an empty tuple is a part that the run lacks.
-
-    `withheld` is why images are not shown that there may be.
-    """
-
-    title: str
-    subtitle: str
-    tiles: tuple[tuple[str, str, str], ...]
-    splits: Table
-    result: tuple[Figure, ...]
-    training: tuple[Figure, ...]
-    mistakes: tuple[Figure, ...]
-    balance: Balance
-    samples: Figure | None
-    samples_missing: str | None
-    withheld: str | None
-    network: Figure
-    layers: Table
-    totals: str
-    config: str
-    environment: Table
-    commands: tuple[tuple[str, str], ...]
 
 
 def gather(run: Run, with_images: bool = False) -> Report:

@@ -1,6 +1,5 @@
 """What a report may embed: a run may come from anybody, and its report may go to anybody."""
 
-import hashlib
 import heapq
 import os
 from collections.abc import Container
@@ -13,7 +12,7 @@ from cnnctl.data.sources import digits_folder, is_table
 from cnnctl.errors import RunError
 from cnnctl.evaluation.plots.mistakes import SHOWN
 from cnnctl.runs import Run
-from cnnctl.runs.directory import DIGEST_BYTES
+from cnnctl.system.digests import digest
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -48,16 +47,16 @@ def shows_unknown_images(run: Run, known: Container[bytes]) -> bool:
     try:
         wrong = ((float(row["probability"]), row["path"]) for row in rows if row["correct"] != "true")
         shown = heapq.nlargest(SHOWN, wrong, key=lambda one: one[0])
-        digests = [_digest(path) for _, path in shown]
+        digests = [_digest_of(path) for _, path in shown]
     except (RunError, ValueError):
         return True
-    return any(digest is not None and digest not in known for digest in digests)
+    return any(one is not None and one not in known for one in digests)
 
 
-def _digest(path: str) -> bytes | None:
+def _digest_of(path: str) -> bytes | None:
     """That of an image's file; None where it cannot be read, and was not drawn either."""
     try:
-        return hashlib.blake2b(read_bytes(path), digest_size=DIGEST_BYTES).digest()
+        return digest(read_bytes(path))
     except ImageError:
         return None
 
