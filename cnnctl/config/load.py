@@ -73,16 +73,15 @@ def load(path: Path, assignments: Sequence[str] = ()) -> Config:
     return parse_config(path, assignments).need()
 
 
-def load_recorded(path: Path, content: bytes | None = None) -> Config:
-    """Read the config of a run: what cnnctl wrote is whole, so that it extends nothing and asks for no variables.
+def load_recorded(path: Path, content: bytes) -> Config:
+    """The config of a run, which is the content of a file.
 
-    `content` is that of the file, where it was read already.
+    What cnnctl wrote is whole: it extends nothing and asks for no variables.
 
     Raises:
-        UsageError: the file cannot be read.
         ConfigError: with every mistake of it.
     """
-    return bind(_recorded(path, content), path).need()
+    return bind(_whole(reading.parse_bytes(content, str(path), environment=None)), path).need()
 
 
 def parse_config(path: Path, assignments: Sequence[str] = (), is_recorded: bool = False) -> Loaded:
@@ -132,14 +131,10 @@ def _read(path: Path, is_recorded: bool) -> Document:
     """The document of a file, with those that it extends."""
     if not is_recorded:
         return with_bases(reading.read(path), path.parent, path)
-    return _recorded(path)
+    return _whole(reading.read(path, environment=None))
 
 
-def _recorded(path: Path, content: bytes | None = None) -> Document:
-    if content is None:
-        document = reading.read(path, environment=None)
-    else:
-        document = reading.parse_bytes(content, str(path), environment=None)
+def _whole(document: Document) -> Document:
     if EXTENDS in document.data:
         hint = "cnnctl writes it whole: train again"
         position = document.position((EXTENDS,))

@@ -235,9 +235,3 @@ def read_rows(file: BinaryIO, columns: Sequence[str] = ()) -> Iterator[dict[str,
             if None in row or None in row.values():
                 raise ValueError(f"line {rows.line_num} has not as many cells as the header")
             yield row
-
-
-def read_csv(path: Path) -> Iterator[dict[str, str]]:
-    """`read_rows` of a file."""
-    with path.open("rb") as file:
-        yield from read_rows(file)

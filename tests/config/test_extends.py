@@ -184,12 +184,12 @@ def test_what_a_run_records_is_whole(folder: Path) -> None:
     config = load(folder / "top.yaml")
     (folder / "config.yaml").write_text(to_yaml(config))
     (folder / "shared" / "base.yaml").unlink()
-    assert load_recorded(folder / "config.yaml") == config
+    assert load_recorded(folder / "config.yaml", (folder / "config.yaml").read_bytes()) == config
 
 
 def test_the_config_of_a_run_reads_no_other_file(folder: Path) -> None:
     with pytest.raises(ConfigError, match="the config of a run extends no other one"):
-        load_recorded(folder / "top.yaml")
+        load_recorded(folder / "top.yaml", (folder / "top.yaml").read_bytes())
 
 
 def test_editors_know_it() -> None:

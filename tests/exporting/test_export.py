@@ -220,7 +220,10 @@ def test_a_sigmoid_of_coloured_images(form, quantization, small_photos, tmp_path
 @pytest.mark.parametrize(("names", "split", "count"), [({"validation": "test"}, "test", 14), ({}, "train", 40)])
 def test_without_validation_images_it_takes_others(names, split, count, small_photos, tmp_path):
     run = hand_made(tmp_path / "run", small_photos, ("007", "no"))
-    rows = [(row["path"], row["label"], names.get(row["split"], "train")) for row in files.read_csv(run.split)]
+    rows = [
+        (row["path"], row["label"], names.get(row["split"], "train"))
+        for row in run.read_rows(run.split, ("path", "label", "split"))
+    ]
     files.write_csv(run.split, ("path", "label", "split"), rows)
     parity = export(run, ExportRequest(ONNX, FLOAT16, tmp_path / "it.onnx"), Listener()).parity
     assert (parity.split, parity.images) == (split, count)

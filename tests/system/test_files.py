@@ -102,7 +102,7 @@ def test_odd_names_survive_a_csv(tmp_path: Path) -> None:
     """Also names that are no UTF-8, which stay the same bytes in the file."""
     rows = [(name, other) for name in ODD_NAMES for other in ODD_NAMES]
     files.write_csv(tmp_path / "a.csv", ("path", "label"), rows)
-    found = list(files.read_csv(tmp_path / "a.csv"))
+    found = list(files.read_rows((tmp_path / "a.csv").open("rb")))
     assert [(row["path"], row["label"]) for row in found] == rows
     assert b"caf\xe9" in (tmp_path / "a.csv").read_bytes()
 
@@ -114,7 +114,7 @@ def test_odd_names_survive_a_csv(tmp_path: Path) -> None:
 def test_any_text_survives_a_csv(rows: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory) -> None:
     file = tmp_path_factory.mktemp("csv") / "a.csv"
     files.write_csv(file, ("a", "b"), rows)
-    assert [tuple(row.values()) for row in files.read_csv(file)] == rows
+    assert [tuple(row.values()) for row in files.read_rows(file.open("rb"))] == rows
 
 
 @settings(deadline=None, derandomize=True)

@@ -28,7 +28,7 @@ def lines(axes):
 def test_what_is_drawn_is_history_csv(tmp_path):
     rows = [(epoch + 1, *(values[epoch] for values in FIGURES.values())) for epoch in range(3)]
     files.write_csv(tmp_path / "history.csv", ("epoch", *FIGURES), rows)
-    history = history_of(files.read_csv(tmp_path / "history.csv"), best_epoch=2, planned=10)
+    history = history_of(files.read_rows((tmp_path / "history.csv").open("rb")), best_epoch=2, planned=10)
     figure = curves_figure(history, "digits 3")
     loss, accuracy, rate = figure.axes
     for axes, training, validation in ((loss, LOSS, VAL_LOSS), (accuracy, ACCURACY, VAL_ACCURACY)):

@@ -93,8 +93,18 @@ def test_a_run_in_use(run):
 def test_names_are_escaped_and_an_unbalanced_set_is_called_so(run):
     names = [f"<u>{number}</u>" for number in range(10)]
     files.write_json(run.classes, names)
-    rows = [row for row in files.read_csv(run.split) if row["label"] != "3" or row["split"] != "train"]
-    kept = [next(row for row in files.read_csv(run.split) if row["label"] == "3" and row["split"] == "train")]
+    rows = [
+        row
+        for row in run.read_rows(run.split, ("path", "label", "split"))
+        if row["label"] != "3" or row["split"] != "train"
+    ]
+    kept = [
+        next(
+            row
+            for row in run.read_rows(run.split, ("path", "label", "split"))
+            if row["label"] == "3" and row["split"] == "train"
+        )
+    ]
     written = [(row["path"], f"<u>{row['label']}</u>", row["split"]) for row in rows + kept]
     files.write_csv(run.split, ("path", "label", "split"), written)
     html = write_report(run).read_text()
@@ -123,14 +133,21 @@ def test_metrics_of_another_form_are_named(run, more):
 
 
 def test_a_class_without_training_images(run):
-    rows = [row for row in files.read_csv(run.split) if row["label"] != "3" or row["split"] != "train"]
+    rows = [
+        row
+        for row in run.read_rows(run.split, ("path", "label", "split"))
+        if row["label"] != "3" or row["split"] != "train"
+    ]
     files.write_csv(run.split, ("path", "label", "split"), [tuple(row.values()) for row in rows])
     assert gather(run).balance.words.endswith("classes. 1 of them have no training image.")
 
 
 def test_a_pipe_among_the_images_is_not_waited_for(run, tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    rows = [(str(tmp_path / "pipe.png"), row["label"], row["split"]) for row in files.read_csv(run.split)]
+    rows = [
+        (str(tmp_path / "pipe.png"), row["label"], row["split"])
+        for row in run.read_rows(run.split, ("path", "label", "split"))
+    ]
     files.write_csv(run.split, ("path", "label", "split"), rows)
     assert gather(run, with_images=True).samples_missing.endswith("pipe.png: it is a named pipe, not a regular file.")
 
@@ -182,7 +199,7 @@ def test_pictures_of_photos_become_smaller(tmp_path: Path):
 
 def moved_images(run: Run, folder: Path) -> None:
     """Let split.csv name copies of its images in another folder."""
-    rows = list(files.read_csv(run.split))
+    rows = list(run.read_rows(run.split, ("path", "label", "split")))
     moved = []
     for row in rows:
         copy = folder / row["label"] / Path(row["path"]).name
@@ -214,7 +231,7 @@ def test_links_and_dots_do_not_lead_out_of_the_data_folders(run, tmp_path):
     (tmp_path / "data2").symlink_to(tmp_path / "private")
     text = run.config.read_text().replace(f"train: {config.data.train}\n", f"train: {tmp_path / 'data'}\n", 1)
     run.config.write_text(text)
-    rows = list(files.read_csv(run.split))
+    rows = list(run.read_rows(run.split, ("path", "label", "split")))
     for way in ("data/link", "data/../private", "data2", "private"):
         named = [(row["path"].replace("/private/", f"/{way}/"), row["label"], row["split"]) for row in rows]
         files.write_csv(run.split, ("path", "label", "split"), named)
@@ -225,14 +242,14 @@ def test_links_and_dots_do_not_lead_out_of_the_data_folders(run, tmp_path):
 
 
 def test_partners_of_a_mix_are_not_read_elsewhere_either(run, tmp_path):
-    rows = list(files.read_csv(run.split))
+    rows = list(run.read_rows(run.split, ("path", "label", "split")))
     shown = {path for path, _ in zip(*run.read_split("train"), strict=True)}
     kept = {one.path for one in make_samples(load(run.config), *run.read_split("train"), SAMPLES, 0)}
     assert kept < shown
     moved_images(run, tmp_path / "private")
     names = [
         (row["path"] if row["path"] in kept else moved["path"], row["label"], row["split"])
-        for row, moved in zip(rows, files.read_csv(run.split), strict=True)
+        for row, moved in zip(rows, run.read_rows(run.split, ("path", "label", "split")), strict=True)
     ]
     files.write_csv(run.split, ("path", "label", "split"), names)
     assert gather(run).samples is not None
