@@ -12,7 +12,7 @@ import typer
 
 from cnnctl.cli.command import Command, Commands
 from cnnctl.cli.options import grouped
-from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, CnnctlError
+from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, CnnctlError, MachineError
 from cnnctl.formatting import shortened
 from cnnctl.system.home import untold
 from cnnctl.system.streams import ReaderGoneError, let_nothing_through, standard_streams
@@ -56,7 +56,7 @@ def _wants_json(given: Mapping[str, object]) -> bool:
 def _code_of(work: Callable[[], int | None], wants_json: bool = False) -> int:
     """The exit code of some work, with its output written; what failed is told, to programs on stdout as well."""
     try:
-        code = work() or EXIT_OK
+        code = _permitted(work) or EXIT_OK
         sys.stdout.flush()
     except CnnctlError as error:
         _say(error)
@@ -71,6 +71,16 @@ def _code_of(work: Callable[[], int | None], wants_json: bool = False) -> int:
     except ReaderGoneError:
         return EXIT_OK
     return code
+
+
+def _permitted(work: Callable[[], int | None]) -> int | None:
+    """Do some work; a file or folder that may not be used is never a bug, wherever the system says so."""
+    try:
+        return work()
+    except PermissionError as error:
+        if not isinstance(error.filename, str):
+            raise
+        raise MachineError(f"{error.filename}: permission denied", "ask its owner, or name another one") from error
 
 
 def _say(what: object) -> None:

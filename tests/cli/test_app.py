@@ -8,9 +8,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
 from cnnctl import __version__
-from cnnctl.cli.app import COMMANDS
+from cnnctl.cli.app import COMMANDS, guarded
 from cnnctl.data.sources import digits_folder
 from cnnctl.ready import how_to_write
 from tests.cli.command import cnnctl, fail, succeed
@@ -204,3 +205,13 @@ def test_an_option_that_is_a_key_is_looked_up_in_the_config(tmp_path: Path) -> N
     ):
         error = json.loads(cnnctl("train", option, "--json", "c.yaml", cwd=tmp_path).stdout)["error"]
         assert error["hint"] == f"did you mean {found}?"
+
+
+def test_a_folder_that_may_not_be_entered_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    @guarded
+    def command() -> None:
+        raise PermissionError(13, "Permission denied", "/a/runs")
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    assert (ended.value.exit_code, capsys.readouterr().err.splitlines()[0]) == (5, "error: /a/runs: permission denied")

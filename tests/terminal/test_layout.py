@@ -59,7 +59,7 @@ def runs() -> None:
 
 def cache() -> None:
     entries = [Entry(Path("x"), "/home/somebody/photos", 1_234_567, (224, 224, 3), "stretch", 987_654_321, 0.0)]
-    found.print_entries(Path("cache"), entries, as_json=False)
+    found.print_entries(Path("cache"), entries, left=0, as_json=False)
 
 
 def evaluation() -> None:
@@ -85,7 +85,7 @@ def comparison() -> None:
 def predictions() -> None:
     top = tuple((f"breed {n}", 0.123456) for n in range(5))
     said = Prediction("breed 0", 0.123456, top, np.full(5, 0.2, np.float32))
-    WRITERS["table"]([Answer("dogs/IMG_2024.jpg", said, None)] * 2, sys.stdout)
+    WRITERS["table"]([Answer("dogs/IMG_2024.jpg", said, None)] * 2, sys.stdout, coverage=None)
 
 
 def written(text: Callable[[], None], monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, width: int) -> str:

@@ -29,8 +29,8 @@ def make_folder(folder: Path) -> None:
     Raises:
         MachineError: it cannot be made.
     """
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         for one in reversed(missing):
             around = stat.S_IMODE(one.parent.stat().st_mode)

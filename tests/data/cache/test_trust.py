@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,17 +32,16 @@ def silent(done: int, total: int) -> None:
 
 
 @pytest.fixture
-def common(tmp_path: Path) -> Iterator[Path]:
-    """A folder of mode 1777, as /tmp, that nobody reaches too."""
-    write_classes(tmp_path / "pets", {"cat": 3, "dog": 3})
-    (tmp_path / "common").mkdir()
-    (tmp_path / "common").chmod(0o1777)
-    modes = {folder: folder.stat().st_mode for folder in (tmp_path, *tmp_path.parents)}
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(folder.stat().st_mode | 0o011)
-    yield tmp_path / "common"
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(modes[folder] & 0o7777)
+def common() -> Iterator[Path]:
+    """A folder of mode 1777, as /tmp, that nobody reaches too (which no folder of pytest's is)."""
+    with tempfile.TemporaryDirectory() as reached:
+        around = Path(reached)
+        write_classes(around / "pets", {"cat": 3, "dog": 3})
+        for path in (around, *around.rglob("*")):
+            path.chmod(0o755)
+        (around / "common").mkdir()
+        (around / "common").chmod(0o1777)
+        yield around / "common"
 
 
 @pytest.fixture
@@ -146,13 +146,12 @@ def test_a_folder_that_only_its_owner_may_write_is_an_error(paths: list[str], co
     assert as_nobody(code, common, paths).startswith("5 error: ")
 
 
-def test_in_a_folder_of_all_users_all_may_add(entry: Path, common: Path, tmp_path: Path) -> None:
+def test_in_a_folder_of_all_users_all_may_add(paths: list[str], entry: Path, common: Path, tmp_path: Path) -> None:
     assert (common / "images").stat().st_mode & 0o7777 == 0o1777
     assert entry.stat().st_mode & 0o777 == 0o700
     (tmp_path / "own").mkdir(mode=0o755)
     (tmp_path / "own").chmod(0o755)
-    path = next((tmp_path / "pets").rglob("*.png"))
-    decode_images([str(path)], SPEC, str(tmp_path / "own"), silent)
+    decode_images(paths[:1], SPEC, str(tmp_path / "own"), silent)
     assert not (tmp_path / "own" / "images").stat().st_mode & 0o022
 
 
