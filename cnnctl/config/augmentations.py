@@ -23,12 +23,19 @@ from cnnctl.settings import (
 )
 
 Interpolation = Annotated[Literal["bilinear", "nearest"], described("Interpolation between pixels.")]
-FillMode = Literal["reflect", "constant", "wrap", "nearest"]
+FillMode = Literal["reflect", "constant", "wrap", "nearest", "mirror"]
 Zoom = Annotated[tuple[float, float], Range(-0.99, 10)]
 
 
-class _Warp(Named):
-    fill_mode: Annotated[FillMode, described("How to fill pixels outside the image.")] = "reflect"
+class Warp(Named):
+    """Steps that need pixels from outside the image."""
+
+    fill_mode: Annotated[
+        FillMode,
+        described(
+            "How to fill pixels outside the image; mirror: as reflect, but without the pixel at the edge once more."
+        ),
+    ] = "reflect"
     fill_value: Annotated[float, described("Pixel value outside the image if fill_mode is constant.", ge=0, le=255)] = (
         0.0
     )
@@ -42,22 +49,29 @@ class RandomFlip(Named):
         Literal["horizontal", "vertical", "horizontal_and_vertical"],
         described("Direction: left to right, top to bottom, or each of them independently."),
     ] = "horizontal_and_vertical"
+    alternate: Annotated[
+        bool,
+        described(
+            "Whether chance decides in the first epoch only: then each image is flipped the other way in every second "
+            "epoch (with horizontal_and_vertical, four epochs show all four ways)."
+        ),
+    ] = False
 
 
-class RandomRotation(_Warp):
+class RandomRotation(Warp):
     """Rotates each image about its centre."""
 
     factor: Annotated[Signed, described("Fraction of a full turn; 0.1 is -36 to 36 degrees.", 0.1)]
 
 
-class RandomTranslation(_Warp):
+class RandomTranslation(Warp):
     """Shifts each image; positive is down and to the right."""
 
     height_factor: Annotated[Signed, described("Fraction of the height.", 0.1)]
     width_factor: Annotated[Signed, described("Fraction of the width.", 0.1)]
 
 
-class RandomZoom(_Warp):
+class RandomZoom(Warp):
     """Zooms each image about its centre; positive zooms out, negative zooms in."""
 
     height_factor: Annotated[Zoom, described("Fraction of the height.", 0.1)]

@@ -115,13 +115,18 @@ class Cosine(Named):
 
 
 class OneCycle(Named):
-    """Cosine rise from 1/25 of the learning rate, then cosine decay to nearly 0 (Smith and Topin 2017,
+    """Rise from a part of the learning rate to all of it, then decay to nearly 0 (Smith and Topin 2017,
     https://arxiv.org/abs/1708.07120).
     """
 
     warmup_fraction: Annotated[
         float, described("Fraction of the steps in which the learning rate rises.", gt=0, lt=1)
     ] = 0.3
+    begin: Annotated[float, described("First learning rate, as a fraction of the optimizer's.", 0.2, ge=0, le=1)] = 0.04
+    end: Annotated[float, described("Last learning rate, as a fraction of the optimizer's.", 0.07, ge=0, le=1)] = 4e-6
+    shape: Annotated[
+        Literal["cosine", "linear"], described("Along half a cosine, or in straight lines, up and down.")
+    ] = "cosine"
 
 
 class Exponential(Named):

@@ -127,10 +127,12 @@ def augmentation_calls(step: AugmentationStep, channels: int) -> list[Code]:
     given: dict[str, Any] = {name: getattr(step, name) for name in type(step).model_fields}
     unnamed: tuple[str, ...] = ()
     match step:
+        case RandomFlip(alternate=True):  # Keras' layer draws anew in each epoch: see alternating_views
+            return []
         case RandomFlip(mode="horizontal_and_vertical"):  # one Keras layer would draw one number for both
             return [call("layers.RandomFlip", mode) for mode in ("horizontal", "vertical")]
         case RandomFlip():
-            unnamed = ("mode",)
+            given, unnamed = {"mode": step.mode}, ("mode",)
         case RandomCrop():
             return [
                 call("layers.RandomCrop", step.height, step.width),
@@ -143,10 +145,23 @@ def augmentation_calls(step: AugmentationStep, channels: int) -> list[Code]:
             given["fill_value"] = round(float(GREY @ step.fill_value), 4)
         case MixUp():
             return [call("layers.MixUp", **given)]
+    if given.get("fill_mode") == "mirror":  # which Keras' layers lack
+        given["fill_mode"] = "reflect"
     positional, named = _without_defaults(step, given, unnamed)
     short = partial(_short_range, from_zero=isinstance(step, _FROM_ZERO))
     shown = {name: short(value) if name.endswith("factor") else value for name, value in named.items()}
     return [call(f"layers.{type(step).__name__}", *map(short, positional), **shown)]
+
+
+def alternating_views(steps: Sequence[AugmentationStep]) -> Iterator[tuple[Code, int]]:
+    """What flips that alternate make of images: an index into a batch, and after how many epochs it changes."""
+    for step in steps:
+        if isinstance(step, RandomFlip) and step.alternate:
+            across, down = "horizontal" in step.mode, "vertical" in step.mode
+            if across:
+                yield Code(":, :, ::-1"), 1
+            if down:
+                yield Code(":, ::-1"), 2 if across else 1
 
 
 def zooms(step: RandomZoom) -> dict[str, tuple[float, float]]:

@@ -8,13 +8,25 @@ from typing import Literal
 from cnnctl.architecture.planner import unroll
 from cnnctl.architecture.scaling import SYMMETRIC, UNIT, Scaling
 from cnnctl.config import Config
-from cnnctl.config.augmentations import AugmentationStep, CutMix, MixUp, RandAugment, RandomCrop, RandomZoom
+from cnnctl.config.augmentations import (
+    AugmentationStep,
+    CutMix,
+    MixUp,
+    RandAugment,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+    Warp,
+)
 from cnnctl.config.training import Cosine, OneCycle, Schedule, TrainSettings
 from cnnctl.data.augment import mixes
 from cnnctl.ejecting.backbone import EjectedBackbone, backbone_warnings
 from cnnctl.ejecting.keras_calls import (
     MOST_ZOOM,
     adding_lines,
+    alternating_views,
     augmentation_calls,
     layer_calls,
     needs_class,
@@ -24,9 +36,10 @@ from cnnctl.ejecting.keras_calls import (
     zooms,
 )
 from cnnctl.ejecting.reading import Reader
-from cnnctl.ejecting.source import Code, fold, render
+from cnnctl.ejecting.source import Code, call, fold, render
 from cnnctl.formatting import size
 from cnnctl.layers import Repeat
+from cnnctl.settings import given
 from cnnctl.version import __version__
 
 _MUCH_MEMORY = 10**9
@@ -83,6 +96,13 @@ class Phase:
     schedule: Schedule
     optimizer: Code
 
+    @property
+    def one_cycle(self) -> Code:
+        """The script's OneCycle, where that is the schedule; its defaults are those of the config."""
+        assert isinstance(self.schedule, OneCycle)
+        chosen = {"warmup_fraction": self.schedule.warmup_fraction, **given(self.schedule)}
+        return call("OneCycle", self.rate, Code(f"{self.epochs} * len({self.batches})"), **chosen)
+
 
 @dataclass(frozen=True)
 class Script:
@@ -126,6 +146,7 @@ def compose(facts: Facts, split: str) -> Script:
         augmentation=[
             one for step in facts.augmentation for one in augmentation_calls(step, config.data.image.channels)
         ],
+        alternating=list(alternating_views(facts.augmentation)),
         needs_l2_pooling=any(needs_class(layer) for _, layer in unroll(config.model)),
         scaling=scaling_call(scaling if scaling is not None and len(scaling.scale) == 1 else None, **float32),
         has_repeat=any(isinstance(layer, Repeat) for layer in config.model),
@@ -239,9 +260,25 @@ def _warnings(facts: Facts) -> Iterator[str]:
         yield f"data.cache: all images are held in memory, the training images twice: {size(needed)} and more"
 
 
+def _is_lopsided(step: AugmentationStep) -> bool:
+    """Whether a step does more to one side than to the other, so that a flip before it is not one after it."""
+    match step:
+        case RandomRotation():
+            ranges = [step.factor]
+        case RandomTranslation():
+            ranges = [step.height_factor, step.width_factor]
+        case _:
+            return isinstance(step, RandAugment)
+    return any(low != -high for low, high in ranges)
+
+
 def _augmentation_warnings(steps: Sequence[AugmentationStep]) -> Iterator[str]:
     """What Keras' layers do otherwise than cnnctl."""
     kinds = {type(step) for step in steps}
+    if any(isinstance(step, RandomFlip) and step.alternate for step in steps) and any(map(_is_lopsided, steps)):
+        yield "random_flip: the script flips after the other steps in every second epoch, which mirrors them as well"
+    if any(isinstance(step, Warp) and step.fill_mode == "mirror" for step in steps):
+        yield "fill_mode: Keras' layers have reflect for mirror: the pixel at the edge comes twice"
     if RandomCrop in kinds:
         yield "random_crop: Keras cuts the same window out of all images of a batch, cnnctl one of its own out of each"
     if RandAugment in kinds:

@@ -8,9 +8,6 @@ from numpy.typing import NDArray
 
 from cnnctl.config.training import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Schedule, TrainSettings
 
-_BEGIN, _END = 25.0, 1e4
-"""One-cycle begins at a 25th of the learning rate and ends at a 10,000th of its beginning, as in PyTorch."""
-
 Rates = NDArray[np.float32]
 
 
@@ -22,8 +19,9 @@ def learning_rates(schedule: Schedule, learning_rate: float, epochs: int, steps_
     - constant, reduce_on_plateau: `learning_rate` (what a plateau takes away is known only while training);
     - cosine: `learning_rate (t + 1) / W` for the first W = warmup_epochs S steps, then
       `learning_rate (1 + cos(pi (t - W) / (T - W))) / 2`;
-    - one_cycle: from `learning_rate / 25` up to `learning_rate` at step `warmup_fraction T - 1`, then down to
-      `learning_rate / 250,000` at the last step, both along half a cosine (as torch's OneCycleLR);
+    - one_cycle: from `begin learning_rate` at the first step up to `learning_rate` at step `warmup_fraction T - 1`,
+      then down to `end learning_rate` at the last step, both along half a cosine or in a straight line (the defaults
+      are those of torch's OneCycleLR);
     - exponential: `learning_rate decay_per_epoch^(t / S)`.
 
     Returns:
@@ -40,9 +38,10 @@ def learning_rates(schedule: Schedule, learning_rate: float, epochs: int, steps_
             rates[:warmup] = learning_rate * (step[:warmup] + 1) / max(warmup, 1)
         case OneCycle():
             top = max(schedule.warmup_fraction * total - 1, 0.0)
-            begin, end = learning_rate / _BEGIN, learning_rate / _BEGIN / _END
-            up = learning_rate + (begin - learning_rate) * _falling(step / max(top, 1e-9))
-            down = end + (learning_rate - end) * _falling((step - top) / max(total - 1 - top, 1e-9))
+            begin, end = learning_rate * schedule.begin, learning_rate * schedule.end
+            falling = _falling if schedule.shape == "cosine" else _falling_straight
+            up = learning_rate + (begin - learning_rate) * falling(step / max(top, 1e-9))
+            down = end + (learning_rate - end) * falling((step - top) / max(total - 1 - top, 1e-9))
             rates = np.where(step < top, up, down)
         case Exponential():
             rates = learning_rate * schedule.decay_per_epoch ** (step / steps_per_epoch)
@@ -66,6 +65,11 @@ def planned_rates(train: TrainSettings, steps_per_epoch: int) -> Rates:
 def _falling(share: NDArray[np.float64]) -> NDArray[np.float64]:
     """From 1 to 0 along half a cosine while `share` goes from 0 to 1."""
     return (1 + np.cos(math.pi * np.clip(share, 0.0, 1.0))) / 2
+
+
+def _falling_straight(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From 1 to 0 in a straight line while `share` goes from 0 to 1."""
+    return 1 - np.clip(share, 0.0, 1.0)
 
 
 def is_fixed(schedule: Schedule) -> bool:

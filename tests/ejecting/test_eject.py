@@ -26,7 +26,7 @@ output: sigmoid
 seed: 3
 data: {train: photos, validation: 0.2, test: val, image: {height: 16, width: 14, scaling: standardize, fit: pad}}
 augment:
-  - random_flip
+  - random_flip: {alternate: true}
   - random_rotation: {factor: 0.05, fill_mode: constant}
   - random_translation: {height_factor: 0.1, width_factor: 0.1, fill_mode: wrap}
   - mix_up

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from cnnctl.architecture import make_plan
 from cnnctl.config import load
+from cnnctl.config.augmentations import RandomFlip
 from cnnctl.config.schema import AUGMENTATIONS, CHOICES
+from cnnctl.data.augment import augmenter
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.ejecting.reading import Reader, reader_source
 from cnnctl.ejecting.script import InitialWeights, cross_entropy, label_form
@@ -136,6 +138,8 @@ def everything() -> list[str]:
         "train: {backend: jax, device: gpu, class_weight: balanced, best: val_accuracy}\ndeterministic: true\n",
         f"output: sigmoid\naugment: [{AUGMENT}]\ntrain: {{loss: mean_squared_error, early_stopping: {{}}}}\n",
         "output: sigmoid\ntrain: {label_smoothing: 0.1}\ndeterministic: true\n",
+        "augment: [random_flip: {alternate: true}]\ntrain: {schedule: {one_cycle: {begin: 0.2, shape: linear}}}\n",
+        "augment: [random_flip: {mode: vertical, alternate: true}, random_contrast: {factor: 0.1}]\n",
     ]
     start = InitialWeights(Path("/a 'b'/\"c\"\n.keras"), takes_output=False)
     odd = Reader(reader_source(ImageSpec(8, 8, 1, "pad"), full=True), ("/a\n/b", "c"))
@@ -196,6 +200,67 @@ def test_every_augmentation_has_its_line():
     assert "random_zoom" not in " ".join(script(config(with_model("flatten"))).warnings)
 
 
+@pytest.mark.parametrize("mode", ["horizontal", "vertical", "horizontal_and_vertical"])
+def test_a_flip_that_alternates_goes_the_other_way_in_the_script(mode):
+    """As in cnnctl: by chance in the first epoch, and from there on by the number of the epoch."""
+    one = config(with_model("flatten", rest=f"augment: [random_flip: {{mode: {mode}, alternate: true}}]\n"))
+    source = script(one).text
+    assert "training = batches(flip.first(images), labels, shuffle=True).map(flip)" in source
+    assert "            flip,\n" in source
+    assert "Pipeline" not in source
+    tree = ast.parse(source)
+    tree.body = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "AlternatingFlip"]
+    keras = SimpleNamespace(callbacks=SimpleNamespace(Callback=object))
+    tf = SimpleNamespace(Variable=lambda value, trainable: Number(value), where=np.where)
+    names = {"np": np, "keras": keras, "tf": tf, "SEED": 0}
+    exec(compile(tree, "script", "exec"), names)
+    flip = names["AlternatingFlip"]()
+    pictures = np.random.default_rng(1).integers(0, 256, (40, 4, 6, 3), np.uint8)
+    first = flip.first(pictures)
+    assert 5 < sum(np.array_equal(*pair) for pair in zip(first, pictures, strict=True)) < 35
+    step = RandomFlip(mode=mode, alternate=True)
+    vary = augmenter([step], 0, first.__getitem__, len(first))
+    for epoch in range(5):
+        flip.on_epoch_begin(epoch)
+        ours = np.stack([vary(number, epoch).image for number in range(40)])
+        begun = np.stack([vary(number, 0).image for number in range(40)])
+        assert np.array_equal(flip(begun, "labels")[0], ours)
+
+
+class Number:
+    """What the script needs of a tf.Variable."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def assign(self, value):
+        self.value = value
+
+    def __mod__(self, other):
+        return self.value % other
+
+    def __floordiv__(self, other):
+        return self.value // other
+
+
+def test_what_a_flip_that_alternates_mirrors_too_is_told():
+    def told(steps):
+        return "random_flip" in " ".join(script(config(with_model("flatten", rest=f"augment: [{steps}]\n"))).warnings)
+
+    flip = "random_flip: {mode: horizontal, alternate: true}"
+    assert told(f"{flip}, random_translation: {{height_factor: 0.1, width_factor: [0, 0.1]}}")
+    assert not told(
+        f"{flip}, random_translation: {{height_factor: 0.1, width_factor: 0.1}}, random_crop: {{height: 2, width: 2}}"
+    )
+    assert not told("random_flip, random_rotation: {factor: [0, 0.1]}")
+
+
+def test_keras_has_no_mirror():
+    made = script(config(with_model("flatten", rest="augment: [random_rotation: {factor: 0.1, fill_mode: mirror}]\n")))
+    assert "layers.RandomRotation(0.1)" in made.text
+    assert "fill_mode" in " ".join(made.warnings)
+
+
 def test_a_colour_that_covers_a_grey_image_is_its_grey():
     image = "data: {train: photos, image: {channels: 1}}\n"
     text = with_model("flatten", rest="augment: [random_erasing: {fill_value: [255, 0, 0]}]\n")
@@ -222,6 +287,7 @@ SCHEDULES = {
     "warmup": "{cosine: {warmup_epochs: 1.5}}",
     "short warmup": "{cosine: {warmup_epochs: 0.01}}",
     "one cycle": "{one_cycle: {warmup_fraction: 0.4}}",
+    "one cycle in lines": "{one_cycle: {warmup_fraction: 0.23, begin: 0.2, end: 0.07, shape: linear}}",
     "exponential": "{exponential: {decay_per_epoch: 0.5}}",
 }
 

@@ -40,6 +40,24 @@ BY_HAND = {
     "exponential that keeps all": (Exponential(decay_per_epoch=1), 1, 3, [0.8] * 3),
     "one_cycle of a single step": (OneCycle(), 1, 1, [0.8]),
     "one_cycle": (OneCycle(warmup_fraction=0.5), 1, 10, [0.032, None, 0.416, None, 0.8, *[None] * 4, 3.2e-6]),
+    "one_cycle from and to other shares": (
+        OneCycle(warmup_fraction=0.5, begin=0.5, end=0.25),
+        1,
+        10,
+        [0.4, None, 0.6, None, 0.8, None, 0.2 + 0.6 * (1 + math.cos(math.pi * 0.4)) / 2, None, None, 0.2],
+    ),
+    "one_cycle in straight lines": (
+        OneCycle(warmup_fraction=0.5, begin=0.5, end=0.25, shape="linear"),
+        2,
+        5,
+        [0.4, 0.5, 0.6, 0.7, 0.8, 0.68, 0.56, 0.44, 0.32, 0.2],
+    ),
+    "one_cycle from zero to zero": (
+        OneCycle(warmup_fraction=0.5, begin=0, end=0, shape="linear"),
+        1,
+        6,
+        [0, 0.4, 0.8, 1.6 / 3, 0.8 / 3, 0],
+    ),
 }
 
 
@@ -76,7 +94,14 @@ def test_one_cycle_is_torchs(share, epochs, steps):
 SCHEDULES = st.one_of(
     st.just(Constant()),
     st.floats(0, 4.99).map(lambda epochs: Cosine(warmup_epochs=epochs)),
-    st.floats(0.001, 0.999).map(lambda share: OneCycle(warmup_fraction=share)),
+    st.builds(OneCycle, warmup_fraction=st.floats(0.001, 0.999)),
+    st.builds(
+        OneCycle,
+        warmup_fraction=st.floats(0.001, 0.999),
+        begin=st.floats(0.001, 1),
+        end=st.floats(0.001, 1),
+        shape=st.sampled_from(["cosine", "linear"]),
+    ),
     st.floats(0.001, 1).map(lambda decay: Exponential(decay_per_epoch=decay)),
 )
 
@@ -95,6 +120,7 @@ PLANS = {
     "constant": "constant",
     "cosine": "{cosine: {warmup_epochs: 0.5}}",
     "one_cycle": "one_cycle",
+    "one_cycle in straight lines": "{one_cycle: {begin: 0.2, end: 0.07, warmup_fraction: 0.23, shape: linear}}",
     "exponential": "{exponential: {decay_per_epoch: 0.3}}",
 }
 

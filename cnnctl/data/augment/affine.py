@@ -20,8 +20,8 @@ MatrixStep = RandomFlip | RandomRotation | RandomTranslation | RandomZoom
 class Border(NamedTuple):
     """How a warp fills what lies outside the image, and how it interpolates.
 
-    `fill_mode` is one of Keras' names (reflect, constant, wrap, nearest) or `window`; `fill_value` is the pixel value
-    with `constant`; `interpolation` is bilinear or nearest.
+    `fill_mode` is one of Keras' names (reflect, constant, wrap, nearest), SciPy's `mirror`, or `window`; `fill_value`
+    is the pixel value with `constant`; `interpolation` is bilinear or nearest.
     """
 
     fill_mode: str
@@ -43,17 +43,17 @@ class Window(NamedTuple):
     width: int
 
 
-def random_matrix(step: MatrixStep, generator: np.random.Generator, height: int, width: int) -> Matrix | None:
-    """The step's matrix for one image; None for no change.
+def random_matrix(
+    step: MatrixStep, generator: np.random.Generator, height: int, width: int, epoch: int = 0
+) -> Matrix | None:
+    """The step's matrix for one image; None for no change. For a flip that alternates, `generator` is that of epoch 0.
 
     The ranges are those of Keras' layers. Keras 3 draws one number for both directions of horizontal_and_vertical,
     so that it only ever turns by 180 degrees; here each has its own, as it had in Keras 2.
     """
     match step:
         case RandomFlip():
-            horizontal, vertical = generator.random(2) <= 0.5
-            mirrors = bool(horizontal) and "horizontal" in step.mode, bool(vertical) and "vertical" in step.mode
-            return flip_matrix(*mirrors, height, width)
+            return flip_matrix(*_random_mirrors(step, generator, epoch), height, width)
         case RandomRotation():
             return rotation_matrix(generator.uniform(*step.factor) * 2 * math.pi, height, width)
         case RandomTranslation():
@@ -66,6 +66,19 @@ def random_matrix(step: MatrixStep, generator: np.random.Generator, height: int,
             return zoom_matrix(height_factor, width_factor, height, width)
         case _:
             assert_never(step)
+
+
+def _random_mirrors(step: RandomFlip, generator: np.random.Generator, epoch: int) -> tuple[bool, bool]:
+    """Whether an image is mirrored left to right, and top to bottom.
+
+    Where it alternates, the one direction changes with each epoch; the other, if there are two, with every second.
+    """
+    across, down = "horizontal" in step.mode, "vertical" in step.mode
+    horizontal, vertical = generator.random(2) <= 0.5
+    if step.alternate:
+        horizontal ^= epoch % 2 == 1
+        vertical ^= (epoch // 2 if across else epoch) % 2 == 1
+    return across and bool(horizontal), down and bool(vertical)
 
 
 def random_window(step: RandomCrop, generator: np.random.Generator, height: int, width: int) -> Window:
@@ -136,7 +149,12 @@ def warp(image: Image, matrix: Matrix, border: Border | None, height: int, width
         if not (across or down):
             return image
         return np.asarray(cv2.flip(image, -1 if across and down else int(across))).reshape(image.shape)
-    modes = {"reflect": cv2.BORDER_REFLECT, "constant": cv2.BORDER_CONSTANT, "wrap": cv2.BORDER_WRAP}
+    modes = {
+        "reflect": cv2.BORDER_REFLECT,
+        "mirror": cv2.BORDER_REFLECT_101,
+        "constant": cv2.BORDER_CONSTANT,
+        "wrap": cv2.BORDER_WRAP,
+    }
     flags = (cv2.INTER_LINEAR if border.interpolation == "bilinear" else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP
     mode, value = modes.get(border.fill_mode, cv2.BORDER_REPLICATE), [border.fill_value] * 4
     warped = cv2.warpAffine(image, matrix[:2], (width, height), flags=flags, borderMode=mode, borderValue=value)

@@ -51,7 +51,8 @@ def augmenter(
         canvas = Canvas(np.asarray(image_of(number)))
         shares: tuple[tuple[int, float], ...] = ((number, 1.0),)
         for index, step in enumerate(steps[:place]):
-            generator = random_generator(seed, epoch, number, index)
+            first = isinstance(step, augmentations.RandomFlip) and step.alternate
+            generator = random_generator(seed, 0 if first else epoch, number, index)
             if isinstance(step, MixingStep):
                 partner = after(index, int(generator.integers(count)), epoch)
                 mixed, own = mix(step, canvas.image(), partner.image, generator)
@@ -61,7 +62,7 @@ def augmenter(
                     *((which, share * (1 - own)) for which, share in partner.shares),
                 )
             else:
-                _vary(canvas, step, generator)
+                _vary(canvas, step, generator, epoch)
         return Varied(canvas.result(), shares)
 
     return partial(after, len(steps)) if steps else None
@@ -94,11 +95,11 @@ class _Key(np.random.bit_generator.ISeedSequence):
         return np.array([self._seed, 0xA06], np.uint64)
 
 
-def _vary(canvas: Canvas, step: AffineStep | PixelStep, generator: np.random.Generator) -> None:
+def _vary(canvas: Canvas, step: AffineStep | PixelStep, generator: np.random.Generator, epoch: int) -> None:
     height, width = canvas.height, canvas.width
     match step:
         case augmentations.RandomFlip():
-            canvas.move(random_matrix(step, generator, height, width), None)
+            canvas.move(random_matrix(step, generator, height, width, epoch), None)
         case augmentations.RandomRotation() | augmentations.RandomTranslation() | augmentations.RandomZoom():
             border = Border(step.fill_mode, step.fill_value, step.interpolation)
             canvas.move(random_matrix(step, generator, height, width), border)

@@ -98,6 +98,24 @@ class TestAgainstKeras:
         by_layer = {np.asarray(layer(image[None], training=True)).astype(np.uint8).tobytes() for _ in range(30)}
         assert set(found) == by_layer == {image.tobytes(), mirrored.tobytes()}
 
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_whole_pixels_with_a_mirror_around(self, channels: int) -> None:
+        """2.5 pixels of 32, to the nearest: each of -2 to 2 as often along both sides, pixels as np.pad lays them."""
+        image = photo(32, 32)[:, :, :channels]
+        padded = np.pad(image, ((2, 2), (2, 2), (0, 0)), mode="reflect")
+        places = {
+            padded[2 - down : 34 - down, 2 - right : 34 - right].tobytes(): (down, right)
+            for down in range(-2, 3)
+            for right in range(-2, 3)
+        }
+        factor = (-2.5 / 32, 2.5 / 32)
+        step = RandomTranslation(height_factor=factor, width_factor=factor, fill_mode="mirror", interpolation="nearest")
+        found = [places[vary(image, step, number=number).tobytes()] for number in range(1000)]
+        assert len(set(found)) == 25
+        for side in zip(*found, strict=True):
+            counts = np.bincount(np.array(side) + 2)
+            assert ((counts > 150) & (counts < 250)).all()  # 200, give or take four deviations
+
     def test_flips_of_both_kinds(self) -> None:
         """Each with its own chance, one step or two: four mirrors; Keras' layer knows the first and the last."""
         image = photo(9, 12)

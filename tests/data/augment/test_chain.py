@@ -110,6 +110,39 @@ def test_a_step_draws_the_same_whatever_went_before(before: AugmentationStep, st
         assert np.array_equal(vary(image, before, step, number=number), expected)
 
 
+@pytest.mark.parametrize(
+    ("mode", "ways"),
+    [
+        ("horizontal", ("", "h", "", "h")),
+        ("vertical", ("", "v", "", "v")),
+        ("horizontal_and_vertical", ("", "h", "v", "hv")),
+    ],
+)
+def test_a_flip_that_alternates_is_drawn_once(mode: str, ways: Sequence[str]) -> None:
+    """In the first epoch as without it; then always the other way, whatever steps are around it."""
+    pictures = images()
+    plain, other = RandomFlip(mode=mode), RandomFlip(mode=mode, alternate=True)
+    first = vary_all(pictures, plain, seed=3)
+    drawn = {one.image.tobytes() == picture.tobytes() for one, picture in zip(first, pictures, strict=True)}
+    assert drawn == {True, False}
+    for epoch in range(8):
+        way = ways[epoch % 4]
+        found = vary_all(pictures, other, seed=3, epoch=epoch)
+        for one, begun in zip(found, first, strict=True):
+            expected = begun.image[:, ::-1] if "h" in way else begun.image
+            assert np.array_equal(one.image, expected[::-1] if "v" in way else expected)
+    shifted = [RandomTranslation(height_factor=(0.25, 0.25), width_factor=(0.0, 0.0), fill_mode="wrap"), other]
+    if mode == "horizontal":
+        for one, begun in zip(vary_all(pictures, *shifted, seed=3, epoch=5), pictures, strict=True):
+            rolled = np.roll(begun, 4, axis=0)
+            assert np.array_equal(one.image, rolled) or np.array_equal(one.image, rolled[:, ::-1])
+        again = vary_all(pictures, *shifted, seed=3, epoch=7)
+        assert all(
+            np.array_equal(a.image, b.image)
+            for a, b in zip(again, vary_all(pictures, *shifted, seed=3, epoch=5), strict=True)
+        )
+
+
 def test_the_input_is_never_written_to() -> None:
     """Nor is it what comes out, even where no step changes anything."""
     pictures = images()
