@@ -39,13 +39,14 @@ endef
 	$(QUIETLY) $(BIN)/python $(PIP) --constraint $(PINS) --build-constraint $(PINS) --editable '.[test]'
 	@touch $@
 
+# By uv: pip tries for half an hour what goes with the lowest versions.
 .venv-lowest/installed: pyproject.toml tests/pins.py
 	$(check_python)
 	$(PYTHON) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python -m tests.pins lowest > .venv-lowest/lowest.txt
-	.venv-lowest/bin/python $(PIP) --upgrade pip
-	$(QUIETLY) .venv-lowest/bin/python $(PIP) --constraint .venv-lowest/lowest.txt \
-		--build-constraint .venv-lowest/lowest.txt --editable '.[test]'
+	.venv-lowest/bin/python $(PIP) --upgrade uv
+	.venv-lowest/bin/python -m uv pip install --quiet --python .venv-lowest/bin/python \
+		--constraint .venv-lowest/lowest.txt --build-constraint .venv-lowest/lowest.txt --editable '.[test]'
 	@touch $@
 
 demo: install  ## train on the built-in digits, evaluate, predict one image
