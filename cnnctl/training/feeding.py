@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 
 from cnnctl.config import Config
 from cnnctl.data.augment import Varied, augmenter
+from cnnctl.data.augment.moves import whole_moves
 from cnnctl.data.batches import count_batches, epoch_order
 from cnnctl.data.decoder.images import Image
 from cnnctl.data.prepare import Prepared, Split
 from cnnctl.data.split import TRAIN, VALIDATION
 from cnnctl.models.backend import TENSORFLOW
+from cnnctl.models.devices import Device
+from cnnctl.models.on_device import has_room, on_device
 from cnnctl.system.cores import available_cores
 from cnnctl.training.objective import Objective, class_weights, make_objective
 
 Vary = Callable[[int, int], Varied]
+Take = Callable[[NDArray[np.int64], int], Any]
 _AHEAD = 4
 """Batches that are made while the one before them trains."""
 
@@ -44,6 +48,15 @@ class Examples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the inputs."""
+        return len(self) * int(np.prod(self.pixels.shape[1:])) * self.pixels.itemsize
+
+    def inputs(self, numbers: NDArray[np.int64] | slice = slice(None)) -> NDArray[Any]:
+        """Images or features, by their numbers in the split."""
+        return np.asarray(self.pixels[self.rows[numbers]])
+
     def image(self, number: int) -> Image:
         """Image `number` of the split."""
         chosen: Image = self.pixels[self.rows[number]]
@@ -55,14 +68,16 @@ class Feed:
     """The batches of one split, of one epoch after the other; the next few are made in advance by a thread.
 
     The last batch may be smaller than `batch_size`. `seed` decides the order of each epoch; None keeps the order of the
-    rows. `vary` is the augmentation, None for none. `epoch` is that of which `batch` gives the batches; `begin_epoch`
-    says so. `waited` is how many seconds `batch` has waited for a batch that was not ready.
+    rows. `vary` is the augmentation, None for none. `take` makes the inputs of a batch, of (numbers of the examples,
+    epoch), where they lie on a device; it varies them by itself. `epoch` is that of which `batch` gives the batches;
+    `begin_epoch` says so. `waited` is how many seconds `batch` has waited for a batch that was not ready.
     """
 
     examples: Examples
     batch_size: int
     seed: int | None = None
     vary: Vary | None = None
+    take: Take | None = None
     epoch: int = field(default=0, init=False)
     waited: float = field(default=0.0, init=False)
     _ready: dict[tuple[int, int], "Future[tuple[Any, ...]]"] = field(default_factory=dict, init=False)
@@ -98,7 +113,8 @@ class Feed:
         chosen = self._epoch_order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
         examples, objective = self.examples, self.examples.objective
         if self.vary is None:
-            batch = (np.asarray(examples.pixels[examples.rows[chosen]]), objective.encode(examples.labels[chosen]))
+            inputs = examples.inputs(chosen) if self.take is None else self.take(chosen, epoch)
+            batch = (inputs, objective.encode(examples.labels[chosen]))
             return batch if examples.weights is None else (*batch, examples.weights[chosen])
         varied = self._vary(self.vary, chosen, epoch)
         pixels = np.stack([one.image for one in varied])
@@ -143,7 +159,9 @@ class Feeds:
             self.validation.close()
 
 
-def make_feeds(config: Config, prepared: Prepared, features: NDArray[np.float32] | None = None) -> Feeds:
+def make_feeds(
+    config: Config, prepared: Prepared, device: Device, features: NDArray[np.float32] | None = None
+) -> Feeds:
     """The batches of the training images, and of the validation images where there are any.
 
     With `features`, (images of all splits, ...), they are those of what the stem makes of the images, not varied.
@@ -159,11 +177,19 @@ def make_feeds(config: Config, prepared: Prepared, features: NDArray[np.float32]
     learned, held_out = prepared.split(TRAIN), prepared.split(VALIDATION)
     assert learned is not None
     training = examples(learned, weighted=True)
-    varies = features is None
-    vary = augmenter(config.augment, config.seed, training.image, len(training)) if varies else None
+    validation = None if held_out is None else examples(held_out, weighted=False)
+    steps = config.augment if features is None else ()
+    moves = whole_moves(steps, config.seed, *prepared.pixels.shape[1:3]) if steps else None
+    size = training.size + (0 if validation is None else validation.size)
+    vary = learn = judge = None
+    if (moves is not None or not steps) and has_room(device, size):
+        learn = on_device(training.inputs(), moves)
+        judge = None if validation is None else on_device(validation.inputs())
+    else:
+        vary = augmenter(steps, config.seed, training.image, len(training))
     return Feeds(
-        Feed(training, settings.batch_size, config.seed, vary),
-        Feed(examples(held_out, weighted=False), settings.batch_size) if held_out is not None else None,
+        Feed(training, settings.batch_size, config.seed, vary, learn),
+        None if validation is None else Feed(validation, settings.batch_size, take=judge),
     )
 
 

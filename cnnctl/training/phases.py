@@ -62,14 +62,14 @@ def phases(
     if begin is not None and is_trained(begin, train):
         return
     if network.stem is None:
-        feeds = make_feeds(config, prepared)
+        feeds = make_feeds(config, prepared, network.device)
         yield Phase(None, network.model, plan, plan.multiply_adds, train, feeds, 0, train.epochs)
         return
 
     if begin is None or not _is_head_trained(record, train):
         features = compute_features(network, prepared, watcher, interrupts)
         work = plan.multiply_adds - sum(row.multiply_adds for row in plan.frozen)
-        feeds = make_feeds(config, prepared, features)
+        feeds = make_feeds(config, prepared, network.device, features)
         yield Phase(HEAD, network.stem.head, plan, work, train, feeds, 0, train.all_epochs)
     if train.fine_tune is not None:
         yield _fine_tune(network, config, prepared, record, train.fine_tune, watcher)
@@ -107,7 +107,7 @@ def _fine_tune(
     settings = train.second_phase
     assert settings is not None
     plan = with_trained_backbone(network.plan)
-    feeds = make_feeds(config, prepared)
+    feeds = make_feeds(config, prepared, network.device)
     return Phase(FINE_TUNE, network.model, plan, plan.multiply_adds, settings, feeds, before, total)
 
 

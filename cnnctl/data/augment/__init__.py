@@ -2,6 +2,7 @@
 
 `chain` holds the order of the steps and the random numbers, `canvas` joins affine steps into one warp, `affine` and
 `pixels` are what a step does with fixed settings, `rand_augment` and `mixing` are the steps that consist of several.
+`moves` has the numbers of flips and whole shifts for a device that has the images; `draws` are its random numbers.
 """
 
 from cnnctl.data.augment.chain import Varied, augmenter, mixes

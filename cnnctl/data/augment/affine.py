@@ -53,7 +53,8 @@ def random_matrix(
     """
     match step:
         case RandomFlip():
-            return flip_matrix(*_random_mirrors(step, generator, epoch), height, width)
+            across, down = mirrored(step, generator.random(2), epoch).tolist()
+            return flip_matrix(across, down, height, width)
         case RandomRotation():
             return rotation_matrix(generator.uniform(*step.factor) * 2 * math.pi, height, width)
         case RandomTranslation():
@@ -68,17 +69,20 @@ def random_matrix(
             assert_never(step)
 
 
-def _random_mirrors(step: RandomFlip, generator: np.random.Generator, epoch: int) -> tuple[bool, bool]:
-    """Whether an image is mirrored left to right, and top to bottom.
+def mirrored(step: RandomFlip, draws: NDArray[np.float64], epoch: int) -> NDArray[np.bool_]:
+    """Whether an image is mirrored left to right, and top to bottom, by two numbers from 0 to 1: bool (2,).
 
-    Where it alternates, the one direction changes with each epoch; the other, if there are two, with every second.
+    The numbers of more images stand beside each other, (2, images), and so do the answers. Where the flip alternates,
+    the one direction changes with each epoch; the other, if there are two, with every second.
     """
     across, down = "horizontal" in step.mode, "vertical" in step.mode
-    horizontal, vertical = generator.random(2) <= 0.5
-    if step.alternate:
-        horizontal ^= epoch % 2 == 1
-        vertical ^= (epoch // 2 if across else epoch) % 2 == 1
-    return across and bool(horizontal), down and bool(vertical)
+    turns = (epoch % 2, (epoch // 2 if across else epoch) % 2) if step.alternate else (0, 0)
+    return np.stack(
+        [
+            ((draw <= 0.5) ^ bool(turn)) & allowed
+            for draw, turn, allowed in zip(draws, turns, (across, down), strict=True)
+        ]
+    )
 
 
 def random_window(step: RandomCrop, generator: np.random.Generator, height: int, width: int) -> Window:

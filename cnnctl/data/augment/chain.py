@@ -22,6 +22,9 @@ from cnnctl.data.augment.pixels import Box, random_box
 from cnnctl.data.augment.rand_augment import rand_augment
 from cnnctl.data.decoder.images import Image
 
+KEY = 0xA06
+"""The second number of Philox's key; the first is the seed."""
+
 
 @dataclass(frozen=True)
 class Varied:
@@ -92,7 +95,7 @@ class _Key(np.random.bit_generator.ISeedSequence):
         self._seed = seed
 
     def generate_state(self, n_words: int, dtype: object = np.uint64) -> NDArray[np.uint64]:
-        return np.array([self._seed, 0xA06], np.uint64)
+        return np.array([self._seed, KEY], np.uint64)
 
 
 def _vary(canvas: Canvas, step: AffineStep | PixelStep, generator: np.random.Generator, epoch: int) -> None:
