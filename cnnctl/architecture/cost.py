@@ -57,15 +57,16 @@ def optimizer_slots(optimizer: Optimizer) -> int:
 
 
 def training_bytes(
-    plan: Plan, batch_size: int, optimizer: Optimizer, ema: bool = False, bytes_per_value: int = 4
+    plan: Plan, batch_size: int, optimizer: Optimizer, averages: bool = False, bytes_per_value: int = 4
 ) -> int:
     """Memory that a training step needs for its arrays, in bytes; libraries and the images' cache come on top.
 
     Weights, gradients, optimizer slots and averages in float32, and the activations of a batch kept for the backward
     pass together with the largest gradient of an activation: `4 P (1 + 1 + slots) + B (A + A_max) bytes_per_value`,
-    which are 4 in float32 and 2 under a 16-bit precision. `ema` keeps an average of the weights as well.
+    which are 4 in float32 and 2 under a 16-bit precision. `averages` keeps an average of the weights as well.
     """
-    weights = BYTES_PER_WEIGHT * (plan.total_params + plan.trainable_params * (1 + optimizer_slots(optimizer) + ema))
+    copies = 1 + optimizer_slots(optimizer) + averages
+    weights = BYTES_PER_WEIGHT * (plan.total_params + plan.trainable_params * copies)
     largest = max((math.prod(row.output_shape) for row in _trained_rows(plan)), default=0)
     return weights + batch_size * (activation_values(plan) + largest) * bytes_per_value
 
@@ -73,7 +74,7 @@ def training_bytes(
 def largest_step_bytes(plan: Plan, train: TrainSettings) -> int:
     """`training_bytes` of the settings of a config: of the phase that trains the backbone, where there is one."""
     trained = with_trained_backbone(plan) if train.fine_tune is not None and plan.backbone is not None else plan
-    return training_bytes(trained, train.batch_size, train.optimizer, train.ema is not None)
+    return training_bytes(trained, train.batch_size, train.optimizer, train.averages)
 
 
 def fully_connected_params(plan: Plan) -> int | None:

@@ -7,7 +7,7 @@ from cnnctl.config.dump import to_plain
 from cnnctl.config.extends import EXTENDS
 from cnnctl.config.problems import either, show
 from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings
-from cnnctl.config.training import EarlyStopping, FineTune, TrainSettings
+from cnnctl.config.training import EarlyStopping, FineTune, Lookahead, TrainSettings
 from cnnctl.layers.base import ActivationName, BiasInitializerName, InitializerName, Regularizer
 from cnnctl.settings import MAX_SIDE, Named, Settings, needs_settings
 
@@ -31,6 +31,7 @@ _SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("train", "train", TrainSettings),
     ("train.early_stopping", "early_stopping", EarlyStopping),
     ("train.fine_tune", "fine_tune", FineTune),
+    ("train.lookahead", "lookahead", Lookahead),
 )
 _CHOSEN = (
     ("Layers", "layer", "The items of `model`. The output layer is added."),

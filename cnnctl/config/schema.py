@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, PlainValidator, Strict, WithJsonSchema, fi
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
-from cnnctl.config.training import EarlyStopping, FineTune, Optimizer, Schedule, TrainSettings
+from cnnctl.config.training import EarlyStopping, FineTune, Lookahead, Optimizer, Schedule, TrainSettings
 from cnnctl.layers import LAYERS, Layer
 from cnnctl.layers.base import Regularizer
 from cnnctl.settings import Colour, Count, Named, OrNone, Settings, Text, described, expected, is_whole
@@ -257,6 +257,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "train": TrainSettings,
     "early_stopping": EarlyStopping,
     "fine_tune": FineTune,
+    "lookahead": Lookahead,
     **{f"{of}_regularizer": Regularizer for of in ("kernel", "depthwise", "pointwise")},
     **{name: member for members in CHOICES.values() for name, member in members.items()},
 }

@@ -83,6 +83,15 @@ class Sgd(_Optimizer):
     learning_rate: LearningRate = 0.01
     momentum: Momentum = 0.0
     nesterov: Annotated[bool, described("Whether to use Nesterov momentum.")] = False
+    bias_factor: Annotated[
+        Positive,
+        described(
+            "Factor of the learning rate for the biases (beta) of normalization layers; their weight decay stays.", 64
+        ),
+    ] = 1.0
+
+    def keras_arguments(self) -> dict[str, Any]:
+        return {name: value for name, value in super().keras_arguments().items() if name != "bias_factor"}
 
 
 class RMSprop(_Optimizer):
@@ -156,6 +165,23 @@ class EarlyStopping(Settings):
     monitor: Monitor = "val_loss"
     patience: Patience = 5
     min_delta: Annotated[float, described("Smallest change that counts as an improvement.", ge=0)] = 0.0
+
+
+class Lookahead(Settings):
+    """Slow weights beside those that train (Zhang et al. 2019, https://arxiv.org/abs/1907.08610).
+
+    Every few steps they take a part of the difference, and the training goes on from them. The last step ends with
+    them. Only weights that train have them.
+    """
+
+    every: Annotated[Count, described("Number of steps after which the two meet.")] = 5
+    decay: Annotated[
+        Share, described("Share of the slow weights that stays when they meet, at the end of the training.")
+    ] = 0.774
+    power: Annotated[
+        float,
+        described("How that share grows: decay * (step / steps)^power; 0: it is the same from the beginning.", ge=0),
+    ] = 3.0
 
 
 def _class_weight(value: Any) -> Any:
@@ -260,6 +286,11 @@ class TrainSettings(Settings):
         OrNone,
         described("Momentum of an exponential moving average of the weights; the average is evaluated and kept.", 0.99),
     ] = None
+    lookahead: Annotated[
+        Lookahead | None,
+        OrNone,
+        described("Slow weights that the training returns to every few steps.", {"every": 5}),
+    ] = None
     initial_weights: Annotated[
         Text | None,
         OrNone,
@@ -322,6 +353,17 @@ class TrainSettings(Settings):
         if smoothing and info.data.get("loss") == "mean_squared_error":
             raise PydanticCustomError("smoothing", "label_smoothing cannot be combined with loss: mean_squared_error")
         return smoothing
+
+    @model_validator(mode="after")
+    def _one_kind_of_average(self) -> "TrainSettings":
+        if self.ema is not None and self.lookahead is not None:
+            raise PydanticCustomError("averages", "ema cannot be combined with lookahead: both average the weights")
+        return self
+
+    @property
+    def averages(self) -> bool:
+        """Whether the training keeps each weight twice: as it trains, and averaged."""
+        return self.ema is not None or self.lookahead is not None
 
     @property
     def second_phase(self) -> "TrainSettings | None":

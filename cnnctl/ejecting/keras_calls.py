@@ -17,7 +17,7 @@ from cnnctl.config.augmentations import (
     RandomFlip,
     RandomZoom,
 )
-from cnnctl.config.training import Schedule, TrainSettings
+from cnnctl.config.training import Schedule, Sgd, TrainSettings
 from cnnctl.data.augment.pixels import GREY
 from cnnctl.ejecting.source import Code, call
 from cnnctl.layers import AnyLayer, RealLayer, Repeat
@@ -112,14 +112,30 @@ def _short_sides(value: Any) -> Any:
     return flat.pop() if len(flat) == 1 else value
 
 
-def optimizer_call(settings: TrainSettings, schedule: Schedule, fixed: str) -> Code:
-    """The Keras optimizer, its settings at their defaults left out; `fixed` is its rate where no schedule plans it."""
+def bias_factor(settings: TrainSettings) -> float:
+    """That of the optimizer; 1 for one that has none."""
+    return settings.optimizer.bias_factor if isinstance(settings.optimizer, Sgd) else 1.0
+
+
+def needs_optimizer(settings: TrainSettings) -> bool:
+    """Whether the script has a class of its own, by Keras' name of the optimizer."""
+    return settings.lookahead is not None or bias_factor(settings) != 1
+
+
+def optimizer_call(settings: TrainSettings, schedule: Schedule, fixed: str, steps: Code) -> Code:
+    """The optimizer, its settings at their defaults left out; `fixed` is its rate where no schedule plans it.
+
+    It takes `steps` in all.
+    """
     chosen = settings.optimizer
     rate = fixed if schedule.kind in ("constant", "reduce_on_plateau") else "learning_rate"
     _, given = _without_defaults(chosen, chosen.keras_arguments())
     if settings.ema is not None:
         given |= {"use_ema": True, "ema_momentum": settings.ema}
-    return call(f"keras.optimizers.{chosen.keras_class}", Code(rate), **given)
+    if settings.lookahead is not None:
+        given["steps"] = steps
+    name = chosen.keras_class if needs_optimizer(settings) else f"keras.optimizers.{chosen.keras_class}"
+    return call(name, Code(rate), **given)
 
 
 def augmentation_calls(step: AugmentationStep, channels: int) -> list[Code]:

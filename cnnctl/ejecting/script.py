@@ -28,8 +28,10 @@ from cnnctl.ejecting.keras_calls import (
     adding_lines,
     alternating_views,
     augmentation_calls,
+    bias_factor,
     layer_calls,
     needs_class,
+    needs_optimizer,
     optimizer_call,
     output_call,
     scaling_call,
@@ -101,7 +103,7 @@ class Phase:
         """The script's OneCycle, where that is the schedule; its defaults are those of the config."""
         assert isinstance(self.schedule, OneCycle)
         chosen = {"warmup_fraction": self.schedule.warmup_fraction, **given(self.schedule)}
-        return call("OneCycle", self.rate, Code(f"{self.epochs} * len({self.batches})"), **chosen)
+        return call("OneCycle", self.rate, _steps((self.epochs, self.rate, self.batches)), **chosen)
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,10 @@ def compose(facts: Facts, split: str) -> Script:
         phases=phases,
         warms_up=any(isinstance(phase.schedule, Cosine) and phase.schedule.warmup_epochs for phase in phases),
         has_one_cycle=any(isinstance(phase.schedule, OneCycle) for phase in phases),
+        has_optimizer=needs_optimizer(train),
+        kind=train.optimizer.keras_class,
+        lookahead=train.lookahead,
+        bias_factor=bias_factor(train),
         first_trained=backbone.first_trained(train.fine_tune) if backbone and train.fine_tune and phases[1:] else None,
         stopping=train.early_stopping,
         image=config.data.image,
@@ -165,13 +171,19 @@ def _phases(facts: Facts) -> list[Phase]:
     """The only phase; or that of the head, and that of the backbone as well."""
     train, backbone = facts.config.train, facts.backbone
     names = (Code("EPOCHS"), Code("LEARNING_RATE"), Code("training"))
-    phases = [Phase(*names, train.schedule, optimizer_call(train, train.schedule, names[1]))]
+    phases = [Phase(*names, train.schedule, optimizer_call(train, train.schedule, names[1], _steps(names)))]
     second = train.fine_tune
     if second is not None and backbone is not None and not backbone.layer.trainable:
         more = (Code("FINE_TUNE_EPOCHS"), Code("FINE_TUNE_LEARNING_RATE"))
         batches = Code("varied" if facts.augmentation else "training")
-        phases.append(Phase(*more, batches, second.schedule, optimizer_call(train, second.schedule, more[1])))
+        names = (*more, batches)
+        phases.append(Phase(*names, second.schedule, optimizer_call(train, second.schedule, more[1], _steps(names))))
     return phases
+
+
+def _steps(names: tuple[Code, Code, Code]) -> Code:
+    """How many steps a phase has, by its names of epochs, learning rate and batches."""
+    return Code(f"{names[0]} * len({names[2]})")
 
 
 def _scaling(facts: Facts) -> Scaling | None:

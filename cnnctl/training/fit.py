@@ -116,6 +116,9 @@ def fit_model(phase: Phase, record: TrainingRecord, watcher: Watcher, interrupts
         steps_per_execution=1 if on_jax else steps_at_once(phase.multiply_adds, settings.batch_size, len(training)),
     )
 
+    if settings.lookahead is not None:
+        model.optimizer.build(model.trainable_variables)  # here, and not in the first step: see with_lookahead
+
     planned = None if isinstance(settings.schedule, ReduceOnPlateau) else rates
     callbacks = [
         *([make_ema_callback()] if settings.ema is not None else []),  # first, so that the others see the averages

@@ -33,7 +33,7 @@ def largest_batch(plan: Plan, settings: TrainSettings, available: float, bytes_p
         0 where not even one image fits.
     """
     fixed, with_one = (
-        training_bytes(plan, batch, settings.optimizer, settings.ema is not None, bytes_per_value) for batch in (0, 1)
+        training_bytes(plan, batch, settings.optimizer, settings.averages, bytes_per_value) for batch in (0, 1)
     )
     return max(0, int((available - fixed) // (with_one - fixed)))
 
@@ -56,7 +56,7 @@ def total_memory(kind: str) -> int | None:
 def memory_error(plan: Plan, settings: TrainSettings, memory: int | None, bytes_per_value: int) -> MachineError:
     """What is said when memory ran out in a training."""
     batch = settings.batch_size
-    needed = training_bytes(plan, batch, settings.optimizer, settings.ema is not None, bytes_per_value)
+    needed = training_bytes(plan, batch, settings.optimizer, settings.averages, bytes_per_value)
     message = f"out of memory with train.batch_size: {batch}: a step needs about {needed / 1e9:.1f} GB"
     if memory is None:
         return MachineError(message, f"try train.batch_size: {max(1, batch // 2)}")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cnnctl.config.training import TrainSettings
+from cnnctl.config.training import Sgd, TrainSettings
 from cnnctl.models.backend import TENSORFLOW
 from cnnctl.training.schedules import Rates, is_fixed
 
@@ -11,12 +11,18 @@ def make_optimizer(settings: TrainSettings, rates: Rates) -> Any:
     """The Keras optimizer of a train section; `rates` are those of `schedules.learning_rates`."""
     import keras
 
+    from cnnctl.models.optimizer_steps import with_bias_factor, with_lookahead
+
     optimizer = settings.optimizer
     if keras.backend.backend() == TENSORFLOW:
         from cnnctl.models import fused_optimizers as makers
     else:
         makers = keras.optimizers
     make = getattr(makers, optimizer.keras_class)
+    if isinstance(optimizer, Sgd) and optimizer.bias_factor != 1:
+        make = with_bias_factor(make, optimizer.bias_factor)
+    if settings.lookahead is not None:
+        make = with_lookahead(make, **dict(settings.lookahead), steps=len(rates))
     return make(
         learning_rate=optimizer.learning_rate if is_fixed(settings.schedule) else _planned(rates),
         use_ema=settings.ema is not None,

@@ -64,7 +64,8 @@ model: [conv2d: {filters: 2, kernel_size: 3}, leaky_relu, flatten, dense: {units
 train:
   epochs: 2
   batch_size: 4
-  optimizer: {sgd: {momentum: 0.9}}
+  optimizer: {sgd: {momentum: 0.9, bias_factor: 2}}
+  lookahead: {every: 3}
   schedule: {cosine: {warmup_epochs: 0.5}}
   class_weight: {no: 2}
   backend: tensorflow

@@ -19,13 +19,16 @@ from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.ejecting.reading import Reader, reader_source
 from cnnctl.ejecting.script import InitialWeights, cross_entropy, label_form
 from cnnctl.evaluation.calibration import fit_temperature
+from cnnctl.models.backend import import_keras
 from cnnctl.training.objective import class_weights, make_objective
+from cnnctl.training.optimizers import make_optimizer
 from cnnctl.training.schedules import learning_rates
 from tests.config.build import EVERY_LAYER, FULL, config, with_model
 from tests.conftest import CONFIGS
 from tests.ejecting.build import insist_on_ruff, python, script
 from tests.ejecting.test_source import NASTY
 from tests.models.test_build import NETWORKS
+from tests.training.test_optimizers import NAMES, drawn
 
 READY = sorted(CONFIGS.glob("*.yaml"))
 WIDE = "data: {train: photos, image: {height: 13, width: 12, scaling: %s}}\n"
@@ -139,6 +142,9 @@ def everything() -> list[str]:
         f"output: sigmoid\naugment: [{AUGMENT}]\ntrain: {{loss: mean_squared_error, early_stopping: {{}}}}\n",
         "output: sigmoid\ntrain: {label_smoothing: 0.1}\ndeterministic: true\n",
         "augment: [random_flip: {alternate: true}]\ntrain: {schedule: {one_cycle: {begin: 0.2, shape: linear}}}\n",
+        "train: {optimizer: {sgd: {bias_factor: 64}}}\n",
+        "train: {optimizer: {adamw: {clipnorm: 1}}, lookahead: {}}\n",
+        "train: {optimizer: {sgd: {momentum: 0.85, nesterov: true, bias_factor: 64}}, lookahead: {}}\n",
         "augment: [random_flip: {mode: vertical, alternate: true}, random_contrast: {factor: 0.1}]\n",
     ]
     start = InitialWeights(Path("/a 'b'/\"c\"\n.keras"), takes_output=False)
@@ -253,6 +259,33 @@ def test_what_a_flip_that_alternates_mirrors_too_is_told():
         f"{flip}, random_translation: {{height_factor: 0.1, width_factor: 0.1}}, random_crop: {{height: 2, width: 2}}"
     )
     assert not told("random_flip, random_rotation: {factor: [0, 0.1]}")
+
+
+@pytest.mark.parametrize("rest", ["bias_factor: 64", "momentum: 0.5", "bias_factor: 64, momentum: 0.5"])
+def test_own_optimizers_take_the_steps_of_a_training(rest):
+    """Weights after seven steps of the class in the script, and of what a training makes."""
+    import_keras()
+    import keras
+
+    ahead = "" if rest == "bias_factor: 64" else ", lookahead: {every: 3, decay: 0.75, power: 2}"
+    one = config(with_model("flatten", rest=f"train: {{optimizer: {{sgd: {{{rest}, weight_decay: 0.1}}}}{ahead}}}\n"))
+    source = script(one).text
+    tree = ast.parse(source)
+    call = next(node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "optimizer")
+    tree.body = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    names = {"keras": keras, "LEARNING_RATE": 0.01, "EPOCHS": 7, "training": [0]}
+    exec(compile(tree, "script", "exec"), names)
+    assert ("steps=EPOCHS * len(training)" in ast.unparse(call)) == bool(ahead)
+    made = eval(ast.unparse(call), names)
+    begun, gradients = drawn()
+    ends = []
+    for optimizer in (made, make_optimizer(one.train, learning_rates(one.train.schedule, 0.01, 7, 1))):
+        weights = [keras.Variable(array, name=name) for array, name in zip(begun, NAMES, strict=True)]
+        optimizer.build(weights)
+        for step in range(7):
+            optimizer.apply([keras.ops.convert_to_tensor(array[step]) for array in gradients], weights)
+        ends.append([np.asarray(weight) for weight in weights])
+    np.testing.assert_allclose(*ends, rtol=1e-5, atol=1e-6)
 
 
 def test_keras_has_no_mirror():

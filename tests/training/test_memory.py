@@ -17,13 +17,13 @@ def plan():
     return make_plan(layers("conv2d: {filters: 64, kernel_size: 3}", "flatten"), (256, 256, 3), 3, "softmax")
 
 
-@pytest.mark.parametrize("extra", ["", ", ema: 0.99", ", optimizer: {sgd: {momentum: 0.9}}"])
+@pytest.mark.parametrize("extra", ["", ", ema: 0.99", ", lookahead: {every: 5}", ", optimizer: {sgd: {momentum: 0.9}}"])
 @pytest.mark.parametrize("size", [2, 4])
 def test_the_largest_batch_fits_and_one_more_does_not(plan, extra, size):
     train = settings(f"batch_size: 4{extra}").train
 
     def needed(batch):
-        return training_bytes(plan, batch, train.optimizer, train.ema is not None, size)
+        return training_bytes(plan, batch, train.optimizer, "ema" in extra or "lookahead" in extra, size)
 
     for available in (needed(1), needed(1) + 1, needed(7) - 1, 8 * GB):
         fitting = largest_batch(plan, train, available, size)

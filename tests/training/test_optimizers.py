@@ -1,6 +1,9 @@
 """Every argument of an optimizer reaches Keras, and does to the weights what its name says, step by step."""
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -24,6 +27,8 @@ RMSPROP = {"learning_rate": 0.001, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7,
 OTHER_RMSPROP = {"learning_rate": 0.5, "rho": 0.25, "momentum": 0.75, "epsilon": 0.125, "centered": True}
 SGD = {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False}
 OTHER_SGD = {"learning_rate": 0.5, "momentum": 0.25, "nesterov": True}
+OURS = {"bias_factor"}
+"""Arguments that Keras lacks."""
 ARGUMENTS = [
     ("adam", "Adam", ADAM, {"weight_decay": None}),
     ("adam", "Adam", OTHER_ADAM, {"weight_decay": 0.25, "clipnorm": 2.0}),
@@ -56,7 +61,7 @@ def test_arguments_reach_keras(name, kind, own, common, keras):
 def test_no_optimizer_and_no_argument_of_one_is_left_out():
     for name, kind in CHOICES["optimizer"].items():
         tried = [own.keys() | common.keys() for text, _, own, common in ARGUMENTS if text == name]
-        assert kind.model_fields.keys() <= set.union(*map(set, tried)) | CLIPS.keys()
+        assert kind.model_fields.keys() <= set.union(*map(set, tried)) | CLIPS.keys() | OURS
 
 
 @pytest.mark.parametrize("clip", CLIPS)
@@ -188,3 +193,118 @@ def test_two_steps_of_rmsprop_by_hand(centered, keras):
             weight = weight - velocity
         expected.append(weight)
     assert_near(stepped(optimizer(text), keras, times=2), expected)
+
+
+NAMES = ("kernel", "beta", "gamma")
+STEPS = 7
+
+
+def test_the_biases_of_normalization_take_longer_steps(keras):
+    """Seven steps by hand: longer along the gradient, and with it in the momentum; the weight decay is the same."""
+    text = "{sgd: {learning_rate: 0.01, momentum: 0.5, nesterov: true, weight_decay: 0.25, bias_factor: 64}}"
+    made = optimizer(text)
+    assert type(made).__name__ == "SGD"
+    begun, gradients = drawn()
+    weights = [keras.Variable(array, name=name) for array, name in zip(begun, NAMES, strict=True)]
+    for step in range(STEPS):
+        made.apply([keras.ops.convert_to_tensor(one[step]) for one in gradients], weights)
+    for name, weight, at, gradient in zip(NAMES, weights, begun, gradients, strict=True):
+        rate, velocity = 0.01 * (64 if name == "beta" else 1), 0.0
+        for step in range(STEPS):
+            at = at - 0.01 * 0.25 * at
+            velocity = 0.5 * velocity - rate * gradient[step]
+            at = at + 0.5 * velocity - rate * gradient[step]
+        np.testing.assert_allclose(np.asarray(weight), at, rtol=1e-5, atol=1e-6)
+
+
+def drawn():
+    """Three weights, and their gradients in each of the steps."""
+    draws = np.random.default_rng(0)
+    begun = [draws.normal(size=3).astype(np.float32) for _ in NAMES]
+    return begun, [draws.normal(size=(STEPS, 3)).astype(np.float32) for _ in NAMES]
+
+
+def by_hand(every, decay, power):
+    """The weights after each step: those of SGD, pulled to the slow ones where they meet."""
+    found = []
+    begun, gradients = drawn()
+    for at, gradient in zip(begun, gradients, strict=True):
+        fast = slow = at.astype(np.float64)
+        path = []
+        for step in range(1, STEPS + 1):
+            fast = fast - 0.5 * gradient[step - 1]
+            if step % every == 0 or step == STEPS:
+                kept = 1.0 if step == STEPS else decay * (step / STEPS) ** power
+                slow = slow + (1 - kept) * (fast - slow)
+                fast = slow
+            path.append(fast)
+        found.append(np.array(path))
+    return found
+
+
+LOOKAHEADS = [(3, 0.75, 2.0), (2, 0.5, 0.0), (1, 0.9, 3.0), (9, 0.5, 0.0)]
+
+
+@pytest.mark.parametrize("settled", LOOKAHEADS)
+def test_weights_meet_slow_ones_every_few_steps(settled, keras):
+    import tensorflow as tf
+
+    made = looking_ahead(*settled)
+    begun, gradients = drawn()
+    weights = [keras.Variable(array) for array in begun]
+    made.build(weights)
+    step = tf.function(lambda *given: made.apply(list(given), weights))
+    for number, expected in enumerate(zip(*by_hand(*settled), strict=True)):
+        step(*(tf.constant(one[number]) for one in gradients))
+        assert_near([np.asarray(weight) for weight in weights], expected)
+    every = settled[0]
+    slow = [variable for variable in made.variables if "slow" in variable.path]
+    assert len(slow) == 3
+    assert_near([np.asarray(one) for one in slow], [np.asarray(weight) for weight in weights])
+    if every > STEPS:
+        assert_near([np.asarray(weight) for weight in weights], begun)
+
+
+def looking_ahead(every, decay, power):
+    rest = f"lookahead: {{every: {every}, decay: {decay}, power: {power}}}"
+    train = settings(f"optimizer: {{sgd: {{learning_rate: 0.5}}}}, {rest}").train
+    return make_optimizer(train, learning_rates(train.schedule, 0.5, 1, STEPS))
+
+
+ON_JAX = """
+import jax
+import keras
+import numpy as np
+from tests.training.test_optimizers import LOOKAHEADS, STEPS, by_hand, drawn, looking_ahead, optimizer
+
+assert keras.backend.backend() == "jax"
+for settled in LOOKAHEADS:
+    made = looking_ahead(*settled)
+    begun, gradients = drawn()
+    weights = [keras.Variable(array) for array in begun]
+    made.build(weights)
+    step = jax.jit(made.stateless_apply, donate_argnums=(0, 2))
+    state, values = [one.value for one in made.variables], [one.value for one in weights]
+    for number, expected in enumerate(zip(*by_hand(*settled), strict=True)):
+        values, state = step(state, [one[number] for one in gradients], values)
+        np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
+made = optimizer("{sgd: {learning_rate: 0.01, weight_decay: 0.25, bias_factor: 64}}")
+weights = [keras.Variable(begun[0], name=name) for name in ("kernel", "beta")]
+made.build(weights)
+step = jax.jit(made.stateless_apply)
+values, _ = step([one.value for one in made.variables], [gradients[0][0]] * 2, [one.value for one in weights])
+kept = begun[0] * (1 - 0.01 * 0.25)
+for value, rate in zip(values, (0.01, 0.64), strict=True):
+    np.testing.assert_allclose(value, kept - rate * gradients[0][0], rtol=1e-5, atol=1e-6)
+"""
+
+
+def test_jax_takes_the_same_steps():
+    done = subprocess.run(
+        [sys.executable, "-c", ON_JAX],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -117,6 +117,18 @@ def test_interrupted_or_not_the_weights_and_the_history_are_the_same(precision, 
     assert sorted(os.listdir("part/checkpoints")) == ["digests.bin", "epoch-0004.npz", "epoch-0005.npz"]
 
 
+def test_slow_weights_are_resumed(here, small_photos):
+    text = CONFIG.format(photos=small_photos, precision="float32", schedule="one_cycle")
+    text = text.replace("ema: 0.8", "lookahead: {every: 3, decay: 0.9, power: 0}").replace(
+        "adamw: {learning_rate: 0.02}", "sgd: {learning_rate: 0.02, momentum: 0.9, bias_factor: 16}"
+    )
+    whole = train_here(text, output=Path("whole")).run.path
+    stop(text, after=3, resume=True)
+    assert_same(whole, train_here(text, output=Path("part"), resume=True).run.path)
+    other = train_here(text, "train.lookahead=none", output=Path("other")).run.path
+    assert weights_hash(other) != weights_hash(whole)
+
+
 def test_what_was_waited_before_an_interruption_counts_after_it(text, here):
     """Nothing improves: after the first epoch two are waited for, then the rate is halved and the training stopped."""
     settings = [
