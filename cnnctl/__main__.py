@@ -1,13 +1,12 @@
 """Entry point of the command `cnnctl` and of `python -m cnnctl`."""
 
-import sys
-
 
 def main() -> None:
     """Run the command line and leave the process with a documented exit code."""
     from cnnctl.cli.app import run
+    from cnnctl.system.limited_work import end_process
 
-    sys.exit(run())
+    end_process(run())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from cnnctl.cli.options import FolderOption, RunOption, find_and_tell, with_run
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.formatting import printable, shortened
 from cnnctl.inference.answers import DEFAULT_TOP, Answer
-from cnnctl.terminal.predict import WRITERS, write_answers
+from cnnctl.terminal.predict import WRITERS, write_answers, write_csv
 from cnnctl.terminal.render import print_text
 
 if TYPE_CHECKING:
@@ -60,6 +60,13 @@ def predict_cli(
             "run's own CSV.",
         ),
     ] = None,
+    safe_csv: Annotated[
+        bool,
+        typer.Option(
+            "--safe-csv",
+            help="With --format csv, for spreadsheets: an apostrophe before cells that begin as a formula does.",
+        ),
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
     ] = None,
@@ -85,6 +92,8 @@ def predict_cli(
         raise UsageError("--columns and --coverage cannot be combined", "--columns writes two columns alone")
     if columns is not None and output_format != "csv":
         raise UsageError("--columns is for --format csv", "add --format csv")
+    if safe_csv and output_format != "csv":
+        raise UsageError("--safe-csv is for --format csv", "add --format csv")
     if output is not None and is_folder(output):
         shown = printable(str(output))
         example = shlex.quote(str(output / f"answers.{_ENDINGS.get(output_format, output_format)}"))
@@ -124,7 +133,9 @@ def predict_cli(
         if output is not None:
             stream = stack.enter_context(output_text(output))
         if names is not None:
-            write_answers(told(), stream, names)
+            write_answers(told(), stream, names, safe_csv)
+        elif safe_csv:
+            write_csv(told(), stream, coverage, safe=True)
         else:
             WRITERS[output_format](told(), stream, coverage)
         if missing > _MISSING_NAMED:

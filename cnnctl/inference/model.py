@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from cnnctl.data.decoder.images import MAX_FILE_BYTES, MAX_PIXELS, MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.errors import RunError
+from cnnctl.inference.known_models import CHECKED, MADE, fingerprint, is_known, remember
+from cnnctl.inference.operators import refuse_foreign_operators
+from cnnctl.inference.time_limit import open_within
 from cnnctl.runs import Run
 from cnnctl.system.cores import available_cores
 
@@ -43,11 +46,13 @@ class Classifier:
             float32 (N, classes); rows sum to 1. A sigmoid's p becomes [1 - p, p].
 
         Raises:
-            RunError: the model cannot be computed, or what it gives is NaN or infinite.
+            RunError: the model cannot be computed, takes too long, or gives what is NaN or infinite.
         """
         try:
             name = self.session.get_inputs()[0].name
             (output,) = self.session.run(None, {name: images})
+        except RunError:
+            raise
         except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
             raise RunError(f"{self.path} cannot be used: {str(error).splitlines()[0]}", "train the run again") from None
         if not np.isfinite(output).all():
@@ -71,7 +76,7 @@ def load_classifier(run: Run, threads: int | None = None) -> Classifier:
     if not run.has(run.onnx_model):
         _insist_on_parity(run)
         run.need(run.onnx_model)
-    session = open_session(run.onnx_model, threads, run.read_bytes(run.onnx_model))
+    session = _open_anybodys(run.onnx_model, threads, run.read_bytes(run.onnx_model))
     try:
         text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         takes, units = session.get_inputs()[0].shape[1:], session.get_outputs()[0].shape[1]
@@ -82,6 +87,22 @@ def load_classifier(run: Run, threads: int | None = None) -> Classifier:
     if units != (len(classes) if len(classes) > 2 else units) or units not in (1, len(classes)):
         raise RunError(f"{run.onnx_model} has {units} outputs, but {run.classes} names {len(classes)} classes")
     return Classifier(classes, spec, session, run.onnx_model)
+
+
+def _open_anybodys(path: Path, threads: int | None, content: bytes) -> Any:
+    """A session of a model that a stranger may have made: only with operators that ours have, and a limit of time.
+
+    Raises:
+        RunError: it has others, is no model that ONNX Runtime can run, or takes too long to be loaded.
+    """
+    model = fingerprint(content)
+    if is_known(model, MADE):
+        return open_session(path, threads, content)
+    if not is_known(model, CHECKED):
+        refuse_foreign_operators(content, path)
+        remember(model, CHECKED)
+    options = _session_options(threads)
+    return open_within(lambda: _session(path, content, options), path, lambda: options.set_load_cancellation_flag(True))
 
 
 def _insist_on_parity(run: Run) -> None:
@@ -106,6 +127,10 @@ def open_session(path: Path, threads: int | None = None, content: bytes | None =
     Raises:
         RunError: the file is no model that ONNX Runtime can run.
     """
+    return _session(path, path.read_bytes() if content is None else content, _session_options(threads))
+
+
+def _session_options(threads: int | None) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -113,9 +138,14 @@ def open_session(path: Path, threads: int | None = None, content: bytes | None =
     options.intra_op_num_threads = available_cores() if threads is None else threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads would eat a core
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
-    content = (
-        path.read_bytes() if content is None else content
-    )  # ONNX Runtime heeds that folder for a model from memory only
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # its own format would hide the operators
+    return options
+
+
+def _session(path: Path, content: bytes, options: Any) -> Any:
+    """The session of a model in memory: for files, ONNX Runtime does not heed the folder of external weights."""
+    import onnxruntime
+
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=False)
     except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data.decoder.images import ImageSpec
+from cnnctl.inference.known_models import MADE, fingerprint, remember
 from cnnctl.inference.model import METADATA_KEY, expand, metadata, open_session
 from cnnctl.models.backend import JAX
 from cnnctl.runs import Run
@@ -87,7 +88,9 @@ def save_onnx(
             answers[False].append(expand(ours))
         agrees = largest <= LIMIT  # False for NaN
         if agrees:
-            run.write_bytes(run.onnx_model, path.read_bytes())
+            content = path.read_bytes()
+            remember(fingerprint(content), MADE)
+            run.write_bytes(run.onnx_model, content)
     return Parity(largest, len(rows), split, agrees), np.concatenate(answers[agrees])
 
 

@@ -21,6 +21,7 @@ _MOST_OF_A_NAME = 50
 """Characters of a file's name that are in the name of the one beside it, which must not be too long."""
 _PRIVATE = 0o600
 _HINTS = {
+    errno.ENOENT: "a folder of its path was removed: choose another --output",
     errno.EISDIR: "it is a folder: name a file in it",
     errno.ENOTDIR: "a part of its path is a file: choose another --output",
     errno.EEXIST: "a part of its path is a file: choose another --output",

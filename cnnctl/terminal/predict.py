@@ -9,6 +9,9 @@ from cnnctl.formatting import percent, printable
 from cnnctl.inference.answers import Answer
 from cnnctl.terminal.render import LEFT, RIGHT, print_table
 
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the start of a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
+
 
 def _write_table(answers: Iterable[Answer], stream: TextIO, coverage: float | None) -> None:
     everything = list(answers)
@@ -51,7 +54,8 @@ def _write_jsonl(answers: Iterable[Answer], stream: TextIO, coverage: float | No
         stream.write(json.dumps(answer.to_json()) + "\n")
 
 
-def _write_csv(answers: Iterable[Answer], stream: TextIO, coverage: float | None) -> None:
+def write_csv(answers: Iterable[Answer], stream: TextIO, coverage: float | None, safe: bool = False) -> None:
+    """A row for each image; with `safe` no cell is a formula."""
     with_sets = coverage is not None
     header = ("path", "label", "probability", "error", *(["prediction_set"] if with_sets else []))
 
@@ -60,29 +64,36 @@ def _write_csv(answers: Iterable[Answer], stream: TextIO, coverage: float | None
         within = ["|".join(said.prediction_set or ()) if said else ""] if with_sets else []
         return (answer.path, *((said.label, said.probability) if said else ("", "")), answer.error or "", *within)
 
-    _write_rows(header, map(cells, answers), stream)
+    _write_rows(header, map(cells, answers), stream, safe)
 
 
-def write_answers(answers: Iterable[Answer], stream: TextIO, columns: tuple[str, str]) -> None:
+def write_answers(answers: Iterable[Answer], stream: TextIO, columns: tuple[str, str], safe: bool = False) -> None:
     """The CSV that a competition takes: two columns, each image by the name that its list has for it."""
     found = ((getattr(one.path, "given", one.path), one.prediction) for one in answers)
-    _write_rows(columns, ((name, said.label if said else "") for name, said in found), stream)
+    _write_rows(columns, ((name, said.label if said else "") for name, said in found), stream, safe)
 
 
-def _write_rows(header: Sequence[str], rows: Iterable[Sequence[object]], stream: TextIO) -> None:
+def _write_rows(header: Sequence[object], rows: Iterable[Sequence[object]], stream: TextIO, safe: bool) -> None:
     """A CSV, which begins once its first row is known: what fails before writes nothing."""
     from cnnctl.system.files import write_rows
 
+    if safe:
+        header, rows = _without_formulas(header), map(_without_formulas, rows)
     rows = iter(rows)
     first = list(islice(rows, 1))
     write_rows(stream, [header, *first])
     write_rows(stream, rows)
 
 
+def _without_formulas(row: Sequence[object]) -> tuple[object, ...]:
+    """The cells, those that a spreadsheet would compute behind an apostrophe, which makes them text."""
+    return tuple(f"'{cell}" if isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA) else cell for cell in row)
+
+
 WRITERS: dict[str, Callable[[Iterable[Answer], TextIO, float | None], None]] = {
     "table": _write_table,
     "json": _write_json,
     "jsonl": _write_jsonl,
-    "csv": _write_csv,
+    "csv": write_csv,
 }
 """By the names that --format takes; they get the coverage of the prediction sets, None where there are none."""

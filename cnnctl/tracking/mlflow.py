@@ -189,7 +189,7 @@ def _origin() -> dict[str, str]:
     user = None
     with suppress(KeyError, OSError, ImportError):  # a container's user may have no name
         user = getpass.getuser()
-    here = str(Path.cwd())
+    here = str(files.absolute(Path()))  # as it is where the current folder was deleted: git then knows nothing
     found = {
         "mlflow.source.name": "cnnctl train",
         "mlflow.source.type": "LOCAL",

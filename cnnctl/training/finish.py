@@ -56,6 +56,8 @@ def resumable(record: TrainingRecord, network: Network, epochs: int, resume_line
         code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
         raise InterruptedTrainingError(message, f"resume with: {resume_line}", code) from None
     except DiskError as error:
+        if not record.run.path.exists():
+            raise
         raise DiskError(error.message, f"{error.hint}; then resume with: {resume_line}") from None
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from cnnctl.system import files
 from tests.cli.command import cnnctl, fail, succeed
 from tests.conftest import Trained
+from tests.inference.build import colour_run, paint
 
 
 @pytest.fixture
@@ -230,3 +232,32 @@ def test_a_run_without_scores_gets_them_from_evaluate(work: Path, digits_run: Tr
     assert [score for _, score in made["ranked_scores"]] == pytest.approx(
         [score for _, score in scores["ranked_scores"]], abs=1e-5
     )
+
+
+FORMULAS = ("=1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1", "＋1", "－1", "＠x")
+
+
+def test_a_safe_csv_has_no_cell_that_a_spreadsheet_runs(tmp_path: Path) -> None:
+    colour_run(tmp_path / "run", ("=HYPERLINK(1)", "@no", "blue"))
+    scores = {"split": "validation", "images": 1, "ranked_scores": [[1, 1.0]]}
+    files.write_json(tmp_path / "run" / "prediction_sets.json", scores)
+    names = [*(f"{name}.png" for name in FORMULAS), "plain=.png", "'quoted.png"]
+    for number, name in enumerate(names):
+        paint(tmp_path / name, *((255, 0, 0), (0, 255, 0))[number % 2])
+    given = "\0".join([*names, "=gone.png"])
+
+    def rows(*more: str) -> list[list[str]]:
+        done = cnnctl("predict", "-", "-0", "--run", "run", "--format", "csv", *more, cwd=tmp_path, stdin=given)
+        assert done.returncode == 8, done.stderr  # the one that is gone
+        return list(csv.reader(io.StringIO(done.stdout, newline="")))
+
+    plain, safe = rows("--coverage", "0.5"), rows("--coverage", "0.5", "--safe-csv")
+    assert [row[0] for row in plain[1:]] == [*names, "=gone.png"]
+    begins = tuple(name[0] for name in FORMULAS)
+    assert safe == [[f"'{cell}" if cell.startswith(begins) else cell for cell in row] for row in plain]
+    assert {row[1] for row in safe[1:]} == {"'=HYPERLINK(1)", "'@no", ""}
+    assert safe[1][4].startswith("'=HYPERLINK(1)|")
+    two = rows("--columns", "=id,label", "--safe-csv")
+    assert [two[0], two[1], two[-1]] == [["'=id", "label"], ["'=1.png", "'=HYPERLINK(1)"], ["'=gone.png", ""]]
+    assert rows("--columns", "=id,label")[1] == ["=1.png", "=HYPERLINK(1)"]
+    assert "--safe-csv is for --format csv" in fail(2, "predict", "plain=.png", "--safe-csv", cwd=tmp_path)

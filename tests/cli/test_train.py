@@ -2,11 +2,12 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import assert_quiet, cnnctl, fail, succeed
+from tests.cli.command import assert_quiet, begin, cnnctl, fail, succeed
 from tests.conftest import CONFIGS, Trained
 
 
@@ -126,3 +127,34 @@ def test_data_errors_name_the_image_and_the_reason(small_photos: Path, tmp_path:
     assert_quiet(done)
     assert "3 images cannot be decoded and are skipped" in done.stderr
     assert len((tmp_path / "runs" / "c" / "1" / "split.csv").read_text().splitlines()) == 1 + 8
+
+
+def test_the_current_folder_may_go_while_a_run_elsewhere_is_trained(tmp_path: Path) -> None:
+    here, run = tmp_path / "here", tmp_path / "run"
+    here.mkdir()
+    words = ["train", str(CONFIGS / "digits.yaml"), "--output", str(run), "--set", "train.epochs=1"]
+    process, _ = begin([*words, "--set", "train.loggers=[mlflow]"], here, "training 1,169 images")
+    shutil.rmtree(here)
+    out, said = process.communicate(timeout=900)
+    assert process.returncode == 0, said
+    assert "Traceback" not in out + said
+    assert "warning: runs/latest cannot be written: No such file or directory" in said
+    assert f"run   {run}\n" in out
+    assert (run / "model.onnx").exists()
+    assert json.loads((run / "metrics.json").read_text())["split"] == "test"
+
+
+def test_a_current_folder_that_goes_with_the_run_in_it_is_an_error_that_says_so(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    words = ["train", str(CONFIGS / "digits.yaml"), "--output", "run", "--set", "train.epochs=3"]
+    process, _ = begin(words, here, "training 1,169 images")
+    while here.exists():
+        shutil.rmtree(here, ignore_errors=True)  # files come meanwhile
+    _, said = process.communicate(timeout=900)
+    assert process.returncode == 5, said
+    assert "Traceback" not in said
+    assert "cannot be written: No such file or directory\n" in said
+    assert "a folder of its path was removed: choose another --output" in said
+    assert "the current folder was deleted" in said
+    assert "resume" not in said

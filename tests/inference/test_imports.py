@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+from cnnctl.inference.known_models import MADE, fingerprint, remember
 from tests.inference.build import colour_run, paint
 
 PREDICTION = """\
@@ -29,6 +30,7 @@ print(json.dumps([answers, sorted(slow & {name.partition(".")[0] for name in sys
 
 def test_a_prediction_imports_neither_keras_nor_pandas(tmp_path):
     run = colour_run(tmp_path / "run")
+    remember(fingerprint(run.onnx_model.read_bytes()), MADE)
     first = paint(tmp_path / "photos" / "a.png", 250, 0, 0)
     paint(tmp_path / "photos" / "b.png", 0, 250, 0)
     table = tmp_path / "list.csv"

@@ -11,7 +11,7 @@ import pytest
 from cnnctl.config.schema import MAX_IMAGE_SIDE
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import EXIT_RUN, RunError
-from cnnctl.inference.model import MOST_SIDE, Classifier, expand, load_classifier
+from cnnctl.inference.model import MOST_SIDE, Classifier, expand, load_classifier, open_session
 from cnnctl.runs import Run
 from cnnctl.system import files
 from tests.inference.build import COLOURS, SPEC, colour_model, colour_run
@@ -179,7 +179,7 @@ def test_weights_in_other_files_are_refused(weights_beside, location, before, in
     place = str(run.path / "weights.bin") if location == "ABSOLUTE" else location
     run.onnx_model.write_bytes(before + external_model(place, inside))
     with pytest.raises(RunError, match=r"model\.onnx refers to weights in other files") as caught:
-        load_classifier(run)
+        open_session(run.onnx_model)  # load_classifier would look at its operators first
     assert caught.value.hint == "a model.onnx from cnnctl contains all its weights"
 
 
