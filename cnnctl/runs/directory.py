@@ -176,7 +176,7 @@ def refuse_occupied(output: Path) -> None:
         if os.path.lexists(run.lock):
             own(run).release(remove=True)
         if any(output.iterdir()):
-            mend = f"{_ELSEWHERE}, or remove this one"
+            mend = _ELSEWHERE  # never to remove it: it may be somebody's photos
             if run.has(run.classes):
                 mend = f"--resume resumes it; or {_ELSEWHERE}"
             raise UsageError(f"{output} is not empty", mend)
