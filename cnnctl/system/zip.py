@@ -19,4 +19,6 @@ def read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
         raise ValueError(f"{name} has an unsupported compression method")
     if member.file_size > most:
         raise ValueError(f"{name} has {member.file_size:,} bytes, more than {most:,}")
-    return archive.read(member)
+    with archive.open(member) as stream:
+        # a member may be larger than it says: without a number, Python would unpack all of it before it notices
+        return stream.read(member.file_size + 1)

@@ -1,5 +1,6 @@
 """Checkpoints on disk: whole, the last two, and nothing that is damaged taken for whole."""
 
+import io
 import json
 import os
 import pickle
@@ -79,6 +80,13 @@ def rewritten(path: Path, change: dict[str, bytes | None]) -> None:
                 archive.writestr(name, content)
 
 
+CLAIM = (
+    b"\x93NUMPY\x01\x00v\x00"
+    + b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000, 1000), }".ljust(118)
+)
+"""An array of 80 PB."""
+
+
 class Evil:
     def __reduce__(self) -> tuple[object, ...]:
         return (os.mkdir, ("evil",))
@@ -95,8 +103,19 @@ class Evil:
         {"model/0.npy": b"not an array"},
         {"model/0.npy": pickle.dumps(Evil())},
         {"model/0.npy": b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }" + b" " * 60},
+        {"model/0.npy": CLAIM},
     ],
-    ids=["an array is missing", "no state", "an empty state", "no epoch", "deep", "no array", "a pickle", "objects"],
+    ids=[
+        "an array is missing",
+        "no state",
+        "an empty state",
+        "no epoch",
+        "deep",
+        "no array",
+        "a pickle",
+        "objects",
+        "endless",
+    ],
 )
 def test_changed_it_is_an_error_and_nothing_runs(
     run: Run, change: dict[str, bytes | None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -107,3 +126,20 @@ def test_changed_it_is_an_error_and_nothing_runs(
     with pytest.raises(RunError, match=r"none of the checkpoints in .* can be read"):
         newest(run, quiet)
     assert not Path("evil").exists()
+
+
+def test_a_member_larger_than_its_file_is_not_unpacked(run: Run) -> None:
+    """Checkpoints are not compressed: what would unpack to more than the file was not written here."""
+    path = run.checkpoints / "epoch-0010.npz"
+    array = io.BytesIO()
+    np.save(array, np.zeros(10_000_000, np.float32))
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (members | {"model/0.npy": array.getvalue()}).items():
+            archive.writestr(name, content)
+    told: list[str] = []
+    found = newest(run, told.append)
+    assert found is not None
+    assert found.epoch == 2
+    assert told == [f"{path} is damaged (model/0.npy has 40,000,128 bytes, more than {path.stat().st_size:,}): skipped"]
