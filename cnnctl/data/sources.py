@@ -14,12 +14,12 @@ from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data import table
 from cnnctl.data.cache.folders import cache_folder, staging_folder
-from cnnctl.data.cache.trust import is_foreign, is_trusted, of_this_user
 from cnnctl.data.dialect import SUFFIXES
 from cnnctl.data.listing import count_classes
 from cnnctl.errors import MachineError
 from cnnctl.system.files import is_folder
 from cnnctl.system.home import temporary_folder, user_cache
+from cnnctl.system.trust import is_foreign, is_trusted, of_this_user
 
 _VERSION = 1
 _CLASSES = 10

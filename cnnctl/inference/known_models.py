@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from cnnctl.data.cache.folders import make_folder
-from cnnctl.data.cache.trust import is_foreign, of_this_user, opened
 from cnnctl.errors import MachineError
 from cnnctl.system.home import is_writable, temporary_folder, user_cache
+from cnnctl.system.trust import is_foreign, of_this_user, opened
 
 MADE, CHECKED = "made", "checked"
 _FOLDER = "models-1"

@@ -1,5 +1,6 @@
 """The weights of a pretrained network: a path, an installed package, Keras' cache, or a download, in this order."""
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cnnctl.errors import MachineError, RunError, how_to_install
 from cnnctl.system.hdf5 import UNREADABLE, open_hdf5
+from cnnctl.system.trust import may_be_anothers
 from cnnctl.system.watcher import NullProgress, Watcher
 from cnnctl.system.zip import read_member
 from cnnctl.weights.download import download, file_hash, is_intact, is_there
@@ -68,11 +70,16 @@ def find_weights(
     if given is not None and given != IMAGENET:
         return read_weights(Path(given), shapes, application=application)
     network = network_of(application)
-    return read_weights(obtain(network, watcher, fetch), shapes, application=application)
+    path = obtain(network, watcher, fetch)
+    return read_weights(path, shapes, application=application, content=_copy(network, path))
 
 
 def read_weights(
-    path: Path, shapes: Shapes, places: Mapping[str, str] | None = None, application: str | None = None
+    path: Path,
+    shapes: Shapes,
+    places: Mapping[str, str] | None = None,
+    application: str | None = None,
+    content: bytes | None = None,
 ) -> FoundWeights:
     """The weights in a file: .h5, .weights.h5 and .keras of any network, .pth and .pt of EfficientNetLite0.
 
@@ -81,6 +88,7 @@ def read_weights(
         shapes: What the network has.
         places: Where its layers lie in a .keras file whose layers have no names there.
         application: The network, where it is one that is published.
+        content: Of a .h5 file, where it was read already.
 
     Raises:
         RunError: it cannot be read, or is of another network.
@@ -90,6 +98,9 @@ def read_weights(
     if path.suffix in (".pth", ".pt") and application != "EfficientNetLite0":
         raise RunError(f"{path}: a file of PyTorch is read for EfficientNetLite0 only", "take a .h5 or .keras file")
     try:
+        if content is not None:
+            sha256 = hashlib.sha256(content).hexdigest()
+            return FoundWeights(path, sha256, _of_hdf5(path, content, shapes, places or {}))
         sha256 = file_hash(path)
         if path.suffix == ".keras":
             return FoundWeights(path, sha256, _of_keras(path, shapes, places or {}))
@@ -168,6 +179,9 @@ def obtain(network: Network, watcher: Watcher | None = None, fetch: bool = False
             return installed
     path = cache_file(network)
     if path is not None and _is_whole(network, path):
+        if network.md5 is None and may_be_anothers(path):
+            message = f"{path} may be another user's, and Keras publishes no hash of it"
+            raise MachineError(message, f"set KERAS_HOME to a folder of yours; if you trust it, weights: {path}")
         return path
     if path is None or not fetch:
         raise MachineError(*_not_here(network, None))
@@ -178,6 +192,16 @@ def obtain(network: Network, watcher: Watcher | None = None, fetch: bool = False
             raise
         raise MachineError(*_not_here(network, error.message)) from None
     return path
+
+
+def _copy(network: Network, path: Path) -> bytes | None:
+    """The content of a file that another user may exchange between the comparison of its hash and its use."""
+    if network.md5 is None or network.package is not None or not may_be_anothers(path):
+        return None
+    content = path.read_bytes()
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != network.md5:
+        raise MachineError(f"{path} was changed while it was read", "set KERAS_HOME to a folder of yours")
+    return content
 
 
 def _insist_on_package(package: Package, path: Path) -> None:

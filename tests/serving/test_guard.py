@@ -111,6 +111,15 @@ def test_what_is_asked_is_answered_counted_and_logged() -> None:
     assert float(line.split()[-2]) == pytest.approx(asked.counted.seconds[0] * 1000, abs=0.051)
 
 
+def test_browsers_run_and_load_nothing_foreign() -> None:
+    told = dict(HEADERS)
+    rules = dict(rule.split(" ", 1) for rule in told[b"content-security-policy"].decode().split("; "))
+    assert rules["default-src"] == rules["frame-ancestors"] == rules["form-action"] == rules["base-uri"] == "'none'"
+    assert rules["script-src"] == rules["connect-src"] == "'self'"
+    assert told[b"x-content-type-options"] == b"nosniff"
+    assert told[b"cross-origin-resource-policy"] == b"same-origin"
+
+
 def test_a_quick_path_does_not_reach_the_application() -> None:
     asked = Asked("POST", "/quick")
     assert (asked.status, asked.body, asked.inner.asked) == (202, b"quick", [])

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cnnctl.data.cache.folders import cache_folder
-from cnnctl.data.cache.trust import is_foreign, of_this_user, opened
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.system.digests import DIGEST_BYTES
 from cnnctl.system.files import is_folder
 from cnnctl.system.home import user_cache
 from cnnctl.system.inside import UnfitFileError, read_file
 from cnnctl.system.locks import is_held, try_lock
+from cnnctl.system.trust import is_foreign, of_this_user, opened
 
 PIXELS, DIGESTS, PIXEL_DIGESTS, VALUE_RANGES = "pixels", "digests", "looks", "spreads"
 FAILURES, ABOUT = "failures.json", "about.json"

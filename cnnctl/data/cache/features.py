@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data.cache import entries
-from cnnctl.data.cache.trust import is_foreign
 from cnnctl.errors import MachineError
 from cnnctl.layers.notation import Shape
 from cnnctl.system.locks import locked
+from cnnctl.system.trust import is_foreign
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnctl.data.cache import trust
 from cnnctl.data.cache.decoded import decode_images
 from cnnctl.data.cache.entries import images_folder, left_behind, list_entries, lock_of, remove_entries
 from cnnctl.data.cache.features import features_of
 from cnnctl.data.decoder.images import ImageSpec
+from cnnctl.system import trust
 from cnnctl.system.locks import try_lock
 from tests.cli.command import succeed
 from tests.images import write_classes

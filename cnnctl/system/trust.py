@@ -1,7 +1,7 @@
-"""Whose entries of a cache are used: a folder that several users share holds what any of them has put there.
+"""Whose files are believed: a folder that several users share holds what any of them has put there.
 
-The name of an entry can be guessed. So its content is believed only where nobody but us and the system's administrator
-can have written it. On Windows each user's files are their own.
+The name of an entry of a cache can be guessed. So its content is believed only where nobody but us and the system's
+administrator can have written it. On Windows each user's files are their own.
 """
 
 import os
@@ -36,6 +36,15 @@ def is_foreign(path: Path) -> bool:
     if stat.S_ISLNK(found.st_mode):
         return True
     return hasattr(os, "geteuid") and found.st_uid != os.geteuid() and found.st_uid != _customs(path.parent)[0]
+
+
+def may_be_anothers(path: Path) -> bool:
+    """Whether a file is another user's, or may be written by all; not that of a group, which is often ours alone."""
+    found = path.stat()
+    if _is_owner(found.st_uid) and not found.st_mode & stat.S_IWOTH:
+        return False
+    owner, shown = _customs(path.parent)
+    return not (_is_owner(found.st_uid) or found.st_uid == owner) or bool(found.st_mode & stat.S_IWOTH & ~shown)
 
 
 def is_trusted(folder: Path) -> bool:
