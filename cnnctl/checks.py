@@ -27,6 +27,7 @@ from cnnctl.errors import (
     Problem,
 )
 from cnnctl.layers.backbone import IMAGENET, Backbone
+from cnnctl.layers.output import SOFTMAX
 from cnnctl.runs.directory import refuse_occupied
 from cnnctl.runs.find import missing_weights
 from cnnctl.system.backends import (
@@ -147,7 +148,7 @@ def _classes(loaded: Loaded, findings: Findings) -> int | None:
 def _check_network(loaded: Loaded, findings: Findings, classes: int | None) -> None:
     image = loaded.data.image if loaded.data is not None else ImageSettings()
     complete = loaded.config is not None
-    output = loaded.config.output if loaded.config is not None else "softmax"
+    output = loaded.config.output if loaded.config is not None else SOFTMAX
     shape = (image.height, image.width, image.channels)
     if loaded.data is None and "data" in loaded.document.data:
         return  # the size of the images is not known
@@ -272,9 +273,9 @@ def _disagreements(config: Config, classes: tuple[str, ...] | None) -> Iterator[
             hint = "set data.validation to a fraction, or monitor loss"
             yield path, "there are no validation images to monitor", f"monitor={monitor}", hint
 
-    wrong = {"softmax": "binary_crossentropy", "sigmoid": "categorical_crossentropy"}[config.output]
+    wrong = {"softmax": "binary_crossentropy", "sigmoid": "categorical_crossentropy"}[config.output.activation]
     if train.loss == wrong:
-        message = f"{wrong} cannot be combined with output: {config.output}"
+        message = f"{wrong} cannot be combined with output: {config.output.activation}"
         yield (
             ("train", "loss"),
             message,
@@ -301,7 +302,7 @@ def _disagreements(config: Config, classes: tuple[str, ...] | None) -> Iterator[
 
     if classes is None:
         return
-    if config.output == "sigmoid" and len(classes) != 2:
+    if config.output.activation == "sigmoid" and len(classes) != 2:
         message = f"output: sigmoid is for exactly two classes, and the data has {len(classes)}"
         yield ("output",), message, "output=sigmoid", "remove this line: softmax is the default"
     if isinstance(train.class_weight, dict):

@@ -91,7 +91,7 @@ def summary_classes(config: Config) -> int:
     from cnnctl.data.sources import count_source_classes
     from cnnctl.data.split_folders import SplitsError
 
-    if config.output == "sigmoid":
+    if config.output.activation == "sigmoid":
         return 2
     if config.classes is not None:
         return config.classes

@@ -15,6 +15,8 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    PlainValidator,
+    TypeAdapter,
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -227,6 +229,33 @@ class Words:
         return {**built, "anyOf": [*built["anyOf"], {"enum": [word for word, _ in self.meanings]}]}
 
 
+@dataclass(frozen=True)
+class OrItsKey:
+    """Annotation of a section: a value that is no mapping means the section with this key."""
+
+    key: str
+
+    def __get_pydantic_core_schema__(self, source: type[Settings], handler: GetCoreSchemaHandler) -> CoreSchema:
+        key = self._of(source)
+
+        def validate(value: Any, whole: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            if isinstance(value, dict | source):
+                return whole(value)
+            return source(**{self.key: key.validate_python(value)})
+
+        return core_schema.no_info_wrap_validator_function(validate, handler(source), metadata={"section": source})
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        union: Any = schema
+        while "section" not in union.get("metadata", {}):
+            union = union["schema"]
+        return {"anyOf": [self._of(union["metadata"]["section"]).json_schema(), handler(schema)]}
+
+    def _of(self, section: type[Settings]) -> TypeAdapter[Any]:
+        annotation: Any = section.model_fields[self.key].annotation
+        return TypeAdapter(annotation, config=ConfigDict(strict=True))
+
+
 OrNone = Words((("none", None),))
 """Annotation of a type that may be None: the word `none` means the same as YAML's null."""
 
@@ -273,6 +302,25 @@ class Range:
         bound = {"type": "number", "minimum": self.lowest, "maximum": self.highest}
         return {"anyOf": [number, _list_of(bound, 2)]}
 
+
+MOST = 1e6
+"""The largest factor or offset."""
+
+
+def _numbers(value: Any) -> float | tuple[float, ...]:
+    items = value if isinstance(value, list | tuple) else [value]
+    if not 0 < len(items) <= MAX_SIDE or not all(type(one) in (int, float) and abs(one) <= MOST for one in items):
+        raise expected(f"a number from {-MOST:,.0f} to {MOST:,.0f}, or a list of such numbers")
+    return tuple(map(float, items)) if items is value else float(value)
+
+
+_NUMBER = {"type": "number", "minimum": -MOST, "maximum": MOST}
+Numbers = Annotated[
+    float | tuple[float, ...],
+    PlainValidator(_numbers),
+    WithJsonSchema({"anyOf": [_NUMBER, {"type": "array", "items": _NUMBER, "minItems": 1, "maxItems": MAX_SIDE}]}),
+]
+"""A number, or one for each channel."""
 
 Count = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 FromZero = Annotated[int, Field(ge=0, le=MAX_SIDE)]

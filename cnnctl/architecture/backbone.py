@@ -52,9 +52,8 @@ class ResolvedBackbone(Backbone):
     def apply(self, state: State) -> Step:
         steps = [one.step for one in self.inside(state)]
         trainable, fixed = sum(one.trainable for one in steps), sum(one.fixed for one in steps)
-        if not self.trainable:
-            trainable, fixed = 0, trainable + fixed
-        return Step(steps[-1].state, trainable, fixed, sum(one.multiply_adds for one in steps))
+        step = Step(steps[-1].state, trainable, fixed, sum(one.multiply_adds for one in steps))
+        return step.learning(self.trainable)
 
     def formulas(self, shape: Shape) -> list[str]:
         step = self.apply(State(shape))

@@ -24,7 +24,7 @@ _BY_CLASS: dict[str, type[RealLayer]] = {
     for kind, member in LAYERS.items()
     if kind not in ("repeat", "backbone")
 }
-_WITHOUT_ROW = ("InputLayer", "Rescaling")
+_INPUT, _SCALING = "InputLayer", "Rescaling"
 _USUAL_SIDE = 224
 """Of images, where a file takes any."""
 
@@ -73,7 +73,7 @@ def _weight_places(path: Path, model: dict[str, Any], plan: Plan) -> Iterator[st
     """Where the weights of each layer of a plan lie, those of a backbone in its place."""
     if not any(row.inputs for row in plan.layers):
         places = Places("")
-        kinds = [entry["class_name"] for entry in model["config"]["layers"] if entry["class_name"] not in _WITHOUT_ROW]
+        kinds = [entry["class_name"] for entry in _with_row(model["config"]["layers"])]
         for kind, row in zip(kinds, plan.layers, strict=True):
             own = places.next(kind)
             if isinstance(row.layer, ResolvedBackbone):
@@ -92,8 +92,10 @@ def read_scaling(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
         RunError: it is no .keras file, or begins with another layer.
     """
     try:
-        entries = model_config(path).get("config", {}).get("layers", [])
-        (settings,) = [one["config"] for one in entries if one.get("class_name") == "Rescaling"]
+        first, *_ = _after_input(model_config(path).get("config", {}).get("layers", []))
+        if first["class_name"] != _SCALING:
+            raise ValueError("its first layer is no Rescaling")
+        settings = first["config"]
         scale, offset = (_numbers(settings[key]) for key in ("scale", "offset"))
     except STRANGE as error:
         raise RunError(f"{path} does not say how its pixels are scaled: {error!r}", "cnnctl train writes it") from None
@@ -109,8 +111,18 @@ def _numbers(value: Any) -> tuple[float, ...]:
 
 def _is_of_config(entries: list[Any]) -> bool:
     """Whether the layers of a Sequential model can be those of a config: at most one model, before all others."""
-    models = [entry.get("class_name") in MODELS for entry in entries if entry.get("class_name") not in _WITHOUT_ROW]
+    models = [entry.get("class_name") in MODELS for entry in _with_row(entries)]
     return not any(models[1:])
+
+
+def _after_input(entries: list[Any]) -> list[Any]:
+    return [entry for entry in entries if entry.get("class_name") != _INPUT]
+
+
+def _with_row(entries: list[Any]) -> list[Any]:
+    """The layers of a Sequential model but for its input and the scaling of the pixels, which is the first of them."""
+    layers = _after_input(entries)
+    return layers[1:] if layers and layers[0].get("class_name") == _SCALING else layers
 
 
 def _flat_plan(path: Path, model: dict[str, Any]) -> Plan:
@@ -128,12 +140,11 @@ def _plan(path: Path, model: dict[str, Any]) -> Plan:
     shape: tuple[int, int, int] | None = None
     layers: list[RealLayer] = []
     names: list[str] = []
-    for entry in model.get("config", {}).get("layers", []):
+    entries = model.get("config", {}).get("layers", [])
+    for entry in entries[:1]:
+        shape = _image_shape(path, entry.get("config", {}).get("batch_shape"), entry)
+    for entry in _with_row(entries):
         kind, settings = str(entry.get("class_name")), entry.get("config", {})
-        if shape is None:
-            shape = _image_shape(path, settings.get("batch_shape"), entry)
-        if kind in _WITHOUT_ROW:
-            continue
         layers.append(_backbone(path, entry) if kind in MODELS else _layer(path, kind, settings))
         names.append(str(settings.get("name", kind)))
     if shape is None or not layers:

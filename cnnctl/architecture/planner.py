@@ -11,8 +11,9 @@ from cnnctl.config import Config
 from cnnctl.errors import RunError
 from cnnctl.layers import AnyLayer, RealLayer, Repeat
 from cnnctl.layers.backbone import Backbone
-from cnnctl.layers.dense import Dense, need_vector
+from cnnctl.layers.dense import need_vector
 from cnnctl.layers.notation import Shape
+from cnnctl.layers.output import SOFTMAX, OutputSettings
 from cnnctl.layers.window import ImpossibleLayerError, State, Step
 
 if TYPE_CHECKING:  # they take a tenth of the time of a summary, and few networks have a backbone
@@ -46,13 +47,6 @@ def plan_of(config: Config, classes: int, place: object, saved: Path | None = No
     return plan
 
 
-def output_layer(classes: int, output: str) -> Dense:
-    """The layer that is appended: Dense(classes, softmax), or Dense(1, sigmoid)."""
-    if output == "sigmoid":
-        return Dense(units=1, activation="sigmoid")
-    return Dense(units=classes, activation="softmax")
-
-
 def unroll(layers: Sequence[AnyLayer], path: LayerPath = ("model",)) -> Iterator[tuple[LayerPath, RealLayer]]:
     """The layers with every `repeat` written out, each with its place in the config."""
     for index, layer in enumerate(layers):
@@ -74,11 +68,14 @@ OUTPUT: LayerPath = ("output",)
 
 
 def make_plan(
-    layers: Sequence[AnyLayer], input_shape: tuple[int, int, int], classes: int | None, output: str = "softmax"
+    layers: Sequence[AnyLayer],
+    input_shape: tuple[int, int, int],
+    classes: int | None,
+    output: OutputSettings = SOFTMAX,
 ) -> Plan:
     """Work out every layer of a network for images of (height, width, channels).
 
-    `output` is softmax or sigmoid; without `classes` there is no output layer. An impossible layer is reported in
+    `output` is the appended layer; without `classes` there is none. An impossible layer is reported in
     `problems` and taken as absent, so that those after it are looked at too.
 
     Example: `make_plan(config.model, (32, 32, 3), classes=10).total_params`
@@ -88,7 +85,7 @@ def make_plan(
         return Plan(input_shape, (), (PlanProblem(("model",), message, f"{count:,} layers", hint),))
     places = list(unroll(layers))
     if classes is not None:
-        places.append((OUTPUT, output_layer(classes, output)))
+        places.append((OUTPUT, output.layer(classes)))
     return _Planner(places, input_shape).plan()
 
 
@@ -102,16 +99,15 @@ def graph_rows(graph: "Graph", input_shape: Shape, path: LayerPath = ()) -> tupl
 
 
 def _row(one: "NodeStep", graph: "Graph", path: LayerPath, is_fixed: bool = False) -> LayerPlan:
-    step, node = one.step, one.node
-    trainable, fixed = (0, step.trainable + step.fixed) if is_fixed else (step.trainable, step.fixed)
+    step, node = one.step.learning(not is_fixed), one.node
     return LayerPlan(
         node.name,
         node.layer,
         path,
         one.shapes[0],
         step.state.shape,
-        trainable,
-        fixed,
+        step.trainable,
+        step.fixed,
         step.multiply_adds,
         step.state.field,
         step.lost,
@@ -135,6 +131,7 @@ class _Planner:
             try:
                 known = self._resolved(number, path, layer)
                 step = _take_step(path, known, state)
+                self._insist_on_images(known)
                 inner = self._inner(path, known, state)
             except ImpossibleLayerError as impossible:
                 self._report(path, layer, impossible)
@@ -160,6 +157,13 @@ class _Planner:
         known = resolve(layer)
         self._places[number] = (path, known)
         return known
+
+    def _insist_on_images(self, layer: RealLayer) -> None:
+        """Refuse a layer whose first weights are made of images after one that changes what flows into it."""
+        before = next((row.name for row in self._rows if row.params), None)
+        if layer.begins_with_images and before is not None:
+            message, mend = "whitening is for the first layer with weights", "choose another kernel_initializer"
+            raise ImpossibleLayerError(message, f"{before} before it has weights", mend, "kernel_initializer")
 
     def _inner(self, path: LayerPath, layer: RealLayer, state: State) -> tuple[LayerPlan, ...]:
         if not isinstance(layer, Backbone):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.config import reading
+from cnnctl.config.overrides import with_long_output
 from cnnctl.config.source import Document, ValuePath
 from cnnctl.errors import ConfigError, Position, Problem, UsageError
 
@@ -86,6 +87,8 @@ class _Merge:
             lower = {}
         if path == ("data", "image"):
             lower = _of_other_form(upper, lower)
+        if not path and isinstance(upper.get("output"), dict):
+            lower = with_long_output(lower)
         merged: dict[str, Any] = {}
         for key in {**lower, **upper}:
             place = (*path, key)

@@ -26,12 +26,20 @@ def override(document: Document, assignments: list[str], origin: str = "--set") 
         if not equals or path is None:
             raise error_at("expected KEY=VALUE", start, hint="for example train.epochs=3")
         value = parse_value(text, origin)
+        if path[0] == "output" and len(path) > 1:
+            data = with_long_output(data)
         data = _assign(data, path, value, start)
         for old in [old for old in positions if old[: len(path)] == path]:
             del positions[old]
         positions[path] = start
         overridden.add(path)
     return Document(data, positions, frozenset(overridden), document.folders)
+
+
+def with_long_output(data: dict[str, Any]) -> dict[str, Any]:
+    """The values of a config in which `output: sigmoid` is written out, so that its other keys can be set."""
+    output = data.get("output")
+    return {**data, "output": {"activation": output}} if isinstance(output, str) else data
 
 
 def override_position(assignment: str, origin: str) -> Position:

@@ -8,7 +8,15 @@ from cnnctl.config.extends import EXTENDS
 from cnnctl.config.problems import either, show
 from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings
 from cnnctl.config.training import EarlyStopping, FineTune, Lookahead, TrainSettings
-from cnnctl.layers.base import ActivationName, BiasInitializerName, InitializerName, Regularizer
+from cnnctl.layers.base import ActivationName, Regularizer
+from cnnctl.layers.initializers import (
+    ORDINARY,
+    BiasInitializerName,
+    FilterInitializerName,
+    InitializerName,
+    Whitening,
+)
+from cnnctl.layers.output import OutputSettings
 from cnnctl.settings import MAX_SIDE, Named, Settings, needs_settings
 
 _HEAD = """# The config, key by key
@@ -28,6 +36,7 @@ _SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("data", "data", DataSettings),
     ("data.csv", "csv", CsvColumns),
     ("data.image", "image", ImageSettings),
+    ("output", "output", OutputSettings),
     ("train", "train", TrainSettings),
     ("train.early_stopping", "early_stopping", EarlyStopping),
     ("train.fine_tune", "fine_tune", FineTune),
@@ -53,8 +62,9 @@ _LINKS = {
 }
 _NAMES: dict[tuple[str, ...], str] = {
     get_args(ActivationName): "[an activation](#activations)",
-    get_args(InitializerName): "[an initializer](#initializers)",
-    get_args(BiasInitializerName): "[an initializer](#initializers) but `orthogonal`",
+    get_args(FilterInitializerName): "[an initializer](#initializers)",
+    get_args(InitializerName): "[an initializer](#initializers) but `dirac` and `whitening`",
+    get_args(BiasInitializerName): "[an initializer](#initializers) but `orthogonal`, `dirac` and `whitening`",
 }
 _BASE = "base.yaml"
 _EXTENDS = {
@@ -69,6 +79,15 @@ _VARIABLE = {
     "type": "string",
 }
 _ABOUT = ("title", "description", "default", "examples")
+_KEYS = "keys and values"
+_INITIALIZERS = f"""\
+`dirac` and `whitening` are for the kernels of `conv2d`.
+
+### dirac
+
+The first filters pass their input through, as many as there are both channels and filters; in each group, where there
+are groups. Such a filter is 1 in the middle of its own channel, and 0 elsewhere. The other filters begin by
+`{ORDINARY}`."""
 _COLUMNS = "| key | type | default | meaning | example |\n| --- | --- | --- | --- | --- |"
 
 
@@ -118,18 +137,24 @@ def markdown() -> str:
     for heading, what, introduction in _CHOSEN:
         parts.append(f"## {heading}\n\n{introduction}")
         for name, member in CHOICES[what].items():
-            text = " ".join((member.__doc__ or "").split())
+            text = _sentence(member)
             table = f"\n\n{_table(member, definitions)}" if member.model_fields else ""
             bare = "" if needs_settings(member) else f" The bare name `{name}` is allowed."
             parts.append(f"### {name}\n\n{text}{bare}{table}")
     parts.append(f"## Regularizers\n\n{Regularizer.__doc__}\n\n{_table(Regularizer, definitions)}")
     parts.append(f"## Activations\n\n{_listed(ActivationName)}")
-    parts.append(f"## Initializers\n\n{_listed(InitializerName)}")
+    parts.append(f"## Initializers\n\n{_listed(FilterInitializerName)}\n\n{_INITIALIZERS}")
+    whitening = Whitening.model_json_schema()
+    parts.append(f"### whitening\n\n{_sentence(Whitening)}\n\n{_table(Whitening, {'Whitening': whitening})}")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def _listed(names: Any) -> str:
     return ", ".join(f"`{name}`" for name in get_args(names))
+
+
+def _sentence(section: type[Settings]) -> str:
+    return " ".join((section.__doc__ or "").split())
 
 
 def _table(section: type[Settings], definitions: dict[str, Any]) -> str:
@@ -150,14 +175,15 @@ def _row(section: type[Settings], key: str, schema: dict[str, Any], definitions:
     if key in _LINKS and (section, key) != (FineTune, "layers"):
         kind = _LINKS[key]
     elif key in _HEADINGS and (section, key) != (DataSettings, "train"):
-        kind = f"[keys and values](#{_HEADINGS[key].replace('.', '')})"
+        link = f"[keys and values](#{_HEADINGS[key].replace('.', '')})"
+        kind = _type(schema, definitions).replace(_KEYS, link)
     else:
         kind = _type(schema, definitions)
     if field.is_required():
         return _cells(key, kind, "required", meaning, example)
     value = field.default
     if isinstance(value, Settings) and not isinstance(value, Named):  # its own keys have the defaults
-        text = " ".join((type(value).__doc__ or "").split())
+        text = _sentence(type(value))
         first = next(iter(type(value).model_fields))
         return _cells(key, kind, "", meaning or text, example or {first: to_plain(getattr(value, first))})
     plain = value.kind if isinstance(value, Named) else to_plain(value)
@@ -194,7 +220,8 @@ def _kinds(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]
     elif schema.get("type") == "array":
         yield _list(schema)
     elif schema.get("type") == "object":
-        yield "keys and values"
+        only = schema["required"] if len(schema.get("properties", ())) == 1 else None
+        yield f"`{only[0]}` with settings" if only else _KEYS
     else:
         yield _scalar(schema)
 
@@ -205,11 +232,13 @@ def _list(schema: dict[str, Any]) -> str:
         return f"list of {' or '.join(_kinds(items, {}))}"
     if items.get("type") == "array":
         return "`[[a, b], [c, d]]`"
+    if schema["minItems"] < schema["maxItems"]:
+        return f"list of {_scalar(items)}s"
     return f"`[{', '.join('abc'[: schema['minItems']])}]`, each a {_scalar(items)}"
 
 
 def _scalar(schema: dict[str, Any]) -> str:
     words = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`", "string": "text"}
     bounds = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
-    known = [f"{text} {schema[key]:g}" for key, text in bounds.items() if key in schema and schema[key] < MAX_SIDE]
+    known = [f"{text} {schema[key]:g}" for key, text in bounds.items() if abs(schema.get(key, MAX_SIDE)) < MAX_SIDE]
     return " ".join([words[schema["type"]], *known])

@@ -12,6 +12,8 @@ from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
 from cnnctl.config.training import EarlyStopping, FineTune, Lookahead, Optimizer, Schedule, TrainSettings
 from cnnctl.layers import LAYERS, Layer
 from cnnctl.layers.base import Regularizer
+from cnnctl.layers.initializers import Whitening
+from cnnctl.layers.output import SOFTMAX, Output, OutputSettings
 from cnnctl.settings import Colour, Count, Named, OrNone, Settings, Text, described, expected, is_whole
 
 MAX_IMAGE_SIDE = 8192
@@ -213,9 +215,11 @@ class Config(Settings):
         int | None, described("Number of classes; needed only for `summary` without data.", 10, ge=2, le=100_000)
     ] = None
     output: Annotated[
-        Literal["softmax", "sigmoid"],
-        described("Output layer: softmax has a unit for each class, sigmoid has one unit for two classes."),
-    ] = "softmax"
+        Output,
+        described(
+            "Output layer: softmax, the default, has a unit for each class; sigmoid has one for two classes.", "sigmoid"
+        ),
+    ] = SOFTMAX
     data: Annotated[DataSettings, described("Images: where they are and how they are read.", {"train": "photos"})]
     augment: Annotated[
         tuple[Augmentation, ...],
@@ -237,7 +241,7 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _sigmoid_is_for_two(self) -> "Config":
-        if self.output == "sigmoid" and self.classes not in (None, 2):
+        if self.output.activation == "sigmoid" and self.classes not in (None, 2):
             raise PydanticCustomError("sigmoid_classes", "output: sigmoid is for exactly two classes")
         return self
 
@@ -254,11 +258,13 @@ SECTIONS: dict[str, type[Settings]] = {
     "data": DataSettings,
     "image": ImageSettings,
     "csv": CsvColumns,
+    "output": OutputSettings,
     "train": TrainSettings,
     "early_stopping": EarlyStopping,
     "fine_tune": FineTune,
     "lookahead": Lookahead,
     **{f"{of}_regularizer": Regularizer for of in ("kernel", "depthwise", "pointwise")},
+    Whitening.kind: Whitening,
     **{name: member for members in CHOICES.values() for name, member in members.items()},
 }
 """Each section by the last name of its path, for messages that list the keys."""

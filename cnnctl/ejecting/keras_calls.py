@@ -56,8 +56,10 @@ def scaling_call(scaling: Scaling | None, **more: Any) -> Code:
 
 def output_call(config: Config, **more: Any) -> Code:
     """The layer that is appended to the config's."""
-    units = 1 if config.output == "sigmoid" else Code("len(CLASSES)")
-    return call("layers.Dense", units, activation=config.output, **more)
+    chosen = config.output
+    units = 1 if chosen.activation == "sigmoid" else Code("len(CLASSES)")
+    bias = {} if chosen.use_bias else {"use_bias": False}
+    return call("layers.Dense", units, activation=chosen.activation, **bias, **more)
 
 
 def adding_lines(layers: Sequence[AnyLayer], depth: int = 0) -> Iterator[tuple[int, Code]]:

@@ -23,6 +23,7 @@ from cnnctl.config.augmentations import (
 from cnnctl.config.training import Cosine, OneCycle, Schedule, TrainSettings
 from cnnctl.data.augment import mixes
 from cnnctl.ejecting.backbone import EjectedBackbone, backbone_warnings
+from cnnctl.ejecting.first_weights import first_weights
 from cnnctl.ejecting.keras_calls import (
     MOST_ZOOM,
     adding_lines,
@@ -41,6 +42,7 @@ from cnnctl.ejecting.reading import Reader
 from cnnctl.ejecting.source import Code, call, fold, render
 from cnnctl.formatting import size
 from cnnctl.layers import Repeat
+from cnnctl.layers.initializers import MOST_IMAGES, MOST_PIXELS
 from cnnctl.settings import given
 from cnnctl.version import __version__
 
@@ -161,6 +163,9 @@ def compose(facts: Facts, split: str) -> Script:
         output=output_call(config, **float32),
         mixed_precision=facts.mixed_precision,
         start=facts.start,
+        begins=first_weights(config.model) if facts.start is None else None,
+        most_images=MOST_IMAGES,
+        most_pixels=MOST_PIXELS,
         validates="validation" in facts.counts,
         judged=next(split for split in ("test", "validation", "train") if split in facts.counts),
     )
@@ -200,7 +205,7 @@ def _scaling(facts: Facts) -> Scaling | None:
 
 def label_form(config: Config) -> Literal["number", "one_hot", "positive"]:
     """The form of the labels, as in training/objective.py."""
-    if config.output == "sigmoid":
+    if config.output.activation == "sigmoid":
         return "positive"
     train = config.train
     plain = train.loss in ("auto", "categorical_crossentropy") and not train.label_smoothing

@@ -12,7 +12,7 @@ from cnnctl.layers.activation import ActivationLayer, LeakyReLU
 from cnnctl.layers.backbone import Backbone
 from cnnctl.layers.convolution import Conv2D, DepthwiseConv2D, SeparableConv2D
 from cnnctl.layers.dense import Dense
-from cnnctl.layers.normalization import BatchNormalization, LayerNormalization
+from cnnctl.layers.normalization import BatchNormalization, LayerNormalization, Rescaling
 from cnnctl.layers.pooling import (
     AveragePooling2D,
     GlobalAveragePooling2D,
@@ -36,6 +36,7 @@ RealLayer = (
     | ZeroPadding2D
     | BatchNormalization
     | LayerNormalization
+    | Rescaling
     | ActivationLayer
     | LeakyReLU
     | Dropout

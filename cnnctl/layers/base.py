@@ -4,11 +4,12 @@ Nothing else knows the kinds: architecture/, models/ and pictures/ ask each laye
 of this package, and its name in the list of `layers/__init__.py`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel
 
+from cnnctl.layers.initializers import DIRAC, ORDINARY, Whitening
 from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, Span, State, Step, Window
 from cnnctl.settings import Named, Settings, Words, described
@@ -18,23 +19,8 @@ if TYPE_CHECKING:
 
 ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
 Activation = Annotated[ActivationName, described("Activation function applied to each output value.", "relu")]
-BiasInitializerName = Literal[
-    "zeros",
-    "ones",
-    "random_uniform",
-    "random_normal",
-    "truncated_normal",
-    "glorot_uniform",
-    "glorot_normal",
-    "he_uniform",
-    "he_normal",
-    "lecun_uniform",
-    "lecun_normal",
-]
-InitializerName = Literal[BiasInitializerName, "orthogonal"]
-Initializer = Annotated[InitializerName, described("Initializer of the weights.", "he_normal")]
-BiasInitializer = Annotated[BiasInitializerName, described("Initializer of the biases.", "ones")]
 Bias = Annotated[bool, described("Whether to add a bias to each channel or unit.")]
+Trainable = Annotated[bool, described("Whether training changes the weights, the biases among them.", False)]
 
 
 class Regularizer(Settings):
@@ -55,6 +41,8 @@ Penalty = Annotated[
 
 _LEARNED = ("_initializer", "_regularizer")
 """Endings of settings that say nothing of what a trained layer computes."""
+
+NOT_TRAINED = "not trained"
 
 _NEVER_FALLS = frozenset(("relu", "leaky_relu", "elu", "tanh", "sigmoid"))
 
@@ -129,11 +117,24 @@ class BaseLayer(Named):
         """What slides over rows and columns."""
         return None
 
+    @property
+    def begins_with_images(self) -> bool:
+        """Whether its first weights are made of what flows into it of the training images: no weights before it."""
+        return False
+
+    def first_weights(self, drawn: "Sequence[Values]") -> "Sequence[Values]":
+        """The weights that it begins with; `drawn` are those of the initializers of `keras_arguments`."""
+        return drawn
+
+    def fitted_weights(self, drawn: "Sequence[Values]", inputs: "Iterable[Values]") -> "Sequence[Values]":
+        """The weights of one that `begins_with_images`; `inputs` are what flows into it of images, each once."""
+        raise NotImplementedError
+
     def keras_arguments(self) -> dict[str, Any]:
         """The arguments of `keras_class`: numbers, text, tuples, and dicts of the factors of a regularizer.
 
         Explicit zeros around a convolution are a layer of their own and leave `padding: valid`. Initializers come in
-        the order in which their seeds are drawn.
+        the order in which their seeds are drawn; one that Keras lacks is the one that it starts from.
         """
         return {name: _plain(getattr(self, name)) for name in type(self).model_fields}
 
@@ -218,10 +219,13 @@ def parameters(product: str, step: Step, bias: int = 0) -> str:
     return f"parameters: {product}{biases} = {step.trainable + step.fixed:,}"
 
 
-def ending(activation: str, use_bias: bool) -> list[str]:
-    """How a learning layer ends, for `settings_text`: `relu`, `no bias`."""
-    return [*([] if activation == "linear" else [activation]), *([] if use_bias else ["no bias"])]
+def ending(activation: str, use_bias: bool, trainable: bool = True) -> list[str]:
+    """How a learning layer ends, for `settings_text`: `relu`, `no bias`, `not trained`."""
+    said = {activation: activation != "linear", "no bias": not use_bias, NOT_TRAINED: not trainable}
+    return [text for text, is_so in said.items() if is_so]
 
 
 def _plain(value: Any) -> Any:
+    if value == DIRAC or isinstance(value, Whitening):
+        return ORDINARY
     return value.model_dump() if isinstance(value, BaseModel) else value

@@ -1,13 +1,15 @@
 """Convolutions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from cnnctl.layers.base import Activation, BaseLayer, Bias, BiasInitializer, Initializer, Penalty, ending, parameters
+from cnnctl.layers.arithmetic import effective_size
+from cnnctl.layers.base import Activation, BaseLayer, Bias, Penalty, Trainable, ending, parameters
+from cnnctl.layers.initializers import DIRAC, BiasInitializer, FilterInitializer, Initializer, Whitening
 from cnnctl.layers.notation import Shape, format_pair, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, State, Step, Window
 from cnnctl.settings import Count, Padding, Pair, described
@@ -30,6 +32,7 @@ class _Convolution(BaseLayer):
     dilation_rate: Annotated[Pair, described("Distance between the elements of the kernel, in pixels.", 2)] = (1, 1)
     activation: Activation = "linear"
     use_bias: Bias = True
+    trainable: Trainable = True
 
     @field_validator("dilation_rate")
     @classmethod
@@ -69,7 +72,8 @@ class _Convolution(BaseLayer):
         height, width, _ = after.shape
         made = State((height, width, filters), after.field, after.jump)
         biases = filters if self.use_bias else 0
-        return Step(made, weights + biases, multiply_adds=height * width * weights, lost=lost)
+        step = Step(made, weights + biases, multiply_adds=height * width * weights, lost=lost)
+        return step.learning(self.trainable)
 
     def formulas(self, shape: Shape) -> list[str]:
         step, bias = self.apply(State(shape)), self.output_channels(shape[2]) if self.use_bias else 0
@@ -91,7 +95,8 @@ class _Convolution(BaseLayer):
         raise NotImplementedError
 
     def settings_text(self) -> str:
-        return ", ".join([self.kernel_text(), *self.window.words(), *ending(self.activation, self.use_bias)])
+        how = ending(self.activation, self.use_bias, self.trainable)
+        return ", ".join([self.kernel_text(), *self.window.words(), *how])
 
     def picture_text(self) -> str:
         step = [] if self.strides == (1, 1) else [f"stride {format_pair(self.strides)}"]
@@ -115,7 +120,7 @@ class Conv2D(_Convolution):
 
     filters: Annotated[Count, described("Number of kernels; equals the number of output channels.", 32)]
     groups: Annotated[Count, described("Number of groups into which the channels are divided.")] = 1
-    kernel_initializer: Initializer = "glorot_uniform"
+    kernel_initializer: FilterInitializer = "glorot_uniform"
     bias_initializer: BiasInitializer = "zeros"
     kernel_regularizer: Penalty = None
 
@@ -130,6 +135,24 @@ class Conv2D(_Convolution):
 
         return convolve(values, weights[0], self.window, self.groups)
 
+    @property
+    def begins_with_images(self) -> bool:
+        return isinstance(self.kernel_initializer, Whitening)
+
+    def first_weights(self, drawn: Sequence["Values"]) -> Sequence["Values"]:
+        if self.kernel_initializer != DIRAC:
+            return drawn
+        from cnnctl.layers.first_weights import dirac
+
+        return [dirac(drawn[0], self.groups), *drawn[1:]]
+
+    def fitted_weights(self, drawn: Sequence["Values"], inputs: Iterable["Values"]) -> Sequence["Values"]:
+        from cnnctl.layers.first_weights import covariance, whitening
+
+        assert isinstance(self.kernel_initializer, Whitening)
+        spread = covariance(inputs, self.window)
+        return [whitening(spread, drawn[0].shape, self.kernel_initializer.epsilon), *drawn[1:]]
+
     def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
         size = shape[2] // self.groups
         first = channel // (self.filters // self.groups) * size
@@ -138,7 +161,10 @@ class Conv2D(_Convolution):
     def apply(self, state: State) -> Step:
         channels, groups, filters = self.need_image(state.shape)[2], self.groups, self.filters
         if channels % groups == filters % groups == 0:
-            return super().apply(state)
+            step = super().apply(state)
+            if self.begins_with_images:
+                self._insist_on_patches(state.shape)
+            return step
         most = max(n for n in range(1, groups + 1) if channels % n == 0 and filters % n == 0)
         raise ImpossibleLayerError(
             "groups must divide the channels of the input and the filters",
@@ -147,11 +173,36 @@ class Conv2D(_Convolution):
             "groups",
         )
 
+    def _insist_on_patches(self, shape: Shape) -> None:
+        """Refuse more filters than whitening gives, and images without a whole patch."""
+        height, width = self.kernel_size
+        values = height * width * shape[2]
+        spans = map(effective_size, self.kernel_size, self.dilation_rate)
+        if any(span > size for span, size in zip(spans, shape, strict=False)):
+            raise ImpossibleLayerError(
+                "whitening needs images that a whole kernel fits into",
+                f"input {format_shape(shape[:2])}, kernel_size {height}x{width}",
+                "choose a smaller kernel, or make the images at least {least}",
+                "kernel_size",
+            )
+        if self.groups > 1:
+            received, mend = f"groups={self.groups}", "remove groups, or choose another kernel_initializer"
+            raise ImpossibleLayerError("whitening looks at all channels at once", received, mend, "groups")
+        if self.filters > 2 * values:
+            raise ImpossibleLayerError(
+                f"whitening gives {2 * values} filters of {height}x{width}x{shape[2]} values at most",
+                f"filters={self.filters}",
+                f"set filters to {2 * values} (2 * {height} * {width} * {shape[2]}) or fewer",
+                "filters",
+            )
+
     def kernel_text(self) -> str:
         return f"{self.filters} filters {format_shape(self.kernel_size)}"
 
     def settings_text(self) -> str:
-        return super().settings_text() + (f", {self.groups} groups" if self.groups > 1 else "")
+        whitens = ["whitening"] if self.begins_with_images else []
+        groups = [f"{self.groups} groups"] if self.groups > 1 else []
+        return ", ".join([super().settings_text(), *groups, *whitens])
 
 
 class DepthwiseConv2D(_Depthwise):

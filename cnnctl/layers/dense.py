@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cnnctl.layers import arithmetic
-from cnnctl.layers.base import Activation, BaseLayer, Bias, BiasInitializer, Initializer, Penalty, ending, parameters
+from cnnctl.layers.base import (
+    Activation,
+    BaseLayer,
+    Bias,
+    Penalty,
+    Trainable,
+    ending,
+    parameters,
+)
+from cnnctl.layers.initializers import BiasInitializer, Initializer
 from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, State, Step
 from cnnctl.settings import Count, described
@@ -21,6 +30,7 @@ class Dense(BaseLayer):
     units: Annotated[Count, described("Number of neurons.", 128)]
     activation: Activation = "linear"
     use_bias: Bias = True
+    trainable: Trainable = True
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: BiasInitializer = "zeros"
     kernel_regularizer: Penalty = None
@@ -31,7 +41,8 @@ class Dense(BaseLayer):
     def apply(self, state: State) -> Step:
         inputs = need_vector(state.shape, "dense", "before it")
         weights = arithmetic.dense_parameters(inputs, self.units, self.use_bias)
-        return Step(State((self.units,), None), weights, multiply_adds=inputs * self.units)
+        step = Step(State((self.units,), None), weights, multiply_adds=inputs * self.units)
+        return step.learning(self.trainable)
 
     def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
         from cnnctl.layers.compute import activate
@@ -47,7 +58,9 @@ class Dense(BaseLayer):
         return [parameters(f"{shape[0]} * {self.units}", self.apply(State(shape)), bias)]
 
     def settings_text(self) -> str:
-        return ", ".join([f"{self.units} unit{'s' * (self.units > 1)}", *ending(self.activation, self.use_bias)])
+        return ", ".join(
+            [f"{self.units} unit{'s' * (self.units > 1)}", *ending(self.activation, self.use_bias, self.trainable)]
+        )
 
     def picture_text(self) -> str:
         return ", ".join(ending(self.activation, use_bias=True))

@@ -1,12 +1,12 @@
-"""Normalization: values to mean 0 and deviation 1, then scaled and shifted."""
+"""Normalization: values to mean 0 and deviation 1, then scaled and shifted; or scaled by numbers that are known."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from cnnctl.layers.base import BaseLayer, parameters
+from cnnctl.layers.base import NOT_TRAINED, BaseLayer, Trainable, parameters
 from cnnctl.layers.notation import Shape
-from cnnctl.layers.window import State, Step
-from cnnctl.settings import Epsilon, described
+from cnnctl.layers.window import ImpossibleLayerError, State, Step
+from cnnctl.settings import Epsilon, Numbers, described
 
 if TYPE_CHECKING:
     from cnnctl.layers.compute import Values
@@ -16,7 +16,10 @@ Scale = Annotated[bool, described("Whether to multiply by a learned factor (gamm
 
 
 class BatchNormalization(BaseLayer):
-    """Normalizes each channel to mean 0 and standard deviation 1 over the batch, then scales and shifts it."""
+    """Normalizes each channel to mean 0 and standard deviation 1 over the batch, then scales and shifts it.
+
+    With `trainable: false` it normalizes by its moving mean and variance in training too, and keeps them.
+    """
 
     is_transparent = True
     is_linear = True
@@ -25,13 +28,14 @@ class BatchNormalization(BaseLayer):
     epsilon: Epsilon = 0.001
     center: Center = True
     scale: Scale = True
+    trainable: Trainable = True
 
     def weight_shapes(self, shape: Shape) -> tuple[Shape, ...]:
         return ((shape[-1],),) * (self.scale + self.center + 2)
 
     def apply(self, state: State) -> Step:
         channels = state.shape[-1]
-        return Step(state, channels * (self.center + self.scale), 2 * channels)
+        return Step(state, channels * (self.center + self.scale), 2 * channels).learning(self.trainable)
 
     def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
         from cnnctl.layers.compute import normalize
@@ -42,7 +46,10 @@ class BatchNormalization(BaseLayer):
     def formulas(self, shape: Shape) -> list[str]:
         step, channels = self.apply(State(shape)), shape[-1]
         line = parameters(f"{2 + self.center + self.scale} * {channels}", step)
-        return [f"{line}, of which {step.fixed:,} moving means and variances are not trained"]
+        return [f"{line}, of which {2 * channels:,} moving means and variances are not trained"]
+
+    def settings_text(self) -> str:
+        return "" if self.trainable else NOT_TRAINED
 
 
 class LayerNormalization(BaseLayer):
@@ -53,12 +60,13 @@ class LayerNormalization(BaseLayer):
     epsilon: Epsilon = 0.001
     center: Center = True
     scale: Scale = True
+    trainable: Trainable = True
 
     def weight_shapes(self, shape: Shape) -> tuple[Shape, ...]:
         return ((shape[-1],),) * (self.scale + self.center)
 
     def apply(self, state: State) -> Step:
-        return Step(state, state.shape[-1] * (self.center + self.scale))
+        return Step(state, state.shape[-1] * (self.center + self.scale)).learning(self.trainable)
 
     def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
         from cnnctl.layers.compute import normalize
@@ -68,6 +76,47 @@ class LayerNormalization(BaseLayer):
 
     def formulas(self, shape: Shape) -> list[str]:
         return [parameters(f"{self.center + self.scale} * {shape[-1]}", self.apply(State(shape)))]
+
+    def settings_text(self) -> str:
+        return "" if self.trainable else NOT_TRAINED
+
+
+class Rescaling(BaseLayer):
+    """x * scale + offset. Nothing of it is learned."""
+
+    is_transparent = True
+    is_linear = True
+
+    scale: Annotated[Numbers, described("Factor, or a list of one for each channel.", 0.125)]
+    offset: Annotated[Numbers, described("What is added afterwards, or a list of it for each channel.")] = 0.0
+
+    def apply(self, state: State) -> Step:
+        for key, numbers in (("scale", self.scale), ("offset", self.offset)):
+            if isinstance(numbers, tuple) and len(numbers) != state.shape[-1]:
+                raise ImpossibleLayerError(
+                    "there must be a number for each channel",
+                    f"{len(numbers)} numbers, {state.shape[-1]} channels",
+                    "give one number or one for each channel",
+                    key,
+                )
+        return Step(state)
+
+    def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
+        import numpy as np
+
+        scaled: Values = values * np.array(self.scale) + np.array(self.offset)
+        return scaled
+
+    def settings_text(self) -> str:
+        return ", ".join([f"scale {_short(self.scale)}", *([f"offset {_short(self.offset)}"] if self.offset else [])])
+
+    def picture_text(self) -> str:
+        return "" if isinstance(self.scale, tuple) else f"{self.scale:.3g}"
+
+
+def _short(numbers: float | tuple[float, ...]) -> str:
+    """`0.111`, or `[0.25, 0.5]`."""
+    return f"[{', '.join(map(_short, numbers))}]" if isinstance(numbers, tuple) else f"{numbers:.3g}"
 
 
 def _gamma_and_beta(learned: Sequence["Values"], scale: bool, center: bool) -> "tuple[Values | float, Values | float]":

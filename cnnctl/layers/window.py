@@ -1,6 +1,6 @@
 """What flows between layers, and the windows that slide over its rows and columns: kernels, and those of pooling."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnnctl.layers import arithmetic
 from cnnctl.layers.notation import NO_SIDES, Shape, format_padding, format_pair, format_shape, substitute
@@ -47,6 +47,10 @@ class Step:
     fixed: int = 0
     multiply_adds: int = 0
     lost: tuple[int, int] = (0, 0)
+
+    def learning(self, trainable: bool) -> "Step":
+        """Itself, all of its weights fixed unless training changes the layer."""
+        return self if trainable else replace(self, trainable=0, fixed=self.trainable + self.fixed)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,17 @@ def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = 
             layers[activation].activation = relu_gradient
     model = keras.Sequential(stack)
     _assert_agrees(model, rows, plan)
+    _begin(model, rows)
     return model
+
+
+def _begin(model: Any, rows: Sequence[LayerPlan]) -> None:
+    """Give layers the first weights for which Keras has no initializer."""
+    for row in rows[:-1]:
+        drawn = model.get_layer(row.name).get_weights() if row.layer.has_kernels else []
+        begun = row.layer.first_weights(drawn)
+        if begun is not drawn:
+            model.get_layer(row.name).set_weights(begun)
 
 
 def _assert_agrees(model: Any, rows: Sequence[LayerPlan], plan: Plan) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.architecture.graph import Graph
-from cnnctl.architecture.graph.nodes import Rescaling
 from cnnctl.errors import RunError
 from cnnctl.layers.base import BaseLayer
+from cnnctl.layers.normalization import Rescaling
 from cnnctl.layers.notation import Shape
 
 Arrays = Mapping[str, tuple[NDArray[np.float32], ...]]

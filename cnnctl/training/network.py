@@ -1,11 +1,14 @@
 """The network of a training, as Keras builds it, and what it was made from."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cnnctl.architecture import Plan
 from cnnctl.architecture.scaling import NONE, SYMMETRIC, UNIT, Scaling
@@ -14,6 +17,9 @@ from cnnctl.data.prepare import Prepared
 from cnnctl.data.split import TRAIN
 from cnnctl.data.statistics import channel_statistics
 from cnnctl.errors import RunError
+from cnnctl.layers.compute import Values
+from cnnctl.layers.initializers import MOST_IMAGES, MOST_PIXELS
+from cnnctl.layers.notation import Shape
 from cnnctl.models.backbone import backbone_weights
 from cnnctl.models.build import build_network
 from cnnctl.models.devices import Device
@@ -86,15 +92,56 @@ class Network:
         }
 
 
-def build(config: Config, plan: Plan, prepared: Prepared, device: Device, watcher: Watcher) -> Network:
+def build(
+    config: Config, plan: Plan, prepared: Prepared, device: Device, watcher: Watcher, is_new: bool = True
+) -> Network:
     """The network of a config with its first weights, by the config's seed; those of a backbone may be downloaded.
+
+    Unless it `is_new`, and so will be given all of its weights, no layer begins with images.
 
     Raises:
         CnnctlError: the weights of the backbone cannot be found or read, or do not fit.
     """
     scaling = _scaling(config, plan, prepared)
     model = build_network(plan, scaling, device.precision, config.seed, trains=True)
+    if is_new and config.train.initial_weights is None:
+        _begin_with_images(model, plan, scaling, prepared, config.seed, watcher)
     return Network(model, plan, scaling, device, _load_backbone(model, plan, watcher))
+
+
+def _begin_with_images(
+    model: Any, plan: Plan, scaling: Scaling, prepared: Prepared, seed: int, watcher: Watcher
+) -> None:
+    """Give the first layer with weights those that training images make, where it asks for it.
+
+    In numpy and float64, so that they are the same under any backend and precision.
+    """
+    place = next((place for place, row in enumerate(plan.layers) if row.layer.begins_with_images), None)
+    learned = prepared.split(TRAIN)
+    if place is None or learned is None:
+        return
+    before, row = plan.layers[:place], plan.layers[place]
+    rows = learned.rows[sample(len(learned.rows), row.input_shape, seed)]
+    layer = model.get_layer(row.name)
+
+    def inputs() -> Iterator[Values]:
+        for number in rows:
+            values = prepared.pixels[number] * np.array(scaling.scale) + np.array(scaling.offset)
+            for one in before:
+                values = one.layer.compute(values, ())
+            yield values
+
+    layer.set_weights(row.layer.fitted_weights(layer.get_weights(), inputs()))
+    watcher.note(f"{row.name}: its first weights are from {len(rows):,} training images")
+
+
+def sample(images: int, shape: Shape, seed: int) -> NDArray[np.int64]:
+    """Which of some training images first weights are made of: not all, and fewer of large ones.
+
+    `shape` is (height, width, channels) of what flows into the layer.
+    """
+    count = min(images, MOST_IMAGES, max(1, MOST_PIXELS // (shape[0] * shape[1])))
+    return np.sort(np.random.default_rng(seed).choice(images, count, replace=False))
 
 
 def _load_backbone(model: Any, plan: Plan, watcher: Watcher) -> WeightsFile | None:

@@ -90,7 +90,7 @@ def _same_side(truth: Any, predicted: Any) -> Any:
 def make_objective(config: Config, classes: int) -> Objective:
     """The objective of a config; labels stay class numbers where nothing asks for more."""
     train = config.train
-    if config.output == "sigmoid":
+    if config.output.activation == "sigmoid":
         loss = "binary_crossentropy" if train.loss == "auto" else train.loss
         return Objective(loss, "positive", classes, train.label_smoothing)
     loss = "categorical_crossentropy" if train.loss == "auto" else train.loss

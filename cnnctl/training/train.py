@@ -102,7 +102,7 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         device = _choose_device(config, plan, keras_import, watcher, capture)
         if resumed is not None and checkpoint is not None:
             insist_on_data(resumed.run, checkpoint, prepared)
-        network = build(config, plan, prepared, device, watcher)
+        network = build(config, plan, prepared, device, watcher, is_new=checkpoint is None)
         config = _initial_weights(config, checkpoint, network, prepared.classes, watcher)
         network = with_stem(network)
         if resumed is not None and checkpoint is not None:

@@ -24,6 +24,62 @@ def test_cats_and_dogs_with_two_softmax_units():
     assert plan(*CATS, shape=(300, 300, 3), classes=2).total_params == 438_842
 
 
+WHITENS = "kernel_initializer: whitening}"
+REFUSED = {
+    "too many filters": (
+        [f"conv2d: {{filters: 25, kernel_size: 2, {WHITENS}"],
+        ("model", 0, "conv2d", "filters"),
+        "whitening gives 24 filters of 2x2x3 values at most",
+        "set filters to 24 (2 * 2 * 2 * 3) or fewer",
+    ),
+    "not the first": (
+        ["batch_normalization", f"conv2d: {{filters: 24, kernel_size: 2, {WHITENS}"],
+        ("model", 1, "conv2d", "kernel_initializer"),
+        "whitening is for the first layer with weights",
+        "choose another kernel_initializer",
+    ),
+    "repeated": (
+        [f"repeat: {{times: 2, layers: [conv2d: {{filters: 2, kernel_size: 1, {WHITENS}]}}"],
+        ("model", 0, "repeat", "layers", 0, "conv2d", "kernel_initializer"),
+        "whitening is for the first layer with weights",
+        "choose another kernel_initializer",
+    ),
+    "groups": (
+        [f"conv2d: {{filters: 3, kernel_size: 2, groups: 3, {WHITENS}"],
+        ("model", 0, "conv2d", "groups"),
+        "whitening looks at all channels at once",
+        "remove groups, or choose another kernel_initializer",
+    ),
+    "no whole patch": (
+        [f"conv2d: {{filters: 3, kernel_size: 17, padding: same, dilation_rate: 2, {WHITENS}"],
+        ("model", 0, "conv2d", "kernel_size"),
+        "whitening needs images that a whole kernel fits into",
+        "choose a smaller kernel, or make the images at least 33x33",
+    ),
+    "numbers of a rescaling": (
+        ["rescaling: {scale: 2, offset: [1, 2]}"],
+        ("model", 0, "rescaling", "offset"),
+        "there must be a number for each channel",
+        "give one number or one for each channel",
+    ),
+}
+
+
+@pytest.mark.parametrize(("items", "path", "message", "hint"), REFUSED.values(), ids=REFUSED)
+def test_what_a_layer_cannot_begin_with(items, path, message, hint):
+    (only,) = plan(*items, "flatten").problems
+    assert (only.path, only.message, only.hint) == (path, message, hint)
+
+
+def test_whitening_may_come_after_layers_without_weights():
+    before = ("rescaling: {scale: 2}", "zero_padding2d", "average_pooling2d: {pool_size: 2}", "dropout: {rate: 0.1}")
+    made = plan(*before, f"conv2d: {{filters: 24, kernel_size: 2, trainable: false, {WHITENS}", "flatten")
+    assert made.problems == ()
+    row = made.layers[4]
+    assert (row.trainable_params, row.non_trainable_params) == (0, 2 * 2 * 3 * 24 + 24)
+    assert row.layer.settings_text() == "24 filters 2x2, stride 1, not trained, whitening"
+
+
 def test_without_classes_there_is_no_output_layer():
     assert [layer.kind for layer in plan(*CATS).layers] == ["conv2d", "max_pooling2d", "flatten"]
 

@@ -19,6 +19,7 @@ EVERY_LAYER = {
     "zero_padding2d": "",
     "batch_normalization": "",
     "layer_normalization": "",
+    "rescaling": "scale: 0.5",
     "activation": "activation: relu",
     "leaky_relu": "",
     "dropout": "rate: 0.5",

@@ -74,6 +74,13 @@ def test_mappings_are_merged_and_the_rest_is_replaced(folder: Path) -> None:
     assert (train.class_weight, train.schedule.kind) == ({"cat": 2, "dog": 4}, "cosine")
 
 
+def test_a_key_of_the_output_is_set_beside_the_short_form_of_a_base(folder: Path) -> None:
+    base = folder / "shared" / "base.yaml"
+    base.write_text(f"output: sigmoid\n{base.read_text()}")
+    output = load(top(folder, "output: {use_bias: false}\n")).output
+    assert (output.activation, output.use_bias) == ("sigmoid", False)
+
+
 def test_a_list_takes_the_place_of_a_list(folder: Path) -> None:
     config = load(top(folder, "model:\n  - dense: {units: 3}\n"))
     assert [layer.kind for layer in config.model] == ["dense"]

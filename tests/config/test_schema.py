@@ -1,13 +1,16 @@
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from cnnctl.config import load, overrides, source
+from cnnctl.config.dump import to_yaml
 from cnnctl.config.load import bind
 from cnnctl.config.training import Adam, Sgd
 from cnnctl.errors import EXIT_CONFIG, ConfigError
 from cnnctl.layers import LAYERS
+from cnnctl.layers.initializers import Whitening
 from cnnctl.settings import needs_settings
 from tests.config.build import (
     EVERY_LAYER,
@@ -37,7 +40,8 @@ def value(parsed, path):
         ("seed", 0),
         ("deterministic", "auto"),
         ("classes", None),
-        ("output", "softmax"),
+        ("output.activation", "softmax"),
+        ("output.use_bias", True),
         ("data.validation", 0.2),
         ("data.test", None),
         ("data.csv.path", "path"),
@@ -401,6 +405,103 @@ def test_a_layer_with_the_settings_of_its_hints_is_right(kind):
 def test_unknown_words_come_with_a_suggestion(text, path, hint):
     found = problem(text)
     assert (found.path, found.hint) == (path, hint)
+
+
+OUTPUTS = {
+    "sigmoid": ("sigmoid", True),
+    "{activation: sigmoid}": ("sigmoid", True),
+    "{use_bias: false}": ("softmax", False),
+    "{activation: sigmoid, use_bias: false}": ("sigmoid", False),
+    "{}": ("softmax", True),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), OUTPUTS.items())
+def test_both_forms_of_the_output(text, expected):
+    found = config(with_model("flatten", rest=f"output: {text}\n"))
+    assert (found.output.activation, found.output.use_bias) == expected
+    assert config(to_yaml(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("relu", "output", "expected softmax or sigmoid"),
+        ("3", "output", "expected softmax or sigmoid"),
+        ("[sigmoid]", "output", "expected softmax or sigmoid"),
+        ("{activation: relu}", "output.activation", "expected softmax or sigmoid"),
+        ("{bias: false}", "output.bias", "there is no such key"),
+        ("{use_bias: 1}", "output.use_bias", "expected true or false"),
+    ],
+)
+def test_an_output_that_there_is_not(text, path, message):
+    found = problem(with_model("flatten", rest=f"output: {text}\n"))
+    assert (found.path, found.message) == (path, message)
+    assert found.hint == ("did you mean use_bias?" if path == "output.bias" else found.hint)
+
+
+def test_a_key_of_the_output_is_set_beside_its_short_form():
+    document = source.parse("output: sigmoid\n", "c.yaml")
+    found = overrides.override(document, ["output.use_bias=false"])
+    assert found.data == {"output": {"activation": "sigmoid", "use_bias": False}}
+    assert overrides.override(document, ["output=softmax"]).data == {"output": "softmax"}
+
+
+WHITENINGS = {
+    "whitening": 0.0005,
+    "{whitening: {epsilon: 0.25}}": 0.25,
+    "{whitening: {}}": 0.0005,
+    "{whitening: }": 0.0005,
+}
+
+
+@pytest.mark.parametrize(("text", "epsilon"), WHITENINGS.items())
+def test_both_forms_of_whitening(text, epsilon):
+    found = config(with_model(f"conv2d: {{filters: 6, kernel_size: 2, kernel_initializer: {text}}}", "flatten"))
+    assert found.model[0].kernel_initializer == Whitening(epsilon=epsilon)
+    assert found.model[0].keras_arguments()["kernel_initializer"] == "glorot_uniform"
+    assert config(to_yaml(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("whiten", "", "expected zeros, ones, .* orthogonal, dirac or whitening"),
+        ("3", "", "expected zeros, ones, .* orthogonal, dirac or whitening"),
+        ("[dirac]", "", "expected zeros, ones, .* orthogonal, dirac or whitening"),
+        ("{dirac: {}}", "", "expected the name of an initializer, or .whitening: .epsilon: 0.0005.."),
+        ("{whitening: 3}", ".whitening", "expected keys and values"),
+        ("{whitening: {eps: 3}}", ".whitening.eps", "there is no such key"),
+        ("{whitening: {epsilon: 0}}", ".whitening.epsilon", "expected a number above 0"),
+        ("{whitening: {}, dirac: {}}", ".dirac", "there is no such key"),
+    ],
+)
+def test_an_initializer_that_there_is_not(text, path, message):
+    found = problem(with_model(f"conv2d: {{filters: 6, kernel_size: 2, kernel_initializer: {text}}}", "flatten"))
+    assert found.path == f"model[0].conv2d.kernel_initializer{path}"
+    assert re.fullmatch(message, found.message)
+
+
+def test_only_conv2d_begins_with_dirac_or_whitening():
+    for word in ("dirac", "whitening"):
+        found = problem(with_model("flatten", f"dense: {{units: 3, kernel_initializer: {word}}}"))
+        assert found.path == "model[1].dense.kernel_initializer"
+        found = problem(with_model(f"depthwise_conv2d: {{kernel_size: 3, depthwise_initializer: {word}}}", "flatten"))
+        assert found.path == "model[0].depthwise_conv2d.depthwise_initializer"
+
+
+@pytest.mark.parametrize(("text", "right"), [("0.5", 0.5), ("2", 2.0), ("[1, 0.5, -1]", (1.0, 0.5, -1.0))])
+def test_the_numbers_of_a_rescaling(text, right):
+    found = config(with_model(f"rescaling: {{scale: {text}, offset: {text}}}", "flatten"))
+    assert (found.model[0].scale, found.model[0].offset) == (right, right)
+    assert config(to_yaml(found)) == found
+
+
+@pytest.mark.parametrize("text", ["a", "true", "[]", "[1, [2]]", "2.0e+6", ".inf", ".nan", "none", "{}"])
+def test_what_is_no_number_of_a_rescaling(text):
+    found = problem(with_model(f"rescaling: {{scale: {text}}}", "flatten"))
+    assert found.path == "model[0].rescaling.scale"
+    assert found.message == "expected a number from -1,000,000 to 1,000,000, or a list of such numbers"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-ASIDE = ("name", "dtype", "seed", "trainable")
+ASIDE = ("name", "dtype", "seed")
 """Settings of a layer that no config has."""
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnnctl.architecture.keras_file import read_weights
 from cnnctl.checks import check
 from cnnctl.config import parse_config
 from cnnctl.data.decoder.images import ImageSpec, read_image
 from cnnctl.ejecting.eject import Ejected, eject, refuse_output
 from cnnctl.errors import RunError, UsageError
+from cnnctl.layers import Conv2D
+from cnnctl.layers.first_weights import covariance, whitening
 from cnnctl.runs import Run
 from tests.cli.command import succeed
 from tests.conftest import CONFIGS, Trained
@@ -74,7 +77,12 @@ train:
 LAST = """\
 data: {train: photos, validation: 0, image: {size: 8}}
 augment: [cut_mix]
-model: [flatten]
+output: {use_bias: false}
+model:
+  - conv2d: {filters: 5, kernel_size: 2, padding: 1, kernel_initializer: whitening, trainable: false}
+  - conv2d: {filters: 7, kernel_size: 3, kernel_initializer: dirac, activation: gelu}
+  - flatten
+  - rescaling: {scale: 0.125}
 train:
   epochs: 2
   class_weight: balanced
@@ -160,7 +168,7 @@ def test_the_scripts_train(trained):
 def test_the_saved_network_is_the_config_s(trained):
     """As cnnctl reads it without Keras: shapes and parameters."""
     folder, _ = trained
-    for name, file in {"digits": "digits", "everything": "everything", "fine": "fine"}.items():
+    for name, file in {"digits": "digits", "everything": "everything", "fine": "fine", "last": "last"}.items():
         wanted = json.loads(succeed("summary", f"{name}.yaml", "--json", cwd=folder))
         found = json.loads(succeed("summary", f"{file}.keras", "--json", cwd=folder))
         keys = ("type", "output_shape", "params", "trainable_params")
@@ -169,6 +177,18 @@ def test_the_saved_network_is_the_config_s(trained):
             [layer[key] for key in keys] for layer in wanted["layers"]
         ]
         assert found["total_params"] == wanted["total_params"]
+
+
+def test_the_first_layer_is_that_of_a_training(trained):
+    """Frozen, so that what whitened the images of the split is in the saved network."""
+    folder, _ = trained
+    paths = [folder / row["path"] for row in rows(folder / "last-split.csv") if row["split"] == "train"]
+    images = np.stack([read_image(path, ImageSpec(8, 8)) for path in paths]) / 255
+    (name, (kernel, bias)), *_ = read_weights(folder / "last.keras")
+    assert (kernel.shape, name[:6]) == ((2, 2, 3, 5), "conv2d")
+    expected = whitening(covariance(images, Conv2D(filters=5, kernel_size=2).window), kernel.shape, 0.0005)
+    np.testing.assert_allclose(kernel, expected, rtol=1e-3, atol=1e-4)
+    assert (bias == 0).all()
 
 
 def test_weights_to_begin_with_are_taken(trained, digits_run: Trained):

@@ -4,6 +4,7 @@ import ast
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,10 @@ from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.ejecting.reading import Reader, reader_source
 from cnnctl.ejecting.script import InitialWeights, cross_entropy, label_form
 from cnnctl.evaluation.calibration import fit_temperature
+from cnnctl.layers import Conv2D
+from cnnctl.layers.first_weights import covariance, dirac, whitening
 from cnnctl.models.backend import import_keras
+from cnnctl.training.network import sample
 from cnnctl.training.objective import class_weights, make_objective
 from cnnctl.training.optimizers import make_optimizer
 from cnnctl.training.schedules import learning_rates
@@ -48,6 +52,17 @@ MORE = {
         "flatten",
         "dense: {units: 3, kernel_regularizer: {l1: 0.25, l2: 0.125}, kernel_initializer: random_uniform}",
     ),
+    "first weights": (
+        "rescaling: {scale: [0.5, 1, 2], offset: -1}",
+        "conv2d: {filters: 6, kernel_size: [2, 3], padding: 1, kernel_initializer: whitening, trainable: false}",
+        "zero_padding2d",
+        "conv2d: {filters: 8, kernel_size: 3, groups: 2, kernel_initializer: dirac, activation: gelu}",
+        "batch_normalization: {trainable: false}",
+        "conv2d: {filters: 3, kernel_size: 2, padding: 2, kernel_initializer: dirac, use_bias: false}",
+        "flatten",
+        "rescaling: {scale: 0.125}",
+        "dense: {units: 3, trainable: false}",
+    ),
     "l2 pooling": (
         "l2_pooling2d: {pool_size: [3, 2], strides: [2, 1], padding: same}",
         "repeat: {times: 2, layers: [l2_pooling2d: {pool_size: 2, strides: 1}]}",
@@ -63,7 +78,7 @@ def texts() -> dict[str, str]:
     scalings = ("unit", "symmetric", "standardize")
     for place, (name, items) in enumerate({**NETWORKS, **MORE}.items()):
         model = with_model(*items).partition("\n")[2]
-        output = "output: sigmoid\n" if place % 2 else ""
+        output = ("", "output: sigmoid\n", "output: {use_bias: false}\n", "output: {activation: sigmoid}\n")[place % 4]
         found[name.replace(" ", "-")] = output + WIDE % scalings[place % 3] + model
     return found
 
@@ -75,7 +90,8 @@ def write_scripts(folder: Path) -> list[dict[str, str]]:
         path = folder / f"{name}.yaml"
         path.write_text(text)
         read = load(path)
-        classes = [f"class {number}" for number in range(2 if read.output == "sigmoid" else read.classes or 3)]
+        count = 2 if read.output.activation == "sigmoid" else read.classes or 3
+        classes = [f"class {number}" for number in range(count)]
         made = folder / f"{name}.py"
         made.write_text(script(read, classes).text)
         cases.append({"config": str(path), "script": str(made)})
@@ -102,9 +118,9 @@ def test_networks_are_those_of_the_configs(looked_at):
     for name, answer in answers.items():
         read = load(folder / f"{name}.yaml")
         shape = (read.data.image.height, read.data.image.width, read.data.image.channels)
-        classes = 2 if read.output == "sigmoid" else read.classes or 3
+        classes = 2 if read.output.activation == "sigmoid" else read.classes or 3
         plan = make_plan(read.model, shape, classes, read.output)
-        weighty = [layer for layer in answer["theirs"] if layer[0] not in ("ZeroPadding2D", "Rescaling")]
+        weighty = [layer for layer in answer["theirs"][1:] if layer[0] != "ZeroPadding2D"]
         rows = [row for row in plan.layers if row.kind != "zero_padding2d"]
         assert [(layer[1][1:], layer[2]) for layer in weighty] == [(list(row.output_shape), row.params) for row in rows]
         assert sum(layer[2] for layer in answer["theirs"]) == plan.total_params
@@ -397,7 +413,7 @@ def test_nothing_that_a_file_is_called_becomes_code():
 @pytest.mark.parametrize("weights", ["balanced", "{dog: 2.5}"])
 def test_class_weights_are_cnnctl_s_whatever_form_the_labels_have(rest, weights):
     one = config(with_model("flatten", rest=f"{rest}train: {{class_weight: {weights}}}\n"))
-    classes = ["cat", "dog"] if one.output == "sigmoid" else ["bird", "cat", "dog"]
+    classes = ["cat", "dog"] if one.output.activation == "sigmoid" else ["bird", "cat", "dog"]
     numbers = np.array([0, 0, 0, 1, 1, 0, len(classes) - 1, 0])
     factors = {name: one.train.class_weight.get(name, 1.0) for name in classes} if weights != "balanced" else {}
     names = {"np": np, "CLASSES": classes, "CLASS_WEIGHT": factors}
@@ -429,6 +445,66 @@ def test_what_keras_cannot_say_is_a_comment_and_a_warning():
     plain = script(config(with_model("flatten", rest="train: {precision: float32}\ndeterministic: false\n")))
     assert plain.warnings == ()
     assert "# What is different" not in plain.text
+
+
+class Layer:
+    """What `whiten` and `pass_through` of a script need of a Keras layer."""
+
+    def __init__(self, kernel: np.ndarray, groups: int = 1) -> None:
+        self.weights = [kernel, np.ones(kernel.shape[-1])]
+        self.dilation_rate, self.groups = (2, 1), groups
+
+    def get_weights(self) -> list[np.ndarray]:
+        return [weight.copy() for weight in self.weights]
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        self.weights = weights
+
+
+def functions(source: str, *names: str) -> dict[str, Any]:
+    """Functions of a script, run by themselves."""
+    tree = ast.parse(source)
+    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names]
+    keras = SimpleNamespace(ops=SimpleNamespace(convert_to_numpy=np.asarray))
+    found: dict[str, Any] = {"np": np, "keras": keras, "SEED": 3}
+    exec(compile(tree, "script", "exec"), found)
+    return found
+
+
+def test_first_weights_are_those_of_a_training():
+    one = config("seed: 3\n" + with_model(*MORE["first weights"]))
+    source = script(one).text
+    assert "    whiten(model.layers[:2], model.layers[3], images)\n" in source
+    assert "    for place in (5, 8):\n        pass_through(model.layers[place])\n" in source
+    made = functions(source, "whiten", "pass_through")
+    draws = np.random.default_rng(0)
+    images = draws.integers(0, 256, (6000, 5, 4, 3)).astype(np.uint8)
+    layer = Layer(draws.normal(size=(2, 3, 3, 6)))
+
+    def before(values: np.ndarray) -> np.ndarray:
+        return values / 255
+
+    before.output = SimpleNamespace(shape=(None, 5, 4, 3))
+    made["whiten"]([before], layer, images)
+    chosen = images[sample(6000, (5, 4, 3), 3)]
+    assert len(chosen) == 5000
+    window = Conv2D(filters=6, kernel_size=(2, 3), dilation_rate=(2, 1)).window
+    expected = whitening(covariance(chosen / 255, window), (2, 3, 3, 6), 0.0005)
+    np.testing.assert_allclose(layer.weights[0], expected, rtol=1e-6)
+    assert (layer.weights[1] == 1).all()
+
+    for shape, groups in (((3, 3, 3, 8), 2), ((2, 2, 8, 3), 1)):
+        kernel = draws.normal(size=shape)
+        layer = Layer(kernel, groups)
+        made["pass_through"](layer)
+        np.testing.assert_array_equal(layer.weights[0], dirac(kernel, groups))
+
+
+def test_weights_to_begin_with_need_no_first_weights():
+    start = InitialWeights(Path("/runs/1/model.keras"), takes_output=True)
+    source = script(config(with_model(*MORE["first weights"])), start=start).text
+    assert "whiten" not in source
+    assert "pass_through" not in source
 
 
 class Network:

@@ -41,6 +41,8 @@ IMAGES = [
         for center in (True, False)
         for scale in (True, False)
     ),
+    kinds.Rescaling(scale=0.25, offset=-1),
+    kinds.Rescaling(scale=(1, 2, 3, 0.5, -1, 0), offset=(0, 1, 2, 3, 4, 5)),
     kinds.ZeroPadding2D(padding=((1, 2), (3, 0))),
     kinds.Dropout(rate=0.5),
     kinds.SpatialDropout2D(rate=0.5),
@@ -53,6 +55,7 @@ VECTORS = [
     kinds.Dense(units=1, use_bias=False),
     kinds.BatchNormalization(),
     kinds.LayerNormalization(),
+    kinds.Rescaling(scale=0.5),
 ]
 
 

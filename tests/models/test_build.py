@@ -7,14 +7,19 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from cnnctl.architecture import make_plan
+from cnnctl.architecture.keras_file import read_keras_file, read_scaling, read_weights
 from cnnctl.architecture.scaling import SYMMETRIC, UNIT, Scaling
 from cnnctl.layers import base as kinds
+from cnnctl.layers.initializers import InitializerName
+from cnnctl.layers.output import OutputSettings
 from cnnctl.models.build import build_network
-from tests.config.build import EVERY_LAYER, layer_item
+from cnnctl.models.load import load_model
+from tests.config.build import EVERY_LAYER, layer_item, layers
 from tests.training.build import network, pixels
 
 ACTIVATIONS = get_args(kinds.ActivationName)
-INITIALIZERS = get_args(kinds.InitializerName)
+INITIALIZERS = get_args(InitializerName)
 WIDE = (13, 12, 3)
 
 NETWORKS = {
@@ -35,6 +40,8 @@ NETWORKS = {
         "zero_padding2d: {padding: [[1, 0], [2, 3]]}",
         "batch_normalization: {momentum: 0.9, epsilon: 0.01, center: false}",
         "layer_normalization: {epsilon: 0.1, scale: false}",
+        "rescaling: {scale: 0.5, offset: -0.25}",
+        "rescaling: {scale: [0.25, 1, 2], offset: 1}",
         "activation: {activation: tanh}",
         "leaky_relu: {negative_slope: 0.25}",
         "spatial_dropout2d: {rate: 0.25}",
@@ -113,6 +120,7 @@ SETTINGS = [
     ),
     ("activation: {activation: silu}", {"activation": "silu"}),
     ("leaky_relu: {negative_slope: 0.25}", {"negative_slope": 0.25}),
+    ("rescaling: {scale: 0.25, offset: -1}", {"scale": 0.25, "offset": -1.0}),
     ("dropout: {rate: 0.25}", {"rate": 0.25}),
     ("spatial_dropout2d: {rate: 0.25}", {"rate": 0.25}),
     ("dense: {units: 5, activation: tanh, use_bias: false}", {"units": 5, "activation": "tanh", "use_bias": False}),
@@ -125,6 +133,94 @@ def test_every_setting_reaches_keras(item, expected):
     model, _ = network(*(["flatten", item] if is_dense else [item, "flatten"]), shape=(7, 6, 4))
     given = model.get_layer(item.partition(":")[0]).get_config()
     assert {name: given[name] for name in expected} == expected
+
+
+FROZEN = (
+    "conv2d: {filters: 4, kernel_size: 3, trainable: false}",
+    "depthwise_conv2d: {kernel_size: 2, trainable: false}",
+    "separable_conv2d: {filters: 4, kernel_size: 2, trainable: false}",
+    "batch_normalization: {momentum: 0.5, trainable: false}",
+    "layer_normalization: {trainable: false}",
+    "flatten",
+    "dense: {units: 3, trainable: false}",
+)
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_layers_that_are_not_trained(trains):
+    """Keras' counts are the plan's (build_network compares them), and only the output layer has trained weights."""
+    model, plan = network(*FROZEN, shape=(7, 6, 3), trains=trains)
+    rows = plan.layers[:-1]
+    assert [row.trainable_params for row in rows] == [0] * 7
+    assert all(row.non_trainable_params for row in rows if row.kind != "flatten")
+    assert [weight.path.split("/")[-2] for weight in model.trainable_weights] == ["probabilities"] * 2
+    assert "4 filters 3x3, stride 1, not trained" in [row.layer.settings_text() for row in rows]
+    _, trained = network(*[item.replace("trainable: false", "trainable: true") for item in FROZEN], shape=(7, 6, 3))
+    assert trained.total_params == plan.total_params
+    assert trained.non_trainable_params == 8  # the moving averages of four channels
+
+
+def test_a_saved_network_with_rescalings_and_frozen_layers_reads_back(tmp_path):
+    """Without Keras, by its own count: the first Rescaling of a file is the scaling of the pixels alone."""
+    items = ("rescaling: {scale: [2, 0.5, -1], offset: 3}", *FROZEN[:-1], "rescaling: {scale: 0.125}", FROZEN[-1])
+    model, plan = network(*items, shape=(7, 6, 3), scaling=SYMMETRIC)
+    model.save(tmp_path / "model.keras")
+    read = read_keras_file(tmp_path / "model.keras")
+    assert read_scaling(tmp_path / "model.keras") == (SYMMETRIC.scale, SYMMETRIC.offset)
+    assert [(row.name, row.layer.settings_text(), row.trainable_params, row.params) for row in read.layers[:-1]] == [
+        (row.name, row.layer.settings_text(), row.trainable_params, row.params) for row in plan.layers[:-1]
+    ]
+    stored = [array for _, arrays in read_weights(tmp_path / "model.keras") for array in arrays]
+    assert all((one == other).all() for one, other in zip(stored, model.get_weights(), strict=True))
+    again = load_model(tmp_path / "model.keras", plan, SYMMETRIC)
+    np.testing.assert_array_equal(
+        again.predict_on_batch(pixels(3, (7, 6, 3))), model.predict_on_batch(pixels(3, (7, 6, 3)))
+    )
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_frozen_batch_normalization_keeps_to_its_averages_in_training(trains):
+    item = "batch_normalization: {momentum: 0.5, trainable: false, epsilon: 0.25}"
+    model, _ = network(item, "flatten", shape=(4, 4, 2), trains=trains)
+    layer = model.get_layer("batch_normalization")
+    layer.set_weights([np.array(one) for one in ([2.0, 3.0], [0.5, -1.0], [0.25, 0.75], [0.75, 3.75])])
+    values = np.random.default_rng(0).normal(size=(3, 4, 4, 2)).astype(np.float32)
+    expected = (values - [0.25, 0.75]) / [1.0, 2.0] * [2.0, 3.0] + [0.5, -1.0]
+    np.testing.assert_allclose(np.asarray(layer(values, training=True)), expected, rtol=1e-5, atol=1e-5)
+    assert [np.asarray(weight).tolist() for weight in layer.weights[2:]] == [[0.25, 0.75], [0.75, 3.75]]
+
+
+def test_dirac_passes_the_first_channels_through():
+    item = "conv2d: {filters: 5, kernel_size: 3, padding: same, kernel_initializer: dirac}"
+    model, _ = network(item, "max_pooling2d: {pool_size: 2}", "flatten", shape=(6, 4, 3), trains=True)
+    ordinary, _ = network(item.replace("dirac", "glorot_uniform"), "flatten", shape=(6, 4, 3))
+    values = np.random.default_rng(0).normal(size=(2, 6, 4, 3)).astype(np.float32)
+    layer = model.get_layer("conv2d")
+    np.testing.assert_array_equal(np.asarray(layer(values))[..., :3], values)
+    np.testing.assert_array_equal(
+        layer.get_weights()[0][..., 3:], ordinary.get_layer("conv2d").get_weights()[0][..., 3:]
+    )
+    assert layer.get_config()["kernel_initializer"]["class_name"] == "GlorotUniform"  # any Keras can load it
+
+
+def test_a_rescaling_by_hand():
+    model, _ = network("rescaling: {scale: [2, 0.5, -1], offset: 3}", "flatten", shape=(2, 2, 3))
+    values = np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3)
+    expected = values * np.array([2, 0.5, -1]) + 3
+    np.testing.assert_array_equal(np.asarray(model.get_layer("rescaling")(values)), expected)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_an_output_layer_without_bias(activation):
+    plan = make_plan(layers("flatten"), (2, 2, 3), 4, OutputSettings(activation=activation, use_bias=False))
+    model = build_network(plan, UNIT, "float32", seed=1)
+    (kernel,) = model.layers[-1].get_weights()
+    assert plan.layers[-1].params == kernel.size == 12 * (4 if activation == "softmax" else 1)
+    assert plan.layers[-1].formulas() == [f"parameters: 12 * {kernel.shape[1]} = {kernel.size}"]
+    logits = pixels(5, (2, 2, 3)).reshape(5, 12) / 255 @ kernel.astype(np.float64)
+    powers = np.exp(logits)
+    expected = powers / powers.sum(axis=1, keepdims=True) if activation == "softmax" else powers / (1 + powers)
+    np.testing.assert_allclose(model.predict_on_batch(pixels(5, (2, 2, 3))), expected, atol=1e-6)
 
 
 DOCTORED = [

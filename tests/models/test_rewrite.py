@@ -15,7 +15,7 @@ FALLS = ("gelu", "silu", "softmax", "linear")
 
 
 def names(*items: str) -> list[str]:
-    plan = make_plan(layers(*items), (6, 6, 3), 3, "softmax")
+    plan = make_plan(layers(*items), (6, 6, 3), 3)
     assert plan.problems == ()
     return [row.name for row in pool_first(plan.layers)][:-1]
 

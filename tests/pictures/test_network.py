@@ -4,6 +4,7 @@ import pytest
 from matplotlib.patches import Polygon
 
 from cnnctl.architecture import make_plan
+from cnnctl.layers.output import SIGMOID
 from cnnctl.pictures.network import MOST_VOLUMES, network_figure
 from tests.config.build import layers
 from tests.pictures.look import assert_all_inside
@@ -37,7 +38,7 @@ def texts(figure):
 
 
 def test_boxes_are_to_scale():
-    plan = make_plan(layers(*LENET), (28, 32, 1), 10, "softmax")
+    plan = make_plan(layers(*LENET), (28, 32, 1), 10)
     image, first, pooled, second, flat, dense, output = drawn(network_figure(plan, "LeNet"))
     assert [row.output_shape for row in plan.layers][:2] == [(24, 28, 6), (12, 14, 6)]
     assert first[1] / image[1] == pytest.approx(24 / 28)
@@ -51,7 +52,7 @@ def test_boxes_are_to_scale():
 
 
 def test_what_is_written():
-    plan = make_plan(layers(*LENET), (28, 32, 1), 10, "softmax")
+    plan = make_plan(layers(*LENET), (28, 32, 1), 10)
     said = texts(network_figure(plan, "LeNet"))
     for line in ("image", "28x32x1", "5x5, tanh", "156 parameters", "5x5, stride 2", "dropout 0.25", "84", "softmax"):
         assert line in said, line
@@ -59,7 +60,7 @@ def test_what_is_written():
 
 
 def test_a_network_without_any_convolution_and_a_sigmoid():
-    plan = make_plan(layers("flatten"), (8, 8, 3), 2, "sigmoid")
+    plan = make_plan(layers("flatten"), (8, 8, 3), 2, SIGMOID)
     figure = network_figure(plan, "x")
     assert len(drawn(figure)) == 3
     assert {"flatten", "192", "dense", "sigmoid", "1"} <= set(texts(figure))
@@ -69,7 +70,7 @@ def test_a_network_without_any_convolution_and_a_sigmoid():
 def test_texts_neither_overlap_nor_leave_the_picture(times):
     unit = f"repeat: {{times: {times}, layers: [{{conv2d: {{filters: 512, kernel_size: 3, padding: same}}}}, "
     unit += "batch_normalization, {activation: {activation: relu}}]}"
-    plan = make_plan(layers(unit, "global_average_pooling2d"), (64, 48, 3), 100, "softmax")
+    plan = make_plan(layers(unit, "global_average_pooling2d"), (64, 48, 3), 100)
     figure = network_figure(plan, "a name that is very long " * 20)
     assert len(drawn(figure)) <= MOST_VOLUMES + 1
     if times == 400:
@@ -79,7 +80,7 @@ def test_texts_neither_overlap_nor_leave_the_picture(times):
 
 def test_many_layers_upon_one_volume():
     many = "repeat: {times: 500, layers: [{dropout: {rate: 0.1}}]}"
-    figure = network_figure(make_plan(layers(many, "flatten"), (8, 8, 3), 2, "softmax"), "x")
+    figure = network_figure(make_plan(layers(many, "flatten"), (8, 8, 3), 2), "x")
     assert_all_inside(figure)
     assert figure.get_size_inches()[1] < 8
     assert "… and more" in texts(figure)

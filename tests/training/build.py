@@ -14,6 +14,7 @@ from cnnctl.architecture.scaling import UNIT, Scaling
 from cnnctl.config import Config, parse_config
 from cnnctl.inference.model import load_classifier
 from cnnctl.inference.stream import classify
+from cnnctl.layers.output import OutputSettings
 from cnnctl.models.build import build_network
 from cnnctl.runs import Run
 from cnnctl.system.interrupts import Interrupts
@@ -44,7 +45,7 @@ def network(
     trains: bool = False,
 ) -> tuple[Any, Plan]:
     """The Keras model of these items of a model section, and its plan."""
-    plan = make_plan(layers(*items), shape, classes, output)
+    plan = make_plan(layers(*items), shape, classes, OutputSettings(activation=output))
     assert plan.problems == ()
     return build_network(plan, scaling, policy, seed, trains), plan
 
@@ -112,7 +113,7 @@ class Listener:
 
 def only_phase(model: Any, chosen: Config, feeds: Feeds) -> Phase:
     """The training of a model; TensorFlow takes as many steps at once as there may be."""
-    plan = make_plan(layers("flatten"), (1, 1, 1), 2, "softmax")
+    plan = make_plan(layers("flatten"), (1, 1, 1), 2)
     return Phase(None, model, plan, 0, chosen.train, feeds, 0, chosen.train.epochs)
 
 

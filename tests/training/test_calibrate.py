@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
+from cnnctl.architecture import make_plan
+from cnnctl.architecture.scaling import UNIT
 from cnnctl.evaluation.calibration import calibration
+from cnnctl.layers.output import OutputSettings
+from cnnctl.models.build import build_network
 from cnnctl.training.calibrate import calibrate
-from tests.training.build import network, pixels
+from tests.config.build import layers
+from tests.training.build import SHAPE, network, pixels
 
 
 def labels(model, images, share):
@@ -39,6 +44,17 @@ def test_logits_are_divided_in_the_weights(output, keras, tmp_path):
     np.testing.assert_array_equal(
         keras.saving.load_model(tmp_path / "model.keras").predict_on_batch(images), model.predict_on_batch(images)
     )
+
+
+def test_without_a_bias_the_kernel_alone_is_divided():
+    plan = make_plan(layers("flatten"), SHAPE, 3, OutputSettings(use_bias=False))
+    model = build_network(plan, UNIT, "float32", seed=0)
+    (kernel,) = model.layers[-1].get_weights()
+    images = pixels(60)
+    found = calibrate(model, [images], labels(model, images, 0.3), "validation")
+    (after,) = model.layers[-1].get_weights()
+    assert found.temperature != pytest.approx(1, abs=0.01)
+    np.testing.assert_allclose(after, kernel / found.temperature, rtol=1e-5)
 
 
 def test_the_errors_are_those_before_and_after():

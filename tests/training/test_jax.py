@@ -32,7 +32,9 @@ machinery.PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] 
 EVERYTHING = """\
 data: {{train: {photos}, validation: 0.25, image: {{size: 16, scaling: standardize}}}}
 augment: [random_flip: {{mode: horizontal}}, random_brightness: {{factor: 0.1}}, mix_up]
+output: {{use_bias: false}}
 model:
+  - conv2d: {{filters: 12, kernel_size: 2, kernel_initializer: whitening, trainable: false}}
   - conv2d: {{filters: 8, kernel_size: 3, padding: same, activation: gelu, kernel_regularizer: l2}}
   - l2_pooling2d: {{pool_size: 2}}
   - depthwise_conv2d: {{kernel_size: 3, padding: 1}}
@@ -41,9 +43,10 @@ model:
   - average_pooling2d: {{pool_size: 2, padding: same}}
   - separable_conv2d: {{filters: 8, kernel_size: 2, strides: 2, padding: same, activation: relu}}
   - max_pooling2d: {{pool_size: 2, strides: 1, padding: same}}
-  - layer_normalization
+  - layer_normalization: {{trainable: false}}
   - dropout: {{rate: 0.2}}
   - flatten
+  - rescaling: {{scale: 0.5}}
 train:
   epochs: 3
   batch_size: 16

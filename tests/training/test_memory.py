@@ -14,7 +14,7 @@ GB = 10**9
 
 @pytest.fixture(scope="module")
 def plan():
-    return make_plan(layers("conv2d: {filters: 64, kernel_size: 3}", "flatten"), (256, 256, 3), 3, "softmax")
+    return make_plan(layers("conv2d: {filters: 64, kernel_size: 3}", "flatten"), (256, 256, 3), 3)
 
 
 @pytest.mark.parametrize("extra", ["", ", ema: 0.99", ", lookahead: {every: 5}", ", optimizer: {sgd: {momentum: 0.9}}"])

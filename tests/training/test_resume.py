@@ -35,12 +35,15 @@ CONFIG = """\
 seed: 5
 data: {{train: {photos}, validation: 0.25, image: {{size: 12, scaling: standardize}}}}
 augment: [random_flip: {{mode: horizontal}}, random_rotation: {{factor: 0.1}}, mix_up]
+output: {{use_bias: false}}
 model:
-  - conv2d: {{filters: 4, kernel_size: 3, strides: 2, use_bias: false}}
+  - conv2d: {{filters: 6, kernel_size: 2, kernel_initializer: whitening, trainable: false}}
+  - conv2d: {{filters: 8, kernel_size: 3, strides: 2, use_bias: false, kernel_initializer: dirac}}
   - batch_normalization: {{momentum: 0.5}}
   - activation: {{activation: relu}}
   - dropout: {{rate: 0.3}}
   - flatten
+  - rescaling: {{scale: 0.5}}
 train:
   epochs: 5
   batch_size: 8

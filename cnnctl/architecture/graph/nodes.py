@@ -19,8 +19,6 @@ def _numbers(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-Number = Annotated[float, Field(ge=-1e6, le=1e6)]
-Numbers = Annotated[Number | tuple[Number, ...], BeforeValidator(_numbers)]
 Side = Annotated[int, Field(ge=-1, le=1_000_000)]
 
 
@@ -39,25 +37,6 @@ class ReLU(BaseLayer):
 
     def settings_text(self) -> str:
         return "" if self.max_value is None else f"at most {self.max_value:g}"
-
-
-class Rescaling(BaseLayer):
-    """x * scale + offset, a number each or one for each channel."""
-
-    family = "normalization"
-
-    scale: Numbers
-    offset: Numbers = 0.0
-
-    def apply(self, state: State) -> Step:
-        for numbers in (self.scale, self.offset):
-            if isinstance(numbers, tuple) and len(numbers) != state.shape[-1]:
-                raise ImpossibleLayerError(
-                    "there must be a number for each channel",
-                    f"{len(numbers)} numbers, {state.shape[-1]} channels",
-                    "give one number or one for each channel",
-                )
-        return Step(state)
 
 
 class Cropping2D(BaseLayer):
@@ -203,7 +182,7 @@ _RANDOM = (
 )
 NODES: dict[str, type[BaseLayer]] = {
     **{member.keras_class: _for_graphs(member) for kind, member in LAYERS.items() if kind not in _NOT_NODES},
-    **{member.keras_class: member for member in (ReLU, Rescaling, Cropping2D, Reshape, Add, Multiply, Concatenate)},
+    **{member.keras_class: member for member in (ReLU, Cropping2D, Reshape, Add, Multiply, Concatenate)},
     **{name: _derived(Inactive, name) for name in _RANDOM},
 }
 """Every kind of node, by the name of its class in Keras."""

@@ -13,9 +13,10 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from cnnctl.architecture.graph.graph import IMAGE, MAX_NODES, Graph, Node
-from cnnctl.architecture.graph.nodes import NODES, Merge, Rescaling
+from cnnctl.architecture.graph.nodes import NODES, Merge
 from cnnctl.architecture.scaling import NONE
 from cnnctl.layers.base import BaseLayer
+from cnnctl.layers.normalization import Rescaling
 from cnnctl.settings import MAX_SIDE
 
 Constants = Callable[[str], tuple[Sequence[float], Sequence[float]]]
@@ -32,6 +33,8 @@ _OPERATION_MODULES = ("keras.src.ops.numpy", "keras.ops")
 _SAYS_NOTHING = ("_initializer", "_regularizer", "_constraint")
 _HARMLESS = {"name", "trainable", "seed", "noise_shape", "momentum", "synchronized", "renorm_momentum"}
 _HARMLESS |= {"renorm_clipping", "autocast"}
+_BY_THE_BACKBONE = "trainable"
+"""The setting that all layers of a backbone take from it."""
 _ONLY: dict[str, tuple[Any, ...]] = {"data_format": (None, "channels_last"), "axis": (-1, 3, [-1], [3])}
 _ALIASES = {"swish": "silu", "hard_swish": "hard_silu", None: "linear"}
 
@@ -282,7 +285,7 @@ def _insist_on_harmless(config: Mapping[str, Any], own: Sequence[str], name: Any
 
 def _layer(kind: str, config: Mapping[str, Any], name: Any) -> BaseLayer:
     member = NODES[kind]
-    names = [one for one in member.model_fields if not one.endswith(_SAYS_NOTHING)]
+    names = [one for one in member.model_fields if not one.endswith(_SAYS_NOTHING) and one != _BY_THE_BACKBONE]
     if not member.acts_in_training_only:
         _insist_on_harmless(config, names, name)
     settings = {key: config[key] for key in names if key in config}
