@@ -7,6 +7,7 @@ EXAMPLES = {
     "cats-dogs": "cats-dogs.yaml",
     "cifar10": "cifar10.yaml",
     "cifar10-strong": "cifar10-strong.yaml",
+    "cifar10-airbench": "cifar10-airbench.yaml",
     "csv-digits": "csv-digits.yaml",
 }
 """Names as the user writes them -> files in init/configs/."""

@@ -25,6 +25,7 @@ def test_there_are_configs_and_their_schema_is_current() -> None:
         "cifar10.yaml",
         "lenet5.yaml",
         "cifar10-strong.yaml",
+        "cifar10-airbench.yaml",
         "csv-digits.yaml",
     }
     written = json.loads((CONFIGS / "schema.json").read_text())
