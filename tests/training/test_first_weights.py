@@ -3,19 +3,24 @@
 import csv
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from cnnctl.architecture.planner import plan_of
 from cnnctl.data.decoder.images import ImageSpec, read_image
+from cnnctl.data.prepare import Prepared
 from cnnctl.errors import InterruptedTrainingError
 from cnnctl.explaining.numbers import numbers_of_run
 from cnnctl.inference.model import load_classifier
 from cnnctl.layers import convolution
 from cnnctl.runs import Run
 from cnnctl.training import network as network_module
+from cnnctl.training.feeding import Feed
 from cnnctl.training.network import sample
-from tests.training.build import Listener, train_here
+from tests.config.build import config
+from tests.training.build import Listener, examples, fitted, network, settings, train_here
 
 CONFIG = """\
 seed: 4
@@ -139,6 +144,65 @@ def test_initial_weights_are_not_overwritten(trained, text, keras, tmp_path, mon
         keras.saving.load_model(one.keras_model).get_layer("conv2d").get_weights() for one in (run, trained[0])
     )
     np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+def built(text: str, images: np.ndarray, splits: list[str], precision: str = "float32", is_new: bool = True):
+    """The network of a config before its training, and what was told of it; nothing is trained."""
+    chosen = config(text)
+    everything, names = np.arange(len(images)), np.array(splits, object)
+    labels, digests = everything % 3, np.zeros((len(images), 16), np.uint8)
+    prepared = Prepared(("a", "b", "c"), (), labels, names, everything, images, digests)
+    listener, device = Listener(), SimpleNamespace(precision=precision)
+    plan = plan_of(chosen, 3, "here")
+    return network_module.build(chosen, plan, prepared, device, listener, is_new).model, listener.notes
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_first_weights_are_of_the_training_images_alone(precision, keras, monkeypatch):
+    images = np.random.default_rng(3).integers(0, 256, (40, 12, 12, 3)).astype(np.uint8)
+    images[20:] //= 4  # those of the other splits
+    splits = ["train"] * 20 + ["validation"] * 10 + ["test"] * 10
+    text = CONFIG.format(photos="photos")
+    model, notes = built(text, images, splits, precision)
+    kernel, bias = model.get_layer("conv2d").get_weights()
+    expected = by_hand(images[:20])
+    np.testing.assert_allclose(kernel, expected * np.sign((kernel * expected).sum(axis=(0, 1, 2))), atol=1e-4)
+    assert (bias == 0).all()
+    assert notes == ["conv2d: its first weights are from 20 training images"]
+    float32, _ = built(text, images, splits)
+    np.testing.assert_array_equal(kernel, float32.get_layer("conv2d").get_weights()[0])
+
+    monkeypatch.setattr(convolution.Conv2D, "fitted_weights", None)  # not called
+    resumed, notes = built(text, images, splits, precision, is_new=False)
+    assert np.abs(resumed.get_layer("conv2d").get_weights()[0] - kernel).max() > 0.1
+    tuned, _ = built(f"{text[:-2]}, initial_weights: some.keras}}\n", images, splits, precision)
+    assert notes == []
+    np.testing.assert_array_equal(*[one.get_layer("conv2d").get_weights()[0] for one in (resumed, tuned)])
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw", "rmsprop"])
+def test_an_optimizer_leaves_alone_what_is_not_trained(kind, tmp_path):
+    """Weight decay, averages and penalties too: after two epochs of large steps."""
+    items = (
+        "conv2d: {filters: 4, kernel_size: 2, kernel_regularizer: l2, bias_initializer: ones, trainable: false}",
+        "batch_normalization: {momentum: 0.5, trainable: false}",
+        "layer_normalization: {trainable: false}",
+        "flatten",
+        "dense: {units: 4, activation: gelu}",
+    )
+    model, plan = network(*items, trains=True)
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    decay = "" if kind == "rmsprop" else ", weight_decay: 0.5"
+    chosen = settings(f"epochs: 2, batch_size: 8, ema: 0.5, optimizer: {{{kind}: {{learning_rate: 0.5{decay}}}}}")
+    record = fitted(model, chosen, Feed(examples(24), 8, seed=0), None, tmp_path)
+    kept, _ = network(*items)
+    kept.set_weights(record.best_weights)
+    for layer in kept.layers:
+        same = [np.array_equal(*pair) for pair in zip(layer.get_weights(), before[layer.name], strict=True)]
+        assert all(same) or (layer.name in ("dense", "probabilities") and not any(same))
+    slots = [variable for variable in model.optimizer.variables if len(variable.shape) == 4]
+    assert slots == []
+    assert plan.trainable_params == sum(weight.size for name in ("dense", "probabilities") for weight in before[name])
 
 
 def test_the_images_are_drawn_by_the_seed_and_fewer_of_large_ones(monkeypatch):
