@@ -3,7 +3,8 @@
 import os
 import platform
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +122,29 @@ def gpu_precision(compute_capability: tuple[int, ...]) -> tuple[str, str]:
     if compute_capability >= _VOLTA:
         return FLOAT16, f"the GPU has float16 tensor cores (compute capability {version})"
     return FLOAT32, f"the GPU has no 16-bit tensor cores (compute capability {version})"
+
+
+@contextmanager
+def exact_float32(backend: str) -> Iterator[None]:
+    """A block in which a GPU multiplies float32 numbers as they are.
+
+    Elsewhere its tensor cores round them to 10 bits first (TF32), which is quicker; probabilities then differ by some
+    thousandths from those of a processor.
+    """
+    if backend == TENSORFLOW:
+        from tensorflow.config import experimental
+
+        before = experimental.tensor_float_32_execution_enabled()
+        experimental.enable_tensor_float_32_execution(False)
+        try:
+            yield
+        finally:
+            experimental.enable_tensor_float_32_execution(before)
+        return
+    import jax
+
+    with jax.default_matmul_precision("float32"):
+        yield
 
 
 def processor_flags() -> frozenset[str]:

@@ -23,7 +23,7 @@ from cnnctl.evaluation.plots.write import write_curves
 from cnnctl.formatting import size, visible
 from cnnctl.layers.notation import format_shape
 from cnnctl.models.backend import TENSORFLOW, KerasImport, title
-from cnnctl.models.devices import Device, choose_device
+from cnnctl.models.devices import Device, choose_device, exact_float32
 from cnnctl.models.save import Parity
 from cnnctl.runs import Run, create_run
 from cnnctl.runs.checkpoints import Checkpoint
@@ -130,7 +130,8 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
 
         # Keep the best weights, export them and judge them.
         watcher.busy("exporting and evaluating")
-        evaluation, parity = export_and_score(record, network, config, prepared)
+        with exact_float32(keras_import.backend):
+            evaluation, parity = export_and_score(record, network, config, prepared)
         write_curves(run, record.best_epoch, config.train.all_epochs)
         trackers.end(finished(run, run.read_metrics(), record.best_epoch))
         write_environment(request, config, network, record, data_hash, until_trained, waited)

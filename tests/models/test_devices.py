@@ -11,8 +11,8 @@ import pytest
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import EXIT_ENVIRONMENT, MachineError
 from cnnctl.models import devices
-from cnnctl.models.backend import KerasImport
-from cnnctl.models.devices import choose_device, cpu_precision, gpu_precision
+from cnnctl.models.backend import JAX, TENSORFLOW, KerasImport
+from cnnctl.models.devices import choose_device, cpu_precision, exact_float32, gpu_precision
 from cnnctl.system.cores import available_cores
 
 CPU = [
@@ -162,3 +162,17 @@ def test_depthwise_convolutions_stay_in_float32_on_a_processor(flags, native):
     reason = f"the processor has {native}, but bfloat16 slows depthwise convolutions"
     assert cpu_precision(frozenset(flags.split()), has_depthwise=True) == ("float32", reason)
     assert cpu_precision(frozenset(), has_depthwise=True) == ("float32", "the processor has no 16-bit arithmetic")
+
+
+def test_float32_is_multiplied_as_it_is_on_either_backend() -> None:
+    jax = pytest.importorskip("jax")
+    with exact_float32(JAX):
+        assert jax.config.jax_default_matmul_precision == "float32"
+    assert jax.config.jax_default_matmul_precision is None
+    tensorflow = pytest.importorskip("tensorflow")
+    enabled = tensorflow.config.experimental.tensor_float_32_execution_enabled
+    assert enabled()
+    with pytest.raises(KeyError), exact_float32(TENSORFLOW):
+        assert not enabled()
+        raise KeyError
+    assert enabled()
