@@ -20,6 +20,9 @@ MADE, CHECKED = "made", "checked"
 _FOLDER = "models-1"
 """Its number grows when an operator is taken from the table: what was looked through before says nothing then."""
 
+_MOST = 5000
+"""Files, after which those of models that were looked through are taken away."""
+
 _FLAGS = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -48,6 +51,11 @@ def remember(model: str, how: str) -> None:
         make_folder(base)
         folder = base / (of_this_user(_FOLDER) if is_foreign(base / _FOLDER) else _FOLDER)
         folder.mkdir(mode=0o700, exist_ok=True)
+        names = os.listdir(folder)
+        if len(names) >= _MOST:
+            for name in names:
+                if name.endswith(f"-{CHECKED}"):  # what was written here cannot be found out again
+                    (folder / name).unlink(missing_ok=True)
         os.close(os.open(folder / f"{model}-{how}", _FLAGS, 0o600))
 
 

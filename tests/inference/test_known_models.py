@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cnnctl.inference import known_models
 from cnnctl.inference.known_models import CHECKED, MADE, fingerprint, is_known, remember
 from cnnctl.system import home
 from tests.data.cache.test_trust import NOBODY, needs_root
@@ -85,3 +86,13 @@ def test_a_cache_that_cannot_be_written_is_done_without_or_replaced(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     remember(MODEL, MADE)
     assert not is_known(MODEL, MADE)
+
+
+def test_their_number_is_limited(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_models, "_MOST", 3)
+    remember(MODEL, MADE)
+    models = [fingerprint(bytes([number])) for number in range(4)]
+    for model in models:
+        remember(model, CHECKED)
+    assert is_known(MODEL, MADE)
+    assert [is_known(model, CHECKED) for model in models] == [False, False, True, True]
