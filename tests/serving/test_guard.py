@@ -60,7 +60,14 @@ class Asked:
     """One request to a guard, and what came of it."""
 
     def __init__(
-        self, method: str = "GET", path: str = "/slow", headers: Headers = LOCAL, local: bool = True, fails: str = ""
+        self,
+        method: str = "GET",
+        path: str = "/slow",
+        headers: Headers = LOCAL,
+        local: bool = True,
+        fails: str = "",
+        logs: bool = True,
+        client: tuple[str, int] | None = ("10.0.0.1", 5),
     ) -> None:
         self.counted, self.inner, self.lines = Counted(), Inner(fails), list[str]()
         self.sent: list[dict[str, Any]] = []
@@ -72,10 +79,10 @@ class Asked:
             "path": path,
             "query_string": query.encode(),
             "headers": list(headers),
-            "client": ("10.0.0.1", 5),
+            "client": client,
         }
         counters: Any = self.counted
-        guard = Guard(self.inner, {("POST", "/quick"): quick}, local, counters, self.lines.append)
+        guard = Guard(self.inner, {("POST", "/quick"): quick}, local, counters, self.lines.append if logs else None)
 
         async def receive() -> Any:
             return {"type": "http.request", "body": b"", "more_body": False}
@@ -109,6 +116,12 @@ def test_what_is_asked_is_answered_counted_and_logged() -> None:
     assert line.startswith("10.0.0.1 GET /slow 201 ")
     assert line.endswith(" ms")
     assert float(line.split()[-2]) == pytest.approx(asked.counted.seconds[0] * 1000, abs=0.051)
+
+
+def test_nobody_need_log_and_a_client_may_have_no_address() -> None:
+    silent = Asked(logs=False)
+    assert (silent.status, silent.lines, silent.counted.requests) == (201, [], [("/slow", 201)])
+    assert Asked(client=None).lines[0].startswith("- GET /slow 201 ")
 
 
 def test_browsers_run_and_load_nothing_foreign() -> None:
