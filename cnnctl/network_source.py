@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.planner import plan_of
 from cnnctl.config import Config, Loaded, parse_config
+from cnnctl.config.schema import TestTime
 from cnnctl.config.source import format_path
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import ConfigError, DataError, Problem
@@ -26,6 +27,12 @@ class Subject:
     name: str
     plan: Plan
     train: TrainSettings | None
+    test_time: TestTime | None = None
+
+    @property
+    def views(self) -> int:
+        """How often an image goes through the network in a prediction."""
+        return 1 if self.test_time is None else len(self.test_time.seen)
 
 
 def find_subject(source: Path | None, assignments: Sequence[str]) -> Subject:
@@ -79,7 +86,7 @@ def subject_of(loaded: Loaded) -> Subject:
                 for one in plan.problems
             ]
         )
-    return Subject(loaded.name, plan, config.train)
+    return Subject(loaded.name, plan, config.train, config.test_time)
 
 
 def summary_classes(config: Config) -> int:
@@ -110,6 +117,5 @@ def summary_classes(config: Config) -> int:
 
 def _of_run(run: "Run") -> Subject:
     config = run.read_config()
-    return Subject(
-        str(run.path), plan_of(config, len(run.read_classes()), run.config, run.checked(run.keras_model)), config.train
-    )
+    plan = plan_of(config, len(run.read_classes()), run.config, run.checked(run.keras_model))
+    return Subject(str(run.path), plan, config.train, config.test_time)

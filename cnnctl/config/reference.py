@@ -6,7 +6,7 @@ from typing import Any, get_args
 from cnnctl.config.dump import to_plain
 from cnnctl.config.extends import EXTENDS
 from cnnctl.config.problems import either, show
-from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings
+from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings, TestTime
 from cnnctl.config.training import EarlyStopping, FineTune, Lookahead, TrainSettings
 from cnnctl.layers.base import ActivationName, Regularizer
 from cnnctl.layers.initializers import (
@@ -37,6 +37,7 @@ _SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("data.csv", "csv", CsvColumns),
     ("data.image", "image", ImageSettings),
     ("output", "output", OutputSettings),
+    ("test_time", "test_time", TestTime),
     ("train", "train", TrainSettings),
     ("train.early_stopping", "early_stopping", EarlyStopping),
     ("train.fine_tune", "fine_tune", FineTune),

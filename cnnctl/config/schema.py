@@ -5,7 +5,15 @@ The layers are in cnnctl.layers, the variations of images in augmentations.py, t
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainValidator, Strict, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    PlainValidator,
+    Strict,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
@@ -14,7 +22,7 @@ from cnnctl.layers import LAYERS, Layer
 from cnnctl.layers.base import Regularizer
 from cnnctl.layers.initializers import Whitening
 from cnnctl.layers.output import SOFTMAX, Output, OutputSettings
-from cnnctl.settings import Colour, Count, Named, OrNone, Settings, Text, described, expected, is_whole
+from cnnctl.settings import Colour, Count, FromZero, Named, OrNone, Settings, Text, described, expected, is_whole
 
 MAX_IMAGE_SIDE = 8192
 
@@ -184,6 +192,31 @@ class DataSettings(Settings):
         return {split: place for split, place in places.items() if isinstance(place, Source)}
 
 
+class TestTime(Settings):
+    """Views of an image whose mean is the answer, in every prediction and evaluation of the trained network."""
+
+    __test__ = False  # no test of pytest
+
+    flip: Annotated[bool, described("Whether each view is seen mirrored left to right as well, with equal weight.")] = (
+        False
+    )
+    shift: Annotated[
+        FromZero,
+        described(
+            "Pixels by which two more views are shifted, to the upper left and to the lower right; the two together "
+            "weigh as much as the plain image. 0: none.",
+            1,
+        ),
+    ] = 0
+
+    @property
+    def seen(self) -> tuple[tuple[bool, int, float], ...]:
+        """Each view, the image itself first: whether it is mirrored, its shift down and to the right, its weight."""
+        shifts = ((0, 0.5), (self.shift, 0.25), (-self.shift, 0.25)) if self.shift else ((0, 1.0),)
+        sides = (False, True) if self.flip else (False,)
+        return tuple((mirrored, shift, weight / len(sides)) for shift, weight in shifts for mirrored in sides)
+
+
 def _auto_or_bool(value: Any) -> Any:
     if value != "auto" and not isinstance(value, bool):
         raise expected("auto, true or false")
@@ -237,7 +270,22 @@ class Config(Settings):
             min_length=1,
         ),
     ]
+    test_time: Annotated[
+        TestTime | None,
+        OrNone,
+        described("Mirrored and shifted views whose mean logits make the answer.", {"flip": True, "shift": 1}),
+    ] = None
     train: TrainSettings = TrainSettings()
+
+    @field_validator("test_time", mode="after")
+    @classmethod
+    def _shift_is_less_than_the_sides(cls, views: TestTime | None, info: ValidationInfo) -> TestTime | None:
+        data = info.data.get("data")
+        if views is not None and data is not None and views.shift >= min(data.image.height, data.image.width):
+            raise PydanticCustomError(
+                "shift", "shift is {shift}, which is not less than the image's sides", {"shift": views.shift}
+            )
+        return views
 
     @model_validator(mode="after")
     def _sigmoid_is_for_two(self) -> "Config":
@@ -259,6 +307,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "image": ImageSettings,
     "csv": CsvColumns,
     "output": OutputSettings,
+    "test_time": TestTime,
     "train": TrainSettings,
     "early_stopping": EarlyStopping,
     "fine_tune": FineTune,

@@ -140,6 +140,7 @@ def compose(facts: Facts, split: str) -> Script:
         lookahead=train.lookahead,
         bias_factor=bias_factor(train),
         first_trained=backbone.first_trained(train.fine_tune) if backbone and train.fine_tune and phases[1:] else None,
+        test_time=config.test_time,
         stopping=train.early_stopping,
         image=config.data.image,
         classes=list(facts.classes),

@@ -106,7 +106,9 @@ def agreed(network: Network, image: Image, shipped: NDArray[np.float32]) -> NDAr
     Raises:
         RunError: they are not.
     """
-    probabilities: NDArray[np.float32] = expand(np.asarray(network.model.predict_on_batch(image[None]), np.float32))[0]
+    probabilities: NDArray[np.float32] = expand(
+        np.asarray(network.answering.predict_on_batch(image[None]), np.float32)
+    )[0]
     insist_on_agreement(probabilities, shipped)
     return probabilities
 

@@ -5,7 +5,7 @@ Everything is computed in numpy and float64 from the weights of model.keras, wit
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.keras_file import read_scaling, read_weights
 from cnnctl.architecture.scaling import Scaling
 from cnnctl.errors import UsageError
+from cnnctl.evaluation.calibration import probabilities_at
 from cnnctl.explaining.descent import DescentStep, OutputNumbers, descent_step, output_numbers
 from cnnctl.explaining.explain import Place, given_and_answered, insist_on_agreement
 from cnnctl.layers.compute import Values
@@ -69,7 +70,7 @@ class UnitNumbers:
 
 @dataclass(frozen=True)
 class Numbers:
-    """All of it for one image."""
+    """All of it for one image; `views` are those whose mean the run answers by, and of which this is the first."""
 
     path: str
     plan: Plan
@@ -79,6 +80,7 @@ class Numbers:
     unit: UnitNumbers
     output: OutputNumbers
     descent: DescentStep
+    views: int = 1
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,33 @@ def numbers_of_run(run: Run, image: Path, unit: Place | None, label: str | None)
     arrays = dict(read_weights(path))
     weights = {row.name: arrays[keras_name(plan, row)] for row in plan.layers if row.params and not row.inner}
     network = Weighted(plan, Scaling(*read_scaling(path)), weights, _backbones(run, plan, pixels))
-    rate = float(run.read_config().train.optimizer.learning_rate)
-    found = numbers(network, pixels, str(image), classes, truth, unit, rate)
-    insist_on_agreement(found.output.probabilities, shipped)
-    return found
+    config = run.read_config()
+    found = numbers(network, pixels, str(image), classes, truth, unit, float(config.train.optimizer.learning_rate))
+    if config.test_time is None:
+        insist_on_agreement(found.output.probabilities, shipped)
+        return found
+
+    shown = [_seen(pixels, mirrored, shift) for mirrored, shift, _ in config.test_time.seen]
+    each = [replace(network, known=_backbones(run, plan, view)) for view in shown]
+    logits = [_logits(one, view) for one, view in zip(each, shown, strict=True)]
+    mean = sum(weight * one for (*_, weight), one in zip(config.test_time.seen, logits, strict=True))
+    insist_on_agreement(probabilities_at(np.asarray(mean, np.float32)[None], 1.0)[0], shipped)
+    return replace(found, views=len(shown))
+
+
+def _seen(image: NDArray[np.uint8], mirrored: bool, shift: int) -> NDArray[np.uint8]:
+    """A view of an image; see models/views.py."""
+    size, (height, width) = abs(shift), image.shape[:2]
+    padded = np.pad(image, ((size, size), (size, size), (0, 0)), mode="reflect")
+    start = size - shift
+    view = padded[start : start + height, start : start + width]
+    return view[:, ::-1] if mirrored else view
+
+
+def _logits(network: "Weighted", image: NDArray[np.uint8]) -> Values:
+    """What goes into the last activation."""
+    *_, (row, weights, given, made) = network.walk(image)
+    return output_numbers(row, weights, given, made).logits
 
 
 def _backbones(run: Run, plan: Plan, pixels: NDArray[np.uint8]) -> dict[str, Values]:

@@ -11,6 +11,7 @@ from cnnctl.errors import RunError, UsageError
 from cnnctl.exporting.formats import (
     FLOAT16,
     INT8,
+    LITERT,
     MAX_ACCURACY_DROP,
     ONNX,
     SAVEDMODEL,
@@ -33,6 +34,7 @@ from cnnctl.exporting.writers import write_litert, write_onnx, write_savedmodel
 from cnnctl.inference.model import Classifier, load_classifier, metadata
 from cnnctl.models.backend import TENSORFLOW, choose_backend, import_keras_on_the_processor, title
 from cnnctl.models.of_run import load_network
+from cnnctl.models.views import with_views
 from cnnctl.runs import Run
 from cnnctl.system.watcher import Watcher
 from cnnctl.version import __version__
@@ -99,7 +101,7 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
     labelled = images_to_compare_on(run, classifier.classes)
     calibration = decoded(calibration_paths(run) if quantization == INT8 else [], spec)
     text = metadata(spec, classifier.classes)
-    model = None if form == ONNX and quantization else _load(run, form, watcher)
+    model = None if form == ONNX and quantization else _load(run, form, quantization, watcher)
     reference: Predict = classifier.probabilities
     name = run.onnx_model.name
     if form == ONNX and model is not None:
@@ -125,12 +127,15 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
     return Exported(path, content["bytes"], parity, content)
 
 
-def _load(run: Run, form: Format, watcher: Watcher) -> Any:
-    """model.keras, which Keras computes on the processor."""
+def _load(run: Run, form: Format, quantization: str | None, watcher: Watcher) -> Any:
+    """model.keras, with the views of the run, which Keras computes on the processor."""
     backend = choose_backend("auto") if form == ONNX else TENSORFLOW
     watcher.busy(f"loading {title(backend)}")
     import_keras_on_the_processor(backend)
-    return load_network(run).model
+    network = load_network(run)
+    if network.test_time is not None and (form, quantization) == (LITERT, INT8):
+        return with_views(network.model, network.test_time, "float32")  # as write_litert wants it
+    return network.answering
 
 
 def _keras_probabilities(model: Any) -> Predict:

@@ -85,7 +85,8 @@ def write_litert(
 ) -> None:
     """A .tflite file that takes one image at a time, as phones and accelerators want it: uint8 in, float32 out.
 
-    The model is a float32 keras.Sequential on TensorFlow, with its pixels' scaling inside. `float16` quantizes the
+    The model is a float32 keras.Sequential on TensorFlow, with its pixels' scaling inside, or one with views around it,
+    whose input is then float32 for `int8`. `float16` quantizes the
     weights; `int8` weights and arithmetic, wherever LiteRT has an operator for integers, by batches of training images.
     `text` is its metadata.
 
@@ -107,7 +108,8 @@ def write_litert(
         target["supported_types"] = [tf.float16]
     elif quantization == INT8:
         # the quantizer makes uint8 of a float32 input, but would leave arithmetic on one of uint8 in float32
-        model = keras.Sequential([keras.layers.Input((height, width, channels), name=_INPUT), *model.layers])
+        if isinstance(model, keras.Sequential):
+            model = keras.Sequential([keras.layers.Input((height, width, channels), name=_INPUT), *model.layers])
         dtype = "float32"
         settings["representative_dataset"] = lambda: _samples(calibration)
         settings["inference_input_type"] = tf.uint8

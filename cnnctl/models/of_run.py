@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from cnnctl.architecture import LayerPlan, Plan
 from cnnctl.architecture.keras_file import read_scaling
 from cnnctl.architecture.planner import plan_of
 from cnnctl.architecture.scaling import Scaling
+from cnnctl.config.schema import TestTime
 from cnnctl.models.load import load_model
+from cnnctl.models.views import with_views
 from cnnctl.runs import Run
 
 Values = NDArray[np.float32]
@@ -26,11 +29,20 @@ MOST_LAYERS = 60
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network: a float32 keras.Sequential; its layers have the names of rows, the last `probabilities`."""
+    """A trained network: a float32 keras.Sequential; its layers have the names of rows, the last `probabilities`.
+
+    With `test_time` the run answers by the mean over views; see `answering`.
+    """
 
     model: Any
     plan: Plan
     classes: tuple[str, ...]
+    test_time: TestTime | None = None
+
+    @cached_property
+    def answering(self) -> Any:
+        """The Keras model whose answers are those of the run's model.onnx."""
+        return self.model if self.test_time is None else with_views(self.model, self.test_time)
 
     def walk(self, image: NDArray[np.uint8], rows: Sequence[LayerPlan]) -> Iterator[tuple[LayerPlan, Values]]:
         """Rows of the plan with what they put out for an image, uint8 (height, width, channels).
@@ -85,7 +97,8 @@ def load_network(run: Run) -> Network:
     """
     path = run.need(run.keras_model)
     plan = run_plan(run)
-    return Network(load_model(path, plan, Scaling(*read_scaling(path))), plan, run.read_classes())
+    test_time = run.read_config().test_time
+    return Network(load_model(path, plan, Scaling(*read_scaling(path))), plan, run.read_classes(), test_time)
 
 
 def run_plan(run: Run) -> Plan:

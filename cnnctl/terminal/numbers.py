@@ -37,6 +37,8 @@ def print_numbers(found: "Numbers") -> None:
     """The answer, the layers, one unit, the output and one step of gradient descent, each with its arithmetic."""
     best = int(found.output.probabilities.argmax())
     say(f"{printable(found.classes[best])} ({percent(float(found.output.probabilities[best]))})\n")
+    if found.views > 1:
+        say(f"the numbers are those of the image itself; the run answers by the mean over {found.views} views\n")
     _print_layers(found)
     say()
     shown = best if found.output.logits.size > 1 else 0

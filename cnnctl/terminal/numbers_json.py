@@ -18,6 +18,7 @@ def numbers_json(found: "Numbers") -> dict[str, Any]:
     chances = [{"label": found.classes[at], "probability": float(found.output.probabilities[at])} for at in order]
     flat = next((one.row for one in found.layers if one.row.layer.flattens), None)
     value = {
+        **({"views": found.views} if found.views > 1 else {}),
         "input_shape": list(found.plan.input_shape),
         "scale": list(found.scaling.scale),
         "offset": list(found.scaling.offset),

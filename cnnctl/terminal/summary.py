@@ -32,6 +32,9 @@ def to_json(subject: "Subject", formulas: bool, expand: bool = False) -> dict[st
         "weight_bytes": weight_bytes(plan),
         "fully_connected_params": fully_connected_params(plan),
     }
+    if subject.views > 1:
+        value["views"] = subject.views
+        value["prediction_multiply_adds"] = subject.views * plan.multiply_adds
     if train is not None:
         value["batch_size"] = train.batch_size
         value["training_bytes"] = largest_step_bytes(plan, train)
@@ -116,6 +119,11 @@ def _print_totals(subject: "Subject", brief: bool) -> None:
     totals = {
         "parameters": f"{plan.total_params:,}{said}",
         "multiply-adds": f"{plan.multiply_adds:,} an image",
+        **(
+            {"a prediction": f"{subject.views * plan.multiply_adds:,} multiply-adds, by {subject.views} views"}
+            if subject.views > 1
+            else {}
+        ),
         "weights on disk": size(weight_bytes(plan)),
     }
     if train is not None:

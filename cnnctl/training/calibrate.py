@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.config.schema import TestTime
 from cnnctl.evaluation.calibration import calibration, fit_temperature, probabilities_at
+from cnnctl.models.views import with_views
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,19 @@ class Calibrated:
 
 
 def calibrate(
-    model: Any, batches: Iterable[NDArray[np.uint8]], labels: NDArray[np.int64], split: str
+    model: Any,
+    batches: Iterable[NDArray[np.uint8]],
+    labels: NDArray[np.int64],
+    split: str,
+    test_time: TestTime | None = None,
 ) -> Calibrated | None:
     """Divide the logits of a built Keras model by the temperature that suits these images best.
 
     The division is done to the weights of the output layer: logits / T are those of kernel / T and bias / T. Layers,
-    shapes and answers stay. None, and the model as it was, where a logit is not finite.
+    shapes and answers stay. None, and the model as it was, where a logit is not finite. With `test_time` the
+    logits are the means over its views.
     """
-    logits = _logits(model, batches)
+    logits = _logits(model, batches) if test_time is None else _mean_logits(model, batches, test_time)
     if not np.isfinite(logits).all():
         return None
     temperature = fit_temperature(logits, labels)
@@ -57,6 +64,12 @@ def _logits(model: Any, batches: Iterable[NDArray[np.uint8]]) -> NDArray[np.floa
     """What goes into the last activation: float32 (images, units)."""
     with _linear_output(model):
         return np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in batches])
+
+
+def _mean_logits(model: Any, batches: Iterable[NDArray[np.uint8]], test_time: TestTime) -> NDArray[np.float32]:
+    """Their means over the views of an image: float32 (images, units)."""
+    asked = with_views(model, test_time, activation="linear")
+    return np.concatenate([np.asarray(asked.predict_on_batch(batch)) for batch in batches])
 
 
 @contextmanager

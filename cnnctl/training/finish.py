@@ -23,6 +23,7 @@ from cnnctl.models.backend import JAX
 from cnnctl.models.build import build_network
 from cnnctl.models.machine import versions
 from cnnctl.models.save import Parity, save_keras, save_onnx
+from cnnctl.models.views import with_views
 from cnnctl.system.cores import available_cores
 from cnnctl.training.calibrate import calibrate
 from cnnctl.training.network import Network
@@ -79,8 +80,10 @@ def export_and_score(
     name, compared = next(iter(splits.items()))
     calibrated = None
     if config.train.calibrate == "temperature" and name == VALIDATION:
-        calibrated = calibrate(model, _batches(prepared, compared), compared.labels, name)
+        calibrated = calibrate(model, _batches(prepared, compared), compared.labels, name, config.test_time)
     save_keras(model, run)
+    if config.test_time is not None:
+        model = with_views(model, config.test_time)
     parity, probabilities = save_onnx(model, run, spec, run.read_classes(), prepared.pixels, compared.rows, name)
     about_model = {"onnx": parity.to_json(), **({"calibration": calibrated.to_json()} if calibrated else {})}
     run.write_json(run.metrics, about_model)

@@ -27,6 +27,7 @@ EVERYTHING = """\
 name: everything
 output: sigmoid
 seed: 3
+test_time: {flip: true, shift: 1}
 data: {train: photos, validation: 0.2, test: val, image: {height: 16, width: 14, scaling: standardize, fit: pad}}
 augment:
   - random_flip: {alternate: true}

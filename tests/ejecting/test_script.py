@@ -23,6 +23,7 @@ from cnnctl.evaluation.calibration import fit_temperature
 from cnnctl.layers import Conv2D
 from cnnctl.layers.first_weights import covariance, dirac, whitening
 from cnnctl.models.backend import import_keras
+from cnnctl.models.views import with_views
 from cnnctl.training.network import sample
 from cnnctl.training.objective import class_weights, make_objective
 from cnnctl.training.optimizers import make_optimizer
@@ -32,6 +33,7 @@ from tests.conftest import CONFIGS
 from tests.ejecting.build import insist_on_ruff, python, script
 from tests.ejecting.test_source import NASTY
 from tests.models.test_build import NETWORKS
+from tests.training.build import network, pixels
 from tests.training.test_optimizers import NAMES, drawn
 
 READY = sorted(CONFIGS.glob("*.yaml"))
@@ -159,6 +161,9 @@ def everything() -> list[str]:
         "output: sigmoid\ntrain: {label_smoothing: 0.1}\ndeterministic: true\n",
         "augment: [random_flip: {alternate: true}]\ntrain: {schedule: {one_cycle: {begin: 0.2, shape: linear}}}\n",
         "train: {optimizer: {sgd: {bias_factor: 64}}}\n",
+        "test_time: {flip: true}\ntrain: {calibrate: none}\n",
+        "test_time: {shift: 2}\noutput: sigmoid\n",
+        "test_time: {flip: true, shift: 1}\n",
         "train: {optimizer: {adamw: {clipnorm: 1}}, lookahead: {}}\n",
         "train: {optimizer: {sgd: {momentum: 0.85, nesterov: true, bias_factor: 64}}, lookahead: {}}\n",
         "augment: [random_flip: {mode: vertical, alternate: true}, random_contrast: {factor: 0.1}]\n",
@@ -302,6 +307,28 @@ def test_own_optimizers_take_the_steps_of_a_training(rest):
             optimizer.apply([keras.ops.convert_to_tensor(array[step]) for array in gradients], weights)
         ends.append([np.asarray(weight) for weight in weights])
     np.testing.assert_allclose(*ends, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("chosen", ["flip: true", "shift: 2", "flip: true, shift: 1"])
+def test_the_script_sees_the_views_of_a_training(chosen):
+    import_keras()
+    import keras
+
+    one = config(with_model("flatten", rest=f"test_time: {{{chosen}}}\n"))
+    source = script(one).text
+    assert "    answering = with_views(best)" in source
+    assert 'logits = with_views(model, "linear").predict(' in source
+    tree = ast.parse(source)
+    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "with_views"]
+    names = {"keras": keras, "layers": keras.layers, "HEIGHT": 5, "WIDTH": 4, "CHANNELS": 3}
+    exec(compile(tree, "script", "exec"), names)
+    model, _ = network("conv2d: {filters: 4, kernel_size: 2, activation: relu}", "flatten")
+    images = pixels(12)
+    for activation in (None, "linear"):
+        expected = with_views(model, one.test_time, activation=activation).predict_on_batch(images)
+        found = names["with_views"](model, activation).predict_on_batch(images)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert "with_views" not in script(config(with_model("flatten"))).text
 
 
 def test_keras_has_no_mirror():
