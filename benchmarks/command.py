@@ -57,7 +57,7 @@ def train(
         path = str(config if isinstance(config, Path) else ROOT / "configs" / f"{config}.yaml")
         command = [sys.executable, "-m", "cnnctl", "train", path, "--json", "--output", str(run), *arguments]
         done = watch(command, Path(work), cache or Path(work) / "cache")
-        rows = re.findall(r"^ *\d+/\d+ +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ +([\d,]+) ", done.stderr, re.MULTILINE)
+        rows = re.findall(r"^ *\d+/\d+(?: +\d+\.\d+){2,4} +([\d,]+) ", done.stderr, re.MULTILINE)
         speeds = tuple(float(speed.replace(",", "")) for speed in rows)
         return replace(_read(run), seconds=done.seconds, images_per_second=speeds, peak=done.peak)
 
