@@ -32,7 +32,7 @@ def report(runs: dict[str, list[Training]]) -> str:
         "## CIFAR-10 on a GPU",
         "",
         f"By JAX on {first['device']['name']}, {first['precision']['policy']} ({first['precision']['reason']}).",
-        "Images/s are of the median epoch after the first, in which XLA compiles. What it compiled and the decoded images",
+        "Images/s are of the median epoch after the first, in which XLA compiles. What it compiled and the images",
         "are there for the later trainings. Seconds are from the start of the process.",
         "",
         f"| {' | '.join(COLUMNS)} |",
