@@ -196,9 +196,14 @@ def _origin() -> dict[str, str]:
         "mlflow.user": user,
         "mlflow.source.git.commit": get_git_commit(here),
         "mlflow.source.git.branch": get_git_branch(here),
-        "mlflow.source.git.repoURL": get_git_repo_url(here),
+        "mlflow.source.git.repoURL": _without_password(get_git_repo_url(here)),
     }
     return {name: text for name, text in found.items() if text is not None}
+
+
+def _without_password(url: str | None) -> str | None:
+    """An address without the name and the password in it, which older versions of MLflow leave there."""
+    return url and re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
 def _known(client: Any, run: Run) -> Any:

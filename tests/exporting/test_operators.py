@@ -123,7 +123,8 @@ def test_the_table_has_what_both_backends_export_and_nothing_else() -> None:
         assert other.stdout is not None
         theirs = set(json.loads(other.stdout.read().splitlines()[-1]))
     assert other.returncode == 0
-    assert ours | theirs == OPERATORS
+    assert ours | theirs <= OPERATORS
+    assert OPERATORS - (ours | theirs) <= {"Gemm"}  # which exports of JAX 0.8 do without
     assert ours - theirs  # they are two exporters
     assert theirs - ours
 

@@ -243,9 +243,11 @@ def test_nothing_to_learn_from(counts, said, tmp_path):
 
 
 def test_columns_that_cannot_be_told(tmp_path):
-    (tmp_path / "set.csv").write_text("a,b\n1,2\n")
+    folder = tmp_path / "alone"  # images are looked for around it too, where other tests have theirs
+    folder.mkdir()
+    (folder / "set.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="no columns that are clearly file names"):
-        look(str(tmp_path / "set.csv"))
+        look(str(folder / "set.csv"))
 
 
 @pytest.mark.parametrize(
