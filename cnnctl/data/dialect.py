@@ -107,6 +107,8 @@ def read_sheet(file: Path) -> Sheet:
         raise DataError(f"there is no file {file}") from None
     except UnicodeDecodeError:
         raise DataError(f"{file} is not UTF-8 text", "save the CSV as UTF-8") from None
+    except ValueError:
+        raise DataError(f"no file can be called {str(file)!r}: there is a NUL in it") from None
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from None
     named = _NAMED_BY_EXCEL.match(text)

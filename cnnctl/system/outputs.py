@@ -28,9 +28,13 @@ def output_bytes(path: Path) -> Iterator[BinaryIO]:
         ReaderGoneError: it is our stdout, and nobody reads it any more.
     """
     with files.writing(path):
+        if "\0" in str(path):
+            raise OSError(errno.EINVAL, "there is a NUL in its name")
         descriptor = _standard(path)
         if descriptor is not None:
             handle = os.dup(descriptor)
+        elif path.name in ("", ".."):  # a folder, be it there or not
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         elif (found := _stat(path)) is None or stat.S_ISREG(found.st_mode):
             with _replaced(Path(os.path.realpath(path)) if path.is_symlink() else path) as file:
                 yield file
@@ -68,8 +72,6 @@ def _stat(path: Path) -> os.stat_result | None:
         return path.stat()
     except FileNotFoundError:
         return None
-    except ValueError:
-        raise OSError(errno.EINVAL, "there is a NUL in its name") from None
 
 
 @contextmanager

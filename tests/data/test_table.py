@@ -337,3 +337,8 @@ def test_names_that_no_system_takes_are_not_there(folder: Path) -> None:
         with pytest.raises(DataError, match="1 of 1 images are not there"):
             read_table(write(folder, f"path,label\n{name},cat\n"), Columns())
         assert len(read_paths(write(folder, f"path\n{name}\n"), Columns())) == 1
+
+
+def test_a_nul_in_the_name_of_a_table_is_named() -> None:
+    with pytest.raises(DataError, match="there is a NUL in it"):
+        read_paths(Path("a\0.csv"), Columns())

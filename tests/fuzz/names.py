@@ -131,7 +131,7 @@ def written(answers: list[Answer]) -> None:
     """JSON and CSV give the paths back."""
     for form in ("json", "jsonl", "csv", "table"):
         stream = io.StringIO(newline="")
-        WRITERS[form](answers, stream)
+        WRITERS[form](answers, stream, None)
         text = stream.getvalue()
         match form:
             case "json":

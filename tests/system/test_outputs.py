@@ -114,6 +114,24 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         write_output(tmp_path, "x")
 
 
+@pytest.mark.parametrize("name", ["missing/..", "a/b/..", ".."])
+def test_a_folder_that_is_not_there_is_no_file_either(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DiskError) as raised:
+        write_output(Path(name), b"x")
+    assert raised.value.hint == "it is a folder: name a file in it"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\0/1", "/dev/fd\0/1"])
+def test_a_nul_in_a_name_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DiskError, match="there is a NUL in its name"):
+        write_output(Path(name), b"x")
+
+
 def test_dev_stdout_goes_on_where_stdout_is(tmp_path: Path) -> None:
     """A shell's >> has text there already, which opening the file anew would overwrite."""
     file = tmp_path / "written"
