@@ -45,9 +45,10 @@ class LimitedSession:
         self._path = path
         self._seconds = seconds
         self._left: threading.Thread | None = None
-        self.get_inputs = session.get_inputs
-        self.get_outputs = session.get_outputs
-        self.get_modelmeta = session.get_modelmeta
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the session has: its inputs, its options."""
+        return getattr(self._session, name)
 
     def run(self, names: Any, feed: dict[str, Any]) -> Any:
         """What the session answers.
