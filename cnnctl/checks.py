@@ -11,9 +11,9 @@ from cnnctl.config import Config, Loaded
 from cnnctl.config.augmentations import RandomCrop
 from cnnctl.config.meant import suggest
 from cnnctl.config.problems import in_order
+from cnnctl.config.schedules import ReduceOnPlateau
 from cnnctl.config.schema import ImageSettings
 from cnnctl.config.source import ValuePath, format_path
-from cnnctl.config.training import ReduceOnPlateau
 from cnnctl.errors import (
     EXIT_BUSY,
     EXIT_DATA,

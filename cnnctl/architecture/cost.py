@@ -6,7 +6,8 @@ from typing import assert_never
 
 from cnnctl.architecture.plan import LayerPlan, Plan
 from cnnctl.architecture.planner import with_trained_backbone
-from cnnctl.config.training import Adam, Optimizer, RMSprop, Sgd, TrainSettings
+from cnnctl.config.optimizers import Adam, Optimizer, RMSprop, Sgd
+from cnnctl.config.training import TrainSettings
 from cnnctl.layers import arithmetic
 from cnnctl.layers.notation import NO_SIDES
 

@@ -1,6 +1,7 @@
 """The vocabulary of a config and the only home of its defaults.
 
-The layers are in cnnctl.layers, the variations of images in augmentations.py, the train section in training.py.
+The layers are in cnnctl.layers, the variations of images in augmentations.py, the train section in training.py,
+its optimizers in optimizers.py, its schedules in schedules.py.
 """
 
 from typing import Annotated, Any, Literal
@@ -17,7 +18,9 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
-from cnnctl.config.training import EarlyStopping, FineTune, Lookahead, Optimizer, Schedule, TrainSettings
+from cnnctl.config.optimizers import Optimizer
+from cnnctl.config.schedules import Schedule
+from cnnctl.config.training import EarlyStopping, FineTune, Lookahead, TrainSettings
 from cnnctl.layers import LAYERS, Layer
 from cnnctl.layers.base import Regularizer
 from cnnctl.layers.initializers import Whitening

@@ -17,7 +17,9 @@ from cnnctl.config.augmentations import (
     RandomFlip,
     RandomZoom,
 )
-from cnnctl.config.training import Schedule, Sgd, TrainSettings
+from cnnctl.config.optimizers import Sgd
+from cnnctl.config.schedules import Schedule
+from cnnctl.config.training import TrainSettings
 from cnnctl.data.augment.pixels import GREY
 from cnnctl.ejecting.source import Code, call
 from cnnctl.layers import AnyLayer, RealLayer, Repeat

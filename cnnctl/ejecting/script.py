@@ -20,7 +20,8 @@ from cnnctl.config.augmentations import (
     RandomZoom,
     Warp,
 )
-from cnnctl.config.training import Cosine, OneCycle, Schedule, TrainSettings
+from cnnctl.config.schedules import Cosine, OneCycle, Schedule
+from cnnctl.config.training import TrainSettings
 from cnnctl.data.augment import mixes
 from cnnctl.ejecting.backbone import EjectedBackbone, backbone_warnings
 from cnnctl.ejecting.first_weights import first_weights

@@ -21,6 +21,7 @@ from cnnctl.explaining.descent import DescentStep, OutputNumbers, descent_step, 
 from cnnctl.explaining.explain import Place, given_and_answered, insist_on_agreement
 from cnnctl.layers.compute import Values
 from cnnctl.models.of_run import Network, keras_name, load_network, run_plan
+from cnnctl.models.views import shifted
 from cnnctl.runs import Run
 
 
@@ -138,12 +139,9 @@ def numbers_of_run(run: Run, image: Path, unit: Place | None, label: str | None)
 
 
 def _seen(image: NDArray[np.uint8], mirrored: bool, shift: int) -> NDArray[np.uint8]:
-    """A view of an image; see models/views.py."""
-    size, (height, width) = abs(shift), image.shape[:2]
-    padded = np.pad(image, ((size, size), (size, size), (0, 0)), mode="reflect")
-    start = size - shift
-    view = padded[start : start + height, start : start + width]
-    return view[:, ::-1] if mirrored else view
+    """A view of an image, as models/views.py has it of a batch."""
+    rows, columns = (shifted(size, shift) for size in image.shape[:2])
+    return image[rows][:, columns[::-1] if mirrored else columns]
 
 
 def _logits(network: "Weighted", image: NDArray[np.uint8]) -> Values:

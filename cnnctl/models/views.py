@@ -51,18 +51,17 @@ def with_views(model: Any, test_time: TestTime | None, dtype: str = "uint8", act
 def _view(values: Any, mirrored: bool, shift: int) -> Any:
     """A batch of images, shifted down and to the right by some pixels, then mirrored left to right.
 
-    What comes in at the edges is as numpy.pad(mode="reflect") has it. Rows and columns are picked by their numbers,
-    which every form of export has an operator for.
+    Rows and columns are picked by their numbers, which every form of export has an operator for.
     """
     import keras
 
     if shift:
-        values = keras.ops.take(values, _places(values.shape[1], shift), axis=1)
-        values = keras.ops.take(values, _places(values.shape[2], shift), axis=2)
+        values = keras.ops.take(values, shifted(values.shape[1], shift), axis=1)
+        values = keras.ops.take(values, shifted(values.shape[2], shift), axis=2)
     return keras.ops.take(values, np.arange(values.shape[2], dtype=np.int32)[::-1], axis=2) if mirrored else values
 
 
-def _places(size: int, shift: int) -> NDArray[np.int32]:
-    """The row or column that each one of a shifted image shows."""
+def shifted(size: int, shift: int) -> NDArray[np.int32]:
+    """The row or column that each one of a shifted image shows, int32 (size,); at the edges as numpy.pad reflects."""
     padded = np.pad(np.arange(size, dtype=np.int32), abs(shift), mode="reflect")
     return padded[abs(shift) - shift :][:size]

@@ -46,7 +46,7 @@ def _schedule_json(train: "TrainSettings", rates: "Rates") -> dict[str, Any]:
 
 
 def _print_phase(train: "TrainSettings", rates: "Rates", steps: int, before: int) -> None:
-    from cnnctl.config.training import ReduceOnPlateau
+    from cnnctl.config.schedules import ReduceOnPlateau
 
     print(f"{schedule_title(train)}: {train.epochs} epochs of {steps:,} steps\n")
     rows = []

@@ -3,7 +3,8 @@
 from typing import Any
 
 from cnnctl.config import Config
-from cnnctl.config.training import Constant, Exponential, ReduceOnPlateau, TrainSettings
+from cnnctl.config.schedules import Constant, Exponential, ReduceOnPlateau
+from cnnctl.config.training import TrainSettings
 from cnnctl.data.prepare import Prepared
 from cnnctl.data.split import TRAIN
 from cnnctl.errors import DivergedError

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from cnnctl.config.training import Sgd, TrainSettings
+from cnnctl.config.optimizers import Sgd
+from cnnctl.config.training import TrainSettings
 from cnnctl.models.backend import TENSORFLOW
 from cnnctl.training.schedules import Rates, is_fixed
 

@@ -6,7 +6,8 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.config.training import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Schedule, TrainSettings
+from cnnctl.config.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Schedule
+from cnnctl.config.training import TrainSettings
 
 Rates = NDArray[np.float32]
 

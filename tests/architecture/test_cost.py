@@ -9,7 +9,8 @@ from cnnctl.architecture.cost import (
     weight_bytes,
 )
 from cnnctl.architecture.planner import with_trained_backbone
-from cnnctl.config.training import Adam, FineTune, Sgd, TrainSettings
+from cnnctl.config.optimizers import Adam, Sgd
+from cnnctl.config.training import FineTune, TrainSettings
 from tests.architecture.build import CATS, plan
 
 SMALL = ("conv2d: {filters: 2, kernel_size: 3, activation: relu}", "max_pooling2d: {pool_size: 2}", "flatten")

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from cnnctl.config import load, overrides, source
 from cnnctl.config.dump import to_yaml
 from cnnctl.config.load import bind
-from cnnctl.config.training import Adam, Sgd
+from cnnctl.config.optimizers import Adam, Sgd
 from cnnctl.errors import EXIT_CONFIG, ConfigError
 from cnnctl.layers import LAYERS
 from cnnctl.layers.initializers import Whitening

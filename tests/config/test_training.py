@@ -3,19 +3,10 @@
 import pytest
 
 from cnnctl.config.augmentations import AUGMENTATIONS, CutMix, MixUp, RandAugment, RandomContrast, RandomErasing
+from cnnctl.config.optimizers import Adam, AdamW, RMSprop, Sgd
+from cnnctl.config.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau
 from cnnctl.config.schema import CHOICES
-from cnnctl.config.training import (
-    Adam,
-    AdamW,
-    Constant,
-    Cosine,
-    Exponential,
-    OneCycle,
-    ReduceOnPlateau,
-    RMSprop,
-    Sgd,
-    TrainSettings,
-)
+from cnnctl.config.training import TrainSettings
 from cnnctl.layers.base import Regularizer
 from tests.config.build import config, layers, problem, with_model
 

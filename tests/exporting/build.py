@@ -20,6 +20,18 @@ EVERY_FORM: list[tuple[Format, str | None]] = [
 ]
 """Each format with each of its quantizations."""
 
+MODERN = (
+    "conv2d: {filters: 6, kernel_size: 3, activation: gelu}",
+    "batch_normalization",
+    "activation: {activation: silu}",
+    "l2_pooling2d: {pool_size: 2}",
+    "layer_normalization",
+    "leaky_relu",
+    "flatten",
+    "dense: {units: 8, activation: elu}",
+)
+"""Layers of today's networks, for exports."""
+
 ITEMS = ("conv2d: {filters: 4, kernel_size: 3, strides: 2, activation: relu}", "flatten")
 
 

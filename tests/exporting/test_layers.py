@@ -10,22 +10,14 @@ from cnnctl.exporting.writers import write_litert, write_onnx, write_savedmodel
 from cnnctl.inference.model import METADATA_KEY
 from cnnctl.models.save import save_onnx
 from cnnctl.runs import Run
+from tests.exporting.build import MODERN
 from tests.models.test_build import NETWORKS, WIDE
 from tests.models.test_save import randomise
 from tests.training.build import network, pixels
 
 ALL = {
     **NETWORKS,
-    "modern": (
-        "conv2d: {filters: 6, kernel_size: 3, activation: gelu}",
-        "batch_normalization",
-        "activation: {activation: silu}",
-        "l2_pooling2d: {pool_size: 2}",
-        "layer_normalization",
-        "leaky_relu",
-        "flatten",
-        "dense: {units: 8, activation: elu}",
-    ),
+    "modern": MODERN,
 }
 CLASSES = ("007", "größer", "no")
 

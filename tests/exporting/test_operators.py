@@ -18,19 +18,10 @@ from cnnctl.exporting.writers import write_onnx
 from cnnctl.inference.operators import OPERATORS, refuse_foreign_operators
 from cnnctl.models.save import save_onnx
 from cnnctl.runs import Run
+from tests.exporting.build import MODERN
 from tests.models.test_build import NETWORKS, WIDE
 from tests.training.build import network, pixels
 
-MODERN = (
-    "conv2d: {filters: 6, kernel_size: 3, activation: gelu}",
-    "batch_normalization",
-    "activation: {activation: silu}",
-    "l2_pooling2d: {pool_size: 2}",
-    "layer_normalization",
-    "leaky_relu",
-    "flatten",
-    "dense: {units: 8, activation: elu}",
-)
 ONLY_IN_GRAPHS = ("relu6", "hard_silu", "hard_sigmoid", "softplus", "softsign", "selu", "mish")
 JAX = "jax"
 

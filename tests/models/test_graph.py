@@ -11,7 +11,7 @@ from cnnctl.architecture.cost import activation_values, training_bytes
 from cnnctl.architecture.keras_file import read_keras_file, read_weights
 from cnnctl.architecture.keras_weights import read_arrays
 from cnnctl.architecture.scaling import UNIT
-from cnnctl.config.training import Adam
+from cnnctl.config.optimizers import Adam
 from cnnctl.errors import RunError
 from cnnctl.models.backend import import_keras
 from cnnctl.models.build import build_network, node_layers

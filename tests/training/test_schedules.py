@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from cnnctl.architecture.scaling import Scaling
-from cnnctl.config.training import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau
+from cnnctl.config.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau
 from cnnctl.training.feeding import Feed
 from cnnctl.training.optimizers import make_optimizer
 from cnnctl.training.schedules import learning_rates

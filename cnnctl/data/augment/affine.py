@@ -10,7 +10,14 @@ from typing import NamedTuple, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.config.augmentations import RandomCrop, RandomFlip, RandomRotation, RandomTranslation, RandomZoom
+from cnnctl.config.augmentations import (
+    AugmentationStep,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from cnnctl.data.decoder.images import Image, opencv
 
 Matrix = NDArray[np.float64]
@@ -83,6 +90,11 @@ def mirrored(step: RandomFlip, draws: NDArray[np.float64], epoch: int) -> NDArra
             for draw, turn, allowed in zip(draws, turns, (across, down), strict=True)
         ]
     )
+
+
+def epoch_of_draws(step: AugmentationStep, epoch: int) -> int:
+    """The epoch whose random numbers a step takes: the first for a flip that alternates."""
+    return 0 if isinstance(step, RandomFlip) and step.alternate else epoch
 
 
 def random_window(step: RandomCrop, generator: np.random.Generator, height: int, width: int) -> Window:

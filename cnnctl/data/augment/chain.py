@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cnnctl.config import augmentations
 from cnnctl.config.augmentations import AffineStep, AugmentationStep, MixingStep, PixelStep
 from cnnctl.data.augment import pixels
-from cnnctl.data.augment.affine import Border, random_matrix, random_window
+from cnnctl.data.augment.affine import Border, epoch_of_draws, random_matrix, random_window
 from cnnctl.data.augment.canvas import Canvas
 from cnnctl.data.augment.mixing import mix
 from cnnctl.data.augment.pixels import Box, random_box
@@ -54,8 +54,7 @@ def augmenter(
         canvas = Canvas(np.asarray(image_of(number)))
         shares: tuple[tuple[int, float], ...] = ((number, 1.0),)
         for index, step in enumerate(steps[:place]):
-            first = isinstance(step, augmentations.RandomFlip) and step.alternate
-            generator = random_generator(seed, 0 if first else epoch, number, index)
+            generator = random_generator(seed, epoch_of_draws(step, epoch), number, index)
             if isinstance(step, MixingStep):
                 partner = after(index, int(generator.integers(count)), epoch)
                 mixed, own = mix(step, canvas.image(), partner.image, generator)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.config.augmentations import AugmentationStep, RandomFlip, RandomTranslation
-from cnnctl.data.augment.affine import mirrored
+from cnnctl.data.augment.affine import epoch_of_draws, mirrored
 from cnnctl.data.augment.chain import KEY
 from cnnctl.data.augment.draws import first_draws
 
@@ -35,8 +35,7 @@ class Moves:
         count = len(numbers)
         signs, offsets = np.ones((2, count)), np.zeros((2, count))  # down and across: source = sign * place + offset
         for index, step in enumerate(self.steps):
-            is_first = isinstance(step, RandomFlip) and step.alternate
-            draws = first_draws((self.seed, KEY), 0 if is_first else epoch, numbers, index)
+            draws = first_draws((self.seed, KEY), epoch_of_draws(step, epoch), numbers, index)
             for axis, (sign, offset) in enumerate(self._step(step, draws, epoch)):
                 offsets[axis] += signs[axis] * offset
                 signs[axis] *= sign
