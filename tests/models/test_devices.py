@@ -165,11 +165,12 @@ def test_depthwise_convolutions_stay_in_float32_on_a_processor(flags, native):
 
 
 def test_float32_is_multiplied_as_it_is_on_either_backend() -> None:
-    jax = pytest.importorskip("jax")
+    import jax
+    import tensorflow
+
     with exact_float32(JAX):
         assert jax.config.jax_default_matmul_precision == "float32"
     assert jax.config.jax_default_matmul_precision is None
-    tensorflow = pytest.importorskip("tensorflow")
     enabled = tensorflow.config.experimental.tensor_float_32_execution_enabled
     assert enabled()
     with exact_float32(TENSORFLOW):

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import cv2
+import jax
 import keras
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from cnnctl.models.devices import Device
 from cnnctl.models.on_device import has_room, on_device
 
 GPU = Device("gpu", "a GPU", "float32", "", deterministic=False)
-jax = pytest.importorskip("jax")
 
 
 @pytest.mark.parametrize("fill_mode", ["constant", "mirror"])
