@@ -47,7 +47,7 @@ def section(folder: Path) -> str:
         few = _draw(photos, work / "few")
         cnnctl("init", str(few), "--output", "few.yaml", cwd=work)
         shots = [train(work / "few.yaml", {"seed": seed}, work / "cache-few") for seed in range(1, ROUNDS + 1)]
-        tuned = [train(config, {"seed": 1, **TUNED}, work / "cache-1")]
+        tuned = [train(config, {"seed": seed, **TUNED}, work / f"cache-{seed}") for seed in range(1, ROUNDS + 1)]
     return report(ours, plain, scripted, shots, tuned)
 
 

@@ -9,9 +9,11 @@ from cnnctl.architecture.planner import with_trained_backbone
 from cnnctl.config.optimizers import Adam, Optimizer, RMSprop, Sgd
 from cnnctl.config.training import TrainSettings
 from cnnctl.layers import arithmetic
-from cnnctl.layers.notation import NO_SIDES
+from cnnctl.layers.notation import NO_SIDES, Shape
 
 BYTES_PER_WEIGHT = 4
+
+_VALUES_AT_ONCE = 1_250_000
 
 
 def weight_bytes(plan: Plan) -> int:
@@ -76,6 +78,14 @@ def largest_step_bytes(plan: Plan, train: TrainSettings) -> int:
     """`training_bytes` of the settings of a config: of the phase that trains the backbone, where there is one."""
     trained = with_trained_backbone(plan) if train.fine_tune is not None and plan.backbone is not None else plan
     return training_bytes(trained, train.batch_size, train.optimizer, train.averages)
+
+
+def images_at_once(input_shape: Shape) -> int:
+    """How many images go through a network together where nothing is learned: 256, or 8 of 224x224 and color.
+
+    More of large ones take memory and are not faster.
+    """
+    return max(1, min(256, _VALUES_AT_ONCE // math.prod(input_shape)))
 
 
 def fully_connected_params(plan: Plan) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.architecture.cost import images_at_once
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.inference.known_models import MADE, fingerprint, remember
 from cnnctl.inference.model import METADATA_KEY, expand, metadata, open_session
@@ -19,7 +20,6 @@ from cnnctl.system import files
 LIMIT = 1e-3
 """Largest difference in probability between model.keras and model.onnx at which the latter is kept."""
 
-_BATCH = 256
 _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
@@ -79,8 +79,9 @@ def save_onnx(
         name = session.get_inputs()[0].name
         largest = 0.0
         answers: dict[bool, list[NDArray[np.float32]]] = {True: [], False: []}
-        for start in range(0, len(rows), _BATCH):
-            batch = np.asarray(images[rows[start : start + _BATCH]])
+        size = images_at_once(images.shape[1:])
+        for start in range(0, len(rows), size):
+            batch = np.asarray(images[rows[start : start + size]])
             ours = np.asarray(model.predict_on_batch(batch))
             (theirs,) = session.run(None, {name: batch})
             largest = float(np.maximum(largest, np.abs(ours - theirs).max()))  # NaN stays NaN

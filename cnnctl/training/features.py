@@ -1,12 +1,13 @@
 """What the stem of a network makes of the images: computed once, in the cache, for all epochs and all runs."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.architecture.cost import images_at_once
 from cnnctl.data.cache.features import features_of
 from cnnctl.data.prepare import Prepared
 from cnnctl.data.split import TRAIN, VALIDATION
@@ -14,14 +15,15 @@ from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.watcher import Watcher
 from cnnctl.training.network import Network
 
-_BATCH_VALUES = 1_250_000
-"""Values of the images that are computed at once: 8 of 224x224."""
-
 
 def compute_features(
-    network: Network, prepared: Prepared, watcher: Watcher, interrupts: Interrupts
+    network: Network,
+    prepared: Prepared,
+    watcher: Watcher,
+    interrupts: Interrupts,
+    wanted: Sequence[str] = (TRAIN, VALIDATION),
 ) -> NDArray[np.float32]:
-    """The output of a network's stem for the training and validation images, float32 (images of all splits, ...).
+    """The output of a network's stem for the images of the wanted splits, float32 (images of all splits, ...).
 
     Rows of other images may be zeros.
 
@@ -31,11 +33,12 @@ def compute_features(
     """
     assert network.stem is not None
     pixels, shape = prepared.pixels, network.plan.frozen[-1].output_shape
-    splits = [one.rows for name in (TRAIN, VALIDATION) if (one := prepared.split(name)) is not None]
+    splits = [one.rows for name in wanted if (one := prepared.split(name)) is not None]
     waiting = partial(watcher.busy, "another process works on these images; waiting for it")
     with features_of(prepared.entry, _key(network), len(pixels), shape, waiting) as features, interrupts.deferred():
         missing = features.missing(np.concatenate(splits))
-        compute, size = _in_batches(network), _batch_size(network)
+        size = images_at_once(network.plan.input_shape)
+        compute = _in_batches(network, size)
         for start in range(0, len(missing), size):
             rows = missing[start : start + size]
             features.put(rows, compute(np.asarray(pixels[rows]))[: len(rows)])
@@ -44,14 +47,10 @@ def compute_features(
         return features.values
 
 
-def _batch_size(network: Network) -> int:
-    return max(1, min(256, _BATCH_VALUES // int(np.prod(network.plan.input_shape))))
-
-
-def _in_batches(network: Network) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+def _in_batches(network: Network, size: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
     """The stem for batches of one size, so that what an image gives does not depend on how many there are."""
     assert network.stem is not None
-    model, size = network.stem.model, _batch_size(network)
+    model = network.stem.model
 
     def compute(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         missing = size - len(pixels)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.architecture.cost import images_at_once
 from cnnctl.config import Config
 from cnnctl.config.dump import to_yaml
 from cnnctl.data.catalog import image_spec
@@ -21,17 +22,19 @@ from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.inference.model import expand, load_classifier
 from cnnctl.models.backend import JAX
 from cnnctl.models.build import build_network
+from cnnctl.models.devices import FLOAT32
 from cnnctl.models.machine import versions
 from cnnctl.models.save import Parity, save_keras, save_onnx
 from cnnctl.models.views import with_views
 from cnnctl.system.cores import available_cores
+from cnnctl.system.interrupts import Interrupts
+from cnnctl.system.watcher import Watcher
 from cnnctl.training.calibrate import calibrate
-from cnnctl.training.network import Network
+from cnnctl.training.features import compute_features
+from cnnctl.training.network import Network, head_of
 from cnnctl.training.record import TrainingRecord
 from cnnctl.training.request import TrainRequest
 from cnnctl.version import __version__
-
-_PREDICTION_BATCH = 256
 
 
 def _best(record: TrainingRecord, network: Network) -> Any:
@@ -72,7 +75,12 @@ def _interruption_message(record: TrainingRecord, network: Network, epochs: int)
 
 
 def export_and_score(
-    record: TrainingRecord, network: Network, config: Config, prepared: Prepared
+    record: TrainingRecord,
+    network: Network,
+    config: Config,
+    prepared: Prepared,
+    watcher: Watcher,
+    interrupts: Interrupts,
 ) -> tuple[Evaluation, Parity]:
     """model.keras, model.onnx, metrics.json and what belongs to it, of a run that has its classes and its split."""
     model, run, spec = _best(record, network), record.run, image_spec(config.data.image)
@@ -80,7 +88,11 @@ def export_and_score(
     name, compared = next(iter(splits.items()))
     calibrated = None
     if config.train.calibrate == "temperature" and name == VALIDATION:
-        calibrated = calibrate(model, _batches(prepared, compared), compared.labels, name, config.test_time)
+        asked, batches = model, _batches(prepared, compared)
+        if _has_features(network, config):
+            features = compute_features(network, prepared, watcher, interrupts, (name,))
+            asked, batches = head_of(network.plan, model), _batches(prepared, compared, features)
+        calibrated = calibrate(asked, batches, compared.labels, name, config.test_time)
     save_keras(model, run)
     if config.test_time is not None:
         model = with_views(model, config.test_time)
@@ -108,9 +120,17 @@ def export_and_score(
     return evaluation, parity
 
 
-def _batches(prepared: Prepared, split: Split) -> Iterator[NDArray[np.uint8]]:
-    for start in range(0, len(split.rows), _PREDICTION_BATCH):
-        yield np.asarray(prepared.pixels[split.rows[start : start + _PREDICTION_BATCH]])
+def _has_features(network: Network, config: Config) -> bool:
+    """Whether what the saved network makes of an image up to its head was computed in the training."""
+    is_head_alone = network.stem is not None and config.train.fine_tune is None
+    return is_head_alone and network.device.precision == FLOAT32 and config.test_time is None
+
+
+def _batches(prepared: Prepared, split: Split, inputs: NDArray[Any] | None = None) -> Iterator[NDArray[Any]]:
+    """The images of a split, or other `inputs` of all images."""
+    size = images_at_once(prepared.pixels.shape[1:])
+    for start in range(0, len(split.rows), size):
+        yield np.asarray((prepared.pixels if inputs is None else inputs)[split.rows[start : start + size]])
 
 
 def write_environment(

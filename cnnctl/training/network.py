@@ -155,17 +155,28 @@ def _load_backbone(model: Any, plan: Plan, watcher: Watcher) -> WeightsFile | No
 
 def with_stem(network: Network) -> Network:
     """A network with its stem, if it has one; once it has the weights that it trains from."""
-    rows = network.plan.frozen
-    if not rows:
+    if not network.plan.frozen:
         return network
     import keras
 
-    layers, names = network.model.layers, {row.name for row in rows}
-    end = max(place for place, layer in enumerate(layers) if layer.name in names) + 1
-    stem = keras.Sequential([keras.layers.Input(network.plan.input_shape, dtype="uint8"), *layers[:end]], name="stem")
-    features = keras.layers.Input(rows[-1].output_shape, dtype="float32", name="features")
-    head = keras.Sequential([features, *layers[end:]], name="head")
+    image = keras.layers.Input(network.plan.input_shape, dtype="uint8")
+    stem = keras.Sequential([image, *network.model.layers[: _end(network.plan, network.model)]], name="stem")
+    head = head_of(network.plan, network.model)
     return replace(network, stem=Stem(stem, head, [array.copy() for array in stem.get_weights()]))
+
+
+def head_of(plan: Plan, model: Any) -> Any:
+    """What comes after the frozen layers of a built network, as a model of features that shares its layers."""
+    import keras
+
+    features = keras.layers.Input(plan.frozen[-1].output_shape, dtype="float32", name="features")
+    return keras.Sequential([features, *model.layers[_end(plan, model) :]], name="head")
+
+
+def _end(plan: Plan, model: Any) -> int:
+    """Where the frozen layers of a built network end."""
+    names = {row.name for row in plan.frozen}
+    return max(place for place, layer in enumerate(model.layers) if layer.name in names) + 1
 
 
 def insist_on_weights(run: Run, checkpoint: Checkpoint, network: Network) -> None:

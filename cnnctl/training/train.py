@@ -131,7 +131,7 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         # Keep the best weights, export them and judge them.
         watcher.busy("exporting and evaluating")
         with exact_float32(keras_import.backend):
-            evaluation, parity = export_and_score(record, network, config, prepared)
+            evaluation, parity = export_and_score(record, network, config, prepared, watcher, interrupts)
         write_curves(run, record.best_epoch, config.train.all_epochs)
         trackers.end(finished(run, run.read_metrics(), record.best_epoch))
         write_environment(request, config, network, record, data_hash, until_trained, waited)

@@ -3,6 +3,7 @@ import pytest
 from cnnctl.architecture.cost import (
     activation_values,
     fully_connected_params,
+    images_at_once,
     largest_step_bytes,
     optimizer_slots,
     training_bytes,
@@ -78,3 +79,10 @@ def test_the_fully_connected_equivalent_by_hand():
     cats = plan(*CATS, shape=(300, 300, 3), classes=2)
     units = 296 * 296 * 10
     assert fully_connected_params(cats) == 270_000 * units + units + units * 2 + 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "images"), [((8, 8, 1), 256), ((32, 32, 3), 256), ((224, 224, 3), 8), ((5000, 5000, 3), 1)]
+)
+def test_fewer_large_images_go_through_a_network_at_once(shape, images):
+    assert images_at_once(shape) == images

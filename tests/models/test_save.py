@@ -164,7 +164,7 @@ def test_the_worst_batch_decides(tmp_path, monkeypatch):
         return spoilt(output) if len(calls) == 1 else output
 
     monkeypatch.setattr(save, "open_session", lambda path: Disagreeing(honest(path), doctor))
-    monkeypatch.setattr(save, "_BATCH", 4)
+    monkeypatch.setattr(save, "images_at_once", lambda shape: 4)
     _, parity, probabilities = exported(network("flatten")[0], tmp_path)
     assert calls == [4, 4, 1]
     assert not parity.written

@@ -115,6 +115,8 @@ def test_features_give_what_the_whole_network_gives(text: str, here: Path, monke
         assert one == pytest.approx(other, rel=1e-4, abs=1e-6)
     for a, b in zip(cached.record.best_weights[-4:], uncached.record.best_weights[-4:], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+    one, other = (run.run.read_metrics()["calibration"] for run in (cached, uncached))
+    assert one["temperature"] == pytest.approx(other["temperature"], rel=1e-3)
 
 
 def train_module() -> Any:
@@ -126,8 +128,8 @@ def test_features_are_computed_once(text: str, here: Path, monkeypatch: pytest.M
     computed: list[int] = []
     honest = features._in_batches
 
-    def counting(network: Any) -> Any:
-        compute = honest(network)
+    def counting(network: Any, size: int) -> Any:
+        compute = honest(network, size)
         return lambda pixels: (computed.append(len(pixels)), compute(pixels))[1]
 
     monkeypatch.setattr(features, "_in_batches", counting)
@@ -140,12 +142,13 @@ def test_features_are_computed_once(text: str, here: Path, monkeypatch: pytest.M
     train_here(text, *settings, "model[3].dense.units=7", output=Path("other"))
     assert sum(computed) == images
     train_here(text, *settings, "data.cache=off", output=Path("off"))
-    assert sum(computed) == 2 * images
+    judged = len(Run(here / "off").read_split("validation")[0])  # once more, for the temperature
+    assert sum(computed) == 2 * images + judged
     assert_same(first.run.path, here / "off")
     for left in (here / "cache").rglob("features-*"):
         os.truncate(left, left.stat().st_size // 2)
     train_here(text, *settings, output=Path("truncated"))
-    assert sum(computed) == 3 * images
+    assert sum(computed) == 3 * images + judged
     assert_same(first.run.path, here / "truncated")
 
 
