@@ -17,7 +17,7 @@ def init_cli(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="Folder with one folder for each class, folder with train/ and test/, or CSV file.",
+            help="Folder or archive with one folder for each class or with train/ and test/, or CSV file.",
             show_default=False,
         ),
     ] = None,

@@ -148,7 +148,8 @@ class DataSettings(Settings):
     """Where the images are, how they are split and what they are made to be."""
 
     train: Annotated[
-        Text, described("Folder with one folder for each class, CSV file, or the built-in `digits`.", "photos")
+        Text,
+        described("Folder or archive with one folder for each class, CSV file, or the built-in `digits`.", "photos"),
     ]
     validation: Annotated[ShareOrSource, described("Fraction of all images, or a path; 0: none.")] = Share(0.2)
     test: Annotated[ShareOrSource, described("Fraction of all images, a path, or none.", 0.15)] = None

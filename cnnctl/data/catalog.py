@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import DataSettings, ImageSettings
 from cnnctl.data import table
+from cnnctl.data.archives import exists, is_folder, unwrapped
 from cnnctl.data.decoder.images import MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.data.labels import describe_unknown, look_alikes
 from cnnctl.data.listing import Listing, describe_left_out, describe_parent, list_class_folders
+from cnnctl.data.shards import list_shards, shards_of
 from cnnctl.data.sources import digits_folder, is_table, table_columns
 from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified
 from cnnctl.data.split_folders import look_inside
 from cnnctl.errors import DataError, Notice
-from cnnctl.system.files import exists, is_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +86,8 @@ def find_images(
     path = Path(source)
     if is_table(path):
         return table.read_table(path, columns)
-    return list_class_folders(path, known)
+    shards = shards_of(path)
+    return list_shards(shards) if shards else list_class_folders(unwrapped(path), known)
 
 
 def image_spec(settings: ImageSettings) -> ImageSpec:
@@ -114,14 +116,8 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
     if listing is None or faults:
         raise CatalogError(faults)
 
-    parts = [
-        pd.DataFrame({"path": listing.paths, "label": listing.labels, "split": _shared(_split(listing, data, seed))})
-    ]
-    parts += [
-        pd.DataFrame({"path": other.paths, "label": other.labels, "split": split})
-        for split, other in listings.items()
-        if split != TRAIN
-    ]
+    parts = [_frame(listing, _shared(_split(listing, data, seed)))]
+    parts += [_frame(other, split) for split, other in listings.items() if split != TRAIN]
     left_out: Counter[str] = Counter()
     notices: list[Notice] = []
     for other in listings.values():
@@ -188,6 +184,15 @@ def _split(listing: Listing, data: DataSettings, seed: int) -> "NDArray[np.str_]
         return grouped(listing.labels, listing.groups, *data.shares, seed)
     except DataError as error:
         raise CatalogError([Fault(("csv", "group"), error)]) from None
+
+
+def _frame(listing: Listing, splits: "NDArray[np.object_] | str") -> "pd.DataFrame":
+    """The rows of a catalog. Of Python's own texts: those of pyarrow, which pandas takes where it is installed, must be
+    UTF-8, and file names need not be.
+    """
+    import pandas as pd
+
+    return pd.DataFrame({"path": listing.paths, "label": listing.labels, "split": splits}, dtype=object)
 
 
 def _shared(splits: "NDArray[np.str_]") -> "NDArray[np.object_]":

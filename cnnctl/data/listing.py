@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cnnctl.data.archives import Entry, identity, is_folder, scan
 from cnnctl.data.file_names import IMAGE_SUFFIXES, TAKEN_SUFFIXES, is_system_name
 from cnnctl.data.split_folders import Splits, find_splits, refuse_splits
 from cnnctl.errors import DataError, Notice
 from cnnctl.formatting import differences, name_form
-from cnnctl.system.files import is_folder
 
 HIDDEN = "hidden or system"
 LINKS_AGAIN = "links to folders that are read anyway"
@@ -51,7 +51,7 @@ def list_class_folders(root: Path, known: Collection[str] | None = ()) -> Listin
     Raises:
         DataError: there is no such folder, it holds no class folders, or it holds train/ and test/ folders instead.
     """
-    folders: list[os.DirEntry[str]] = []
+    folders: list[Entry] = []
     loose = 0
     entries = _entries(root)
     tree = _Tree(root)
@@ -145,9 +145,9 @@ def _refuse_splits(root: Path, names: Sequence[str], known: Collection[str] | No
         refuse_splits(root, names)
 
 
-def _entries(root: Path) -> list[os.DirEntry[str]]:
+def _entries(root: Path) -> list[Entry]:
     try:
-        with os.scandir(root) as entries:
+        with scan(root) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except FileNotFoundError:
         raise DataError(f"there is no folder {root}", describe_parent(root)) from None
@@ -175,7 +175,7 @@ class _Tree:
     def __init__(self, root: Path) -> None:
         self.left_out: Counter[str] = Counter()
         self._root = root
-        self._seen: set[tuple[int, int]] = set()
+        self._seen: set[tuple[int, ...]] = set()
         real = Path(os.path.realpath(root))
         self._around = {_identity(str(folder)) for folder in real.parents}  # a link there leads to the whole disk
         self._links: list[tuple[str, str]] = []
@@ -186,7 +186,7 @@ class _Tree:
         self._read("", str(self._root), found)
         return self._follow(found)[""]
 
-    def walk(self, tops: Sequence[os.DirEntry[str]]) -> dict[str, list[str]]:
+    def walk(self, tops: Sequence[Entry]) -> dict[str, list[str]]:
         """The images below each of the root's folders `tops`, sorted, by the folder's name.
 
         Links are followed when all else is read, so that an image is in the folder where it really is.
@@ -215,7 +215,7 @@ class _Tree:
             try:
                 if not self._is_new(place):
                     continue
-                with os.scandir(place) as entries:
+                with scan(place) as entries:
                     for entry in entries:
                         match _sort(entry, TAKEN_SUFFIXES):
                             case "folder" if entry.is_symlink():
@@ -238,12 +238,12 @@ class _Tree:
         return True
 
 
-def _identity(folder: str) -> tuple[int, int]:
-    status = os.stat(folder)
-    return status.st_dev, status.st_ino
+def _identity(folder: str) -> tuple[int, ...]:
+    found = identity(folder)
+    return found[:2] if os.path.isdir(folder) else found  # noqa: PTH112 - a folder may change meanwhile
 
 
-def _sort(entry: os.DirEntry[str], suffixes: frozenset[str]) -> str:
+def _sort(entry: Entry, suffixes: frozenset[str]) -> str:
     """What an entry of a folder is: a `folder`, an `image` by one of these suffixes, or what is left out."""
     if is_system_name(entry.name):
         return HIDDEN
@@ -252,7 +252,7 @@ def _sort(entry: os.DirEntry[str], suffixes: frozenset[str]) -> str:
     return "image" if os.path.splitext(entry.name)[1].lower() in suffixes else "other"
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: Entry) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from cnnctl.data import archives
 from cnnctl.data.file_names import IMAGE_SUFFIXES, TAKEN_SUFFIXES, is_system_name
 from cnnctl.formatting import printable
 
@@ -34,7 +35,9 @@ def how_to_mend(names: Sequence[str], base: Path, key: str, other: str | None = 
 
 def is_there(path: str) -> bool:
     """Whether there is such a file, whatever it is; False for a folder, and for what no file can be called."""
-    return os.path.exists(path) and not os.path.isdir(path)  # noqa: PTH110, PTH112 - pathlib raises over a NUL
+    if os.path.exists(path):  # noqa: PTH110 - pathlib raises over a NUL
+        return not os.path.isdir(path)  # noqa: PTH112
+    return archives.is_file(path)
 
 
 def _others(name: str, base: Path) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -13,9 +13,11 @@ from pathlib import Path
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data import table
+from cnnctl.data.archives import unwrapped
 from cnnctl.data.cache.folders import cache_folder, staging_folder
 from cnnctl.data.dialect import SUFFIXES
 from cnnctl.data.listing import count_classes
+from cnnctl.data.shards import list_shards, shards_of
 from cnnctl.errors import MachineError
 from cnnctl.system.files import is_folder
 from cnnctl.system.home import temporary_folder, user_cache
@@ -47,7 +49,10 @@ def count_source_classes(source: str, columns: CsvColumns, folders_are_classes: 
     path = Path(source)
     if is_table(path):
         return table.count_labels(path, table_columns(columns))
-    return count_classes(path, None if folders_are_classes else ())
+    shards = shards_of(path)
+    if shards:
+        return len(set(list_shards(shards).labels))
+    return count_classes(unwrapped(path), None if folders_are_classes else ())
 
 
 def digits_folder(cache: str = "auto") -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnnctl.data.archives import scan
 from cnnctl.data.file_names import TAKEN_SUFFIXES, is_system_name
 from cnnctl.errors import DataError
 
@@ -223,7 +224,7 @@ def look_inside(folder: Path) -> Inside:
     """What a folder holds; nothing where it cannot be read."""
     folders, has_images = [], False
     try:
-        with os.scandir(folder) as entries:
+        with scan(folder) as entries:
             for entry in entries:
                 if is_system_name(entry.name):
                     continue
@@ -231,6 +232,6 @@ def look_inside(folder: Path) -> Inside:
                     folders.append(entry.name)
                 elif not has_images:
                     has_images = os.path.splitext(entry.name)[1].lower() in TAKEN_SUFFIXES
-    except OSError:
+    except (OSError, DataError):
         return Inside()
     return Inside(tuple(sorted(folders)), has_images)

@@ -1,7 +1,7 @@
 """A checked config and its decoded images -> train.py, its split and maybe its backbone, on disk."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from cnnctl.architecture import Plan
 from cnnctl.architecture.keras_file import read_keras_file
 from cnnctl.checks import Findings
 from cnnctl.config import Config
+from cnnctl.data.archives import is_inside
 from cnnctl.data.catalog import image_spec
 from cnnctl.data.split import TRAIN
 from cnnctl.data.statistics import channel_statistics
@@ -62,6 +63,15 @@ def _refuse_existing(path: Path) -> None:
         raise UsageError(f"{path} already exists; eject overwrites nothing", hint)
 
 
+def _refuse_archives(paths: Sequence[str]) -> None:
+    inside = next((path for path in paths if is_inside(path)), None)
+    if inside is not None:
+        raise UsageError(
+            f"a Keras script reads files, and this image is in an archive: {inside}",
+            "unpack the archive, and name its folder in the config",
+        )
+
+
 def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejected:
     """Write the script of a config, whose paths are absolute, and the split of its images.
 
@@ -77,6 +87,7 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
     assert findings.plan is not None
     assert findings.prepared is not None
     prepared = findings.prepared
+    _refuse_archives(prepared.paths)
     pixels, rows, classes = prepared.pixels, prepared.rows, prepared.classes
     reader = choose_reader(prepared.paths, rows.tolist(), pixels, image_spec(config.data.image))
     statistics = None

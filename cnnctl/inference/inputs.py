@@ -3,17 +3,19 @@
 import codecs
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 
+from cnnctl.data.archives import is_folder
 from cnnctl.data.decoder.headers import image_format
 from cnnctl.data.dialect import SUFFIXES
 from cnnctl.data.listing import describe_left_out, list_images
 from cnnctl.data.missing import is_there
+from cnnctl.data.shards import shards_of
 from cnnctl.data.table import Columns, read_paths
 from cnnctl.errors import DataError, UsageError
-from cnnctl.system.files import is_folder
 
 STANDARD_INPUT = "-"
 _HEAD = 256  # bytes
@@ -36,7 +38,8 @@ def expand_inputs(
     note: Callable[[str], None] = lambda text: None,
     null: bool = False,
 ) -> Iterator[str]:
-    """Each image file in turn: files as they are, folders with all below them, CSVs with every row, `-` for stdin.
+    """Each image file in turn: files as they are, folders and archives with all below them, CSVs with every row, `-`
+    for stdin.
 
     A file that does not exist is yielded all the same, so that it gets its row and its reason. `columns` names those of
     a CSV, and is called when there is one. With `null` a NUL ends each path on stdin, else a line's end does.
@@ -51,7 +54,7 @@ def expand_inputs(
         if given == STANDARD_INPUT:
             yield from _names_on_stdin(null)
         elif is_folder(path):
-            found, left_out = list_images(path)
+            found, left_out = _list_below(path)
             told = describe_left_out(left_out)
             if not found:
                 raise DataError(f"no image was found in {path}", told)
@@ -65,6 +68,17 @@ def expand_inputs(
             yield from listed
         else:
             yield given
+
+
+def _list_below(path: Path) -> tuple[list[str], Counter[str]]:
+    """The images in a folder or an archive, or in each archive of a folder of archives."""
+    shards = shards_of(path)
+    found, left_out = list[str](), Counter[str]()
+    for place in shards or [path]:
+        images, other = list_images(place)
+        found += images
+        left_out.update(other)
+    return found, left_out
 
 
 def _tell_missing(file: Path, found: Sequence[str], columns: Columns, note: Callable[[str], None]) -> None:

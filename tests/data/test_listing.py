@@ -146,7 +146,7 @@ def test_a_missing_folder_says_what_is_there(tmp_path: Path) -> None:
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is a file"):
-        list_class_folders(tree(tmp_path, "data.zip") / "data.zip")
+        list_class_folders(tree(tmp_path, "data.7z") / "data.7z")
 
 
 def test_links_in_a_circle_end(tmp_path: Path) -> None:

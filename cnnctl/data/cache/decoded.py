@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.data import archives
 from cnnctl.data.cache import entries
 from cnnctl.data.cache.decoding import Progress, decode_into
 from cnnctl.data.cache.entries import DIGESTS, FAILURES, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
@@ -89,6 +90,8 @@ def _key(paths: Sequence[str], spec: ImageSpec) -> str:
         try:
             status = os.stat(path)
             identity: tuple[int, ...] | None = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        except NotADirectoryError:
+            identity = archives.identity(path) if archives.is_file(path) else None
         except OSError:
             identity = None
         state.update(os.fsencode(path) + repr(identity).encode())

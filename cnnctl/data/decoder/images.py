@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.data import archives
 from cnnctl.data.decoder import bmp, headers, jpeg
 from cnnctl.data.decoder.depth import in_8_bits, levels
 from cnnctl.data.decoder.memory import BYTES_OF_A_PIXEL, ByteBudget, bytes_of, refuse_above
@@ -103,15 +104,31 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
         raise ImageError(NO_SUCH_FILE) from None
     except NotRegularError as error:
         raise ImageError(f"it is {error}") from None
+    except NotADirectoryError:
+        data = _in_archive(path, limit)
     except OSError as error:
         raise ImageError(f"it cannot be read: {error.strerror}") from None
     except ValueError:
         raise ImageError("no file can have this name: there is a NUL in it") from None
     if len(data) > limit:
-        raise ImageError(
-            f"the file is larger than {limit / MEGABYTE:g} MB", "data.image.max_megabytes raises the limit"
-        )
+        raise _too_large(limit)
     return data
+
+
+def _in_archive(path: str | Path, limit: int) -> bytes:
+    try:
+        data = archives.read(path, limit)
+    except archives.TooLargeError:
+        raise _too_large(limit) from None
+    except archives.MemberError as error:
+        raise ImageError(str(error)) from None
+    if data is None:
+        raise ImageError(NO_SUCH_FILE)
+    return data
+
+
+def _too_large(limit: int) -> ImageError:
+    return ImageError(f"the file is larger than {limit / MEGABYTE:g} MB", "data.image.max_megabytes raises the limit")
 
 
 def decode(data: bytes, spec: ImageSpec) -> Image:
