@@ -2,7 +2,6 @@
 
 import math
 import re
-import unicodedata
 
 _SHOWN = 200
 _ENDLESS = re.compile(r"\S{1000,}")
@@ -61,6 +60,8 @@ def number(value: float) -> str:
 
 def name_form(text: str) -> str:
     """The form in which names of classes, groups and columns are compared: composed (NFC), without blanks around."""
+    import unicodedata
+
     return unicodedata.normalize("NFC", text).strip()
 
 
@@ -77,4 +78,6 @@ def differences(one: str, other: str) -> str:
 
 
 def _spelled(text: str) -> str:
+    import unicodedata
+
     return ", ".join(unicodedata.name(letter, f"U+{ord(letter):04X}") for letter in text) or "nothing"

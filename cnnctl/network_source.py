@@ -12,7 +12,7 @@ from cnnctl.config.schema import TestTime
 from cnnctl.config.source import format_path
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import ConfigError, DataError, Problem
-from cnnctl.system.files import is_folder
+from cnnctl.system.files import is_file, is_folder
 
 if TYPE_CHECKING:
     from cnnctl.runs import Run
@@ -41,8 +41,9 @@ def find_subject(source: Path | None, assignments: Sequence[str]) -> Subject:
     Raises:
         CnnctlError: there is none, or it is wrong.
     """
-    from cnnctl.runs import find_run
-    from cnnctl.runs.find import names_run
+    if source is not None and source.suffix in CONFIG_SUFFIXES and is_file(source):
+        return subject_of(parse_config(source, assignments))
+    from cnnctl.runs.find import find_run, names_run
 
     if source is None:
         configs = sorted(path for path in Path().iterdir() if path.suffix in CONFIG_SUFFIXES)
@@ -95,13 +96,13 @@ def summary_classes(config: Config) -> int:
     Raises:
         DataError: neither tells.
     """
-    from cnnctl.data.sources import count_source_classes
-    from cnnctl.data.split_folders import SplitsError
-
     if config.output.activation == "sigmoid":
         return 2
     if config.classes is not None:
         return config.classes
+    from cnnctl.data.sources import count_source_classes
+    from cnnctl.data.split_folders import SplitsError
+
     try:
         found = count_source_classes(config.data.train, config.data.csv, config.data.folders_are_classes)
         if found < 2:

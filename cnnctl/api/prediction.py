@@ -12,7 +12,8 @@ from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, decode, fro
 from cnnctl.data.decoder.parallel import batches
 from cnnctl.errors import UsageError
 from cnnctl.formatting import printable
-from cnnctl.inference.answers import DEFAULT_TOP, Prediction, predicted
+from cnnctl.inference import DEFAULT_TOP
+from cnnctl.inference.answers import Prediction, predicted
 from cnnctl.inference.model import load_classifier
 from cnnctl.inference.sets import read_scores
 from cnnctl.inference.stream import batch_size_for

@@ -13,10 +13,8 @@ import typer
 from cnnctl.cli.command import Command, Commands
 from cnnctl.cli.options import grouped
 from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, CnnctlError, MachineError
-from cnnctl.formatting import shortened
-from cnnctl.system.home import untold
+from cnnctl.system.notices import untold
 from cnnctl.system.streams import ReaderGoneError, let_nothing_through, standard_streams
-from cnnctl.terminal.layout import width_of, wrapped
 from cnnctl.version import __version__
 
 app = typer.Typer(
@@ -85,6 +83,9 @@ def _permitted(work: Callable[[], int | None]) -> int | None:
 
 def _say(what: object) -> None:
     """Tell whoever reads stderr."""
+    from cnnctl.formatting import shortened
+    from cnnctl.terminal.layout import width_of, wrapped
+
     text = shortened(str(what))
     if _is_folder_gone():
         text += "\nhint: the current folder was deleted: go to another one with cd"
@@ -102,9 +103,8 @@ def _is_folder_gone() -> bool:
 
 def _say_boxes() -> None:
     """Warn of letters that stand as boxes in the pictures of this command."""
-    from cnnctl.pictures.fonts import without_font
-
-    letters = without_font()
+    fonts = sys.modules.get("cnnctl.pictures.fonts")  # without it no picture was drawn
+    letters = [] if fonts is None else fonts.without_font()
     if letters:
         more = f" and {len(letters) - 5:,} more" if len(letters) > 5 else ""
         _say(f"warning: pictures show boxes: no font of this system has {' '.join(letters[:5])}{more}")
@@ -136,12 +136,26 @@ COMMANDS = (
 def register(words: Sequence[str]) -> None:
     """Add the command that is asked for; all of them where that is not clear (--help, a misspelt one).
 
-    Typer builds a validator for every option of every command that it has, which is a tenth of a second for all.
+    Typer builds a validator for every option of every command that it has, which is a tenth of a second for all. So
+    where all are listed they have no options, but for a shell that completes a line.
     """
     asked = next((word for word in words if not word.startswith("-")), None)
+    is_list = asked not in COMMANDS and not any(name.endswith("_COMPLETE") for name in os.environ)
     for name in (asked,) if asked in COMMANDS else COMMANDS:
         module = import_module(f"cnnctl.cli.{name}")
-        app.command(name, cls=Command, epilog=module.EPILOG)(grouped(guarded(getattr(module, f"{name}_cli"))))
+        command = getattr(module, f"{name}_cli")
+        made = _listed(command) if is_list else grouped(guarded(command))
+        app.command(name, cls=Command, epilog=module.EPILOG)(made)
+
+
+def _listed(command: Callable[..., object]) -> Callable[[], None]:
+    """A command that is described and not called."""
+
+    def describe() -> None:
+        raise AssertionError("it was to be listed only")
+
+    describe.__doc__ = command.__doc__
+    return describe
 
 
 def run() -> int:

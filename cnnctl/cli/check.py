@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnctl.cli.options import JsonOption, SetOption, StrictOption
-from cnnctl.terminal.render import print_json
 
 if TYPE_CHECKING:
     from cnnctl.checks import Findings
@@ -30,6 +29,7 @@ def check_cli(
     """Report every mistake in configs and in their data, and what the machine lacks, before training."""
     from cnnctl.errors import ConfigError
     from cnnctl.terminal.found import print_findings, refused_json
+    from cnnctl.terminal.render import print_json
 
     if len(configs) > 1:
         return _check_several(configs, output, assignments or (), strict, as_json)
@@ -67,6 +67,7 @@ def _check_several(
     """Each config in turn; the exit code is that of the worst: a config's before the data's before the machine's."""
     from cnnctl.errors import CnnctlError, UsageError
     from cnnctl.terminal.found import findings_json, print_checked, print_findings, print_refused, refused_json
+    from cnnctl.terminal.render import print_json
 
     if output is not None:
         raise UsageError("--output is the run directory of one config", "check that config alone")

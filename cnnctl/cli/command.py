@@ -1,6 +1,5 @@
 """The commands: what they make of a command line that is wrong."""
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -28,6 +27,8 @@ class Command(TyperCommand):
 
 def _settings(option: str, words: Sequence[str], possible: Sequence[str] | None) -> Sequence[str] | None:
     """The `--set`s that do what an unknown option was to do, with its value; else the options that are like it."""
+    import shlex
+
     from cnnctl.config.meant import keys_called
 
     if not option.startswith("--"):  # of -epochs a parser takes the e alone

@@ -9,8 +9,6 @@ import typer
 
 from cnnctl.cli.options import JsonOption
 from cnnctl.convolve.kernels import ACTIVATIONS, KERNELS
-from cnnctl.formatting import printable
-from cnnctl.terminal.render import print_json, print_text
 
 if TYPE_CHECKING:
     from cnnctl.convolve.demonstration import Demonstration
@@ -143,8 +141,10 @@ def convolve_cli(
     from cnnctl.convolve.convolution import explain
     from cnnctl.convolve.demonstration import Wanted, demonstrate
     from cnnctl.errors import UsageError
+    from cnnctl.formatting import printable
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.convolve import print_demonstrations, to_json
+    from cnnctl.terminal.render import print_json, print_text
 
     if wanted.at is not None and not wanted.numbers:
         raise UsageError("--at needs --numbers", "add --numbers")

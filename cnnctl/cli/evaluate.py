@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.options import FolderOption, JsonOption, RunOptions
-from cnnctl.formatting import printable
-from cnnctl.terminal.render import print_json, print_text
 
 EPILOG = "Example: cnnctl evaluate --run runs/digits/1 --data new_photos"
 
@@ -33,6 +31,8 @@ def evaluate_cli(
     """Evaluate a run: loss, accuracy, metrics of each class, confusion matrix."""
     from cnnctl.data.listing import describe_left_out
     from cnnctl.evaluation.evaluate import evaluate
+    from cnnctl.formatting import printable
+    from cnnctl.terminal.render import print_json, print_text
     from cnnctl.terminal.training import print_evaluation
     from cnnctl.terminal.watch import captured_watcher, counting
 

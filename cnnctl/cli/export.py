@@ -7,7 +7,6 @@ import typer
 
 from cnnctl.cli.options import JsonOption, RunOptions
 from cnnctl.exporting.formats import MAX_ACCURACY_DROP
-from cnnctl.terminal.render import print_json
 
 EPILOG = "Example: cnnctl export runs/digits/1 --format litert --quantize int8"
 
@@ -54,6 +53,7 @@ def export_cli(
     """Write the model of a run for another runtime and check there that it gives the same predictions."""
     from cnnctl.exporting.export import export, parse_wish
     from cnnctl.terminal.files import print_exported
+    from cnnctl.terminal.render import print_json
     from cnnctl.terminal.watch import captured_watcher
 
     wish = parse_wish(form, quantize, output, max_drop)

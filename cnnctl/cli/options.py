@@ -92,11 +92,13 @@ def two_runs(one: Path, other: Path) -> "UsageError":
 
 def find_and_tell(path: Path | None) -> "Run":
     """`find_run`, and a line on stderr where it was not the user who named that very run."""
-    from cnnctl.runs import find_run
-    from cnnctl.terminal.found import say_run
+    from cnnctl.runs.find import BEST, find_run
 
     run = find_run(path)
-    say_run(run, path)
+    if path is None or path.name == BEST:
+        from cnnctl.terminal.found import say_run
+
+        say_run(run, beside=path is None)
     return run
 
 

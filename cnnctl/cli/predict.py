@@ -1,6 +1,5 @@
 """`cnnctl predict`."""
 
-import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,13 +9,11 @@ import typer
 
 from cnnctl.cli.options import FolderOption, RunOption, find_and_tell, with_run
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
-from cnnctl.formatting import printable, shortened
-from cnnctl.inference.answers import DEFAULT_TOP, Answer
-from cnnctl.terminal.predict import WRITERS, write_answers, write_csv
-from cnnctl.terminal.render import print_text
+from cnnctl.inference import DEFAULT_TOP
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
+    from cnnctl.inference.answers import Answer
     from cnnctl.runs import Run
 
 _ENDINGS = {"table": "txt"}
@@ -76,15 +73,16 @@ def predict_cli(
 ) -> int:
     """Predict the class of each image with the latest run."""
     from cnnctl.data.decoder.refusals import NO_SUCH_FILE
-    from cnnctl.data.dialect import SUFFIXES
+    from cnnctl.data.file_names import TABLE_SUFFIXES
+    from cnnctl.formatting import printable, shortened
     from cnnctl.inference.inputs import STANDARD_INPUT, expand_inputs
     from cnnctl.inference.model import load_classifier
-    from cnnctl.inference.sets import read_scores
     from cnnctl.inference.stream import classify
     from cnnctl.system.files import is_folder
-    from cnnctl.system.outputs import output_text
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.system.streams import exact_output
+    from cnnctl.terminal.predict import WRITERS, write_answers, write_csv
+    from cnnctl.terminal.render import print_text
 
     if output_format not in WRITERS:
         raise UsageError(f"there is no format {output_format}", f"formats are {', '.join(WRITERS)}")
@@ -95,17 +93,19 @@ def predict_cli(
     if safe_csv and output_format != "csv":
         raise UsageError("--safe-csv is for --format csv", "add --format csv")
     if output is not None and is_folder(output):
+        import shlex
+
         shown = printable(str(output))
         example = shlex.quote(str(output / f"answers.{_ENDINGS.get(output_format, output_format)}"))
         raise UsageError(f"{shown} is a folder, and the answers are one file", f"name a file in it: --output {example}")
-    if folder is not None and not any(Path(path).suffix.lower() in SUFFIXES for path in paths):
+    if folder is not None and not any(Path(path).suffix.lower() in TABLE_SUFFIXES for path in paths):
         raise UsageError("--folder is for a CSV", "it is where the file names of the CSV are looked up")
     if null and STANDARD_INPUT not in paths:
         raise UsageError("-0 is about paths on stdin", "add -, which stands for them")
     paths, run = with_run(paths, run)
     found = find_and_tell(run)
     names = None if columns is None else _two_columns(columns, found)
-    threshold = None if coverage is None else read_scores(found).threshold(coverage)
+    threshold = None if coverage is None else _threshold(coverage, found)
     failed, missing = 0, 0
     with ExitStack() as stack:
         # The stream for the answers is opened last, and a warning about it is printed when stderr is itself again.
@@ -120,7 +120,7 @@ def predict_cli(
             null,
         )
 
-        def told() -> Iterator[Answer]:
+        def told() -> Iterator["Answer"]:
             nonlocal failed, missing
             for answer in classify(classifier, files, top=top, threshold=threshold):
                 if answer.error is not None:
@@ -131,6 +131,8 @@ def predict_cli(
                 yield answer
 
         if output is not None:
+            from cnnctl.system.outputs import output_text
+
             stream = stack.enter_context(output_text(output))
         if names is not None:
             write_answers(told(), stream, names, safe_csv)
@@ -143,11 +145,18 @@ def predict_cli(
     return EXIT_SOME_INPUTS_FAILED if failed else 0
 
 
+def _threshold(coverage: float, run: "Run") -> float:
+    """Up to which score classes are in a set that covers so much."""
+    from cnnctl.inference.sets import read_scores
+
+    return read_scores(run).threshold(coverage)
+
+
 def _is_one_image(paths: list[str]) -> bool:
-    from cnnctl.data.dialect import SUFFIXES
+    from cnnctl.data.file_names import TABLE_SUFFIXES
     from cnnctl.system.files import is_file
 
-    return len(paths) == 1 and is_file(paths[0]) and Path(paths[0]).suffix.lower() not in SUFFIXES
+    return len(paths) == 1 and is_file(paths[0]) and Path(paths[0]).suffix.lower() not in TABLE_SUFFIXES
 
 
 def _two_columns(wanted: str, run: "Run") -> tuple[str, str]:

@@ -7,8 +7,6 @@ import typer
 
 from cnnctl.cli.options import JsonOption, RunOptions
 from cnnctl.errors import Notice
-from cnnctl.formatting import printable
-from cnnctl.terminal.render import print_json, print_text
 
 EPILOG = "Example: cnnctl report runs/digits/1 --open"
 
@@ -28,8 +26,10 @@ def report_cli(
 ) -> None:
     """Write everything about a run into one HTML page, RUN/report.html, that loads nothing from the network."""
     from cnnctl.evaluation.report.write import write_report
+    from cnnctl.formatting import printable
     from cnnctl.system.files import absolute
     from cnnctl.system.stderr import captured_stderr
+    from cnnctl.terminal.render import print_json, print_text
 
     found = run.find()
     notices: list[Notice] = []

@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.terminal.render import print_json
-
 EPILOG = "Example: cnnctl schema > schema.json"
 
 
@@ -16,6 +14,7 @@ def schema_cli(
 ) -> None:
     """Print the JSON Schema of the config, for editors and other programs."""
     from cnnctl.config.reference import json_schema, markdown
+    from cnnctl.terminal.render import print_json
 
     if as_markdown:
         print(markdown(), end="")

@@ -10,9 +10,7 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.options import RunOptions
-from cnnctl.formatting import printable
 from cnnctl.serving.limits import Limits
-from cnnctl.terminal.layout import width_of, wrapped
 
 EPILOG = "Example: cnnctl serve runs/digits/1 --port 8080"
 
@@ -77,8 +75,10 @@ def serve_cli(
     verbose: Annotated[bool, typer.Option("--verbose", help="Print a line for each request.")] = False,
 ) -> int:
     """Serve predictions over HTTP, with a page to try them, until Ctrl-C or SIGTERM."""
+    from cnnctl.formatting import printable
     from cnnctl.serving.server import address_of, insist_on_packages, is_local, listening, serve
     from cnnctl.system.stderr import captured_stderr
+    from cnnctl.terminal.layout import width_of, wrapped
 
     insist_on_packages()
     found = run.find()

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.options import JsonOption, RunOption, SetOption, two_runs
-from cnnctl.terminal.render import print_json
 
 EPILOG = (
     "Example: cnnctl init --example lenet5\n\nThen: cnnctl summary lenet5.yaml --formulas\n\n"
@@ -35,17 +34,20 @@ def summary_cli(
 ) -> None:
     """Show the output shape, parameters and cost of every layer before training."""
     from cnnctl.network_source import find_subject, subject_of_run
-    from cnnctl.terminal.png import check_png, save_png
+    from cnnctl.terminal.render import print_json
     from cnnctl.terminal.summary import print_summary, to_json
 
     if run is not None and source is not None and run != source:
         raise two_runs(source, run)
     if plot is not None:
+        from cnnctl.terminal.png import check_png
+
         check_png(plot, "--plot", [] if source is None else [source])
     subject = find_subject(source, assignments or []) if run is None else subject_of_run(run)
     if plot is not None:
         from cnnctl.pictures import style
         from cnnctl.pictures.network import network_figure
+        from cnnctl.terminal.png import save_png
 
         with style.drawing():
             save_png(plot, style.png(network_figure(subject.plan, subject.name)), "--plot")

@@ -1,6 +1,5 @@
 """`cnnctl train`."""
 
-import shlex
 import sys
 import time
 from contextlib import ExitStack
@@ -10,7 +9,6 @@ from typing import Annotated
 import typer
 
 from cnnctl.cli.options import JsonOption, SetOption, StrictOption, two_runs
-from cnnctl.terminal.render import print_json
 
 EPILOG = "Example: cnnctl init --example digits\n\nThen: cnnctl train digits.yaml --set train.epochs=3"
 
@@ -42,6 +40,8 @@ def train_cli(
     as_json: JsonOption = False,
 ) -> None:
     """Train the network of a config on its images and write a run directory."""
+    from cnnctl.terminal.render import print_json
+
     begun = time.perf_counter()
     from cnnctl.config import parse_config
     from cnnctl.errors import UsageError
@@ -75,6 +75,8 @@ def train_cli(
 
 def _resumed_run(run: Path, output: Path | None, resume: bool) -> Path:
     """The run of --run, which is another word for the --output of a resume."""
+    import shlex
+
     from cnnctl.errors import UsageError
 
     if not resume:

@@ -7,10 +7,9 @@ from typing import Any
 
 from cnnctl.config import reading
 from cnnctl.config.overrides import with_long_output
-from cnnctl.config.source import Document, ValuePath
+from cnnctl.config.source import EXTENDS, Document, ValuePath
 from cnnctl.errors import ConfigError, Position, Problem, UsageError
 
-EXTENDS = "extends"
 MAX_CONFIGS = 20
 """Configs in one chain."""
 _CHOSEN_BY_NAME = ("optimizer", "schedule")

@@ -13,14 +13,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from cnnctl.config import reading
-from cnnctl.config.dump import to_plain
-from cnnctl.config.extends import EXTENDS, with_bases
-from cnnctl.config.meant import meant_path
-from cnnctl.config.overrides import override, override_position, parse_path
-from cnnctl.config.problems import explain
 from cnnctl.config.scalars import RefusedScalarError, escape, expand, resolve_scalar
 from cnnctl.config.schema import Config, DataSettings, Source
-from cnnctl.config.source import MAX_DEPTH, Document, ValuePath, format_path
+from cnnctl.config.source import EXTENDS, MAX_DEPTH, Document, ValuePath, format_path
 from cnnctl.errors import ConfigError, Problem
 from cnnctl.layers import AnyLayer, Layer, Repeat
 from cnnctl.system.files import absolute
@@ -94,7 +89,7 @@ def parse_config(path: Path, assignments: Sequence[str] = (), is_recorded: bool 
         ConfigError: it is no YAML, or a base or a variable of it is missing, so that nothing can be kept.
     """
     if path == STANDARD_INPUT:
-        document, path = with_bases(reading.read_stdin(), Path(), None), _NAME
+        document, path = _on_bases(reading.read_stdin(), Path(), None), _NAME
     else:
         document = _read(path, is_recorded)
     return bind(_override(document, list(assignments), "--set"), path)
@@ -118,11 +113,13 @@ def load_values(
         path = Path(values)
         document = _read(path, is_recorded)
     elif isinstance(values, Config):
+        from cnnctl.config.dump import to_plain
+
         path = Path(f"{values.name or _NAME.stem}.yaml")
         document = Document(_yaml(to_plain(values)), {})
     else:
         path = _NAME
-        document = with_bases(Document(_expanded(_yaml(values), ()), {}), Path(), None)
+        document = _on_bases(Document(_expanded(_yaml(values), ()), {}), Path(), None)
     given = [f"{key}={json.dumps(_given(key, value), ensure_ascii=False)}" for key, value in (overrides or {}).items()]
     return bind(_override(document, given, "overrides"), path)
 
@@ -130,8 +127,17 @@ def load_values(
 def _read(path: Path, is_recorded: bool) -> Document:
     """The document of a file, with those that it extends."""
     if not is_recorded:
-        return with_bases(reading.read(path), path.parent, path)
+        return _on_bases(reading.read(path), path.parent, path)
     return _whole(reading.read(path, environment=None))
+
+
+def _on_bases(document: Document, folder: Path, own: Path | None) -> Document:
+    """`with_bases` of a document that may extend none."""
+    if EXTENDS not in document.data:
+        return document
+    from cnnctl.config.extends import with_bases
+
+    return with_bases(document, folder, own)
 
 
 def _whole(document: Document) -> Document:
@@ -144,6 +150,8 @@ def _whole(document: Document) -> Document:
 
 def _given(key: str, value: Any) -> Any:
     """A value of an override as the text of one has it, its variables filled in."""
+    from cnnctl.config.overrides import parse_path
+
     return _mapped(_expanded(_yaml(value), parse_path(key) or ()), lambda text, _: escape(text))
 
 
@@ -171,6 +179,11 @@ def _mapped(value: Any, change: Callable[[str, ValuePath], Any], path: ValuePath
 
 def _override(document: Document, assignments: list[str], origin: str) -> Document:
     """The document with values replaced; a path that lacks a name or brackets is refused with the one that is meant."""
+    if not assignments:
+        return document
+    from cnnctl.config.meant import meant_path
+    from cnnctl.config.overrides import override, override_position, parse_path
+
     for assignment in assignments:
         path = parse_path(assignment.partition("=")[0].strip())
         if path and path[0] == EXTENDS:
@@ -219,6 +232,8 @@ def bind(document: Document, path: Path) -> Loaded:
     try:
         config = Config.model_validate(document.data)
     except ValidationError as error:
+        from cnnctl.config.problems import explain
+
         problems = explain(error, document)
     if config is not None:
         data, layers = config.data, config.model

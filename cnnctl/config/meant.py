@@ -4,10 +4,9 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
-from cnnctl.config.extends import EXTENDS
 from cnnctl.config.overrides import parse_path
 from cnnctl.config.schema import CHOICES, SECTIONS, Config
-from cnnctl.config.source import ValuePath, format_path
+from cnnctl.config.source import EXTENDS, ValuePath, format_path
 from cnnctl.layers.base import ActivationName
 from cnnctl.settings import Settings
 

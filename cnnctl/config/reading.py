@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cnnctl.config.source import MAX_BYTES, Document, error_at, parse, position_after, too_large
 from cnnctl.errors import UsageError
-from cnnctl.ready import how_to_write
 
 STDIN = "<stdin>"
 """The origin of a config on stdin."""
@@ -24,6 +23,8 @@ def read(path: Path, environment: Mapping[str, str] | None = os.environ) -> Docu
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
+        from cnnctl.ready import how_to_write
+
         command = how_to_write(path.name)
         hint = f"{command} writes it" if command else _similar_files(path)
         raise UsageError(f"there is no config at {path}", hint) from None

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from cnnctl.config.dump import to_plain
-from cnnctl.config.extends import EXTENDS
 from cnnctl.config.problems import either, show
 from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings, TestTime
+from cnnctl.config.source import EXTENDS
 from cnnctl.config.training import EarlyStopping, FineTune, Lookahead, TrainSettings
 from cnnctl.layers.base import ActivationName, Regularizer
 from cnnctl.layers.initializers import (

@@ -26,6 +26,9 @@ from cnnctl.config.scalars import (
 )
 from cnnctl.errors import ConfigError, Position, Problem
 
+EXTENDS = "extends"
+"""The key that names the config below; `extends.py` reads it."""
+
 TYPE_NAMES = {list: "a list", int: "a whole number", float: "a number", bool: "true or false"}
 
 MAX_BYTES = 1_000_000

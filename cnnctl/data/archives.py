@@ -7,10 +7,9 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 from weakref import finalize
 
 from cnnctl.errors import DataError
@@ -47,8 +46,7 @@ class Entry(Protocol):
     def is_symlink(self) -> bool: ...
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """An entry of a folder in an archive; `path` begins with that of the archive."""
 
     name: str
@@ -64,8 +62,7 @@ class Member:
         return False
 
 
-@dataclass(frozen=True)
-class _Archive:
+class _Archive(NamedTuple):
     """An open archive: its regular files by their names, and its folders with the names of what they hold.
 
     A file of a tar is (offset, size), one of a ZIP is (CRC-32, size).

@@ -11,9 +11,6 @@ from pathlib import Path
 from cnnctl.errors import DataError
 from cnnctl.formatting import name_form
 
-SUFFIXES = (".csv", ".tsv", ".txt")
-"""Files that are taken for tables."""
-
 BLANK = " "
 ALONE = "\x1f"
 """Stands for no separator at all: a list of file names, which may hold any other."""

@@ -16,6 +16,9 @@ UNSUPPORTED_SUFFIXES = frozenset(f".heic .heif .jxl .psd .svg {_CAMERA_RAW}".spl
 
 TAKEN_SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+"""Files that are taken for tables."""
+
 _LEFT_BEHIND = frozenset(
     name.casefold()
     for name in (

@@ -5,12 +5,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnctl.data.archives import Entry, identity, is_folder, scan
 from cnnctl.data.file_names import IMAGE_SUFFIXES, TAKEN_SUFFIXES, is_system_name
-from cnnctl.data.split_folders import Splits, find_splits, refuse_splits
 from cnnctl.errors import DataError, Notice
 from cnnctl.formatting import differences, name_form
+
+if TYPE_CHECKING:
+    from cnnctl.data.split_folders import Splits
 
 HIDDEN = "hidden or system"
 LINKS_AGAIN = "links to folders that are read anyway"
@@ -131,17 +134,21 @@ def count_classes(root: Path, known: Collection[str] | None = ()) -> int:
     return len(_class_names(names))
 
 
-def split_folders(root: Path) -> Splits | None:
+def split_folders(root: Path) -> "Splits | None":
     """The splits that a folder holds; None where it holds classes.
 
     Raises:
         DataError: it cannot be read.
     """
+    from cnnctl.data.split_folders import find_splits
+
     return find_splits(root, [entry.name for entry in _entries(root) if _sort(entry, IMAGE_SUFFIXES) == "folder"])
 
 
 def _refuse_splits(root: Path, names: Sequence[str], known: Collection[str] | None) -> None:
     if known is not None and not set(_class_names(names)) <= set(known):
+        from cnnctl.data.split_folders import refuse_splits
+
         refuse_splits(root, names)
 
 

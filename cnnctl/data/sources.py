@@ -15,7 +15,7 @@ from cnnctl.config.schema import CsvColumns
 from cnnctl.data import table
 from cnnctl.data.archives import unwrapped
 from cnnctl.data.cache.folders import cache_folder, staging_folder
-from cnnctl.data.dialect import SUFFIXES
+from cnnctl.data.file_names import TABLE_SUFFIXES
 from cnnctl.data.listing import count_classes
 from cnnctl.data.shards import list_shards, shards_of
 from cnnctl.errors import MachineError
@@ -30,7 +30,7 @@ _IMAGES = 1797
 
 def is_table(path: Path) -> bool:
     """Whether a path is taken for a CSV."""
-    return path.suffix.lower() in SUFFIXES and not is_folder(path)
+    return path.suffix.lower() in TABLE_SUFFIXES and not is_folder(path)
 
 
 def table_columns(columns: CsvColumns, groups: bool = False) -> table.Columns:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cnnctl.inference import DEFAULT_TOP
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-DEFAULT_TOP = 3
-"""Classes that are named unless told otherwise."""
 
 
 @dataclass(frozen=True)

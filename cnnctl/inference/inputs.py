@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnctl.data.archives import is_folder
-from cnnctl.data.decoder.headers import image_format
-from cnnctl.data.dialect import SUFFIXES
-from cnnctl.data.listing import describe_left_out, list_images
-from cnnctl.data.missing import is_there
-from cnnctl.data.shards import shards_of
-from cnnctl.data.table import Columns, read_paths
+from cnnctl.data.file_names import TABLE_SUFFIXES
 from cnnctl.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from cnnctl.data.table import Columns
 
 STANDARD_INPUT = "-"
 _HEAD = 256  # bytes
@@ -34,7 +33,7 @@ class Unfit(str):
 
 def expand_inputs(
     inputs: Sequence[str],
-    columns: Callable[[], Columns],
+    columns: "Callable[[], Columns]",
     note: Callable[[str], None] = lambda text: None,
     null: bool = False,
 ) -> Iterator[str]:
@@ -54,6 +53,8 @@ def expand_inputs(
         if given == STANDARD_INPUT:
             yield from _names_on_stdin(null)
         elif is_folder(path):
+            from cnnctl.data.listing import describe_left_out
+
             found, left_out = _list_below(path)
             told = describe_left_out(left_out)
             if not found:
@@ -61,7 +62,9 @@ def expand_inputs(
             if told:
                 note(f"{path}: {told}")
             yield from found
-        elif path.suffix.lower() in SUFFIXES:
+        elif path.suffix.lower() in TABLE_SUFFIXES:
+            from cnnctl.data.table import read_paths
+
             names = columns()
             listed = read_paths(path, names)
             _tell_missing(path, listed, names, note)
@@ -72,6 +75,9 @@ def expand_inputs(
 
 def _list_below(path: Path) -> tuple[list[str], Counter[str]]:
     """The images in a folder or an archive, or in each archive of a folder of archives."""
+    from cnnctl.data.listing import list_images
+    from cnnctl.data.shards import shards_of
+
     shards = shards_of(path)
     found, left_out = list[str](), Counter[str]()
     for place in shards or [path]:
@@ -81,8 +87,10 @@ def _list_below(path: Path) -> tuple[list[str], Counter[str]]:
     return found, left_out
 
 
-def _tell_missing(file: Path, found: Sequence[str], columns: Columns, note: Callable[[str], None]) -> None:
+def _tell_missing(file: Path, found: Sequence[str], columns: "Columns", note: Callable[[str], None]) -> None:
     """What mends a CSV whose files are not there."""
+    from cnnctl.data.missing import is_there
+
     missing = [path for path in found if not is_there(path)]
     if not missing:
         return
@@ -116,6 +124,8 @@ def _names_on_stdin(null: bool) -> Iterator[str]:
 
 def _is_image(head: bytes) -> bool:
     """Whether bytes begin an image, and not a name such as BMW.jpg."""
+    from cnnctl.data.decoder.headers import image_format
+
     return image_format(head) is not None and (b"\0" in head or not head[:1].isascii())
 
 

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from cnnctl.data.decoder.images import MAX_FILE_BYTES, MAX_PIXELS, MEGABYTE, MEGAPIXEL, ImageSpec
 from cnnctl.errors import RunError
 from cnnctl.inference.known_models import CHECKED, MADE, fingerprint, is_known, remember
-from cnnctl.inference.operators import refuse_foreign_operators
-from cnnctl.inference.time_limit import open_within
 from cnnctl.runs import Run
 from cnnctl.system.cores import available_cores
 
@@ -98,6 +96,9 @@ def _open_anybodys(path: Path, threads: int | None, content: bytes) -> Any:
     model = fingerprint(content)
     if is_known(model, MADE):
         return open_session(path, threads, content)
+    from cnnctl.inference.operators import refuse_foreign_operators
+    from cnnctl.inference.time_limit import open_within
+
     if not is_known(model, CHECKED):
         refuse_foreign_operators(content, path)
         remember(model, CHECKED)

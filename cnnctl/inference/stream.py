@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
-from cnnctl.data.decoder.parallel import are_small
-from cnnctl.inference.answers import DEFAULT_TOP, Answer, Prediction, predicted
+from cnnctl.inference import DEFAULT_TOP
+from cnnctl.inference.answers import Answer, Prediction, predicted
 from cnnctl.inference.inputs import Unfit
 from cnnctl.inference.model import Classifier
 from cnnctl.system.cores import available_cores
@@ -48,7 +48,7 @@ def classify(
 
     first = list(islice(paths, 2))
     if len(first) < 2:  # a single image needs no threads
-        yield from _answers(classifier, first, answer, turn)
+        yield from _answers(classifier, first, answer, None)
         return
     remaining = chain(first, paths)
     with ThreadPoolExecutor(workers) as pool:
@@ -73,14 +73,20 @@ def _read(path: str, spec: ImageSpec) -> Image | ImageError:
         return error
 
 
+def _are_small(paths: list[str]) -> bool:
+    from cnnctl.data.decoder.parallel import are_small
+
+    return are_small(paths)
+
+
 def _answers(
     classifier: Classifier,
     paths: list[str],
     answer: Callable[[NDArray[np.float32]], Prediction],
-    turn: threading.Lock,
+    turn: "threading.Lock | None",
 ) -> list[Answer]:
-    """Small images are decoded by one thread at a time: two would wait for each other."""
-    with turn if are_small(paths) else nullcontext():
+    """Small images are decoded by one thread at a time, in its `turn`: two would wait for each other."""
+    with nullcontext() if turn is None or not _are_small(paths) else turn:
         decoded = [_read(path, classifier.spec) for path in paths]
     good = [image for image in decoded if not isinstance(image, ImageError)]
     rows = iter(classifier.probabilities(np.stack(good)) if good else ())

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,6 +50,8 @@ class Run(Contents):
 
     def _how_to_make(self, name: str) -> str:
         if self.is_unfinished():
+            import shlex
+
             return f"the training did not end; resume it with: cnnctl train --resume {shlex.quote(str(self.path))}"
         command = _MADE_BY.get(name)
         return f"cnnctl {command} makes it" if command else "the run is not complete: train it again"

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnctl.errors import RunError
 from cnnctl.runs.directory import LATEST, RUNS, Run, is_complete
-from cnnctl.runs.listing import COMPLETE, Listed, list_runs
 from cnnctl.system import files
+
+if TYPE_CHECKING:
+    from cnnctl.runs.listing import Listed
 
 BEST = "best"
 _LONGEST_PATH = 2**15
@@ -130,6 +133,8 @@ def latest_around(base: Path) -> Path | None:
 def _latest() -> Run:
     target = latest_of(Path(RUNS))
     if target is None or not target.is_dir():
+        from cnnctl.runs.listing import list_runs
+
         if target is None and list_runs(Path(RUNS)):  # copied or moved there
             raise RunError(
                 f"there is no latest run in {files.absolute(Path(RUNS))}", "name one that `cnnctl runs` lists"
@@ -142,14 +147,18 @@ def _latest() -> Run:
 
 
 def _best(folder: Path) -> Run:
+    from cnnctl.runs.listing import list_runs
+
     best = best_of(list_runs(folder)) if files.is_folder(folder) else None
     if best is None:
         raise RunError(f"there is no complete run in {folder}", "`cnnctl runs` lists those there are")
     return best.run
 
 
-def best_of(found: Sequence[Listed]) -> Listed | None:
+def best_of(found: "Sequence[Listed]") -> "Listed | None":
     """The complete run of the highest accuracy; those that were evaluated on test images before all others."""
+    from cnnctl.runs.listing import COMPLETE
+
     complete = [one for one in found if one.status == COMPLETE and one.accuracy is not None]
     for split in ("test", "validation", "train"):
         alike = [one for one in complete if one.split == split]
@@ -158,19 +167,21 @@ def best_of(found: Sequence[Listed]) -> Listed | None:
     return None
 
 
-def best_of_each(found: Sequence[Listed]) -> list[Listed]:
+def best_of_each(found: "Sequence[Listed]") -> "list[Listed]":
     """The best run of each folder that holds some, in the order in which they are listed."""
     folders = {one.run.path.parent for one in found}
     best = {folder: best_of([one for one in found if one.run.path.parent == folder]) for folder in folders}
     return [one for one in found if best[one.run.path.parent] is one]
 
 
-def runs_in(folder: Path | None, only_best: bool = False) -> tuple[Path, list[Listed], Path | None]:
+def runs_in(folder: Path | None, only_best: bool = False) -> "tuple[Path, list[Listed], Path | None]":
     """(a folder of runs, those in it, the latest run, wherever it is); the folder is `runs` where none is named.
 
     Raises:
         RunError: there is no such folder.
     """
+    from cnnctl.runs.listing import list_runs
+
     base = Path(RUNS) if folder is None else folder
     if not files.is_folder(base) and (folder is not None or files.exists(base)):
         what = "is a file, not a folder" if files.exists(base) else "is not there"

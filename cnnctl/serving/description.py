@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cnnctl.inference.answers import DEFAULT_TOP
+from cnnctl.inference import DEFAULT_TOP
 
 WORDS = """\
 A network that cnnctl trained. Images are sent as raw bytes, or as multipart/form-data in fields called image; they are

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cnnctl.errors import CnnctlError, UsageError
-from cnnctl.inference.answers import DEFAULT_TOP, Answer, predicted
+from cnnctl.inference import DEFAULT_TOP
+from cnnctl.inference.answers import Answer, predicted
 from cnnctl.inference.model import Classifier
 from cnnctl.inference.sets import SetScores
 from cnnctl.serving import metrics

@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 
 _PRIVATE = 0o700
-_notices: dict[str, None] = {}
 
 
 def user_cache() -> Path | None:
@@ -87,15 +86,3 @@ def lend_folders() -> None:
     if folder is not None:
         for name in lacking:
             os.environ[name] = str(folder / {"MPLCONFIGDIR": "matplotlib", "KERAS_HOME": "keras"}[name])
-
-
-def notice(text: str) -> None:
-    """Keep what is to be said at the end of the command; the same text once."""
-    _notices[text] = None
-
-
-def untold() -> list[str]:
-    """What was kept by `notice` since the last call."""
-    said = list(_notices)
-    _notices.clear()
-    return said

@@ -234,16 +234,14 @@ def _plain(entry: "Entry") -> dict[str, Any]:
     return {**asdict(entry), "path": str(entry.path), "shape": list(entry.shape)}
 
 
-def say_run(run: "Run", path: Path | None) -> None:
-    """Name on stderr the run that a command uses, where it was chosen and not named; and a better one beside it."""
+def say_run(run: "Run", beside: bool) -> None:
+    """Name on stderr the run that a command uses, which was chosen and not named; `beside` it maybe a better one."""
     from cnnctl.runs.find import BEST, best_of
     from cnnctl.runs.listing import list_runs, look
 
-    if path is not None and path.name != BEST:
-        return
     own = look(run)
     print(f"run: {printable(str(run.path))}{_score(own)}", file=sys.stderr, flush=True)
-    has_siblings = path is None and run.path.name.isdecimal() and int(run.path.name) <= _SIBLINGS
+    has_siblings = beside and run.path.name.isdecimal() and int(run.path.name) <= _SIBLINGS
     best = best_of(list_runs(run.path.parent)) if has_siblings else None
     is_better = best is not None and best.split == own.split and (best.accuracy or 0) > (own.accuracy or 0)
     if best is not None and is_better:

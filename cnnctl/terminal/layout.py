@@ -3,8 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 _FOLDED = 16
 """The narrowest that a column of text is folded to: no number is longer than its line there."""
@@ -12,11 +11,11 @@ _SHORT = 24
 """The longest cell of a column of numbers that stays in one piece; what is longer is text, such as an error."""
 _WIDE_GAP, _GAP = 3, 2
 
-_CODE = re.compile(r" *\d* \| ")
+_CODE = r" *\d* \| "
 """How a line of a config begins that an error shows, with the mark below it."""
-_WORD = re.compile(r"(\s*)((?:`[^`]*`|\S)+)")
+_WORD = r"(\s*)((?:`[^`]*`|\S)+)"
 """A word with the blanks before it; a command in backticks is one word."""
-_PIECE = re.compile(r"[^\s-]+-*|-+")
+_PIECE = r"[^\s-]+-*|-+"
 
 
 def width_of(stream: TextIO) -> int | None:
@@ -49,7 +48,7 @@ def wrapped(text: str, width: int | None, hang: int = 0) -> str:
     if width is None:
         return text
     return "\n".join(
-        line if cells_of(line) <= width or _CODE.match(line) else _broken(line, width, hang)
+        line if cells_of(line) <= width or re.match(_CODE, line) else _broken(line, width, hang)
         for line in text.split("\n")
     )
 
@@ -71,7 +70,7 @@ def _broken(line: str, width: int, hang: int) -> str:
 def _words(line: str, room: int) -> list[tuple[str, str]]:
     """(blanks, word) of a line; a command that fits no line is several words."""
     words: list[tuple[str, str]] = []
-    for blanks, word in _WORD.findall(line):
+    for blanks, word in re.findall(_WORD, line):
         if cells_of(word) <= room:
             words.append((blanks, word))
         else:
@@ -80,8 +79,7 @@ def _words(line: str, room: int) -> list[tuple[str, str]]:
     return words
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """The widths that a column of a table may have.
 
     Attributes:
@@ -98,7 +96,7 @@ class Column:
 def measured(heading: str, cells: Sequence[str], is_number: bool, is_whole: bool = False) -> Column:
     """The widths of a column; one that `is_whole` is folded only where nothing else helps."""
     natural = max(map(cells_of, (heading, *cells)))
-    heading_word = max(map(cells_of, _PIECE.findall(heading)), default=0)
+    heading_word = max(map(cells_of, re.findall(_PIECE, heading)), default=0)
     if is_number:
         least = max(heading_word, *map(_least_of, cells), 1)
         return Column(natural, least, least)
@@ -112,8 +110,7 @@ def _least_of(cell: str) -> int:
     return whole if whole <= _SHORT else max(map(cells_of, cell.split()))
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Columns that are printed side by side: the width of each by its place, and the gap between them."""
 
     widths: dict[int, int]

@@ -1,6 +1,5 @@
 """Plain data -> text on stdout: tables for people, JSON for programs."""
 
-import html
 import io
 import json
 import sys
@@ -58,15 +57,21 @@ class HtmlPage(io.StringIO):
         self.seek(0)
         self.truncate()
         if text:
-            self._parts.append(f'<pre style="white-space: pre-wrap">{html.escape(visible(text))}</pre>')
+            self._parts.append(f'<pre style="white-space: pre-wrap">{_escaped_html(visible(text))}</pre>')
 
 
 def _row(tag: str, cells: Sequence[str], align: Sequence[str]) -> str:
     shown = (
-        f'<{tag} style="text-align: {side}">{html.escape(printable(cell))}</{tag}>'
+        f'<{tag} style="text-align: {side}">{_escaped_html(printable(cell))}</{tag}>'
         for cell, side in zip(cells, align, strict=True)
     )
     return f"<tr>{''.join(shown)}</tr>"
+
+
+def _escaped_html(text: str) -> str:
+    import html  # two thousand names of letters
+
+    return html.escape(text)
 
 
 def text_of(show: Callable[[], None]) -> str:
@@ -162,6 +167,28 @@ def print_pairs(pairs: Mapping[str, str], width: int) -> None:
 
 
 def _print_block(texts: Sequence[Sequence[str]], align: Sequence[str], block: Block, stream: TextIO) -> None:
+    """A block of columns, by rich where cells are to be folded: importing it takes longer than most commands' work."""
+    is_folded = any(cells_of(row[place]) > width for row in texts for place, width in block.widths.items())
+    lines = _folded_lines(texts, align, block) if is_folded else _plain_lines(texts, align, block)
+    print("\n".join(line.rstrip() for line in lines), file=stream)
+
+
+def _plain_lines(texts: Sequence[Sequence[str]], align: Sequence[str], block: Block) -> list[str]:
+    """What rich makes of a block in which every cell has room."""
+
+    def line(row: Sequence[str]) -> str:
+        cells = []
+        for place, width in block.widths.items():
+            text = row[place].rstrip()
+            blanks = " " * (width - cells_of(text))
+            cells.append(blanks + text if align[place] == RIGHT else text + blanks)
+        return (" " * block.gap).join(cells)
+
+    width = sum(block.widths.values()) + block.gap * (len(block.widths) - 1)
+    return [line(texts[0]), "─" * width, *map(line, texts[1:])]
+
+
+def _folded_lines(texts: Sequence[Sequence[str]], align: Sequence[str], block: Block) -> list[str]:
     import textwrap
 
     from rich.box import SIMPLE_HEAD
@@ -183,4 +210,4 @@ def _print_block(texts: Sequence[Sequence[str]], align: Sequence[str], block: Bl
     console = Console(file=io.StringIO(), width=_WIDEST, color_system=None, highlight=False)
     with console.capture() as captured:
         console.print(table)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=stream)
+    return captured.get().splitlines()

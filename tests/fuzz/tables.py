@@ -6,7 +6,8 @@ import unicodedata
 from contextlib import suppress
 from pathlib import Path
 
-from cnnctl.data.dialect import SEPARATORS, SUFFIXES
+from cnnctl.data.dialect import SEPARATORS
+from cnnctl.data.file_names import TABLE_SUFFIXES
 from cnnctl.data.table import Columns, count_labels, read_paths, read_table
 from cnnctl.errors import DataError
 
@@ -63,7 +64,7 @@ class Table:
 
     def __init__(self, chance: random.Random) -> None:
         self.separator = chance.choice(list(SEPARATORS))
-        self.file = FOLDER / f"table{chance.choice(SUFFIXES)}"
+        self.file = FOLDER / f"table{chance.choice(TABLE_SUFFIXES)}"
         self.end = chance.choice(ENDS)
         count = chance.randint(1, len(NAMES))
         self.rows = [(name, chance.choice(LABELS), chance.choice(OTHERS)) for name in chance.sample(NAMES, count)]

@@ -8,7 +8,7 @@ import pytest
 
 from cnnctl.inference import known_models
 from cnnctl.inference.known_models import CHECKED, MADE, fingerprint, is_known, remember
-from cnnctl.system import home
+from cnnctl.system.notices import untold
 from tests.data.cache.test_trust import NOBODY, needs_root
 
 MODEL = fingerprint(b"a model")
@@ -78,7 +78,7 @@ def test_a_cache_that_cannot_be_written_is_done_without_or_replaced(
     remember(MODEL, MADE)
     assert is_known(MODEL, MADE)
     assert only(tmp_path).name == f"{MODEL}-made"
-    assert home.untold() == []  # a prediction has nothing to say of it
+    assert untold() == []  # a prediction has nothing to say of it
     monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
     remember(MODEL, MADE)
     assert not is_known(MODEL, MADE)

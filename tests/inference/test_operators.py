@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from cnnctl.errors import EXIT_RUN, RunError
-from cnnctl.inference import model as model_module
+from cnnctl.inference import operators
 from cnnctl.inference.model import load_classifier, open_session
 from cnnctl.inference.operators import OPERATORS
 from cnnctl.runs import Run
@@ -145,7 +145,7 @@ def test_the_format_of_onnx_runtime_which_would_hide_operators_is_not_read(tmp_p
 def test_a_model_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(model_module, "refuse_foreign_operators", lambda content, path: looked.append(path))
+    monkeypatch.setattr(operators, "refuse_foreign_operators", lambda content, path: looked.append(path))
     run = colour_run(tmp_path / "run")
     for _ in range(2):
         assert load_classifier(run).probabilities(RED).argmax() == 0

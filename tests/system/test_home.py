@@ -12,6 +12,7 @@ from cnnctl.data.cache.decoded import decode_images
 from cnnctl.data.cache.folders import cache_folder
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.system import home
+from cnnctl.system.notices import untold
 from tests.cli.command import cnnctl
 from tests.images import write_classes
 
@@ -28,7 +29,7 @@ def around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     sources._folder_of_this_process.cache_clear()
-    home.untold()
+    untold()
     return folder
 
 
@@ -39,7 +40,7 @@ def own(around: Path) -> Path:
 def test_a_private_folder_in_the_temporary_directory_stands_for_it_and_is_told_once(around: Path) -> None:
     assert cache_folder() == cache_folder() == own(around)
     assert own(around).stat().st_mode & 0o777 == 0o700
-    (told,) = home.untold()
+    (told,) = untold()
     assert "/dev/null/.cache/cnnctl cannot be written" in told
     assert str(own(around)) in told
     assert "\n" not in told
@@ -62,7 +63,7 @@ def test_what_others_could_fill_is_not_used(around: Path, trap: str, monkeypatch
         (around / "cnnctl-4711").mkdir(mode=0o700)
         monkeypatch.setattr(os, "geteuid", lambda: 4711)
     assert cache_folder() is None
-    assert "without a cache" in home.untold()[0]
+    assert "without a cache" in untold()[0]
     assert not list(elsewhere.iterdir())
 
 
@@ -87,7 +88,7 @@ def test_images_of_a_cache_that_can_only_be_read_are_read(
     monkeypatch.setattr(home, "is_writable", lambda folder: False)
     monkeypatch.setattr("cnnctl.data.cache.folders.is_writable", lambda folder: False)
     decode_images(paths, ImageSpec(8, 8), "auto", lambda done, total: pytest.fail("decoded again"))
-    assert home.untold() == []
+    assert untold() == []
 
 
 @pytest.mark.parametrize("is_safe", [True, False])
@@ -108,7 +109,7 @@ def test_without_a_cache_the_digits_leave_the_users_folder_alone(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     assert sources.digits_folder("off").parent == own(around)
     assert not (tmp_path / "user").exists()
-    assert home.untold() == []
+    assert untold() == []
     kept = sources.digits_folder("auto")
     assert sources.digits_folder("off") == kept == tmp_path / "user" / "cnnctl" / "digits-1"
 

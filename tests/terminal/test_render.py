@@ -5,10 +5,13 @@ import json
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cnnctl.formatting import printable, shortened, visible
 from cnnctl.system.streams import FALLBACK
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
+from cnnctl.terminal.layout import Block, cells_of
+from cnnctl.terminal.render import LEFT, RIGHT, _folded_lines, _plain_lines, print_json, print_table
 
 NASTY = {"\x1b[31mred": "\x9b2J\x7f", "\u202e": "é\n\r", "caf\udce9": "日🐱\U000e0041"}
 
@@ -43,3 +46,14 @@ def test_words_that_fill_screens_are_cut() -> None:
     path = "a/" * 400
     assert shortened(f"no file {path}") == f"no file {path}"
     assert shortened("no file data:" + "A" * 5000 + " there") == f"no file data:{'A' * 195}... (5,005 characters) there"
+
+
+TEXTS = st.text(st.sampled_from("ab 1-日é🐱\u0301[]:/"), max_size=12)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=4), st.integers(2, 3))
+def test_a_table_that_fits_is_what_rich_would_make_of_it(rows: list[tuple[str, str, str]], gap: int) -> None:
+    widths = {place: max(1, *(cells_of(row[place]) for row in rows)) for place in range(3)}
+    arguments = rows, (LEFT, RIGHT, LEFT), Block(widths, gap)
+    plain, folded = _plain_lines(*arguments), _folded_lines(*arguments)
+    assert [line.rstrip() for line in plain] == [line.rstrip() for line in folded]

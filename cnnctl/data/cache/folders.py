@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 
 from cnnctl.errors import MachineError
-from cnnctl.system.home import is_writable, notice, temporary_folder, user_cache
+from cnnctl.system.home import is_writable, temporary_folder, user_cache
+from cnnctl.system.notices import notice
 
 _SHARED = stat.S_ISVTX | stat.S_IWOTH
 """The mode of a folder in which each user may remove only what is theirs."""

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from cnnctl.data.decoder import av1, jpeg2000, pnm, tiff
-
 Level = tuple[int, int]
 _BLOCK = 2**20  # samples that are converted at once, so that little memory is taken
 
@@ -23,17 +21,25 @@ def levels(data: bytes, file_format: str, pixels: Any) -> tuple[Level, ...]:
     full = int(np.iinfo(pixels.dtype).max)
     match file_format:
         case "PNM":
+            from cnnctl.data.decoder import pnm
+
             return ((0, pnm.largest_value(data)),)
         case "AVIF":
+            from cnnctl.data.decoder import av1
+
             bits = 8 if full == 255 else av1.deep_bits(data)
             if pixels.ndim == 2 and not av1.has_full_range(data):  # OpenCV leaves such grey as it is
                 return ((16 << (bits - 8), 235 << (bits - 8)),)
             return ((0, 2**bits - 1),)
         case "TIFF" if full > 255:
+            from cnnctl.data.decoder import tiff
+
             directory = tiff.first_directory(data)
             bits = tiff.bits_of(directory) if directory is not None else 16
             return ((0, (2**bits - 1) << (16 - bits)),)  # OpenCV shifts what is less than 16 bits
         case "JPEG 2000":
+            from cnnctl.data.decoder import jpeg2000
+
             found = [(0, 2**bits - 1) for bits in jpeg2000.component_bits(data)]
             return tuple(found[:3][::-1] + found[3:])
     return ((0, full),)

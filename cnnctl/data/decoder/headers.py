@@ -1,9 +1,11 @@
-"""What the first bytes of an image file say: its format, its size, its EXIF orientation, whether it is whole."""
+"""What the first bytes of an image file say: its format, its size, its EXIF orientation, whether it is whole.
+
+The module of a format is imported for the first image of it: `predict` of a PNG needs none of them.
+"""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from cnnctl.data.decoder import av1, bmp, jpeg, jpeg2000, pnm, tiff
 from cnnctl.data.decoder.raw import camera_raw
 from cnnctl.data.decoder.refusals import ImageError, as_reason, counted
 
@@ -92,11 +94,15 @@ def is_truncated(data: bytes, file_format: str) -> bool:
     Their decoders find out by themselves in other formats; here OpenCV would fill in what is not there.
     """
     if file_format == "JPEG":
+        from cnnctl.data.decoder import jpeg
+
         return jpeg.is_cut_off(data)
     if file_format == "PNG":
         # chunk by chunk: OpenCV would take memory for a chunk of 4 GB that is not there
         return _chunk(data, "PNG", b"IEND") is None
     if file_format == "TIFF":
+        from cnnctl.data.decoder import tiff
+
         return tiff.is_cut_off(data)
     return False
 
@@ -109,7 +115,7 @@ def dimensions(data: bytes, file_format: str) -> tuple[int, int] | None:
     ISO/IEC 23008-12, box `ispe` (the largest of several); ISO/IEC 15444-1, A.5.1; netpbm(5).
     """
     try:
-        size = _SIZES[file_format](data) if file_format in _SIZES else None
+        size = _size(data, file_format)
     except ImageError:
         raise
     except Exception:  # a stranger's bytes: whatever they lead to, the header does not tell
@@ -137,6 +143,8 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
 
 def _avif_size(data: bytes) -> tuple[int, int] | None:
     """The largest of what the boxes claim and what the frames are: the boxes of a stranger may lie."""
+    from cnnctl.data.decoder import av1
+
     frame = av1.largest_frame(data)
     if frame is None:
         return None
@@ -145,21 +153,41 @@ def _avif_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_2000_size(data: bytes) -> tuple[int, int]:
+    from cnnctl.data.decoder import jpeg2000
+
     right, bottom, left, top = struct.unpack_from(">IIII", data, jpeg2000.code_stream(data) + 8)
     return bottom - top, right - left
 
 
-_SIZES: dict[str, Callable[[bytes], tuple[int, int] | None]] = {
-    "PNG": lambda data: _height_after_width(data, ">II", 16),
-    "JPEG": jpeg.size,
-    "GIF": lambda data: _height_after_width(data, "<HH", 6),
-    "BMP": bmp.size,
-    "TIFF": tiff.size,
-    "WebP": _webp_size,
-    "AVIF": _avif_size,
-    "JPEG 2000": _jpeg_2000_size,
-    "PNM": lambda data: pnm.header(data)[:2],
-}
+def _size(data: bytes, file_format: str) -> tuple[int, int] | None:
+    match file_format:
+        case "PNG":
+            return _height_after_width(data, ">II", 16)
+        case "JPEG":
+            from cnnctl.data.decoder import jpeg
+
+            return jpeg.size(data)
+        case "GIF":
+            return _height_after_width(data, "<HH", 6)
+        case "BMP":
+            from cnnctl.data.decoder import bmp
+
+            return bmp.size(data)
+        case "TIFF":
+            from cnnctl.data.decoder import tiff
+
+            return tiff.size(data)
+        case "WebP":
+            return _webp_size(data)
+        case "AVIF":
+            return _avif_size(data)
+        case "JPEG 2000":
+            return _jpeg_2000_size(data)
+        case "PNM":
+            from cnnctl.data.decoder import pnm
+
+            return pnm.header(data)[:2]
+    return None
 
 
 @as_reason(_DAMAGED)
@@ -167,14 +195,24 @@ def unreadable(data: bytes, file_format: str) -> tuple[str, str] | None:
     """The sort of image and a hint, where OpenCV cannot read it, or would read it wrongly without a word."""
     match file_format:
         case "JPEG":
+            from cnnctl.data.decoder import jpeg
+
             return jpeg.unreadable(data)
         case "BMP":
+            from cnnctl.data.decoder import bmp
+
             return bmp.unreadable(data)
         case "TIFF":
+            from cnnctl.data.decoder import tiff
+
             return tiff.unreadable(data)
         case "JPEG 2000":
+            from cnnctl.data.decoder import jpeg2000
+
             return jpeg2000.unreadable(data)
         case "AVIF":
+            from cnnctl.data.decoder import av1
+
             return av1.unreadable(data)
     return None
 
@@ -183,9 +221,14 @@ def unreadable(data: bytes, file_format: str) -> tuple[str, str] | None:
 def rare_sort(data: bytes, file_format: str) -> tuple[str, str] | None:
     """The sort of image and a hint, where OpenCV reads only some files of it, for one that it did not read."""
     if file_format == "JPEG":
+        from cnnctl.data.decoder import jpeg
+
         return jpeg.rare_sort(data)
-    if file_format == "TIFF" and (sort := tiff.undecodable(data)) is not None:
-        return sort, tiff.TO_PNG
+    if file_format == "TIFF":
+        from cnnctl.data.decoder import tiff
+
+        sort = tiff.undecodable(data)
+        return None if sort is None else (sort, tiff.TO_PNG)
     return None
 
 
@@ -226,6 +269,8 @@ def orientation(data: bytes, file_format: str) -> int:
     """
     exif = None
     if file_format == "JPEG":
+        from cnnctl.data.decoder import jpeg
+
         exif = jpeg.exif(data)
     elif file_format == "PNG":
         exif = _chunk(data, "PNG", b"eXIf")
@@ -234,7 +279,11 @@ def orientation(data: bytes, file_format: str) -> int:
         exif = exif[6:] if exif and exif.startswith(b"Exif\x00\x00") else exif
     elif file_format == "AVIF":
         return _avif_orientation(data)
-    directory = tiff.first_directory(exif or b"")
+    if not exif:
+        return 1
+    from cnnctl.data.decoder import tiff
+
+    directory = tiff.first_directory(exif)
     found = directory.first(tiff.ORIENTATION, 1) if directory is not None else 1
     return found if 1 <= found <= 8 else 1
 

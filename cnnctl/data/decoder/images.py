@@ -18,14 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data import archives
-from cnnctl.data.decoder import bmp, headers, jpeg
+from cnnctl.data.decoder import headers
 from cnnctl.data.decoder.depth import in_8_bits, levels
 from cnnctl.data.decoder.memory import BYTES_OF_A_PIXEL, ByteBudget, bytes_of, refuse_above
-from cnnctl.data.decoder.pnm import with_a_plain_header
 from cnnctl.data.decoder.raw import camera_raw
 from cnnctl.data.decoder.refusals import NO_SUCH_FILE, as_reason
 from cnnctl.data.decoder.refusals import ImageError as ImageError
-from cnnctl.data.decoder.tiff import is_premultiplied
 from cnnctl.system.regular_files import NotRegularError, open_regular
 
 MEGAPIXEL = 2**20
@@ -228,6 +226,8 @@ def _look(data: bytes, max_pixels: int) -> _Seen:
             "data.image.max_megapixels raises the limit",
         )
     if file_format == "JPEG":
+        from cnnctl.data.decoder import jpeg
+
         jpeg.refuse_passes(data, size[0] * size[1], max_pixels)
     memory = bytes_of(data, file_format, size)
     refuse_above(max_pixels, memory)
@@ -236,8 +236,11 @@ def _look(data: bytes, max_pixels: int) -> _Seen:
 
 def _decode(data: bytes, seen: _Seen) -> Any:
     """The pixels as `upright` describes them."""
-    pixels = bmp.pixels(data) if seen.file_format == "BMP" else _by_opencv(data, seen.file_format)
-    return _in_upright_8_bits(pixels, data, seen)
+    if seen.file_format == "BMP":
+        from cnnctl.data.decoder import bmp
+
+        return _in_upright_8_bits(bmp.pixels(data), data, seen)
+    return _in_upright_8_bits(_by_opencv(data, seen.file_format), data, seen)
 
 
 def _by_opencv(data: bytes, file_format: str) -> Any:
@@ -245,11 +248,15 @@ def _by_opencv(data: bytes, file_format: str) -> Any:
     flags, plain = cv2.IMREAD_UNCHANGED, data
     match file_format:
         case "JPEG":
+            from cnnctl.data.decoder import jpeg
+
             flags = cv2.IMREAD_GRAYSCALE if jpeg.is_grey_and_lossless(data) else cv2.IMREAD_COLOR
             flags |= cv2.IMREAD_IGNORE_ORIENTATION
         case "PNG":
             plain = headers.still_png(data)
         case "PNM":
+            from cnnctl.data.decoder.pnm import with_a_plain_header
+
             plain = with_a_plain_header(data)
     try:
         pixels: Any = cv2.imdecode(np.frombuffer(plain, np.uint8), flags)
@@ -274,8 +281,11 @@ def _in_upright_8_bits(pixels: Any, data: bytes, seen: _Seen) -> Any:
         pixels = _without_grey(pixels, headers.transparent_grey(data))
     with as_reason(f"the {file_format} image is damaged: its depth is not that of its pixels"):
         found = levels(data, file_format, pixels)
-    if file_format == "TIFF" and pixels.shape[2:] == (4,) and (pixels.dtype == np.uint8 or is_premultiplied(data)):
-        pixels = _divide_by_alpha(pixels, found[0][1])
+    if file_format == "TIFF" and pixels.shape[2:] == (4,):
+        from cnnctl.data.decoder.tiff import is_premultiplied
+
+        if pixels.dtype == np.uint8 or is_premultiplied(data):
+            pixels = _divide_by_alpha(pixels, found[0][1])
     pixels = in_8_bits(pixels, found)
     return _orient(pixels, headers.orientation(data, file_format))
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cnnctl.data.decoder import av1, headers, jpeg, jpeg2000, tiff
+from cnnctl.data.decoder import headers
 from cnnctl.data.decoder.refusals import ImageError
 
 BYTES_OF_A_PIXEL = 16
@@ -71,20 +71,28 @@ def bytes_of_a_pixel(data: bytes, file_format: str) -> int:
     """Bytes of memory for each pixel: its channels, their depth, and the copies of them that a decoder makes."""
     match file_format:
         case "JPEG":
+            from cnnctl.data.decoder import jpeg
+
             return jpeg.bytes_of_a_pixel(data)
         case "PNG":
             alpha = data[25] in (4, 6) or headers.has_transparent_colours(data)
             channels = 4 if alpha else 1 if data[25] == 0 else 3
             return 1 + 2 * channels * (2 if data[24] == 16 else 1)
         case "TIFF":
+            from cnnctl.data.decoder import tiff
+
             directory = tiff.first_directory(data)
             if directory is None or tiff.bits_of(directory) <= 8:
                 return 13
             return 1 + 4 * directory.first(tiff.SAMPLES, 1)
         case "JPEG 2000":
+            from cnnctl.data.decoder import jpeg2000
+
             bits = jpeg2000.component_bits(data)
             return 2 + len(bits) * (6 if max(map(abs, bits)) > 8 else 5)
         case "AVIF":
+            from cnnctl.data.decoder import av1
+
             deep = any(frame.bits > 8 for frame in av1.frames(data))
             if b":auxiliary:alpha" in data:
                 return 43 if deep else 35

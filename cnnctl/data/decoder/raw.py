@@ -3,7 +3,10 @@
 Sources: DNG 1.7, chapter 2; TIFF/EP (ISO 12234-2); the formats that LibRaw and ExifTool list.
 """
 
-from cnnctl.data.decoder import tiff
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cnnctl.data.decoder import tiff
 
 _MAGIC = (
     (0, b"FUJIFILMCCD-RAW", "RAF"),
@@ -36,6 +39,8 @@ def camera_raw(data: bytes) -> str | None:
             return name
     if not is_tiff:
         return None
+    from cnnctl.data.decoder import tiff
+
     found = list(tiff.directories(data))
     if any(_DNG_VERSION in directory.tags for directory in found):
         return "DNG"
@@ -45,8 +50,10 @@ def camera_raw(data: bytes) -> str | None:
     return next((name for start, name in _MAKERS.items() if maker.startswith(start)), "")
 
 
-def _is_of_a_sensor(directory: tiff.Directory) -> bool:
+def _is_of_a_sensor(directory: "tiff.Directory") -> bool:
     """Whether pixels are what a sensor saw behind its colour filter."""
+    from cnnctl.data.decoder import tiff
+
     return (
         directory.first(tiff.PHOTOMETRIC) in _SENSOR
         or directory.first(tiff.COMPRESSION) in _COMPRESSIONS
