@@ -66,3 +66,7 @@ def test_keras_is_imported_in_four_rooms() -> None:
         room(module) for module, path in FILES.items() if any(name.split(".")[0] == "keras" for name in imports(path))
     }
     assert found == KERAS
+
+
+def test_training_is_readable_in_one_sitting() -> None:
+    assert sum(module.startswith("cnnctl.training.") for module in FILES) <= 16

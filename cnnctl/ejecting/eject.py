@@ -162,7 +162,7 @@ def _write_backbone(config: Config, plan: Plan, output: Path, written: list[Path
 
 
 def _initial_weights(config: Config, plan: Plan, classes: tuple[str, ...]) -> InitialWeights | None:
-    """Where the weights begin, as training/warm_start.py has it; looked at without Keras.
+    """Where the weights begin, as models/warm_start.py has it; looked at without Keras.
 
     Raises:
         RunError: the two are not the same network but for the output layer.

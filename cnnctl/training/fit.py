@@ -10,13 +10,13 @@ from cnnctl.data.split import TRAIN
 from cnnctl.errors import DivergedError
 from cnnctl.models.backend import JAX
 from cnnctl.models.devices import FLOAT32
+from cnnctl.models.memory import is_out_of_memory, memory_error, total_memory
 from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.watcher import Watcher
 from cnnctl.training.callbacks import LossError, make_bookkeeping, make_ema_callback
 from cnnctl.training.checkpointing import make_committer
 from cnnctl.training.feeding import as_keras_dataset
 from cnnctl.training.finish import keep_best
-from cnnctl.training.memory import is_out_of_memory, memory_error, total_memory
 from cnnctl.training.network import Network
 from cnnctl.training.optimizers import make_optimizer
 from cnnctl.training.phases import Phase, phases

@@ -25,6 +25,7 @@ from cnnctl.layers.notation import format_shape
 from cnnctl.models.backend import TENSORFLOW, KerasImport, title
 from cnnctl.models.devices import Device, choose_device, exact_float32
 from cnnctl.models.save import Parity
+from cnnctl.models.warm_start import describe_taken, read_start, take_weights
 from cnnctl.runs import Run, create_run
 from cnnctl.runs.checkpoints import Checkpoint
 from cnnctl.runs.directory import mark_latest, own, refuse_occupied
@@ -40,7 +41,6 @@ from cnnctl.training.network import Network, build, insist_on_weights, with_stem
 from cnnctl.training.record import TrainingRecord
 from cnnctl.training.request import TrainRequest
 from cnnctl.training.resume import ResumedRun, insist_on_data, listing_hash, take_up, write_digests
-from cnnctl.training.warm_start import describe_taken, read_start, take_weights
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def once(chance: random.Random) -> None:
     Path(place).write_bytes(data)
     try:
         if place.endswith(".keras"):
-            from cnnctl.training.warm_start import read_start
+            from cnnctl.models.warm_start import read_start
 
             read_start(place)
             read_scaling(Path(place))

@@ -14,9 +14,9 @@ from cnnctl.architecture.scaling import UNIT
 from cnnctl.errors import EXIT_RUN, RunError
 from cnnctl.models import load
 from cnnctl.models.save import save_keras
+from cnnctl.models.warm_start import describe_taken, read_start, take_weights
 from cnnctl.runs import Run
 from cnnctl.system import files
-from cnnctl.training.warm_start import describe_taken, read_start, take_weights
 from tests.models.test_save import randomise
 from tests.training.build import network, pixels
 

@@ -5,7 +5,7 @@ import pytest
 from cnnctl.architecture import make_plan
 from cnnctl.architecture.cost import training_bytes
 from cnnctl.errors import EXIT_ENVIRONMENT
-from cnnctl.training.memory import is_out_of_memory, largest_batch, memory_error, total_memory
+from cnnctl.models.memory import is_out_of_memory, largest_batch, memory_error, total_memory
 from tests.config.build import layers
 from tests.training.build import settings
 
