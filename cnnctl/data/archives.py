@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
@@ -62,7 +63,8 @@ class Member(NamedTuple):
         return False
 
 
-class _Archive(NamedTuple):
+@dataclass(frozen=True)
+class _Archive:
     """An open archive: its regular files by their names, and its folders with the names of what they hold.
 
     A file of a tar is (offset, size), one of a ZIP is (CRC-32, size).
