@@ -1,6 +1,6 @@
 """`cnnctl predict`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
     from cnnctl.inference.answers import Answer
     from cnnctl.runs import Run
 
-_ENDINGS = {"table": "txt"}
-
 _OPTION = "--format csv --columns PATH,LABEL"
-
-_MISSING_NAMED = 10
-"""Files that are not there which are named on stderr; the others are counted, so that the hint stays on the screen."""
 
 EPILOG = "Example: cnnctl predict photos/ --format csv --output answers.csv"
 
@@ -31,7 +26,8 @@ def predict_cli(
         list[str],
         typer.Argument(
             metavar="PATH",
-            help="Images, folders, CSV files of paths, or - for paths on stdin; a run may stand before them.",
+            help="Images, folders, archives, addresses (s3://...), tables of paths (CSV, Parquet), or - for paths on "
+            "stdin; a run may stand before them.",
         ),
     ],
     run: RunOption = None,
@@ -47,7 +43,9 @@ def predict_cli(
         ),
     ] = None,
     folder: FolderOption = None,
-    output_format: Annotated[str, typer.Option("--format", help="Format: table, json, jsonl or csv.")] = "table",
+    output_format: Annotated[
+        str, typer.Option("--format", help="Format: table, json, jsonl, csv or parquet.")
+    ] = "table",
     columns: Annotated[
         str | None,
         typer.Option(
@@ -65,40 +63,38 @@ def predict_cli(
         ),
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
+        str | None,
+        typer.Option(
+            "--output",
+            metavar="PATH",
+            help="Write to this file instead of stdout; or FOLDER/, a part for each 10,000 images, and goes on there.",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="With --output FOLDER/: every N-th part, from the I-th on, such as 2/8."
+        ),
     ] = None,
     null: Annotated[
         bool, typer.Option("-0", "--null", help="Paths on stdin end in a NUL, as `find -print0` writes them.")
     ] = False,
 ) -> int:
     """Predict the class of each image with the latest run."""
-    from cnnctl.data.decoder.refusals import NO_SUCH_FILE
+    from cnnctl.cli.predict_output import Errors, Form, Place
     from cnnctl.data.file_names import TABLE_SUFFIXES
-    from cnnctl.formatting import printable, shortened
+    from cnnctl.formatting import printable
     from cnnctl.inference.inputs import STANDARD_INPUT, expand_inputs
     from cnnctl.inference.model import load_classifier
     from cnnctl.inference.stream import classify
-    from cnnctl.system.files import is_folder
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.system.streams import exact_output
-    from cnnctl.terminal.predict import WRITERS, write_answers, write_csv
     from cnnctl.terminal.render import print_text
 
-    if output_format not in WRITERS:
-        raise UsageError(f"there is no format {output_format}", f"formats are {', '.join(WRITERS)}")
-    if columns is not None and coverage is not None:
-        raise UsageError("--columns and --coverage cannot be combined", "--columns writes two columns alone")
-    if columns is not None and output_format != "csv":
-        raise UsageError("--columns is for --format csv", "add --format csv")
-    if safe_csv and output_format != "csv":
-        raise UsageError("--safe-csv is for --format csv", "add --format csv")
-    if output is not None and is_folder(output):
-        import shlex
-
-        shown = printable(str(output))
-        example = shlex.quote(str(output / f"answers.{_ENDINGS.get(output_format, output_format)}"))
-        raise UsageError(f"{shown} is a folder, and the answers are one file", f"name a file in it: --output {example}")
-    if folder is not None and not any(Path(path).suffix.lower() in TABLE_SUFFIXES for path in paths):
+    form = Form(output_format, columns, safe_csv, coverage)
+    form.raise_if_contradictory()
+    place = Place.of(output, shard, form)
+    if folder is not None and not any(Path(path).suffix.lower() in (*TABLE_SUFFIXES, ".parquet") for path in paths):
         raise UsageError("--folder is for a CSV", "it is where the file names of the CSV are looked up")
     if null and STANDARD_INPUT not in paths:
         raise UsageError("-0 is about paths on stdin", "add -, which stands for them")
@@ -106,43 +102,32 @@ def predict_cli(
     found = find_and_tell(run)
     names = None if columns is None else _two_columns(columns, found)
     threshold = None if coverage is None else _threshold(coverage, found)
-    failed, missing = 0, 0
     with ExitStack() as stack:
         # The stream for the answers is opened last, and a warning about it is printed when stderr is itself again.
-        if output is None:
-            stream = stack.enter_context(exact_output())
+        stdout = stack.enter_context(exact_output()) if output is None else None
         capture = stack.enter_context(captured_stderr())
+
+        def tell(text: str) -> None:
+            print_text(printable(text), capture.terminal)
+
         classifier = load_classifier(found, threads=None if _is_one_image(paths) else 1)
-        files = expand_inputs(
-            paths,
-            lambda: _columns(found, folder, names),
-            lambda text: print_text(printable(text), capture.terminal),
-            null,
-        )
+        files = expand_inputs(paths, lambda: _columns(found, folder, names), tell, null)
+        errors = Errors(tell)
 
-        def told() -> Iterator["Answer"]:
-            nonlocal failed, missing
-            for answer in classify(classifier, files, top=top, threshold=threshold):
-                if answer.error is not None:
-                    failed += 1
-                    missing += answer.error == NO_SUCH_FILE
-                    if answer.error != NO_SUCH_FILE or missing <= _MISSING_NAMED:
-                        print_text(shortened(printable(f"error: {answer.path}: {answer.error}")), capture.terminal)
-                yield answer
+        def answers(some: Iterable[str]) -> "Iterator[Answer]":
+            return errors.told(classify(classifier, some, top=top, threshold=threshold))
 
-        if output is not None:
-            from cnnctl.system.outputs import output_text
+        if place.folder is not None:
+            from cnnctl.terminal.parts import begin, write_parts
 
-            stream = stack.enter_context(output_text(output))
-        if names is not None:
-            write_answers(told(), stream, names, safe_csv)
-        elif safe_csv:
-            write_csv(told(), stream, coverage, safe=True)
-        else:
-            WRITERS[output_format](told(), stream, coverage)
-        if missing > _MISSING_NAMED:
-            print_text(f"error: {missing - _MISSING_NAMED:,} others: {NO_SUCH_FILE}", capture.terminal)
-    return EXIT_SOME_INPUTS_FAILED if failed else 0
+            begin(place.folder, form.about(found, top))
+            done = write_parts(place.folder, output_format, coverage, files, answers, place.shard, tell)
+            tell(f"{done.parts:,} parts in {place.folder}, {done.images:,} images, {done.failed:,} not read")
+            return EXIT_SOME_INPUTS_FAILED if done.failed else 0
+
+        form.write(answers(files), stdout, place.file, names)
+        errors.tell_rest()
+    return EXIT_SOME_INPUTS_FAILED if errors.failed else 0
 
 
 def _threshold(coverage: float, run: "Run") -> float:
@@ -156,7 +141,8 @@ def _is_one_image(paths: list[str]) -> bool:
     from cnnctl.data.file_names import TABLE_SUFFIXES
     from cnnctl.system.files import is_file
 
-    return len(paths) == 1 and is_file(paths[0]) and Path(paths[0]).suffix.lower() not in TABLE_SUFFIXES
+    several = (*TABLE_SUFFIXES, ".parquet", ".zip", ".tar")
+    return len(paths) == 1 and is_file(paths[0]) and Path(paths[0]).suffix.lower() not in several
 
 
 def _two_columns(wanted: str, run: "Run") -> tuple[str, str]:

@@ -3,6 +3,7 @@ classes and never images.
 """
 
 import os
+import re
 
 IMAGE_SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .gif .tif .tiff .jp2 .avif .pbm .pgm .ppm .pnm".split(" ")
@@ -54,7 +55,13 @@ _LEFT_BEHIND = frozenset(
         "__pycache__",
     )
 )
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LEFT_BEHIND_ENDINGS = ("@synoeastream", "@synoresource")
+
+
+def is_address(path: str) -> bool:
+    """Whether a path is an address, such as s3://bucket/photos, and no file of this machine."""
+    return _ADDRESS.match(path) is not None
 
 
 def looks_like_image(name: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from cnnctl.data.dialect import ALONE, BLANK, SEPARATORS, Record, Sheet, read_sheet
-from cnnctl.data.file_names import looks_like_image
+from cnnctl.data.file_names import is_address, looks_like_image
 from cnnctl.data.listing import Listing
 from cnnctl.data.missing import how_to_mend, is_there
 from cnnctl.errors import DataError, Notice
@@ -136,7 +136,12 @@ def read_paths(file: Path, columns: Columns) -> list[ListedPath]:
     else:
         place, skips = _place(file, header, "path", columns.path, columns.are_in_config, columns.option), 1
     names = [_field(record, place) for record in list(sheet.records(separator))[skips:]]
-    return [ListedPath(locate(base, name) or str(base / name), name) for name in names]
+    return [listed(base, name) for name in names]
+
+
+def listed(base: Path, name: str) -> ListedPath:
+    """The image that a table means by a name: an address, or a file in the folder `base`."""
+    return ListedPath(name if is_address(name) else locate(base, name) or str(base / name), name)
 
 
 def count_labels(file: Path, columns: Columns) -> int:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.data.archives import is_folder
-from cnnctl.data.file_names import TABLE_SUFFIXES
+from cnnctl.data.file_names import TABLE_SUFFIXES, is_address
 from cnnctl.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
 
 STANDARD_INPUT = "-"
+_PARQUET = ".parquet"
 _HEAD = 256  # bytes
 
 
@@ -37,8 +38,8 @@ def expand_inputs(
     note: Callable[[str], None] = lambda text: None,
     null: bool = False,
 ) -> Iterator[str]:
-    """Each image file in turn: files as they are, folders and archives with all below them, CSVs with every row, `-`
-    for stdin.
+    """Each image file in turn: files as they are, folders and archives with all below them, tables with every row, `-`
+    for stdin, addresses such as s3://bucket/photos with all that is there.
 
     A file that does not exist is yielded all the same, so that it gets its row and its reason. `columns` names those of
     a CSV, and is called when there is one. With `null` a NUL ends each path on stdin, else a line's end does.
@@ -52,6 +53,10 @@ def expand_inputs(
         path = Path(given)
         if given == STANDARD_INPUT:
             yield from _names_on_stdin(null)
+        elif is_address(given):
+            from cnnctl.inference.remote import list_remote
+
+            yield from list_remote(given)
         elif is_folder(path):
             from cnnctl.data.listing import describe_left_out
 
@@ -62,6 +67,10 @@ def expand_inputs(
             if told:
                 note(f"{path}: {told}")
             yield from found
+        elif path.suffix.lower() == _PARQUET:
+            from cnnctl.data.parquet import read_parquet_paths
+
+            yield from read_parquet_paths(path, columns())
         elif path.suffix.lower() in TABLE_SUFFIXES:
             from cnnctl.data.table import read_paths
 
@@ -91,7 +100,7 @@ def _tell_missing(file: Path, found: Sequence[str], columns: "Columns", note: Ca
     """What mends a CSV whose files are not there."""
     from cnnctl.data.missing import is_there
 
-    missing = [path for path in found if not is_there(path)]
+    missing = [path for path in found if not is_address(path) and not is_there(path)]
     if not missing:
         return
     base = Path(columns.folder) if columns.folder else file.parent

@@ -10,7 +10,8 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
+from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, decode, read_image
+from cnnctl.data.file_names import is_address
 from cnnctl.inference import DEFAULT_TOP
 from cnnctl.inference.answers import Answer, Prediction, predicted
 from cnnctl.inference.inputs import Unfit
@@ -19,6 +20,8 @@ from cnnctl.system.cores import available_cores
 
 BATCH = 64
 """Images that the model takes at once, up to 64x64 pixels; larger images come in smaller batches."""
+
+_FETCHED_AT_ONCE = 16
 
 
 def batch_size_for(spec: ImageSpec) -> int:
@@ -64,10 +67,22 @@ def classify(
                 yield from pending.popleft().result()
 
 
+def _read_all(paths: list[str], spec: ImageSpec) -> list[Image | ImageError]:
+    """Images at addresses are fetched several at once, since each is waited for."""
+    if len(paths) < 2 or not any(is_address(path) for path in paths):
+        return [_read(path, spec) for path in paths]
+    with ThreadPoolExecutor(_FETCHED_AT_ONCE) as pool:
+        return list(pool.map(lambda path: _read(path, spec), paths))
+
+
 def _read(path: str, spec: ImageSpec) -> Image | ImageError:
     if isinstance(path, Unfit):
         return ImageError(path.reason)
     try:
+        if is_address(path):
+            from cnnctl.inference.remote import read_remote
+
+            return decode(read_remote(path, spec.max_bytes), spec)
         return read_image(path, spec)
     except ImageError as error:
         return error
@@ -87,7 +102,7 @@ def _answers(
 ) -> list[Answer]:
     """Small images are decoded by one thread at a time, in its `turn`: two would wait for each other."""
     with nullcontext() if turn is None or not _are_small(paths) else turn:
-        decoded = [_read(path, classifier.spec) for path in paths]
+        decoded = _read_all(paths, classifier.spec)
     good = [image for image in decoded if not isinstance(image, ImageError)]
     rows = iter(classifier.probabilities(np.stack(good)) if good else ())
     return [

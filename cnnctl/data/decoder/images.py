@@ -109,7 +109,7 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
     except ValueError:
         raise ImageError("no file can have this name: there is a NUL in it") from None
     if len(data) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     return data
 
 
@@ -117,7 +117,7 @@ def _in_archive(path: str | Path, limit: int) -> bytes:
     try:
         data = archives.read(path, limit)
     except archives.TooLargeError:
-        raise _too_large(limit) from None
+        raise too_large(limit) from None
     except archives.MemberError as error:
         raise ImageError(str(error)) from None
     if data is None:
@@ -125,7 +125,8 @@ def _in_archive(path: str | Path, limit: int) -> bytes:
     return data
 
 
-def _too_large(limit: int) -> ImageError:
+def too_large(limit: int) -> ImageError:
+    """The reason of a file that has more bytes than are read."""
     return ImageError(f"the file is larger than {limit / MEGABYTE:g} MB", "data.image.max_megabytes raises the limit")
 
 
