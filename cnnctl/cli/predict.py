@@ -122,7 +122,7 @@ def predict_cli(
 
             begin(place.folder, form.about(found, top))
             done = write_parts(place.folder, output_format, coverage, files, answers, place.shard, tell)
-            tell(f"{done.parts:,} parts in {place.folder}, {done.images:,} images, {done.failed:,} not read")
+            tell(f"in {place.folder}: {done.images:,} images, of which {done.failed:,} could not be read")
             return EXIT_SOME_INPUTS_FAILED if done.failed else 0
 
         form.write(answers(files), stdout, place.file, names)
