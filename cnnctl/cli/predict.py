@@ -76,17 +76,25 @@ def predict_cli(
             "--shard", metavar="I/N", help="With --output FOLDER/: every N-th part, from the I-th on, such as 2/8."
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="ray", help="With --output FOLDER/: spread the parts over a Ray cluster."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="Hosts of the cluster; default: all.")
+    ] = None,
     null: Annotated[
         bool, typer.Option("-0", "--null", help="Paths on stdin end in a NUL, as `find -print0` writes them.")
     ] = False,
 ) -> int:
     """Predict the class of each image with the latest run."""
-    from cnnctl.cli.predict_output import Errors, Form, Place
+    from cnnctl.cli.predict_output import Errors, Form, Place, refuse_cluster
     from cnnctl.data.file_names import TABLE_SUFFIXES
     from cnnctl.formatting import printable
     from cnnctl.inference.inputs import STANDARD_INPUT, expand_inputs
     from cnnctl.inference.model import load_classifier
     from cnnctl.inference.stream import classify
+    from cnnctl.system.files import absolute
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.system.streams import exact_output
     from cnnctl.terminal.render import print_text
@@ -94,6 +102,7 @@ def predict_cli(
     form = Form(output_format, columns, safe_csv, coverage)
     form.raise_if_contradictory()
     place = Place.of(output, shard, form)
+    refuse_cluster(cluster, workers, place)
     if folder is not None and not any(Path(path).suffix.lower() in (*TABLE_SUFFIXES, ".parquet") for path in paths):
         raise UsageError("--folder is for a CSV", "it is where the file names of the CSV are looked up")
     if null and STANDARD_INPUT not in paths:
@@ -118,10 +127,17 @@ def predict_cli(
             return errors.told(classify(classifier, some, top=top, threshold=threshold))
 
         if place.folder is not None:
-            from cnnctl.terminal.parts import begin, write_parts
+            from cnnctl.terminal.parts import begin, plan_parts, write_parts
 
             begin(place.folder, form.about(found, top))
-            done = write_parts(place.folder, output_format, coverage, files, answers, place.shard, tell)
+            parts = plan_parts(place.folder, output_format, files, place.shard)
+            if cluster is not None:
+                from cnnctl.terminal.parts_on_ray import Work, write_parts_on_ray
+
+                work = Work(str(absolute(found.path)), output_format, coverage, threshold, top)
+                done = write_parts_on_ray(parts, work, workers, tell)
+            else:
+                done = write_parts(parts, output_format, coverage, answers, tell)
             tell(f"in {place.folder}: {done.images:,} images, of which {done.failed:,} could not be read")
             return EXIT_SOME_INPUTS_FAILED if done.failed else 0
 

@@ -117,6 +117,20 @@ class Place:
         return cls(folder=Path(output), shard=None if shard is None else parse_shard(shard))
 
 
+def refuse_cluster(cluster: str | None, workers: int | None, place: Place) -> None:
+    """Raises:
+    UsageError: there is no such engine, or nothing that it could share out.
+    """
+    if cluster is None and workers is not None:
+        raise UsageError("--workers is for --cluster ray", "add --cluster ray")
+    if cluster not in (None, "ray"):
+        raise UsageError(f"there is no engine {cluster}", "--cluster ray is the only one")
+    if cluster is not None and place.folder is None:
+        raise UsageError(
+            "--cluster ray is for --output FOLDER/", "name a folder that all hosts see, with a / at its end"
+        )
+
+
 class Errors:
     """The images that cannot be read, each told as it comes; of those that are not there the first ones."""
 

@@ -33,9 +33,29 @@ class Shard:
 class Written:
     """What a folder holds now: `images` are those of this share, `failed` those that could not be read."""
 
-    parts: int
-    images: int
-    failed: int
+    parts: int = 0
+    images: int = 0
+    failed: int = 0
+
+    def with_part(self, part: "Part", form: str, seconds: float, tell: Callable[[str], None]) -> "Written":
+        """One part more, which is there now; how long it took is told.
+
+        Raises:
+            UsageError: it is of other images.
+            DataError: it is damaged.
+        """
+        there = list(_read(part.path, form))
+        if [name for name, _ in there] != [escaped(one) if form == "parquet" else str(one) for one in part.images]:
+            raise UsageError(
+                f"{part.path} is of other images than those that are asked for now",
+                "name a new folder with --output, or the images that this one was begun with",
+            )
+        count = len(part.images)
+        tell(
+            f"{part.path.name}: {count:,} images, "
+            + ("there already" if part.is_there else f"{count / seconds:,.0f} images/s")
+        )
+        return Written(self.parts + 1, self.images + count, self.failed + sum(failed for _, failed in there))
 
 
 def parse_shard(text: str) -> Shard:
@@ -77,49 +97,56 @@ def begin(folder: Path, about: dict[str, Any]) -> None:
     files.write_json(path, about)
 
 
+@dataclass(frozen=True)
+class Part:
+    """A file of answers, and the images that it is of; `is_there` if it was written before."""
+
+    path: Path
+    images: list[str]
+    is_there: bool
+
+
+def plan_parts(folder: Path, form: str, paths: Iterable[str], shard: Shard | None = None) -> Iterator[Part]:
+    """The parts of a share of the images, one after the other."""
+    shard, rest, number = shard or Shard(), iter(paths), 0
+    while images := list(islice(rest, IMAGES_A_PART)):
+        if number % shard.of == shard.index:
+            path = folder / f"part-{number:05}.{form}"
+            yield Part(path, images, files.exists(path))
+        number += 1
+
+
 def write_parts(
-    folder: Path,
+    parts: Iterable[Part],
     form: str,
     coverage: float | None,
-    paths: Iterable[str],
     answers: Callable[[Iterable[str]], Iterator[Answer]],
-    shard: Shard | None,
     tell: Callable[[str], None],
 ) -> Written:
-    """Write the answers of a share of the images, in parts that are whole or not there.
+    """Write those parts that are not there; each is whole or not there.
 
     Raises:
         UsageError: a part that is there is of other images.
     """
-    shard = shard or Shard()
-    rest, number, images, failed, parts = iter(paths), -1, 0, 0, 0
-    while chunk := list(islice(rest, IMAGES_A_PART)):
-        number += 1
-        if number % shard.of != shard.index:
-            continue
-        path = folder / f"part-{number:05}.{form}"
-        begun, is_new = time.perf_counter(), not files.exists(path)
-        if is_new:
-            _write(path, form, coverage, answers(chunk))
-        there = list(_read(path, form))
-        if [name for name, _ in there] != [escaped(one) if form == "parquet" else str(one) for one in chunk]:
-            raise UsageError(
-                f"{path} is of other images than those that are asked for now",
-                "name a new folder with --output, or the images that this one was begun with",
-            )
-        pace = f", {len(chunk) / (time.perf_counter() - begun):,.0f} images/s" if is_new else ", there already"
-        tell(f"{path.name}: {len(chunk):,} images{pace}")
-        parts, images, failed = parts + 1, images + len(chunk), failed + sum(wrong for _, wrong in there)
-    return Written(parts, images, failed)
+    written = Written()
+    for part in parts:
+        begun = time.perf_counter()
+        if not part.is_there:
+            write_part(part, form, coverage, answers)
+        written = written.with_part(part, form, time.perf_counter() - begun, tell)
+    return written
 
 
-def _write(path: Path, form: str, coverage: float | None, answers: Iterator[Answer]) -> None:
+def write_part(
+    part: Part, form: str, coverage: float | None, answers: Callable[[Iterable[str]], Iterator[Answer]]
+) -> None:
+    """Write one part."""
     if form == "parquet":
-        with output_bytes(path) as binary:
-            write_parquet(answers, binary, coverage)
+        with output_bytes(part.path) as binary:
+            write_parquet(answers(part.images), binary, coverage)
     else:
-        with output_text(path) as text:
-            WRITERS[form](answers, text, coverage)
+        with output_text(part.path) as text:
+            WRITERS[form](answers(part.images), text, coverage)
 
 
 def _read(path: Path, form: str) -> Iterator[tuple[str, bool]]:

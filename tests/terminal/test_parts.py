@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from cnnctl.errors import DataError, MachineError, UsageError
 from cnnctl.inference.inputs import expand_inputs
 from cnnctl.inference.model import Classifier, load_classifier
 from cnnctl.inference.stream import classify
-from cnnctl.terminal import parts
-from cnnctl.terminal.parts import Shard, begin, parse_shard, write_parts
+from cnnctl.terminal import parts, parts_on_ray
+from cnnctl.terminal.parts import Shard, begin, parse_shard, plan_parts, write_parts
+from cnnctl.terminal.parts_on_ray import Work, write_parts_on_ray
 from tests.inference.build import colour_run, paint
 
 ABOUT = {"model": "abc", "format": "csv"}
@@ -53,7 +56,7 @@ class Answering:
 def write(folder, form, photos, answers, shard=None, coverage=None):
     told: list[str] = []
     folder.mkdir(exist_ok=True)
-    return write_parts(folder, form, coverage, photos, answers, shard, told.append), told
+    return write_parts(plan_parts(folder, form, photos, shard), form, coverage, answers, told.append), told
 
 
 def rows(path: Path, form: str) -> list[dict]:
@@ -164,3 +167,35 @@ def test_a_table_in_parquet_lists_images(classifier, photos, tmp_path, monkeypat
     with pytest.raises(MachineError, match="needs pyarrow") as caught:
         list(expand_inputs([str(tmp_path / "list.parquet")], Columns))
     assert "'.[parquet]'" in str(caught.value.hint)
+
+
+def test_a_cluster_writes_the_same_parts(classifier, photos, tmp_path, monkeypatch):
+    """Also after a process of it was killed."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    write(tmp_path / "here", "csv", photos, Answering(classifier))
+    (tmp_path / "there").mkdir()
+    told: list[str] = []
+    write_one, died = parts_on_ray._write, tmp_path / "died"
+
+    def dies_once(part, work):
+        if not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write_one(part, work)
+
+    monkeypatch.setattr(parts_on_ray, "_write", dies_once)
+    work = Work(str(tmp_path / "run"), "csv", None, None, 3)
+    written = write_parts_on_ray(plan_parts(tmp_path / "there", "csv", photos), work, None, told.append)
+    assert died.exists()
+    assert (written.parts, written.images, written.failed) == (3, 11, 1)
+    assert told[0] == "1 host of a Ray cluster"
+    for part in (tmp_path / "here").iterdir():
+        assert (tmp_path / "there" / part.name).read_bytes() == part.read_bytes()
+
+
+def test_without_ray_the_extra_is_named(monkeypatch, photos, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    work = Work(str(tmp_path / "run"), "csv", None, None, 3)
+    with pytest.raises(MachineError, match="needs Ray") as caught:
+        write_parts_on_ray(plan_parts(tmp_path, "csv", photos), work, None, print)
+    assert "'.[ray]'" in str(caught.value.hint)
