@@ -40,6 +40,7 @@ __all__ = [
     "RunError",
     "RunList",
     "Summary",
+    "Sweep",
     "TrainedRun",
     "UsageError",
     "__version__",
@@ -55,6 +56,7 @@ __all__ = [
     "open_run",
     "report",
     "summarize",
+    "sweep",
     "train",
 ]
 
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from cnnctl.api.reporting import Report, report
     from cnnctl.api.runs import ListedRun, RunList, TrainedRun, list_runs, open_run
     from cnnctl.api.summary import Summary, summarize
+    from cnnctl.api.sweeping import Sweep, sweep
     from cnnctl.api.training import train
     from cnnctl.config import Config
     from cnnctl.data.decoder.images import ImageError
@@ -99,6 +102,7 @@ else:
         "api.reporting": ("Report", "report"),
         "api.runs": ("ListedRun", "RunList", "TrainedRun", "list_runs", "open_run"),
         "api.summary": ("Summary", "summarize"),
+        "api.sweeping": ("Sweep", "sweep"),
         "api.training": ("train",),
         "inference.answers": ("Prediction",),
         "config": ("Config",),

@@ -86,19 +86,25 @@ class Findings:
 
 
 def check(
-    loaded: Loaded, progress: Progress, decode: bool = True, strict: bool = False, before: "Before | None" = None
+    loaded: Loaded,
+    progress: Progress,
+    decode: bool = True,
+    strict: bool = False,
+    before: "Before | None" = None,
+    catalog: "Catalog | None" = None,
 ) -> Findings:
     """Check vocabulary, shapes, data and images, as far as each can be looked at.
 
     With `decode` every image is decoded, so that `train` finds it in the cache; `progress` then gets (images done,
     images in all). For `strict` see `data.prepare.prepare`. With `before`, what the machine lacks for the training is a
-    problem like the others.
+    problem like the others. A catalog of the same data, where it is known, need not be made again.
 
     Raises:
         MachineError: without `before`: the config is right, but names an experiment tracker that is not installed.
     """
-    findings = Findings(problems=list(loaded.problems))
-    _check_data(loaded, findings)
+    findings = Findings(problems=list(loaded.problems), catalog=catalog)
+    if catalog is None:
+        _check_data(loaded, findings)
     classes = _classes(loaded, findings)
     _check_network(loaded, findings, classes)
     _check_agreement(loaded, findings)

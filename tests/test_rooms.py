@@ -11,6 +11,7 @@ ROOT = Path(cnnctl.__file__).parent
 FLOORS = (
     ("cli", "api"),
     ("serving", "terminal"),
+    ("sweeping",),
     ("training", "explaining", "exporting", "ejecting"),
     ("evaluation", "models", "checks", "network_source"),
     ("convolve", "init", "pictures", "tracking", "inference"),

@@ -128,7 +128,7 @@ def root(
 
 COMMANDS = (
     *("init", "train", "evaluate", "predict", "explain", "serve", "export", "eject", "report", "runs", "compare"),
-    *("summary", "check", "preview", "schedule", "convolve", "cache", "weights", "schema", "info"),
+    *("sweep", "summary", "check", "preview", "schedule", "convolve", "cache", "weights", "schema", "info"),
 )
 """In the order of --help; each is a module of this package with an EPILOG and a function `NAME_cli`."""
 

@@ -16,7 +16,7 @@ from cnnctl.config import reading
 from cnnctl.config.scalars import RefusedScalarError, escape, expand, resolve_scalar
 from cnnctl.config.schema import Config, DataSettings, Source
 from cnnctl.config.source import EXTENDS, MAX_DEPTH, Document, ValuePath, format_path
-from cnnctl.errors import ConfigError, Problem
+from cnnctl.errors import ConfigError, Position, Problem
 from cnnctl.layers import AnyLayer, Layer, Repeat
 from cnnctl.system.files import absolute
 
@@ -91,7 +91,7 @@ def parse_config(path: Path, assignments: Sequence[str] = (), is_recorded: bool 
     if path == STANDARD_INPUT:
         document, path = _on_bases(reading.read_stdin(), Path(), None), _NAME
     else:
-        document = _read(path, is_recorded)
+        document = read_document(path, is_recorded)
     return bind(_override(document, list(assignments), "--set"), path)
 
 
@@ -111,7 +111,7 @@ def load_values(
     """
     if isinstance(values, str | Path):
         path = Path(values)
-        document = _read(path, is_recorded)
+        document = read_document(path, is_recorded)
     elif isinstance(values, Config):
         from cnnctl.config.dump import to_plain
 
@@ -124,7 +124,7 @@ def load_values(
     return bind(_override(document, given, "overrides"), path)
 
 
-def _read(path: Path, is_recorded: bool) -> Document:
+def read_document(path: Path, is_recorded: bool = False) -> Document:
     """The document of a file, with those that it extends."""
     if not is_recorded:
         return _on_bases(reading.read(path), path.parent, path)
@@ -181,28 +181,29 @@ def _override(document: Document, assignments: list[str], origin: str) -> Docume
     """The document with values replaced; a path that lacks a name or brackets is refused with the one that is meant."""
     if not assignments:
         return document
-    from cnnctl.config.meant import meant_path
     from cnnctl.config.overrides import override, override_position, parse_path
 
     for assignment in assignments:
         path = parse_path(assignment.partition("=")[0].strip())
-        if path and path[0] == EXTENDS:
-            position, hint = override_position(assignment, origin), "write it into the config, or into a new one"
-            raise ConfigError([Problem("it is read before anything is set", EXTENDS, position, hint=hint)])
-        right = path and meant_path(path, document.data)
-        if path and right:
-            raise ConfigError(
-                [
-                    Problem(
-                        "there is no such key",
-                        format_path(path),
-                        override_position(assignment, origin),
-                        hint=f"did you mean {format_path(right)}?",
-                    )
-                ]
-            )
+        if path:
+            refuse_path(document, path, override_position(assignment, origin))
         document = override(document, [assignment], origin)
     return document
+
+
+def refuse_path(document: Document, path: ValuePath, position: Position) -> None:
+    """Raises:
+    ConfigError: nothing can be set at this path, or it lacks a name or brackets.
+    """
+    if path[0] == EXTENDS:
+        hint = "write it into the config, or into a new one"
+        raise ConfigError([Problem("it is read before anything is set", EXTENDS, position, hint=hint)])
+    from cnnctl.config.meant import meant_path
+
+    right = meant_path(path, document.data)
+    if right:
+        hint = f"did you mean {format_path(right)}?"
+        raise ConfigError([Problem("there is no such key", format_path(path), position, hint=hint)])
 
 
 def _yaml(value: Any, depth: int = 0) -> Any:

@@ -1,6 +1,7 @@
 """`--set KEY=VALUE` and the overrides of Python: values put into a parsed config by their dotted paths."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from cnnctl.config.scalars import UNPRINTABLE
@@ -16,24 +17,26 @@ def override(document: Document, assignments: list[str], origin: str = "--set") 
     Raises:
         ConfigError: an assignment that is not of the form KEY=VALUE, or whose path leads through a plain value.
     """
-    data = document.data
-    positions = dict(document.positions)
-    overridden = set(document.overridden)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         start = override_position(assignment, origin)
         path = parse_path(key.strip())
         if not equals or path is None:
             raise error_at("expected KEY=VALUE", start, hint="for example train.epochs=3")
-        value = parse_value(text, origin)
-        if path[0] == "output" and len(path) > 1:
-            data = with_long_output(data)
-        data = _assign(data, path, value, start)
-        for old in [old for old in positions if old[: len(path)] == path]:
-            del positions[old]
-        positions[path] = start
-        overridden.add(path)
-    return Document(data, positions, frozenset(overridden), document.folders)
+        document = put(document, path, parse_value(text, origin), start)
+        document = replace(document, overridden=document.overridden | {path})
+    return document
+
+
+def put(document: Document, path: ValuePath, value: Any, position: Position) -> Document:
+    """The document with the value at a path replaced by one that stands at a position.
+
+    Raises:
+        ConfigError: the path leads through a plain value.
+    """
+    data = with_long_output(document.data) if path[0] == "output" and len(path) > 1 else document.data
+    kept = {old: where for old, where in document.positions.items() if old[: len(path)] != path}
+    return replace(document, data=_assign(data, path, value, position), positions={**kept, path: position})
 
 
 def with_long_output(data: dict[str, Any]) -> dict[str, Any]:

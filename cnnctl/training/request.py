@@ -26,6 +26,7 @@ class TrainRequest:
         command: The command line, for the record.
         begun: time.perf_counter() at the start of the command.
         call: For a training that Python asked for, its call as far as `output` would follow.
+        is_alone: Whether `runs/latest` is to be its run; not for one of many.
     """
 
     loaded: Loaded
@@ -35,6 +36,7 @@ class TrainRequest:
     command: Sequence[str]
     begun: float
     call: str | None = None
+    is_alone: bool = True
 
     @property
     def config(self) -> Config:

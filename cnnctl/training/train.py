@@ -86,7 +86,7 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
     with ExitStack() as stack:
         resumed = _take_up(request, watcher, stack)
         if resumed is not None and resumed.is_complete:
-            _mark_latest(resumed.run, watcher)
+            _mark_latest(request, resumed.run, watcher)
             return Complete(resumed.run)
         checkpoint = resumed.checkpoint if resumed is not None else None
 
@@ -135,7 +135,7 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         write_curves(run, record.best_epoch, config.train.all_epochs)
         trackers.end(finished(run, run.read_metrics(), record.best_epoch))
         write_environment(request, config, network, record, data_hash, until_trained, waited)
-        _mark_latest(run, watcher)
+        _mark_latest(request, run, watcher)
         seconds = time.perf_counter() - request.begun
         return Trained(run, evaluation, record, parity, seconds, trackers.how_to_look())
 
@@ -262,8 +262,9 @@ def _write_inputs(run: Run, config: Config, prepared: Prepared) -> None:
     write_digests(run, prepared.digests)
 
 
-def _mark_latest(run: Run, watcher: Watcher) -> None:
+def _mark_latest(request: TrainRequest, run: Run, watcher: Watcher) -> None:
     try:
-        mark_latest(run)
+        if request.is_alone:
+            mark_latest(run)
     except MachineError as error:
         watcher.note(f"warning: {error.message}")

@@ -1,0 +1,1 @@
+"""Many trainings of one config: sweeps, whose trials Optuna chooses, and cross-validation."""

@@ -1,0 +1,43 @@
+"""The result of a sweep, and of a cross-validation."""
+
+from typing import TYPE_CHECKING
+
+from cnnctl.config.problems import show
+from cnnctl.formatting import duration, printable
+from cnnctl.terminal.render import LEFT, RIGHT, print_pairs, print_table, print_text, say
+
+if TYPE_CHECKING:
+    from cnnctl.sweeping.result import SweepResult
+    from cnnctl.sweeping.study import Slot
+
+_SHOWN = 10
+
+
+def print_sweep(result: "SweepResult") -> None:
+    """The best trials as a table, what is written, and what the best figure is worth."""
+    keys = list(result.trials[0].values) if result.trials else []
+    rows = [_row(slot, keys) for slot in result.ranked[:_SHOWN]]
+    header = ("trial", result.metric, "epochs", "time", *(key.rpartition(".")[2] for key in keys))
+    print_table(header, rows, (RIGHT, RIGHT, RIGHT, RIGHT, *(LEFT for _ in keys)))
+    counts = {state: result.count(state) for state in ("complete", "pruned", "failed")}
+    told = [f"{count:,} {state}" for state, count in counts.items() if count or state == "complete"]
+    hidden = len(result.ranked) - len(rows)
+    say(f"\n{', '.join(told)}{f'; the best {_SHOWN} are shown' if hidden > 0 else ''}")
+    if result.best is not None and counts["complete"] > 1:
+        print_text(
+            f"the best of {counts['complete']:,} on the same images flatters itself: "
+            "judge it on test images that no trial has seen, or by cnnctl cross-validate"
+        )
+    lines = {"trials": result.folder / "trials.csv", "best": result.best_config}
+    lines |= {"run": result.run_of(result.best)} if result.best is not None else {}
+    lines |= {"pictures": result.pictures[0].parent} if result.pictures else {}
+    say()
+    print_pairs({name: printable(str(path)) for name, path in lines.items()}, max(map(len, lines)) + 2)
+
+
+def _row(slot: "Slot", keys: list[str]) -> tuple[str, ...]:
+    value = "" if slot.value is None else f"{slot.value:.4f}"
+    took = "" if slot.seconds is None else duration(slot.seconds)
+    chosen = (slot.values[key] for key in keys)
+    shown = (f"{one:.4g}" if isinstance(one, float) else show(one) for one in chosen)
+    return (f"{slot.number:04}", value, f"{slot.epochs:,}", took, *shown)
