@@ -49,7 +49,7 @@ def test_a_killed_sweep_goes_on_and_its_trials_are_runs(tmp_path: Path) -> None:
     assert result["best"]["value"] == max(one["value"] for one in result["trials"])
 
     environment = json.loads((tmp_path / "out" / "trials" / "0001" / "environment.json").read_text())
-    assert len(environment["resumed_after"]) == 1, "it did not go on where it was"
+    assert environment["resumed_after_epoch"] >= 1, "it did not go on where it was"
     with (tmp_path / "out" / "trials" / "0001" / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     value = float(rows[environment["best_epoch"] - 1]["val_accuracy"])
