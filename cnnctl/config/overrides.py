@@ -36,7 +36,22 @@ def put(document: Document, path: ValuePath, value: Any, position: Position) -> 
     """
     data = with_long_output(document.data) if path[0] == "output" and len(path) > 1 else document.data
     kept = {old: where for old, where in document.positions.items() if old[: len(path)] != path}
-    return replace(document, data=_assign(data, path, value, position), positions={**kept, path: position})
+    made = (path[:length] for length in range(1, len(path)) if not _is_there(data, path[:length]))
+    positions = {**kept, **dict.fromkeys([*made, path], position)}
+    return replace(document, data=_assign(data, path, value, position), positions=positions)
+
+
+def _is_there(value: Any, path: ValuePath) -> bool:
+    """Whether there is a value at a path; `adam` in place of a mapping has the path `adam`."""
+    for part in path:
+        if isinstance(value, str):
+            return value == part
+        if not isinstance(value, dict | list) or (isinstance(value, dict) and part not in value):
+            return False
+        if isinstance(value, list) and not (isinstance(part, int) and part < len(value)):
+            return False
+        value = value[part]  # type: ignore[index]
+    return True
 
 
 def with_long_output(data: dict[str, Any]) -> dict[str, Any]:
