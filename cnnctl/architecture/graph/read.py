@@ -106,6 +106,8 @@ class _Reader:
     constants: Constants
     nodes: list[Node] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
+    names: dict[str, int] = field(default_factory=dict)
+    """Of the nodes, each with the last number that one of the same name was given."""
 
     def model(self, model: Mapping[str, Any], place: str, source: int, depth: int) -> int:
         """The number of the node that a model ends with; `place` is where its weights lie in the file."""
@@ -201,12 +203,20 @@ class _Reader:
             _refuse(f"calls the layer {_shown(name)} with {len(inputs)} inputs")
         if not isinstance(name, str) or not name.isprintable() or not _NAME.fullmatch(name):
             _refuse(f"has a layer whose name is {_shown(name)}")
-        known = {node.name for node in self.nodes}
-        unique = next(one for one in (name, *(f"{name}_{n}" for n in range(1, MAX_NODES + 2))) if one not in known)
+        unique = self._unique(name)
         self.nodes.append(Node(unique, layer, tuple(inputs)))
         if place is not None:
             self.places[unique] = place
         return len(self.nodes) - 1
+
+    def _unique(self, name: str) -> str:
+        """A name that no node has: this one, or with a number."""
+        unique = name
+        while unique in self.names:
+            self.names[name] += 1
+            unique = f"{name}_{self.names[name]}"
+        self.names[unique] = 0
+        return unique
 
 
 class Places:

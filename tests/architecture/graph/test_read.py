@@ -176,6 +176,17 @@ def test_what_is_not_stock_is_refused_with_a_reason(tmp_path, case):
     assert reason in problem.message
 
 
+def test_layers_of_models_within_get_names_of_their_own(tmp_path):
+    def within(name: str, source: str) -> dict[str, Any]:
+        inner = model(conv("a", "in"), output="a")
+        inner["config"]["name"] = name
+        return {**inner, "name": name, "inbound_nodes": [{"args": [tensor(source)], "kwargs": {}}]}
+
+    config = model(within("m", "in"), within("n", "m"), conv("a_1", "n"), within("o", "a_1"), output="o")
+    graph = graph_of_file(write(tmp_path / "x.keras", config))
+    assert [node.name for node in graph.nodes] == ["a", "a_1", "a_1_1", "a_2"]
+
+
 def test_models_within_models_have_a_limit(tmp_path):
     inner: dict[str, Any] = model(conv("b", "in"))
     for depth in range(12):
