@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cnnctl.data.decoder.images import opencv
+from tests.forks import forking
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -57,6 +58,13 @@ def cache(shared: Path) -> Iterator[Path]:
         del os.environ["XDG_CACHE_HOME"]
     else:
         os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks(cache: Path) -> Iterator[None]:
+    """Commands that tests run need not import anew what takes long."""
+    with forking():
+        yield
 
 
 @pytest.fixture(scope="session")

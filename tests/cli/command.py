@@ -1,8 +1,10 @@
-"""The real command in a process of its own."""
+"""The real command, as a fork of a process that has its imports, or in a process of its own."""
 
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.forks import python
 
 NOISE = (
     "tensorflow/",
@@ -20,27 +22,28 @@ NOISE = (
 )
 
 
-def cnnctl(*args: str | Path, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `python -m cnnctl ARGS` in the folder `cwd`."""
-    command = [sys.executable, "-m", "cnnctl", *map(str, args)]
+def cnnctl(
+    *args: str | Path, cwd: Path, stdin: str | None = None, fresh: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m cnnctl ARGS` in the folder `cwd`; `fresh` is for what only a new interpreter does."""
     given = None if stdin is None else stdin.encode("utf-8", "surrogateescape")
-    done = subprocess.run(command, cwd=cwd, input=given, capture_output=True, check=False)
+    done = python(["-m", "cnnctl", *args], cwd, stdin=given, fresh=fresh)
     # decoded here, since text=True would turn carriage returns into line ends
     out, err = (text.decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
     return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
 
-def succeed(*args: str | Path, cwd: Path, stdin: str | None = None) -> str:
+def succeed(*args: str | Path, cwd: Path, stdin: str | None = None, fresh: bool = False) -> str:
     """Its stdout; it must end with exit code 0 and print nothing of what libraries say to themselves."""
-    done = cnnctl(*args, cwd=cwd, stdin=stdin)
+    done = cnnctl(*args, cwd=cwd, stdin=stdin, fresh=fresh)
     assert done.returncode == 0, done.stderr
     assert_quiet(done)
     return done.stdout
 
 
-def fail(code: int, *args: str | Path, cwd: Path, stdin: str | None = None) -> str:
+def fail(code: int, *args: str | Path, cwd: Path, stdin: str | None = None, fresh: bool = False) -> str:
     """Its stderr; it must end with exit code `code`, without a traceback."""
-    done = cnnctl(*args, cwd=cwd, stdin=stdin)
+    done = cnnctl(*args, cwd=cwd, stdin=stdin, fresh=fresh)
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     assert_quiet(done)
     return done.stderr

@@ -30,7 +30,7 @@ def test_version_and_help(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_help_has_an_example_of_its_command(command: str, tmp_path: Path) -> None:
     epilog = import_module(f"cnnctl.cli.{command}").EPILOG
-    assert re.search(rf"(Example|Then): cnnctl {command}", succeed(command, "--help", cwd=tmp_path))
+    assert re.search(rf"(Example|Then): cnnctl {command}", succeed(command, "--help", cwd=tmp_path, fresh=True))
     for file in re.findall(r"[\w-]+\.yaml", epilog):
         writes = how_to_write(file)
         assert writes is None or epilog.startswith(f"Example: {writes}\n"), "the file is not there after pip install"

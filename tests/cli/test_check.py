@@ -71,7 +71,7 @@ def test_the_size_that_the_hint_names_will_do_and_one_less_will_not(tmp_path: Pa
 
 
 def test_a_right_config_is_said_to_be_ready_with_its_warnings(tmp_path: Path) -> None:
-    printed = succeed("check", CONFIGS / "digits.yaml", cwd=tmp_path)
+    printed = succeed("check", CONFIGS / "digits.yaml", cwd=tmp_path, fresh=True)
     assert printed.splitlines()[0] == "train: 1,169 images of 10 classes"
     assert printed.splitlines()[-1].endswith("digits.yaml is ready to train")
     config = tmp_path / "c.yaml"

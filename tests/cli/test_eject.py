@@ -13,7 +13,7 @@ SMALL = "data: {train: photos, image: {size: 8}}\nmodel: [flatten]\n"
 def test_a_script_beside_its_split(small_photos: Path, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
     (tmp_path / "photos").symlink_to(small_photos)
-    printed = succeed("eject", "small.yaml", cwd=tmp_path)
+    printed = succeed("eject", "small.yaml", cwd=tmp_path, fresh=True)
     assert printed.startswith("train.py  builds, trains and saves the network\n")
     assert "train-split.csv  which image is in which split: train 48, validation 12\n" in printed
     assert "  - precision: auto is float32 in the script" in printed

@@ -40,7 +40,7 @@ def test_the_test_split_again_gives_the_figures_of_the_training(work: Path) -> N
 
 
 def test_text_names_the_figures(work: Path) -> None:
-    printed = succeed("evaluate", cwd=work)
+    printed = succeed("evaluate", cwd=work, fresh=True)
     for word in ("accuracy", "95% interval", "top-5 accuracy", "expected calibration error", "precision", "support"):
         assert word in printed
 

@@ -21,7 +21,7 @@ def test_a_digit(digits_run: Trained) -> None:
     folder = digits_run.folder
     image = digits_folder() / "3" / "0003.png"
     answer = succeed("predict", image, cwd=folder).splitlines()[0]
-    lines = succeed("explain", image, cwd=folder).splitlines()
+    lines = succeed("explain", image, cwd=folder, fresh=True).splitlines()
     assert lines[0] == answer
     assert lines[-1] == "open  3-0003-explained/explanation.html"
     made = sorted(os.listdir(folder / "3-0003-explained"))

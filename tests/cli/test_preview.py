@@ -10,7 +10,7 @@ from tests.conftest import CONFIGS
 
 
 def test_a_picture_beside_the_config_that_is_named_after_it(tmp_path: Path) -> None:
-    printed = succeed("preview", CONFIGS / "digits.yaml", "--images", "10", cwd=tmp_path)
+    printed = succeed("preview", CONFIGS / "digits.yaml", "--images", "10", cwd=tmp_path, fresh=True)
     assert printed.endswith("\ndrawn into digits-preview.png\n")
     with Image.open(tmp_path / "digits-preview.png") as picture:
         assert picture.height > picture.width > 500

@@ -8,7 +8,7 @@ from tests.conftest import Trained
 
 
 def test_a_report_of_the_latest_run(digits_run: Trained) -> None:
-    assert succeed("report", cwd=digits_run.folder) == "open  runs/digits/1/report.html\n"
+    assert succeed("report", cwd=digits_run.folder, fresh=True) == "open  runs/digits/1/report.html\n"
     value = json.loads(succeed("report", digits_run.run, "--json", cwd=digits_run.folder))
     assert value == {"report": str(digits_run.run / "report.html"), "bytes": Path(value["report"]).stat().st_size}
 

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import CONFIGS
+from tests.forks import python
 
 DOCS = CONFIGS.parent / "docs"
 PAGES = ("tutorial.md", "keras.md")
@@ -86,11 +87,11 @@ def test_the_commands_of_a_page_run(page: str, tmp_path: Path) -> None:
 
 
 def assert_runs(words: list[str], step: Step, folder: Path) -> None:
-    program = {"cnnctl": [sys.executable, "-P", "-m", "cnnctl"], "python": [sys.executable]}[words[0]]
-    done = subprocess.run([*program, *words[1:]], cwd=folder, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, f"{step.command}\n{done.stdout}{done.stderr}"
+    program = {"cnnctl": ["-m", "cnnctl"], "python": []}[words[0]]
+    done = python([*program, *words[1:]], folder)
+    assert done.returncode == 0, f"{step.command}\n{done.stdout.decode()}{done.stderr.decode()}"
     if words[1] == "summary" and "--set" in words:
-        assert done.stdout.strip("\n") == step.shown
+        assert done.stdout.decode().strip("\n") == step.shown
 
 
 def serve(words: list[str], port: int, folder: Path) -> "subprocess.Popen[bytes]":
