@@ -125,9 +125,25 @@ def _finish(path: Path, text: str) -> None:
 
 def mend_graph(graph: Any) -> None:
     """Rewrite in place what Keras' exporters write into an onnx.GraphProto and ONNX Runtime refuses."""
+    _free_bounds(graph)
     nodes = [mended for index, node in enumerate(graph.node) for mended in _mend(graph, node, index)]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _free_bounds(graph: Any) -> None:
+    """Bounds of a Clip as they are: behind a Where jax2onnx casts them to double, which the values are not."""
+    from onnx import TensorProto
+
+    double = [node for node in graph.node if node.op_type == "Cast" and node.attribute[0].i == TensorProto.DOUBLE]
+    sources = {node.output[0]: node.input[0] for node in double}
+    for node in graph.node:
+        if node.op_type == "Clip":
+            node.input[1:] = [sources.get(name, name) for name in node.input[1:]]
+    used = {name for node in graph.node for name in node.input}
+    for node in double:
+        if node.output[0] not in used:
+            graph.node.remove(node)
 
 
 def _mend(graph: Any, node: Any, index: int) -> Iterator[Any]:

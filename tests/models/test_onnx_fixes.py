@@ -108,3 +108,14 @@ def test_erfc_is_one_minus_erf():
     nodes = [helper.make_node("Erfc", ["x"], ["between"]), helper.make_node("Erfc", ["between"], ["y"])]
     found = answer(model_of(nodes, x.shape), x)
     np.testing.assert_allclose(found, [math.erfc(math.erfc(value)) for value in x], atol=1e-6)
+
+
+def test_bounds_that_are_cast_to_double_are_taken_as_they_are():
+    bounds = [helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in (("low", 0), ("high", 6))]
+    casts = [helper.make_node("Cast", [name], [f"{name}_64"], to=TensorProto.DOUBLE) for name in ("low", "high")]
+    other = helper.make_node("Cast", ["x"], ["x_64"], to=TensorProto.DOUBLE)
+    back = helper.make_node("Cast", ["x_64"], ["x_32"], to=TensorProto.FLOAT)
+    clip = helper.make_node("Clip", ["x_32", "low_64", "high_64"], ["y"])
+    model = model_of([*casts, other, back, clip], [1, 3], bounds)
+    np.testing.assert_array_equal(answer(model, np.array([[-1, 3, 9]], np.float32)), [[0, 3, 6]])
+    assert [node.op_type for node in model.graph.node] == ["Cast", "Cast", "Clip"]
