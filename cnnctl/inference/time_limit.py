@@ -50,6 +50,11 @@ class LimitedSession:
         """What else the session has: its inputs, its options."""
         return getattr(self._session, name)
 
+    @property
+    def hangs(self) -> bool:
+        """Whether it is at a batch still whose limit is over."""
+        return self._left is not None and self._left.is_alive()
+
     def run(self, names: Any, feed: dict[str, Any]) -> Any:
         """What the session answers.
 
@@ -58,7 +63,7 @@ class LimitedSession:
         """
         import onnxruntime
 
-        if self._left is not None and self._left.is_alive():
+        if self.hangs:
             raise _too_slow(self._path, self._seconds)
         options = onnxruntime.RunOptions()
 

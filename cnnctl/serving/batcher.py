@@ -125,6 +125,8 @@ class Batcher:
 
     def trouble(self) -> str | None:
         """Why images are not being answered; None where they are."""
+        if getattr(self._classifier.session, "hangs", False):
+            return "the network is still computing images whose time is over"
         with self._changed:
             if len(self._threads) < self._wanted:
                 return "a thread that answers images has died"
