@@ -88,14 +88,17 @@ def load_classifier(run: Run, threads: int | None = None) -> Classifier:
 
 
 def _open_anybodys(path: Path, threads: int | None, content: bytes) -> Any:
-    """A session of a model that a stranger may have made: only with operators that ours have, and a limit of time.
+    """A session of a model that a stranger may have made: only with operators that ours have, and limits of time and
+    memory.
 
     Raises:
-        RunError: it has others, is no model that ONNX Runtime can run, or takes too long to be loaded.
+        RunError: it has others, is no model that ONNX Runtime can run, or takes too long or too much memory to be
+            loaded.
     """
     model = fingerprint(content)
     if is_known(model, MADE):
         return open_session(path, threads, content)
+    from cnnctl.inference.memory_limit import LEFT_OUT, limit_memory, refuse_too_large
     from cnnctl.inference.operators import refuse_foreign_operators
     from cnnctl.inference.time_limit import open_within
 
@@ -103,7 +106,16 @@ def _open_anybodys(path: Path, threads: int | None, content: bytes) -> Any:
         refuse_foreign_operators(content, path)
         remember(model, CHECKED)
     options = _session_options(threads)
-    return open_within(lambda: _session(path, content, options), path, lambda: options.set_load_cancellation_flag(True))
+    limit_memory(options)
+
+    def open_it() -> Any:
+        try:
+            return _created(content, options, LEFT_OUT)
+        except Exception as error:
+            refuse_too_large(error, path)
+            raise _unusable(error, path) from None
+
+    return open_within(open_it, path, lambda: options.set_load_cancellation_flag(True))
 
 
 def _insist_on_parity(run: Run) -> None:
@@ -144,16 +156,32 @@ def _session_options(threads: int | None) -> Any:
 
 
 def _session(path: Path, content: bytes, options: Any) -> Any:
-    """The session of a model in memory: for files, ONNX Runtime does not heed the folder of external weights."""
+    try:
+        return _created(content, options)
+    except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
+        raise _unusable(error, path) from None
+
+
+def _created(content: bytes, options: Any, without: Sequence[str] = ()) -> Any:
+    """The session of a model in memory: for files, ONNX Runtime does not heed the folder of external weights.
+
+    `without` are optimizers that are not to be used.
+    """
     import onnxruntime
 
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=False)
-    except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
-        if _EXTERNAL_DATA in str(error).lower():
-            hint = "a model.onnx from cnnctl contains all its weights"
-            raise RunError(f"{path} refers to weights in other files", hint) from None
-        raise RunError(f"{path} cannot be used: {str(error).splitlines()[0]}", "train the run again") from None
+    return onnxruntime.InferenceSession(
+        content,
+        options,
+        providers=["CPUExecutionProvider"],
+        enable_fallback=False,
+        disabled_optimizers=list(without) or None,
+    )
+
+
+def _unusable(error: Exception, path: Path) -> RunError:
+    if _EXTERNAL_DATA in str(error).lower():
+        return RunError(f"{path} refers to weights in other files", "a model.onnx from cnnctl contains all its weights")
+    return RunError(f"{path} cannot be used: {str(error).splitlines()[0]}", "train the run again")
 
 
 def metadata(spec: ImageSpec, classes: Sequence[str]) -> str:

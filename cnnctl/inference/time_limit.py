@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.errors import RunError, UsageError
+from cnnctl.inference.memory_limit import refuse_too_large
 from cnnctl.system.limited_work import OutOfTimeError, within
 
 VARIABLE = "CNNCTL_MODEL_SECONDS"
@@ -59,7 +60,7 @@ class LimitedSession:
         """What the session answers.
 
         Raises:
-            RunError: it does not within the limit, or is at an earlier batch still.
+            RunError: it does not within the limit of time or memory, or is at an earlier batch still.
         """
         import onnxruntime
 
@@ -75,6 +76,9 @@ class LimitedSession:
         except OutOfTimeError as error:
             self._left = error.thread
             raise _too_slow(self._path, self._seconds) from None
+        except Exception as error:  # onnxruntime has no class for it
+            refuse_too_large(error, self._path)
+            raise
 
 
 def open_within(open_it: Callable[[], Any], path: Path, stop: Callable[[], None]) -> LimitedSession:

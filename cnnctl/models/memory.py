@@ -1,16 +1,15 @@
 """Out of memory: which errors mean it, and which batch size would fit."""
 
 import subprocess
-from pathlib import Path
 
 from cnnctl.architecture import Plan
 from cnnctl.architecture.cost import training_bytes
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import MachineError
+from cnnctl.system.memory import machine_memory
 
 _SPARE = 0.9
 """Share of the memory that a training step may take; the rest is for libraries and other programs."""
-_CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -40,16 +39,13 @@ def largest_batch(plan: Plan, settings: TrainSettings, available: float, bytes_p
 
 def total_memory(kind: str) -> int | None:
     """Bytes of memory of a `cpu` (of the machine, or of the container) or a `gpu`; None where it cannot be told."""
+    if kind != "gpu":
+        return machine_memory()
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
-        if kind == "gpu":
-            command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-            told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
-            return int(told.split()[0]) * 2**20
-        machine = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal:"))
-        total = int(machine.split()[1]) * 1024
-        limit = _CGROUP.read_text().strip() if _CGROUP.is_file() else "max"
-        return min(total, int(limit)) if limit.isdecimal() else total
-    except (OSError, ValueError, LookupError, StopIteration, subprocess.SubprocessError):
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+        return int(told.split()[0]) * 2**20
+    except (OSError, ValueError, LookupError, subprocess.SubprocessError):
         return None
 
 
