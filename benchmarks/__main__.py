@@ -22,6 +22,7 @@ from benchmarks import (
     modern,
     pace,
     pretrained,
+    scale,
     serving,
     startup,
     strong,
@@ -39,6 +40,7 @@ SECTIONS = {
     "pretrained": pretrained.section,
     "strong": strong.section,
     "backends": backends.section,
+    "scale": scale.section,
     "gpu": gpu.section,
 }
 

@@ -31,6 +31,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
+def several(count: int, name: str) -> str:
+    """`8 x NVIDIA H100`; of one, its name alone."""
+    return f"{count} x {name}" if count > 1 else name
+
+
 def printable(text: str, keep: str = "") -> str:
     """The text without anything that would move the cursor or colour the screen, but for the characters of `keep`."""
     if text.isprintable():

@@ -14,6 +14,7 @@ from cnnctl.system.files import absolute
 from cnnctl.system.interrupts import caught_in_a_guest
 from cnnctl.system.watcher import Watcher
 from cnnctl.training.request import TrainRequest, find_resumed, is_recorded
+from cnnctl.training.train import Helped
 from cnnctl.training.train import train as run_training
 
 
@@ -25,6 +26,7 @@ def train(
     resume: bool = False,
     strict: bool = False,
     progress: bool | Watcher = False,
+    devices: int | None = None,
 ) -> TrainedRun:
     """Train the network of a config on its images and write a run directory, as `cnnctl train` does.
 
@@ -39,6 +41,7 @@ def train(
         resume: Resume the run at `output` after its last epoch; begin it if it is new, leave it if it is complete.
         strict: Refuse data with an image in two splits or with images of one colour.
         progress: True prints to stderr what the command prints; or a watcher that is told.
+        devices: With backend jax, how many devices share each batch; all GPUs, or the processor, when left out.
 
     Raises:
         ConfigError: with every mistake of the config and of its data.
@@ -54,16 +57,21 @@ def train(
     begun = time.perf_counter()
     folder = None if output is None else Path(output)
     call = f"cnnctl.train({_shown(config)}{f', {dict(overrides)!r}' if overrides else ''}"
+    call += f", devices={devices}" if devices is not None else ""
     is_own = False
     if resume and isinstance(config, str | Path):
         config, folder = find_resumed(Path(config), folder)
         is_own = is_recorded(config, folder)
     if resume and folder is None:
         raise UsageError("resume=True needs output, the run to resume", "add output='runs/NAME/1'")
-    request = TrainRequest(load_values(config, overrides, is_own), folder, resume, strict, (), begun, call)
+    if devices is not None and devices < 1:
+        raise UsageError(f"devices is a number from 1; received: {devices}", "devices=1")
+    loaded = load_values(config, overrides, is_own)
+    request = TrainRequest(loaded, folder, resume, strict, (), begun, call, devices=devices)
     with hosted("training", progress) as (watcher, capture), caught_in_a_guest() as interrupts:
-        run = run_training(request, watcher, capture, interrupts).run
-    return TrainedRun(absolute(run.path))
+        trained = run_training(request, watcher, capture, interrupts)
+    assert not isinstance(trained, Helped)  # one process alone
+    return TrainedRun(absolute(trained.run.path))
 
 
 def _shown(config: Source) -> str:

@@ -38,6 +38,39 @@ def train_cli(
     assignments: SetOption = None,
     strict: StrictOption = False,
     as_json: JsonOption = False,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            "--devices",
+            metavar="N",
+            min=1,
+            help="With backend jax: devices that share each batch; default: all GPUs, or the processor.",
+            show_default=False,
+        ),
+    ] = None,
+    coordinator: Annotated[
+        str | None,
+        typer.Option(
+            "--coordinator",
+            metavar="HOST:PORT",
+            help="One training in several processes, started by hand: where process 0 is.",
+            show_default=False,
+        ),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            metavar="N",
+            min=1,
+            help="How many processes there are; 1 trains alone, whatever started this process.",
+            show_default=False,
+        ),
+    ] = None,
+    process: Annotated[
+        int | None,
+        typer.Option("--process", metavar="I", min=0, help="Which of them this is, from 0.", show_default=False),
+    ] = None,
 ) -> None:
     """Train the network of a config on its images and write a run directory."""
     from cnnctl.terminal.render import print_json
@@ -45,12 +78,13 @@ def train_cli(
     begun = time.perf_counter()
     from cnnctl.config import parse_config
     from cnnctl.errors import UsageError
+    from cnnctl.system.cluster import chosen_cluster
     from cnnctl.system.interrupts import caught
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.training import print_trained
     from cnnctl.terminal.watch import watching
-    from cnnctl.training.request import TrainRequest, find_resumed, is_recorded
-    from cnnctl.training.train import Complete, train
+    from cnnctl.training.request import TrainRequest, find_resumed, is_recorded, usable_cluster
+    from cnnctl.training.train import Complete, Helped, train
 
     if run is not None:
         output = _resumed_run(run, output, resume)
@@ -61,12 +95,16 @@ def train_cli(
             "expected a config", "for example: cnnctl init --example digits, then cnnctl train digits.yaml"
         )
     loaded = parse_config(config, assignments or (), resume and is_recorded(config, output))
-    request = TrainRequest(loaded, output, resume, strict, sys.argv, begun)
+    chosen = chosen_cluster(coordinator, processes, process)
+    cluster = usable_cluster(chosen, loaded, output if resume else None, is_asked=coordinator is not None)
+    request = TrainRequest(loaded, output, resume, strict, sys.argv, begun, devices=devices, cluster=cluster)
     with ExitStack() as stack:
         capture = stack.enter_context(captured_stderr())
-        watcher = stack.enter_context(watching(True, capture.terminal))
+        watcher = stack.enter_context(watching(request.is_first, capture.terminal))
         interrupts = stack.enter_context(caught(capture.terminal, watcher.note))
         trained = train(request, watcher, capture, interrupts)
+    if isinstance(trained, Helped) or not request.is_first:
+        return  # process 0 says what came of it
     if as_json:
         print_json({"run": str(trained.run.path), "metrics": trained.run.read_metrics()})
     else:

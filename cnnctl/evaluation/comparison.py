@@ -16,6 +16,7 @@ from cnnctl.config.difference import Difference, differences
 from cnnctl.errors import CnnctlError, RunError, UsageError
 from cnnctl.evaluation.metrics import RANKING, Figures, finite, read_figures
 from cnnctl.evaluation.significance import SIGNIFICANCE, holm, mcnemar
+from cnnctl.formatting import several
 from cnnctl.runs import Run, find_run
 from cnnctl.system.inside import lines_of
 
@@ -185,7 +186,7 @@ def training_of(run: Run) -> TrainingInfo:
             best_epoch=int(said["best_epoch"]),
             seconds=finite(said["seconds"]["total"]),
             resumed_after=None if said["resumed_after_epoch"] is None else int(said["resumed_after_epoch"]),
-            device=str(said["device"]["name"]),
+            device=several(int(said.get("devices", 1)), str(said["device"]["name"])),
             precision=str(said["precision"]["policy"]),
             backend=str(said["backend"]),
             data_hash=str(said["data_hash"]),

@@ -14,6 +14,7 @@ from typing import Any
 from cnnctl.config.training import TrainSettings
 from cnnctl.data.decoder.images import opencv
 from cnnctl.errors import MachineError
+from cnnctl.models.processes import join
 from cnnctl.system.backends import (
     BACKENDS,
     JAX,
@@ -25,6 +26,7 @@ from cnnctl.system.backends import (
     not_installed,
     title,
 )
+from cnnctl.system.cluster import Cluster
 from cnnctl.system.home import lend_folders
 
 __all__ = ["JAX", "TENSORFLOW", "choose_backend", "title"]
@@ -33,14 +35,20 @@ _guest: ContextVar[ExitStack | None] = ContextVar("guest", default=None)
 """What ends with the block of `settings_kept`; None in a command, whose process is ours."""
 
 
-def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = None, deterministic: bool = False) -> None:
+def import_keras(
+    backend: str = TENSORFLOW,
+    settings: TrainSettings | None = None,
+    deterministic: bool = False,
+    cluster: Cluster | None = None,
+) -> None:
     """Import Keras and its backend; descriptor 2 should be captured meanwhile (see quiet.py).
 
     JAX is told the device of the settings before it looks for one. `deterministic` is for runs that are equal on a GPU
-    too.
+    too. JAX joins the processes of a cluster.
 
     Raises:
-        MachineError: they are not installed or cannot be loaded, or Keras runs on another backend already.
+        MachineError: they are not installed or cannot be loaded, Keras runs on another backend already, or other
+            processes cannot be reached.
     """
     _insist_on_backend(backend)
     os.environ["KERAS_BACKEND"] = backend
@@ -56,6 +64,8 @@ def import_keras(backend: str = TENSORFLOW, settings: TrainSettings | None = Non
         raise missing[0]
     try:
         library = importlib.import_module(backend)
+        if cluster is not None:
+            join(cluster)
         keras = importlib.import_module("keras")
     except ImportError as error:
         if not is_installed(backend):
@@ -159,9 +169,9 @@ def _prepare_jax(settings: TrainSettings | None, deterministic: bool) -> None:
 class KerasImport:
     """`import_keras` in a thread of its own, so that images are decoded meanwhile; `wait` gives its outcome."""
 
-    def __init__(self, settings: TrainSettings, deterministic: bool) -> None:
+    def __init__(self, settings: TrainSettings, deterministic: bool, cluster: Cluster | None = None) -> None:
         self.backend = choose_backend(settings.backend)
-        self._arguments = (self.backend, settings, deterministic)
+        self._arguments = (self.backend, settings, deterministic, cluster)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="import-keras", daemon=True)
         self._thread.start()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnctl.errors import MachineError, how_to_install
-from cnnctl.models.backend import TENSORFLOW
+from cnnctl.formatting import several
+from cnnctl.models.backend import JAX, TENSORFLOW
 from cnnctl.system.cores import available_cores
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
@@ -19,17 +20,38 @@ _AMPERE, _VOLTA = (8, 0), (7, 0)
 
 @dataclass(frozen=True)
 class Device:
-    """What trains, its dtype policy and why; `deterministic`: equal runs give equal weights, bit for bit."""
+    """What trains, its dtype policy and why.
+
+    Attributes:
+        kind: `cpu` or `gpu`.
+        name: What its maker calls it.
+        precision: The dtype policy.
+        reason: Why this one.
+        deterministic: Whether equal runs give equal weights, bit for bit.
+        count: How many of them this process trains on.
+        idle: How many more it sees.
+        process: Which of the processes of the training this is, from 0.
+        processes: How many there are, each with as many devices.
+    """
 
     kind: str
     name: str
     precision: str
     reason: str
     deterministic: bool
+    count: int = 1
+    idle: int = 0
+    process: int = 0
+    processes: int = 1
+
+    @property
+    def total(self) -> int:
+        """The devices of all processes, which share each batch."""
+        return self.count * self.processes
 
 
-_Gpu = tuple[str, tuple[int, ...]]
-"""Its name and its compute capability."""
+_Gpu = tuple[str, tuple[int, ...], int]
+"""Its name, its compute capability, and how many of them there are."""
 
 
 def choose_device(
@@ -38,27 +60,53 @@ def choose_device(
     deterministic: str | bool,
     backend: str = TENSORFLOW,
     has_depthwise: bool = False,
+    count: int | None = None,
 ) -> Device:
     """Pick the device, tell the backend, and choose the precision. Keras must have been imported.
 
     `wanted` is `auto`, `cpu` or `gpu`; `precision` is `auto` or one of Keras' policies; deterministic `auto` is on a
-    CPU. `has_depthwise` is whether the network has depthwise or separable convolutions.
+    CPU. `has_depthwise` is whether the network has depthwise or separable convolutions. `count` is how many devices of
+    this process are wanted; None is all GPUs on JAX, else one.
 
     Raises:
-        MachineError: `gpu` is wanted and there is none.
+        MachineError: `gpu` is wanted and there is none, or there are fewer devices than are wanted.
     """
     gpu = _tensorflow_gpu(wanted) if backend == TENSORFLOW else _jax_gpu(wanted)
     if gpu is not None:
-        kind, (name, capability) = "gpu", gpu
+        kind, (name, capability, visible) = "gpu", gpu
         chosen, reason = gpu_precision(capability)
     else:
         kind, name = "cpu", f"{processor_name()}, {available_cores()} cores"
+        visible = 1 if backend == TENSORFLOW else _jax_processors()
         flags = processor_flags()
         chosen, reason = cpu_precision(flags, has_depthwise) if backend == TENSORFLOW else _JAX_ON_A_CPU
     if precision != "auto":
         chosen, reason = precision, "set in the config"
     fixed = kind == "cpu" if deterministic == "auto" else bool(deterministic)
-    return Device(kind, name, chosen, reason, fixed)
+    default = visible if kind == "gpu" and backend == JAX else 1
+    used = default if count is None else count
+    if used > 1 and backend == TENSORFLOW:
+        message = f"TensorFlow trains on one device, and {used} are asked for"
+        raise MachineError(message, f"add --set train.backend=jax, or leave --devices {used} out")
+    if used > visible:
+        raise _too_few(kind, used, visible)
+    idle = visible - used if kind == "gpu" else 0
+    process, processes = (0, 1) if backend == TENSORFLOW else _jax_processes()
+    return Device(kind, name, chosen, reason, fixed, used, idle, process, processes)
+
+
+def described(device: Device) -> str:
+    """The devices of a training in a few words: `8 x NVIDIA H100, in 2 processes`."""
+    together = f", in {device.processes} processes" if device.processes > 1 else ""
+    return several(device.total, device.name) + together
+
+
+def _too_few(kind: str, wanted: int, visible: int) -> MachineError:
+    what = "GPUs" if kind == "gpu" else "devices of the processor"
+    hint = f"--devices {visible}"
+    if kind == "cpu":
+        hint += f", or to try several on a processor: XLA_FLAGS=--xla_force_host_platform_device_count={wanted}"
+    return MachineError(f"{wanted} {what} are asked for, and there {'is' if visible == 1 else 'are'} {visible}", hint)
 
 
 def _tensorflow_gpu(wanted: str) -> _Gpu | None:
@@ -82,23 +130,36 @@ def _tensorflow_gpu(wanted: str) -> _Gpu | None:
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
     details = tf.config.experimental.get_device_details(gpus[0])
-    return str(details.get("device_name", "GPU")), tuple(details.get("compute_capability", (0, 0)))
+    return str(details.get("device_name", "GPU")), tuple(details.get("compute_capability", (0, 0))), len(gpus)
 
 
 def _jax_gpu(wanted: str) -> _Gpu | None:
-    """The GPU that JAX will use; where a CPU is wanted, JAX was told so before its import."""
+    """The first GPU that JAX will use; where a CPU is wanted, JAX was told so before its import."""
     import jax
 
     if wanted == "cpu":
         return None
     try:
-        first = jax.devices("gpu")[0]
+        gpus = jax.local_devices(backend="gpu")
     except RuntimeError:
         if wanted == "gpu":
             raise _no_gpu(f"JAX {jax.__version__}", "pip install 'jax[cuda12]'") from None
         return None
-    version = str(getattr(first, "compute_capability", "0.0"))
-    return first.device_kind, tuple(int(part) for part in version.split("."))
+    version = str(getattr(gpus[0], "compute_capability", "0.0"))
+    return gpus[0].device_kind, tuple(int(part) for part in version.split(".")), len(gpus)
+
+
+def _jax_processors() -> int:
+    """As how many devices JAX sees the processor: one, unless XLA_FLAGS says otherwise."""
+    import jax
+
+    return len(jax.local_devices(backend="cpu"))
+
+
+def _jax_processes() -> tuple[int, int]:
+    import jax
+
+    return jax.process_index(), jax.process_count()
 
 
 def cpu_precision(flags: frozenset[str], has_depthwise: bool = False) -> tuple[str, str]:

@@ -49,19 +49,29 @@ def total_memory(kind: str) -> int | None:
         return None
 
 
-def memory_error(plan: Plan, settings: TrainSettings, memory: int | None, bytes_per_value: int) -> MachineError:
-    """What is said when memory ran out in a training."""
+def memory_error(
+    plan: Plan, settings: TrainSettings, memory: int | None, bytes_per_value: int, devices: int = 1
+) -> MachineError:
+    """What is said when memory ran out in a training; `memory` is that of each of the devices that share a batch."""
     batch = settings.batch_size
-    needed = training_bytes(plan, batch, settings.optimizer, settings.averages, bytes_per_value)
-    message = f"out of memory with train.batch_size: {batch}: a step needs about {needed / 1e9:.1f} GB"
+    needed = training_bytes(plan, batch // devices, settings.optimizer, settings.averages, bytes_per_value)
+    shared = f" on {devices} devices" if devices > 1 else ""
+    each = " on each" if devices > 1 else ""
+    message = f"out of memory with train.batch_size: {batch}{shared}: a step needs about {needed / 1e9:.1f} GB{each}"
     if memory is None:
-        return MachineError(message, f"try train.batch_size: {max(1, batch // 2)}")
-    fitting = largest_batch(plan, settings, _SPARE * memory, bytes_per_value)
+        return MachineError(message, f"try train.batch_size: {_half(batch, devices)}")
+    fitting = devices * largest_batch(plan, settings, _SPARE * memory, bytes_per_value)
     message += f", and there are {memory / 1e9:.1f} GB in all"
     if fitting < 1:
         return MachineError(message, "not even one image fits: make the images smaller, or use fewer filters")
     if fitting >= batch:
         return MachineError(
-            message, f"the estimate fits in memory: end other programs, or try train.batch_size: {batch // 2}"
+            message,
+            f"the estimate fits in memory: end other programs, or try train.batch_size: {_half(batch, devices)}",
         )
     return MachineError(message, f"the largest batch that fits: train.batch_size: {fitting}")
+
+
+def _half(batch: int, devices: int) -> int:
+    """About half a batch, which the devices can share."""
+    return max(devices, batch // 2 // devices * devices)

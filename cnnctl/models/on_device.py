@@ -18,10 +18,13 @@ _SHARE = 0.25
 
 
 def has_room(device: Device, size: int) -> bool:
-    """Whether arrays of `size` bytes may lie on the device: on a GPU that JAX uses, and that is large enough."""
+    """Whether arrays of `size` bytes may lie on the device: on the only GPU that JAX uses, if it is large enough.
+
+    Several devices get their parts of batches that the processor makes.
+    """
     import keras
 
-    if device.kind != "gpu" or keras.backend.backend() != JAX:
+    if device.kind != "gpu" or device.total > 1 or keras.backend.backend() != JAX:
         return False
     import jax
 

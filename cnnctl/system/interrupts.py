@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from cnnctl.formatting import visible
 from cnnctl.system.streams import FALLBACK, encoding_of
@@ -45,6 +45,11 @@ class Interrupts:
         if self._asked is not None:
             raise Interrupt(self._asked)
 
+    @property
+    def asked(self) -> int | None:
+        """The signal that has come in; None for none."""
+        return self._asked
+
     @contextmanager
     def leaving_with(self, farewell: str) -> Iterator[None]:
         """A block in which a process that leaves at once says this."""
@@ -57,12 +62,18 @@ class Interrupts:
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """A block in which a signal waits for the next `check`, and for the end of the block."""
+        with self.waiting():
+            yield
+        self.check()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A block in which a signal waits for the next `check`."""
         self._defers = True
         try:
             yield
         finally:
             self._defers = False
-        self.check()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """The signal handler; Python runs it in the main thread, when the native code that it is in returns."""
@@ -117,16 +128,21 @@ def caught_in_a_guest() -> Iterator[Interrupts]:
         signal.signal(signal.SIGINT, before)
 
 
+def leave_at_once(terminal: TextIO, farewell: str, code: int) -> NoReturn:
+    """End the process from whatever thread, with a last word."""
+    text = (_SHOW_CURSOR if terminal.isatty() else "") + f"\n{visible(farewell)}\n"
+    with suppress(OSError, ValueError):
+        os.write(terminal.fileno(), text.encode(encoding_of(terminal), FALLBACK))
+    os._exit(code)
+
+
 def _watch(reading: int, interrupts: Interrupts, terminal: TextIO, tell: Callable[[str], None]) -> None:
     """Hear of signals while the main thread is in native code, which may take long."""
     presses = 0
     deadline: threading.Timer | None = None
 
     def leave(number: int) -> None:
-        text = (_SHOW_CURSOR if terminal.isatty() else "") + f"\n{visible(interrupts.farewell)}\n"
-        with suppress(OSError, ValueError):
-            os.write(terminal.fileno(), text.encode(encoding_of(terminal), FALLBACK))
-        os._exit(128 + number)
+        leave_at_once(terminal, interrupts.farewell, 128 + number)
 
     def say(text: str) -> None:
         with suppress(OSError, ValueError):

@@ -17,6 +17,7 @@ _GRACE = 1.0
 
 _AT_EXIT = 5.0
 _left: list[threading.Thread] = []
+_skips = False
 
 
 class OutOfTimeError(Exception):
@@ -48,9 +49,15 @@ def within(seconds: float, work: Callable[[], Any], stop: Callable[[], None]) ->
     return thread.value
 
 
+def skip_farewells(wanted: bool) -> None:
+    """Whether `end_process` leaves at once, whatever libraries would do then, such as wait for other processes."""
+    global _skips
+    _skips = wanted
+
+
 def end_process(code: int) -> NoReturn:
-    """Leave this process, at once where work goes on that nobody waits for."""
-    if _at_work():
+    """Leave this process, at once where work goes on that nobody waits for, or farewells are skipped."""
+    if _skips or _at_work():
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()

@@ -17,6 +17,7 @@ from typing import IO, TextIO
 from cnnctl.system.streams import FALLBACK, encoding_of
 
 STDERR = 2
+_STDOUT = 1
 
 _kept: list[int] = []
 
@@ -85,6 +86,24 @@ def captured_stderr() -> Iterator[Capture]:
             os.dup2(kept, STDERR)
             os.close(kept)
             screen.close()
+
+
+@contextmanager
+def stdout_captured() -> Iterator[None]:
+    """A block in which descriptor 1 is what descriptor 2 is: what libraries print is no data of ours."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    try:
+        kept = os.dup(_STDOUT)
+    except OSError:  # it is closed
+        yield
+        return
+    os.dup2(STDERR, _STDOUT)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDOUT)
+        os.close(kept)
 
 
 def real_descriptor(number: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnctl.formatting import duration, percent, printable, size
+from cnnctl.formatting import duration, percent, printable, several, size
 from cnnctl.terminal.render import (
     LEFT,
     RIGHT,
@@ -47,6 +47,7 @@ def print_machine(machine: "Machine", as_json: bool) -> None:
                 "executable": machine.executable,
                 "backend": machine.backend,
                 "device": None if device is None else {"kind": device.kind, "name": device.name},
+                "devices": None if device is None else device.count + device.idle,
                 "precision": precision,
                 "trouble": None if machine.trouble is None else machine.trouble.message,
                 "cache": {"folder": str(machine.cache), "bytes": machine.cache_bytes},
@@ -55,7 +56,11 @@ def print_machine(machine: "Machine", as_json: bool) -> None:
         return
     rows = {"cnnctl": __version__, **machine.versions, "executable": machine.executable, "backend": machine.backend}
     if device is not None:
-        rows |= {"device": f"{device.kind}: {device.name}", "precision": f"{device.precision} ({device.reason})"}
+        named = several(device.count + device.idle, device.name)
+        rows |= {
+            "device": f"{device.kind}: {named}",
+            "precision": f"{device.precision} ({device.reason})",
+        }
     if machine.trouble is not None:
         rows["no training"] = f"{machine.trouble.message}; {machine.trouble.hint}"
     rows["cache"] = f"{size(machine.cache_bytes)} in {machine.cache}"

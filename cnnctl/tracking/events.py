@@ -16,7 +16,7 @@ Figures = Mapping[str, float]
 class RunStarted:
     """A training that begins, or goes on after the epochs of `history`; the config is the resolved one.
 
-    `machine` is what trains, by `backend`, `device` and `precision`.
+    `machine` is what trains, by `backend`, `device`, `precision` and `devices` (how many).
     """
 
     run: Run

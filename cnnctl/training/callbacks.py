@@ -38,9 +38,12 @@ def make_bookkeeping(
 ) -> Any:
     """A keras callback that tells the feed of each epoch, adds the epoch to the record and tells the watcher.
 
-    `rates` are the planned learning rates by step; None where only the optimizer knows.
+    A loss that is no number ends an epoch where it is seen; in several processes, which look at it at different times,
+    after the epoch. `rates` are the planned learning rates by step; None where only the optimizer knows.
     """
     import keras
+
+    is_alone = feed.device is None or feed.device.processes == 1
 
     def insist_on_a_number(figures: dict[str, float], done: int) -> None:
         if not math.isfinite(figures["loss"]):
@@ -63,7 +66,8 @@ def make_bookkeeping(
                 self.told = now
                 done = min(batch + 1, len(feed))
                 figures = {name: float(value) for name, value in (logs or {}).items()}
-                insist_on_a_number(figures, done)
+                if is_alone:
+                    insist_on_a_number(figures, done)
                 watcher.step(epoch=feed.epoch + 1, epochs=epochs, done=done, total=len(feed), figures=figures)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -77,7 +81,7 @@ def make_bookkeeping(
             rate = self.learning_rate()
             best = record.add_epoch(figures, rate, weights)
             seconds = time.perf_counter() - self.begun
-            speed = len(feed.examples) / max(self.trained, 1e-9)
+            speed = feed.images / max(self.trained, 1e-9)
             watcher.epoch(Epoch(epoch + 1, epochs, figures, rate, seconds, speed, best))
 
         def learning_rate(self) -> float:

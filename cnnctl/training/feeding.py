@@ -69,7 +69,9 @@ class Feed:
 
     The last batch may be smaller than `batch_size`. `seed` decides the order of each epoch; None keeps the order of the
     rows. `vary` is the augmentation, None for none. `take` makes the inputs of a batch, of (numbers of the examples,
-    epoch), where they lie on a device; it varies them by itself. `epoch` is that of which `batch` gives the batches;
+    epoch), where they lie on a device; it varies them by itself. `device` says how many devices share each batch, and
+    which part of it this process makes; images that they cannot share evenly are left out of the epoch, others in the
+    next one. `epoch` is that of which `batch` gives the batches;
     `begin_epoch` says so. `waited` is how many seconds `batch` has waited for a batch that was not ready.
     """
 
@@ -78,6 +80,7 @@ class Feed:
     seed: int | None = None
     vary: Vary | None = None
     take: Take | None = None
+    device: Device | None = None
     epoch: int = field(default=0, init=False)
     waited: float = field(default=0.0, init=False)
     _ready: dict[tuple[int, int], "Future[tuple[Any, ...]]"] = field(default_factory=dict, init=False)
@@ -90,7 +93,12 @@ class Feed:
         self._pool = ThreadPoolExecutor(available_cores(), "variations")  # without threads until it has work
 
     def __len__(self) -> int:
-        return count_batches(len(self.examples), self.batch_size)
+        return count_batches(self.images, self.batch_size)
+
+    @property
+    def images(self) -> int:
+        """How many images an epoch has: as many as the devices can share evenly."""
+        return len(self.examples) - (0 if self.device is None else len(self.examples) % self.device.total)
 
     def begin_epoch(self, epoch: int) -> None:
         """From here on, `batch` gives the batches of this epoch, from 0."""
@@ -110,7 +118,7 @@ class Feed:
 
     def make(self, epoch: int, index: int) -> tuple[Any, ...]:
         """Batch `index` of an epoch, made on the spot; called by one thread at a time."""
-        chosen = self._epoch_order(epoch)[index * self.batch_size : (index + 1) * self.batch_size]
+        chosen = self._part(self._epoch_order(epoch)[: self.images], index)
         examples, objective = self.examples, self.examples.objective
         if self.vary is None:
             inputs = examples.inputs(chosen) if self.take is None else self.take(chosen, epoch)
@@ -126,6 +134,14 @@ class Feed:
             return pixels, targets
         factors = [sum(share * examples.weights[number] for number, share in one.shares) for one in varied]
         return pixels, targets, np.array(factors, np.float32)
+
+    def _part(self, order: NDArray[np.int64], index: int) -> NDArray[np.int64]:
+        """The examples of batch `index` that this process makes."""
+        chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
+        if self.device is None or self.device.processes == 1:
+            return chosen
+        size = len(chosen) // self.device.processes
+        return chosen[self.device.process * size : (self.device.process + 1) * size]
 
     def _vary(self, vary: Vary, chosen: NDArray[np.int64], epoch: int) -> list[Varied]:
         step = -(-len(chosen) // available_cores())
@@ -188,8 +204,8 @@ def make_feeds(
     else:
         vary = augmenter(steps, config.seed, training.image, len(training))
     return Feeds(
-        Feed(training, settings.batch_size, config.seed, vary, learn),
-        None if validation is None else Feed(validation, settings.batch_size, take=judge),
+        Feed(training, settings.batch_size, config.seed, vary, learn, device),
+        None if validation is None else Feed(validation, settings.batch_size, take=judge, device=device),
     )
 
 

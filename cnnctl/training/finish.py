@@ -159,6 +159,8 @@ def write_environment(
             "versions": versions(),
             "backend": backend,
             "device": {"kind": device.kind, "name": device.name},
+            "devices": device.total,
+            "processes": device.processes,
             "precision": {"policy": device.precision, "reason": device.reason},
             "deterministic": device.deterministic,
             "threads": available_cores(),

@@ -1,5 +1,6 @@
 """Compile and fit: the loss, the optimizer, the loop and its callbacks; begun or resumed."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from cnnctl.config import Config
@@ -10,7 +11,9 @@ from cnnctl.data.split import TRAIN
 from cnnctl.errors import DivergedError
 from cnnctl.models.backend import JAX
 from cnnctl.models.devices import FLOAT32
+from cnnctl.models.distribution import distributed
 from cnnctl.models.memory import is_out_of_memory, memory_error, total_memory
+from cnnctl.models.together import Together
 from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.watcher import Watcher
 from cnnctl.training.callbacks import LossError, make_bookkeeping, make_ema_callback
@@ -38,10 +41,12 @@ def fit(
     record: TrainingRecord,
     watcher: Watcher,
     interrupts: Interrupts,
+    together: Together | None = None,
 ) -> float:
     """Fit, or resume a fit; its best weights are in the record (averages, where they are kept), not in the model.
 
-    Without validation images the last epoch is the best. Signals stop it between two executions.
+    Without validation images the last epoch is the best. Signals stop it between two executions, in all processes of
+    the training at the same step. Afterwards this process computes alone.
 
     Returns:
         Seconds in which a step waited for its batch.
@@ -62,11 +67,13 @@ def fit(
     waited = 0.0
     phase: Phase | None = None
     try:
-        for phase in phases(network, config, prepared, record, watcher, interrupts):
-            fit_model(phase, record, watcher, interrupts)
-            waited += phase.feeds.training.waited
+        with distributed():
+            for phase in phases(network, config, prepared, record, watcher, interrupts):
+                with nullcontext(interrupts) if together is None else together.fitting(interrupts) as agreed:
+                    fit_model(phase, record, watcher, agreed)
+                waited += phase.feeds.training.waited
     except DivergedError as error:
-        if not record.best_epoch:
+        if not record.best_epoch or (together is not None and not together.cluster.is_first):
             raise
         raise DivergedError(f"{error.message}; {keep_best(record, network)}", error.hint) from None
     except Exception as error:
@@ -75,7 +82,10 @@ def fit(
         device = network.device
         size = 4 if device.precision == FLOAT32 else 2
         plan = network.plan if phase is None else phase.plan
-        raise memory_error(plan, config.train, total_memory(device.kind), size) from error
+        raise memory_error(plan, config.train, total_memory(device.kind), size, device.total) from error
+    finally:
+        if together is not None:
+            together.take_signals(interrupts)
     return waited
 
 

@@ -12,6 +12,8 @@ from cnnctl.network_source import CONFIG_SUFFIXES
 from cnnctl.runs import Run, find_run
 from cnnctl.runs.find import find_begun, names_run
 from cnnctl.system import files
+from cnnctl.system.backends import JAX, choose_backend
+from cnnctl.system.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class TrainRequest:
         begun: time.perf_counter() at the start of the command.
         call: For a training that Python asked for, its call as far as `output` would follow.
         is_alone: Whether `runs/latest` is to be its run; not for one of many.
+        devices: How many devices this process trains on; None for all GPUs on JAX, else one.
+        cluster: The processes of the training; None for one alone.
     """
 
     loaded: Loaded
@@ -37,6 +41,8 @@ class TrainRequest:
     begun: float
     call: str | None = None
     is_alone: bool = True
+    devices: int | None = None
+    cluster: Cluster | None = None
 
     @property
     def config(self) -> Config:
@@ -47,7 +53,40 @@ class TrainRequest:
         """The command line, or the call, that resumes a run of this request."""
         if self.call is not None:
             return f"{self.call}, output={str(run.path)!r}, resume=True)"
-        return shlex.join(["cnnctl", "train", "--resume", str(run.path), *(["--strict"] if self.strict else [])])
+        devices = [] if self.devices is None else ["--devices", str(self.devices)]
+        joined = [] if self.cluster is None else self.cluster.options
+        words = ["--resume", str(run.path), *(["--strict"] if self.strict else []), *devices, *joined]
+        return shlex.join(["cnnctl", "train", *words])
+
+    def output_of(self, run: Run) -> Run:
+        """The run that is resumed: that of a process that helps another one is the other's."""
+        return run if self.is_first or self.output is None else Run(self.output)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process owns the run directory."""
+        return self.cluster is None or self.cluster.is_first
+
+
+def usable_cluster(cluster: Cluster | None, loaded: Loaded, resumed: Path | None, is_asked: bool) -> Cluster | None:
+    """The cluster of a training; None where the backend joins no processes, unless the user asked (`is_asked`) for it.
+
+    `resumed` is the run directory of a command with --resume.
+
+    Raises:
+        UsageError: the backend joins no processes, or they have no run directory in common.
+    """
+    if cluster is None:
+        return None
+    if loaded.config is not None and choose_backend(loaded.config.train.backend) != JAX:
+        if not is_asked:
+            return None
+        raise UsageError("one training in several processes needs train.backend: jax", "add --set train.backend=jax")
+    if resumed is None:
+        number = f"process {cluster.process} of {cluster.processes or 'several'}"
+        hint = "add --output DIR --resume; to train alone in each process: --processes 1"
+        raise UsageError(f"this is {number}, which train into one run directory", hint)
+    return cluster
 
 
 def is_recorded(config: Path, run: Path | None) -> bool:

@@ -17,14 +17,19 @@ from cnnctl.config.dump import leaves, to_plain
 from cnnctl.config.training import TrainSettings
 from cnnctl.data.prepare import Prepared
 from cnnctl.errors import DataError, RunError, UsageError
+from cnnctl.models.devices import Device
+from cnnctl.models.machine import versions
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import Checkpoint, newest
 from cnnctl.runs.directory import is_begun, is_complete, own, sweep
 from cnnctl.system.locks import Lock
 from cnnctl.training.record import FINE_TUNE, HEAD
+from cnnctl.version import __version__
 
 _FREE = ("name", "data.cache", "train.loggers")
 """Settings that change nothing of what is learned."""
+
+_TITLES = {"devices": "number of devices"}
 
 _NAMED = 5
 """Images that are named of each kind of difference."""
@@ -32,16 +37,21 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class ResumedRun:
-    """A run to resume, whose lock is ours; `checkpoint` is the last, None where it was killed before the first."""
+    """A run to resume; `checkpoint` is the last, None where it was killed before the first.
+
+    Its lock is ours, unless another process of the training has it.
+    """
 
     run: Run
-    lock: Lock
+    lock: Lock | None
     checkpoint: Checkpoint | None
     is_complete: bool
 
 
-def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> ResumedRun | None:
+def take_up(output: Path, config: Config, tell: Callable[[str], None], owns: bool = True) -> ResumedRun | None:
     """The run at `output`, to resume; None where there is none yet. The config may have more epochs.
+
+    Unless this process `owns` it, it is only read.
 
     Raises:
         UsageError: something else lies there, or the config is another one.
@@ -51,9 +61,10 @@ def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> Resume
     run = Run(output)
     if not is_begun(run):
         return None
-    lock = own(run)
+    lock = own(run) if owns else None
     try:
-        sweep(run)
+        if owns:
+            sweep(run)
         checkpoint = newest(run, tell)
         if checkpoint is not None:
             before = _normal_form(checkpoint.state["config"])
@@ -62,7 +73,8 @@ def take_up(output: Path, config: Config, tell: Callable[[str], None]) -> Resume
             raise RunError(f"{run.path} is complete and has no checkpoints", "train again with another --output DIR")
         return ResumedRun(run, lock, checkpoint, _is_complete(run, checkpoint, config.train))
     except BaseException:
-        lock.release(remove=True)
+        if lock is not None:
+            lock.release(remove=True)
         raise
 
 
@@ -88,9 +100,11 @@ def is_trained(checkpoint: Checkpoint, train: TrainSettings) -> bool:
 
 def machine_warnings(checkpoint: Checkpoint, machine: Mapping[str, str]) -> list[str]:
     """Why the weights may not be those of a training that was never interrupted."""
-    before = checkpoint.state["machine"]
+    # Checkpoints of older versions are of one device.
+    before = {"devices": "1", **checkpoint.state["machine"]}
     return [
-        f"the {what} was {before[what]} and is {machine[what]}: the weights differ from an uninterrupted training's"
+        f"the {_TITLES.get(what, what)} was {before[what]} and is {machine[what]}: "
+        "the weights differ from an uninterrupted training's"
         for what in machine
         if before.get(what) != machine[what]
     ]
@@ -116,7 +130,7 @@ def _normal_form(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any], phase: str | None) -> None:
-    there, here = _decisive(before), _decisive(now)
+    there, here = decisive(before), decisive(now)
     free = "train.fine_tune.epochs" if phase == FINE_TUNE else "train.epochs"
     if free in there and free in here and json.loads(here[free]) > json.loads(there[free]):
         there[free] = here[free]
@@ -131,10 +145,25 @@ def _insist_on_config(run: Run, before: Mapping[str, Any], now: Mapping[str, Any
         raise UsageError(message, hint)
 
 
-def _decisive(config: Mapping[str, Any]) -> dict[str, str]:
+def decisive(config: Mapping[str, Any]) -> dict[str, str]:
     """The leaves of a config that decide what is learned, as JSON."""
     written = ((path, json.dumps(value, ensure_ascii=False)) for path, value in leaves(config))
     return {path: value for path, value in written if path.partition("[")[0] not in _FREE}
+
+
+def common_facts(
+    config: Config, device: Device, prepared: Prepared, checkpoint: Checkpoint | None
+) -> dict[str, str | int]:
+    """What must be the same in all processes of a training, by its name."""
+    settings = json.dumps(decisive(to_plain(config)), sort_keys=True)
+    return {
+        "version": json.dumps(versions(("keras", "jax", "jaxlib", "numpy")) | {"cnnctl": __version__}),
+        "config": hashlib.blake2b(settings.encode(), digest_size=16).hexdigest(),
+        "set of images": listing_hash(prepared),
+        "last epoch in the run directory": 0 if checkpoint is None else checkpoint.epoch,
+        "number of devices": device.count,
+        "precision": device.precision,
+    }
 
 
 def listing_hash(prepared: Prepared) -> str:

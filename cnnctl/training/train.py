@@ -23,8 +23,11 @@ from cnnctl.evaluation.plots.write import write_curves
 from cnnctl.formatting import size, visible
 from cnnctl.layers.notation import format_shape
 from cnnctl.models.backend import TENSORFLOW, KerasImport, title
-from cnnctl.models.devices import Device, choose_device, exact_float32
+from cnnctl.models.devices import Device, choose_device, described, exact_float32
+from cnnctl.models.distribution import distribute, stop_distributing
 from cnnctl.models.save import Parity
+from cnnctl.models.shares import insist_on_even_batches, insist_on_shares
+from cnnctl.models.together import helping, joined
 from cnnctl.models.warm_start import describe_taken, read_start, take_weights
 from cnnctl.runs import Run, create_run
 from cnnctl.runs.checkpoints import Checkpoint
@@ -40,7 +43,7 @@ from cnnctl.training.fit import fit
 from cnnctl.training.network import Network, build, insist_on_weights, with_stem
 from cnnctl.training.record import TrainingRecord
 from cnnctl.training.request import TrainRequest
-from cnnctl.training.resume import ResumedRun, insist_on_data, listing_hash, take_up, write_digests
+from cnnctl.training.resume import ResumedRun, common_facts, insist_on_data, listing_hash, take_up, write_digests
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,24 @@ class Complete:
     run: Run
 
 
-def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts: Interrupts) -> Trained | Complete:
+@dataclass(frozen=True)
+class Helped:
+    """A process of a training in several, of which process 0 has the run."""
+
+
+def train(
+    request: TrainRequest, watcher: Watcher, capture: Capture, interrupts: Interrupts
+) -> Trained | Complete | Helped:
     """Check, train and evaluate what is asked for.
 
-    `capture` holds descriptor 2 and is moved into the run's log.txt.
+    `capture` holds descriptor 2 and is moved into the run's log.txt. A process that helps another one does the same
+    work up to the last epoch, in a scratch folder.
 
     Raises:
         ConfigError: with every mistake of the config and of its data; nothing was written.
         UsageError: the run directory is in use for something else, or the run is of another config.
-        MachineError: no such device, memory ran out, or the run cannot be written.
+        MachineError: no such device, memory ran out, the run cannot be written, or another process of the training
+            ended.
         DataError: the images are not those of the run to resume.
         DivergedError: the loss became NaN or infinite; the best weights before are in the run.
         InterruptedTrainingError: by a signal.
@@ -93,13 +105,23 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         # Prepare the images, while Keras is imported.
         _describe_data(findings.catalog, watcher)
         keep_freed_memory()
-        keras_import = KerasImport(config.train, config.deterministic is True)
-        stack.callback(keras_import.join)
+        together = None
+        if request.cluster is not None and request.output is not None:
+            line = request.resume_line(Run(request.output))
+            together = stack.enter_context(joined(request.cluster, line, capture.terminal))
+        keras_import = KerasImport(config.train, config.deterministic is True, request.cluster)
+        if together is None:
+            stack.callback(keras_import.join)
         prepared = _prepare(request, findings, watcher)
         del findings  # it has the names of all images
 
         # Build the network.
-        device = _choose_device(config, plan, keras_import, watcher, capture)
+        device = _choose_device(request, plan, keras_import, watcher, capture)
+        insist_on_shares(request.loaded, prepared, device)
+        if together is not None:
+            together.agree(common_facts(config, device, prepared, checkpoint))
+        distribute(device)
+        stack.callback(stop_distributing)
         if resumed is not None and checkpoint is not None:
             insist_on_data(resumed.run, checkpoint, prepared)
         network = build(config, plan, prepared, device, watcher, is_new=checkpoint is None)
@@ -110,13 +132,17 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
 
         # Begin the run: what it is made from is written, and a training that stops from here on can be resumed.
         facts = _facts(request, config, network, keras_import.backend, prepared)
-        run = resumed.run if resumed is not None else _create_run(request, stack)
+        run = together.scratch if together is not None else None
+        run = run or (resumed.run if resumed is not None else _create_run(request, stack))
         monitor = config.train.best if prepared.split(VALIDATION) is not None else None
-        trackers = make_trackers(config.train.loggers, watcher.note)
+        trackers = make_trackers(config.train.loggers if request.is_first else (), watcher.note)
         record = TrainingRecord(run, monitor, facts, checkpoint, trackers)
-        stack.enter_context(resumable(record, network, config.train.all_epochs, request.resume_line(run)))
+        line = request.resume_line(request.output_of(run))
+        stack.enter_context(
+            resumable(record, network, config.train.all_epochs, line) if request.is_first else helping(line)
+        )
         stack.enter_context(trackers.ending_on_error())
-        stack.enter_context(interrupts.leaving_with(f"exited at once; resume with: {request.resume_line(run)}"))
+        stack.enter_context(interrupts.leaving_with(f"exited at once; resume with: {line}"))
         _write_inputs(run, config, prepared)
         with run.appending(run.log) as log:
             capture.attach(log)
@@ -125,8 +151,11 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         trackers.begin(RunStarted(run, config, list(record.history), facts["machine"]))
 
         # Fit.
-        waited = fit(network, config, prepared, record, watcher, interrupts)
+        waited = fit(network, config, prepared, record, watcher, interrupts, together)
         until_trained = time.perf_counter() - request.begun
+        if together is not None and not request.is_first:
+            together.end()
+            return Helped()
 
         # Keep the best weights, export them and judge them.
         watcher.busy("exporting and evaluating")
@@ -136,6 +165,8 @@ def train(request: TrainRequest, watcher: Watcher, capture: Capture, interrupts:
         trackers.end(finished(run, run.read_metrics(), record.best_epoch))
         write_environment(request, config, network, record, data_hash, until_trained, waited)
         _mark_latest(request, run, watcher)
+        if together is not None:
+            together.end()
         seconds = time.perf_counter() - request.begun
         return Trained(run, evaluation, record, parity, seconds, trackers.how_to_look())
 
@@ -148,6 +179,9 @@ def _check(request: TrainRequest) -> Findings:
         Run(request.output).refuse_links(deep=True)
     findings = check(request.loaded, lambda done, total: None, decode=False)
     findings.raise_if_problems()
+    processes = 1 if request.cluster is None else request.cluster.processes
+    if request.devices is not None and processes is not None:  # else JAX knows how many there are
+        insist_on_even_batches(request.loaded, request.devices, processes)
     return findings
 
 
@@ -155,8 +189,8 @@ def _take_up(request: TrainRequest, watcher: Watcher, stack: ExitStack) -> Resum
     """The run to resume, ours until the stack unwinds; None where a new one is begun."""
     if not request.resume or request.output is None:
         return None
-    resumed = take_up(request.output, request.config, watcher.note)
-    if resumed is not None:
+    resumed = take_up(request.output, request.config, watcher.note, request.is_first)
+    if resumed is not None and resumed.lock is not None:
         stack.callback(resumed.lock.release, remove=True)
     return resumed
 
@@ -205,7 +239,9 @@ def _describe_network(config: Config, plan: Plan, watcher: Watcher) -> None:
     )
 
 
-def _choose_device(config: Config, plan: Plan, keras_import: KerasImport, watcher: Watcher, capture: Capture) -> Device:
+def _choose_device(
+    request: TrainRequest, plan: Plan, keras_import: KerasImport, watcher: Watcher, capture: Capture
+) -> Device:
     """The device that trains, once Keras is there; what a failed import printed is shown."""
     backend = keras_import.backend
     watcher.busy(f"loading {title(backend)}")
@@ -216,9 +252,12 @@ def _choose_device(config: Config, plan: Plan, keras_import: KerasImport, watche
             print(visible(capture.text()), file=capture.terminal, end="")
         raise
 
-    train = config.train
-    device = choose_device(train.device, train.precision, config.deterministic, backend, plan.has_depthwise)
-    watcher.note(f"device: {device.name}, by {title(backend)}")
+    config = request.config
+    wanted, precision = config.train.device, config.train.precision
+    device = choose_device(wanted, precision, config.deterministic, backend, plan.has_depthwise, request.devices)
+    watcher.note(f"device: {described(device)}, by {title(backend)}")
+    if device.idle and backend == TENSORFLOW:
+        watcher.note(f"{device.idle + 1} GPUs are there and one is used: train.backend: jax uses all of them")
     watcher.note(f"precision: {device.precision} ({device.reason})")
     if device.deterministic and backend == TENSORFLOW:
         import tensorflow as tf
@@ -251,7 +290,12 @@ def _facts(request: TrainRequest, config: Config, network: Network, backend: str
         "start": config.train.initial_weights,
         "data": listing_hash(prepared),
         **network.facts(),
-        "machine": {"backend": backend, "device": device.name, "precision": device.precision},
+        "machine": {
+            "backend": backend,
+            "device": device.name,
+            "precision": device.precision,
+            "devices": str(device.total),
+        },
     }
 
 
@@ -264,7 +308,7 @@ def _write_inputs(run: Run, config: Config, prepared: Prepared) -> None:
 
 def _mark_latest(request: TrainRequest, run: Run, watcher: Watcher) -> None:
     try:
-        if request.is_alone:
+        if request.is_alone and request.is_first:
             mark_latest(run)
     except MachineError as error:
         watcher.note(f"warning: {error.message}")

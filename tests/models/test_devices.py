@@ -5,14 +5,16 @@ import os
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
+import jax
 import pytest
 
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import EXIT_ENVIRONMENT, MachineError
 from cnnctl.models import devices
 from cnnctl.models.backend import JAX, TENSORFLOW, KerasImport
-from cnnctl.models.devices import choose_device, cpu_precision, exact_float32, gpu_precision
+from cnnctl.models.devices import choose_device, cpu_precision, described, exact_float32, gpu_precision
 from cnnctl.system.cores import available_cores
 
 CPU = [
@@ -104,6 +106,44 @@ def test_a_gpu_is_taken_and_grows(machine, wanted):
     assert choose_device(wanted, "auto", True).deterministic
 
 
+def test_tensorflow_trains_on_one_gpu_of_several(machine):
+    machine.gpus = ("GPU:0", "GPU:1", "GPU:2")
+    device = choose_device("auto", "auto", "auto")
+    assert (device.count, device.idle, device.total) == (1, 2, 1)
+    with pytest.raises(MachineError, match="TensorFlow trains on one device") as caught:
+        choose_device("auto", "auto", "auto", count=2)
+    assert "--set train.backend=jax" in caught.value.hint
+
+
+def test_jax_trains_on_all_gpus(monkeypatch):
+    gpu = SimpleNamespace(device_kind="a GPU", compute_capability="9.0")
+    seen = {"gpu": [gpu] * 8, "cpu": [SimpleNamespace()]}
+    monkeypatch.setattr(jax, "local_devices", lambda backend: seen[backend])
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    device = choose_device("auto", "auto", "auto", JAX)
+    assert (device.kind, device.name, device.precision) == ("gpu", "a GPU", "mixed_bfloat16")
+    assert (device.count, device.idle, device.process, device.processes, device.total) == (8, 0, 1, 2, 16)
+    assert described(device) == "16 x a GPU, in 2 processes"
+    device = choose_device("auto", "auto", "auto", JAX, count=5)
+    assert (device.count, device.idle, device.total) == (5, 3, 10)
+    with pytest.raises(MachineError) as caught:
+        choose_device("gpu", "auto", "auto", JAX, count=9)
+    assert caught.value.message == "9 GPUs are asked for, and there are 8"
+    assert caught.value.hint == "--devices 8"
+
+
+def test_a_processor_is_one_device_unless_asked(monkeypatch):
+    monkeypatch.setattr(jax, "local_devices", lambda backend: [SimpleNamespace()] * 2)
+    device = choose_device("cpu", "auto", "auto", JAX)
+    assert (device.kind, device.count, device.idle) == ("cpu", 1, 0)
+    assert described(device) == device.name
+    assert choose_device("cpu", "auto", "auto", JAX, count=2).total == 2
+    with pytest.raises(MachineError) as caught:
+        choose_device("cpu", "auto", "auto", JAX, count=3)
+    assert caught.value.hint.endswith("XLA_FLAGS=--xla_force_host_platform_device_count=3")
+
+
 def test_cpu_hides_the_gpus(machine):
     machine.gpus = ("GPU:0",)
     device = choose_device("cpu", "auto", "auto")
@@ -165,7 +205,6 @@ def test_depthwise_convolutions_stay_in_float32_on_a_processor(flags, native):
 
 
 def test_float32_is_multiplied_as_it_is_on_either_backend() -> None:
-    import jax
     import tensorflow
 
     with exact_float32(JAX):

@@ -1,5 +1,6 @@
 """Batches that are made on a device hold what batches of the processor hold, bit for bit."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -54,6 +55,8 @@ def test_room_is_a_quarter_of_the_memory_of_a_gpu_of_jax(monkeypatch: pytest.Mon
     assert has_room(GPU, 1000)
     assert not has_room(GPU, 1001)
     assert not has_room(Device("cpu", "a processor", "float32", "", deterministic=True), 1000)
+    assert not has_room(replace(GPU, count=2), 1000)
+    assert not has_room(replace(GPU, processes=2), 1000)
     monkeypatch.setattr(jax, "devices", lambda: [SimpleNamespace(memory_stats=lambda: None)])
     assert not has_room(GPU, 1)
     monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")

@@ -6,6 +6,7 @@ kills    at random moments, from the start of the process to its end
 commits  before and after every fsync and every rename of a training, or every EVERYth one of them
 disk     a file system that fills up, at several sizes (a tmpfs; needs root)
 rivals   two trainings of one run directory at once
+pairs    random kills of one of two processes of a training on JAX; asked for alone
 
 With NETWORK=backbone, the features of a backbone are computed first, then its head is trained, then all of it; every
 training begins with an empty cache.
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.torture import backbone
+from tests.torture.pairs import pairs, train_pair
 from tests.torture.processes import WITH_BACKBONE, Ended, fingerprint, start, train, wait
 
 Result = tuple[int, int]
@@ -33,21 +35,26 @@ Result = tuple[int, int]
 
 def main() -> None:
     """Run the sections that are asked for; the exit code is the number of losses."""
-    from cnnctl.models.backend import import_keras
+    from cnnctl.models.backend import JAX, TENSORFLOW, import_keras
 
     sections: dict[str, Callable[[Path, str, float], Result]]
     sections = {"kills": kills, "commits": commits, "disk": disk, "rivals": rivals}
     wanted = sys.argv[1:] or list(sections)
-    import_keras()  # before any process is forked; what it starts, it starts when it is used
+    in_pairs = wanted == ["pairs"]
+    sections |= {"pairs": pairs} if in_pairs else {}
+    import_keras(
+        JAX if in_pairs else TENSORFLOW
+    )  # before any process is forked; what it starts, it starts when it is used
     losses = 0
     with tempfile.TemporaryDirectory(prefix="torture.") as folder:
         os.chdir(folder)
         if WITH_BACKBONE:
             backbone.write(Path(folder))
-        first = train(Path("whole"))
+        one = (lambda output: train_pair(output)[0]) if in_pairs else train
+        first = one(Path("whole"))
         assert first.code == 0, first.said
         whole = fingerprint(Path("whole"))
-        again = train(Path("again"))  # the first one takes longer, since nothing is in memory yet
+        again = one(Path("again"))  # the first one takes longer, since nothing is in memory yet
         assert judge(Path("again"), whole, again) == 0
         for name in wanted:
             injected, lost = sections[name](Path(folder), whole, again.seconds)

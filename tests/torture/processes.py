@@ -38,12 +38,12 @@ def train(output: Path, *more: str, prepare: Callable[[], None] = lambda: None, 
         kill_after: Seconds after which it is killed; 0 for never.
     """
     process, log, begun = start(output, *more, prepare=prepare)
-    if kill_after and not _has_ended(process, kill_after):
+    if kill_after and not wait_for(process, kill_after):
         os.kill(process, signal.SIGKILL)
     return wait(process, log, begun)
 
 
-def _has_ended(process: int, seconds: float) -> bool:
+def wait_for(process: int, seconds: float) -> bool:
     """Whether a process ends within so many seconds."""
     descriptor = os.pidfd_open(process)
     try:
@@ -52,13 +52,15 @@ def _has_ended(process: int, seconds: float) -> bool:
         os.close(descriptor)
 
 
-def start(output: Path, *more: str, prepare: Callable[[], None] = lambda: None) -> tuple[int, Path, float]:
+def start(
+    output: Path, *more: str, prepare: Callable[[], None] = lambda: None, log: str = ""
+) -> tuple[int, Path, float]:
     """The same under way: its number, the file of what it says, and when it began."""
-    log = output.with_suffix(".log")
+    said = Path(log) if log else output.with_suffix(".log")
     begun = time.monotonic()
     process = os.fork()
     if process == 0:
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         code = 1
@@ -73,7 +75,7 @@ def start(output: Path, *more: str, prepare: Callable[[], None] = lambda: None) 
         finally:
             sys.stderr.flush()
             os._exit(code)
-    return process, log, begun
+    return process, said, begun
 
 
 def wait(process: int, log: Path, begun: float) -> Ended:

@@ -10,6 +10,7 @@ import pytest
 from cnnctl.config import Config
 from cnnctl.data.augment import Varied, augmenter
 from cnnctl.data.batches import epoch_order
+from cnnctl.models.devices import Device
 from cnnctl.training import feeding
 from cnnctl.training.feeding import Examples, Feed, as_keras_dataset
 from tests.config.build import config, with_model
@@ -346,6 +347,30 @@ def test_fit_shows_every_image_once_an_epoch_in_the_order_of_the_epoch(count, si
         expected += [Seen(True, batch, {100 + epoch}) for batch in order]
         expected += [Seen(False, batch, {0}) for batch in in_batches(rest.rows, size)]
     assert seen == expected
+
+
+@pytest.mark.parametrize("count", [22, 24, 25, 3])
+def test_devices_share_the_batches(count, make):
+    """The parts of two processes with two devices each are the batches of one with four, which leave none behind."""
+    these, one = numbered(count), Device("gpu", "", "float32", "", True)
+    alone = make(these, 8, seed=5, device=replace(one, count=4))
+    parts = [make(these, 8, seed=5, device=replace(one, count=2, process=p, processes=2)) for p in (0, 1)]
+    left_out = set()
+    for epoch in (0, 1, 6):
+        order = epoch_order(count, 5, epoch)
+        left_out |= set(order[count - count % 4 :].tolist())
+        expected = in_batches(these.rows[order[: count - count % 4]], 8)
+        assert len(alone) == len(parts[0]) == len(expected)
+        for index, batch in enumerate(expected):
+            images, labels = alone.make(epoch, index)
+            assert images[:, 0, 0, 0].tolist() == batch
+            assert labels.tolist() == [row % 2 for row in batch]
+            shared = [part.make(epoch, index) for part in parts]
+            assert [len(inputs) for inputs, _ in shared] == [len(batch) // 2] * 2
+            np.testing.assert_array_equal(np.concatenate([inputs for inputs, _ in shared]), images)
+            np.testing.assert_array_equal(np.concatenate([targets for _, targets in shared]), labels)
+    assert alone.images == count - count % 4
+    assert len(left_out) > count % 4 or count in (24, 3)
 
 
 def test_tensorflow_gets_the_batches_of_each_epoch_without_autotuning(keras):

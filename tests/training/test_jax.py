@@ -3,9 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -19,15 +16,7 @@ from cnnctl.runs import Run
 from tests.cli.command import begin
 from tests.conftest import CONFIGS
 from tests.training.build import uncalibrated_loss
-
-HIDE = """\
-import importlib.machinery as machinery
-import os
-
-find, hidden = machinery.PathFinder.find_spec, os.environ["HIDDEN"].split()
-machinery.PathFinder.find_spec = lambda name, *rest: None if name.split(".")[0] in hidden else find(name, *rest)
-"""
-"""A sitecustomize.py by which packages are as good as not installed."""
+from tests.training.without import Without
 
 EVERYTHING = """\
 data: {{train: {photos}, validation: 0.25, image: {{size: 16, scaling: standardize}}}}
@@ -56,31 +45,6 @@ train:
   class_weight: balanced
   ema: 0.5
 """
-
-
-class Without:
-    """The command in a process in which some packages are hidden."""
-
-    def __init__(self, folder: Path, *hidden: str) -> None:
-        (folder / "hide").mkdir()
-        (folder / "hide" / "sitecustomize.py").write_text(HIDE)
-        self.folder = folder
-        path = os.pathsep.join([str(folder / "hide"), os.environ.get("PYTHONPATH", "")])
-        self.environment = {**os.environ, "PYTHONPATH": path, "HIDDEN": " ".join(hidden)}
-        self.environment.pop("KERAS_BACKEND", None)
-        # Several processes train the same network: what the first has compiled, the others read.
-        self.environment["JAX_COMPILATION_CACHE_DIR"] = str(folder / "compiled")
-        self.environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
-
-    def run(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return self.python("-m", "cnnctl", *arguments, code=code, **environment)
-
-    def python(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, *arguments]
-        environment = {**self.environment, **environment}
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stderr
-        return done
 
 
 @pytest.fixture(scope="module")

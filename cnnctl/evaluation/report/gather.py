@@ -285,6 +285,7 @@ def _environment(environment: dict[str, Any]) -> Table:
     rows = [
         *((name, environment.get(name)) for name in ("cnnctl", "backend")),
         ("device", device.get("name")),
+        ("devices", devices if (devices := environment.get("devices")) != 1 else None),
         ("precision", f"{precision.get('policy')} ({precision.get('reason')})" if precision else None),
         *((name, environment.get(name)) for name in ("deterministic", "seed", "threads")),
         ("data hash", environment.get("data_hash")),
