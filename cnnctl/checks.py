@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.architecture import Plan, make_plan
+from cnnctl.architecture.budget import limits
 from cnnctl.architecture.warnings import find_warnings
 from cnnctl.config import Config, Loaded
 from cnnctl.config.augmentations import RandomCrop
@@ -169,9 +170,20 @@ def _check_network(loaded: Loaded, findings: Findings, classes: int | None) -> N
     findings.plan = plan if classes is not None else None
     if plan.backbone is not None and loaded.config is not None:
         _check_backbone(loaded, findings, plan.backbone, loaded.config)
+    if loaded.config is not None and classes is not None:
+        _check_budget(loaded, findings, plan, loaded.config)
     for warning in find_warnings(plan):
         position = _layer_position(loaded, warning.path)
         findings.warnings.append(Notice(warning.message, warning.hint, position, format_path(warning.path)))
+
+
+def _check_budget(loaded: Loaded, findings: Findings, plan: Plan, config: Config) -> None:
+    views = 1 if config.test_time is None else len(config.test_time.seen)
+    for one in limits(plan, config.budget, views) if config.budget is not None else ():
+        if not one.is_kept:
+            received = f"{one.key}={one.limit:g}"
+            message = f"the network is beyond the budget: {one.told}"
+            _add(loaded, findings, ("budget", one.key), message, received, f"{one.largest}; make it smaller")
 
 
 def _check_backbone(loaded: Loaded, findings: Findings, backbone: "ResolvedBackbone", config: Config) -> None:

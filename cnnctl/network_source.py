@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.planner import plan_of
 from cnnctl.config import Config, Loaded, parse_config
+from cnnctl.config.budget import Budget
 from cnnctl.config.schema import TestTime
 from cnnctl.config.source import format_path
 from cnnctl.config.training import TrainSettings
@@ -28,6 +29,7 @@ class Subject:
     plan: Plan
     train: TrainSettings | None
     test_time: TestTime | None = None
+    budget: Budget | None = None
 
     @property
     def views(self) -> int:
@@ -87,7 +89,7 @@ def subject_of(loaded: Loaded) -> Subject:
                 for one in plan.problems
             ]
         )
-    return Subject(loaded.name, plan, config.train, config.test_time)
+    return Subject(loaded.name, plan, config.train, config.test_time, config.budget)
 
 
 def summary_classes(config: Config) -> int:
@@ -119,4 +121,4 @@ def summary_classes(config: Config) -> int:
 def _of_run(run: "Run") -> Subject:
     config = run.read_config()
     plan = plan_of(config, len(run.read_classes()), run.config, run.checked(run.keras_model))
-    return Subject(str(run.path), plan, config.train, config.test_time)
+    return Subject(str(run.path), plan, config.train, config.test_time, config.budget)

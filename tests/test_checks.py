@@ -375,3 +375,21 @@ def test_what_a_table_is_taken_to_mean_is_said(photos, tmp_path):
     path = tmp_path / "config.yaml"
     strict = check(parse_config(path), nothing, strict=True)
     assert [problem.message for problem in strict.problems][:2] == [first, second]
+
+
+def test_a_network_beyond_its_budget_is_refused_by_line(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "classes: 10\ndata: {train: digits, image: {size: 8, channels: 1}}\nmodel: [flatten]\n"
+        "budget:\n  parameters: 100\n  multiply_adds: 640\n  latency_ms: 0.001\ntest_time: {flip: true}\n"
+    )
+    found = check(parse_config(path), nothing, decode=False)
+    assert [(one.path, one.position.line) for one in found.problems if one.path.startswith("budget")] == [
+        ("budget.parameters", 5),
+        ("budget.multiply_adds", 6),
+    ]
+    (first, second) = (one for one in found.problems if one.path.startswith("budget"))
+    assert first.message == "the network is beyond the budget: 650 of 100 parameters"
+    assert first.hint == "dense has 100.0% of them; make it smaller"
+    assert second.message == "the network is beyond the budget: 1,280 of 640 multiply-adds"
+    assert first.exit_code == EXIT_CONFIG == 2

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, get_args
 
+from cnnctl.config.budget import Budget
 from cnnctl.config.dump import to_plain
 from cnnctl.config.problems import either, show
 from cnnctl.config.schema import CHOICES, Config, CsvColumns, DataSettings, ImageSettings, TestTime
@@ -38,6 +39,7 @@ _SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("data.image", "image", ImageSettings),
     ("output", "output", OutputSettings),
     ("test_time", "test_time", TestTime),
+    ("budget", "budget", Budget),
     ("train", "train", TrainSettings),
     ("train.early_stopping", "early_stopping", EarlyStopping),
     ("train.fine_tune", "fine_tune", FineTune),

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cnnctl.config.augmentations import AUGMENTATIONS, Augmentation
+from cnnctl.config.budget import Budget
 from cnnctl.config.optimizers import Optimizer
 from cnnctl.config.schedules import Schedule
 from cnnctl.config.training import EarlyStopping, FineTune, Lookahead, TrainSettings
@@ -279,6 +280,11 @@ class Config(Settings):
         OrNone,
         described("Mirrored and shifted views whose mean logits make the answer.", {"flip": True, "shift": 1}),
     ] = None
+    budget: Annotated[
+        Budget | None,
+        OrNone,
+        described("What the network may cost at most; it is refused beyond that.", {"parameters": 200_000}),
+    ] = None
     train: TrainSettings = TrainSettings()
 
     @field_validator("test_time", mode="after")
@@ -312,6 +318,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "csv": CsvColumns,
     "output": OutputSettings,
     "test_time": TestTime,
+    "budget": Budget,
     "train": TrainSettings,
     "early_stopping": EarlyStopping,
     "fine_tune": FineTune,

@@ -18,6 +18,7 @@ def to_json(subject: "Subject", formulas: bool, expand: bool = False) -> dict[st
 
     `expand` adds the layers of a backbone to its row, as `inner`, with the names of their inputs.
     """
+    from cnnctl.architecture.budget import limits
     from cnnctl.architecture.cost import fully_connected_params, largest_step_bytes, weight_bytes
 
     plan, train = subject.plan, subject.train
@@ -35,6 +36,11 @@ def to_json(subject: "Subject", formulas: bool, expand: bool = False) -> dict[st
     if subject.views > 1:
         value["views"] = subject.views
         value["prediction_multiply_adds"] = subject.views * plan.multiply_adds
+    if subject.budget is not None:
+        value["budget"] = [
+            {"key": one.key, "cost": one.cost, "limit": one.limit, "is_kept": one.is_kept}
+            for one in limits(plan, subject.budget, subject.views)
+        ]
     if train is not None:
         value["batch_size"] = train.batch_size
         value["training_bytes"] = largest_step_bytes(plan, train)
@@ -111,6 +117,7 @@ def _listed(plan: "Plan", expand: bool) -> Iterator[tuple[str, "LayerPlan"]]:
 
 
 def _print_totals(subject: "Subject", brief: bool) -> None:
+    from cnnctl.architecture.budget import limits
     from cnnctl.architecture.cost import fully_connected_params, largest_step_bytes, weight_bytes
 
     plan, train = subject.plan, subject.train
@@ -133,4 +140,9 @@ def _print_totals(subject: "Subject", brief: bool) -> None:
     if dense is not None and plan.total_params and dense != plan.total_params:
         times = dense / plan.total_params
         totals["fully connected"] = f"{dense:,} parameters with the same hidden units, {times:,.0f} times as many"
+    if subject.budget is not None:
+        within = [
+            one.told if one.is_kept else f"{one.told} (too much)" for one in limits(plan, subject.budget, subject.views)
+        ]
+        totals |= {"budget": "; ".join(within)} if within else {}
     print_pairs(totals, _TOTALS)

@@ -378,8 +378,8 @@ def test_a_layer_with_the_settings_of_its_hints_is_right(kind):
         (
             with_model("flatten", rest="foo: 1\n"),
             "foo",
-            "the keys here are name, seed, deterministic, classes, output, data, augment, model, test_time, train, "
-            "extends",
+            "the keys here are name, seed, deterministic, classes, output, data, augment, model, test_time, "
+            "budget, train, extends",
         ),
         (with_model("flatten", rest="train: {epoch: 1}\n"), "train.epoch", "did you mean epochs?"),
         (with_model("dense: {units: 1, Units: 2}"), "model[0].dense.Units", "did you mean units?"),
