@@ -29,7 +29,7 @@ class Explanation(Shown):
     @property
     def prediction(self) -> Prediction:
         """What the network says of the image."""
-        return predicted(self._found.found.probabilities, self._found.classes)
+        return predicted(self._found.found.probabilities, self._found.classes, foreign=self._found.foreign)
 
     @property
     def page(self) -> Path:

@@ -28,6 +28,7 @@ class Predictor:
     Args:
         run: A run; the latest of the current folder when left out.
         threads: Those of one computation; every core when left out.
+        unknown: Whether predictions say if an image is unlike all that the run was trained on.
 
     Raises:
         RunError: there is no such run, or its model cannot be used.
@@ -35,11 +36,11 @@ class Predictor:
     Example: `Predictor("runs/photos/1").predict("cat.jpg").label == "cat"`
     """
 
-    def __init__(self, run: AnyRun = None, *, threads: int | None = None) -> None:
+    def __init__(self, run: AnyRun = None, *, threads: int | None = None, unknown: bool = True) -> None:
         if threads is not None and threads < 1:
             raise UsageError(f"expected at least one thread; received: threads={threads}")
         self._run = find(run)
-        self._classifier = load_classifier(self._run, threads)
+        self._classifier = load_classifier(self._run, threads, tells_unknown=unknown)
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self._classifier.spec.shape))
@@ -111,8 +112,8 @@ class Predictor:
     def _answers(self, images: Iterable[Picture], top: int, threshold: float | None) -> Iterator[Prediction]:
         """Batch by batch, so that memory does not grow with the number of images."""
         for batch in batches(self._read, enumerate(images), batch_size_for(self._classifier.spec)):
-            for row in self._classifier.probabilities(batch):
-                yield predicted(row, self.classes, top, threshold)
+            for row, foreign in self._classifier.answers(batch):
+                yield predicted(row, self.classes, top, threshold, foreign)
 
     def _read(self, numbered: tuple[int, Picture]) -> Image:
         number, image = numbered

@@ -42,6 +42,12 @@ def predict_cli(
             help="Also name the smallest set of classes that has the right one in this share of cases, such as 0.95.",
         ),
     ] = None,
+    unknown: Annotated[
+        bool,
+        typer.Option(
+            "--unknown/--no-unknown", help="Say unknown of an image that is unlike all that the run was trained on."
+        ),
+    ] = True,
     folder: FolderOption = None,
     output_format: Annotated[
         str, typer.Option("--format", help="Format: table, json, jsonl, csv or parquet.")
@@ -119,7 +125,7 @@ def predict_cli(
         def tell(text: str) -> None:
             print_text(printable(text), capture.terminal)
 
-        classifier = load_classifier(found, threads=None if _is_one_image(paths) else 1)
+        classifier = load_classifier(found, None if _is_one_image(paths) else 1, tells_unknown=unknown)
         files = expand_inputs(paths, lambda: _columns(found, folder, names), tell, null)
         errors = Errors(tell)
 
@@ -129,12 +135,12 @@ def predict_cli(
         if place.folder is not None:
             from cnnctl.terminal.parts import begin, plan_parts, write_parts
 
-            begin(place.folder, form.about(found, top))
+            begin(place.folder, form.about(found, top, unknown))
             parts = plan_parts(place.folder, output_format, files, place.shard)
             if cluster is not None:
                 from cnnctl.terminal.parts_on_ray import Work, write_parts_on_ray
 
-                work = Work(str(absolute(found.path)), output_format, coverage, threshold, top)
+                work = Work(str(absolute(found.path)), output_format, coverage, threshold, top, unknown)
                 done = write_parts_on_ray(parts, work, workers, tell)
             else:
                 done = write_parts(parts, output_format, coverage, answers, tell)

@@ -46,12 +46,12 @@ class Form:
         if self.is_safe and self.name != "csv":
             raise UsageError("--safe-csv is for --format csv", "add --format csv")
 
-    def about(self, run: "Run", top: int) -> dict[str, Any]:
+    def about(self, run: "Run", top: int, unknown: bool) -> dict[str, Any]:
         """What all parts in a folder have in common."""
         from cnnctl.inference.known_models import fingerprint
 
         model = fingerprint(run.read_bytes(run.onnx_model))
-        return {"model": model, "format": self.name, "coverage": self.coverage, "top": top}
+        return {"model": model, "format": self.name, "coverage": self.coverage, "top": top, "unknown": unknown}
 
     def write(
         self, answers: Iterator[Answer], stdout: TextIO | None, file: Path | None, names: tuple[str, str] | None

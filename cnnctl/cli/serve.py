@@ -72,6 +72,12 @@ def serve_cli(
         bool,
         typer.Option("--explain/--no-explain", help="Offer Grad-CAM; Keras is loaded at the first request for it."),
     ] = True,
+    unknown: Annotated[
+        bool,
+        typer.Option(
+            "--unknown/--no-unknown", help="Say of each image whether it is unlike all that the run was trained on."
+        ),
+    ] = True,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print a line for each request.")] = False,
 ) -> int:
     """Serve predictions over HTTP, with a page to try them, until Ctrl-C or SIGTERM."""
@@ -102,4 +108,4 @@ def serve_cli(
             where = f"{printable(str(found.path))} at {address_of(listener)}"
             print(f"serving {where}  (Ctrl-C ends it)", flush=True)
 
-        return serve(found, listener, limits.limits, explain, ready, tell if verbose else None)
+        return serve(found, listener, limits.limits, explain, ready, tell if verbose else None, unknown)

@@ -180,6 +180,14 @@ class TrainSettings(Settings):
             "most likely; the answers stay."
         ),
     ] = "temperature"
+    unknown_share: Annotated[
+        Annotated[float, Field(gt=0, lt=1)] | None,
+        OrNone,
+        described(
+            "Share of the validation images that predict calls unknown: those that are least like the training images. "
+            "What is less like them than that is unknown."
+        ),
+    ] = 0.01
     precision: Annotated[
         Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"],
         described("auto: mixed precision where the device supports 16-bit arithmetic natively, else float32."),

@@ -29,7 +29,7 @@ from cnnctl.runs import Run
 from cnnctl.runs.directory import own
 from cnnctl.system import files
 
-_OF_THE_MODEL = ("onnx", "calibration")
+_OF_THE_MODEL = ("onnx", "calibration", "unknown")
 """What metrics.json has beside the figures of splits."""
 
 Progress = Callable[[int, int], None]
@@ -91,7 +91,7 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
         DataError: an image of it is gone or damaged.
     """
     run.refuse_links(deep=True)
-    classifier = load_classifier(run, threads=1)
+    classifier = load_classifier(run, threads=1, tells_unknown=True)
     chosen = split or default_split(run)
     paths, labels = run.read_split(chosen)
     if not paths:
@@ -119,7 +119,7 @@ def evaluate_data(
         DataError: nothing is there, a class is unknown to the run, or an image is damaged.
     """
     run.refuse_links(deep=True)
-    classifier = load_classifier(run, threads=1)
+    classifier = load_classifier(run, threads=1, tells_unknown=True)
     listing = _find(source, columns, classifier.classes, training_folder)
     if not listing.paths:
         raise DataError(f"no image was found in {source}", describe_left_out(listing.left_out))
@@ -203,17 +203,20 @@ def _score(
 ) -> ScoredSplit:
     """What a model makes of images, batch by batch."""
     result = np.zeros((len(paths), len(classifier.classes)), np.float32)
+    unknown = None if classifier.familiar is None else np.zeros(len(paths), bool)
     broken = []
     for row, answer in enumerate(classify(classifier, paths, top=1)):
-        if answer.probabilities is None:
+        if answer.prediction is None:
             broken.append(f"{answer.path}: {answer.error}")
         else:
-            result[row] = answer.probabilities
+            result[row] = answer.prediction.probabilities
+            if unknown is not None:
+                unknown[row] = answer.prediction.unknown
         if (row + 1) % 256 == 0 or row + 1 == len(paths):
             progress(row + 1, len(paths))
     if broken:
         raise DataError(f"{len(broken):,} of {len(paths):,} images cannot be used: " + "; ".join(broken[:5]))
-    return ScoredSplit(title, classifier.classes, paths, truth, result, classifier.spec, set_scores)
+    return ScoredSplit(title, classifier.classes, paths, truth, result, classifier.spec, set_scores, unknown)
 
 
 def _write_predictions(run: Run, folder: Path, scored: ScoredSplit) -> None:

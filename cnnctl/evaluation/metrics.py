@@ -73,7 +73,8 @@ class Metric:
         title: For people.
         format: Of its value, such as `.1%`.
         better: Which values are better; None where it says nothing of quality.
-        compute: Its value, of (probabilities, truth); None where it does not apply.
+        compute: Its value, of (probabilities, truth); None where it does not apply. A figure that is of neither has no
+            such function.
         is_optional: Whether metrics.json may lack it: it does not always apply, or runs of earlier versions have none.
         is_main: Whether it is shown when a training ends, and named with its split: `test accuracy`.
         interval: The 95% interval around it, which is beside it in metrics.json.
@@ -85,7 +86,7 @@ class Metric:
     title: str
     format: str
     better: Literal["higher", "lower"] | None
-    compute: "Callable[[Probabilities, Truth], float | None]"
+    compute: "Callable[[Probabilities, Truth], float | None] | None"
     is_optional: bool = False
     is_main: bool = False
     interval: "Callable[[Probabilities, Truth], tuple[float, float]] | None" = None
@@ -138,6 +139,7 @@ METRICS = (
         _calibration_error,
         column="calibration error",
     ),
+    Metric("unknown_share", "called unknown", ".1%", None, None, is_optional=True, column="unknown"),
 )
 """In the order of metrics.json and of every table."""
 
@@ -213,6 +215,11 @@ class Metrics:
         return float(self.figures["expected_calibration_error"])
 
     @property
+    def unknown_share(self) -> float | None:
+        """Share of images that `predict` calls unknown; None where the run cannot tell."""
+        return self.figures.get("unknown_share")
+
+    @property
     def averages(self) -> dict[str, ClassMetrics]:
         """The means over classes, each counting alike (`macro_average`) or by its images (`weighted_average`)."""
         import numpy as np
@@ -246,7 +253,8 @@ class ScoredSplit:
     `title` says which run and which images, such as `digits 3, test images`. `truth` has class numbers (images,);
     `probabilities` are float32 (images, classes), in the order of `classes`. `spec` is what the model's images are made
     to be.
-    `set_scores` are those of the run where it has some, of other images than these.
+    `set_scores` are those of the run where it has some, of other images than these. `unknown`, bool (images,), says
+    which images are called so; it is None where the run cannot tell.
     """
 
     title: str
@@ -256,30 +264,37 @@ class ScoredSplit:
     probabilities: "Probabilities"
     spec: "ImageSpec"
     set_scores: SetScores | None = None
+    unknown: "NDArray[np.bool_] | None" = None
 
     @cached_property
     def metrics(self) -> Metrics:
         """Every figure."""
-        return score(self.probabilities, self.truth, self.classes, self.set_scores)
+        return score(self.probabilities, self.truth, self.classes, self.set_scores, self.unknown)
 
 
 def score(
-    probabilities: "Probabilities", truth: "Truth", classes: Sequence[str], set_scores: SetScores | None = None
+    probabilities: "Probabilities",
+    truth: "Truth",
+    classes: Sequence[str],
+    set_scores: SetScores | None = None,
+    unknown: "NDArray[np.bool_] | None" = None,
 ) -> Metrics:
     """Every metric of one split.
 
     `probabilities` are (images, classes), rows summing to 1; `truth` is (images,), numbers of `classes`. `set_scores`
-    are those of other images, by which prediction sets are made.
+    are those of other images, by which prediction sets are made. `unknown`, bool (images,), are those called so.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     figures: dict[str, Any] = {}
     for metric in METRICS:
-        value = metric.compute(probabilities, truth)
+        value = None if metric.compute is None else metric.compute(probabilities, truth)
         if value is not None:
             figures[metric.key] = value
         if value is not None and metric.interval is not None:
             figures[metric.interval_key] = list(metric.interval(probabilities, truth))
+    if unknown is not None:
+        figures["unknown_share"] = float(unknown.mean())
 
     predicted, numbers = probabilities.argmax(axis=1), range(len(classes))
     columns = precision_recall_fscore_support(truth, predicted, labels=numbers, zero_division=0)

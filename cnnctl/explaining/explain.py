@@ -16,6 +16,7 @@ from cnnctl.errors import DataError, RunError, UsageError
 from cnnctl.explaining.activation_maps import GRAD_CAM, ClassMap, class_maps
 from cnnctl.formatting import printable
 from cnnctl.inference.model import expand, load_classifier
+from cnnctl.inference.unknown import Foreignness
 from cnnctl.layers.window import Span
 from cnnctl.models.of_run import FeatureMaps, Network, features, seen_layers
 from cnnctl.runs import Run
@@ -123,19 +124,22 @@ def insist_on_agreement(probabilities: NDArray[Any], shipped: NDArray[np.float32
         raise RunError("model.keras and model.onnx of the run give different answers", "train the run again")
 
 
-def given_and_answered(run: Run, image: Path) -> tuple[Image, NDArray[np.float32]]:
+def given_and_answered(run: Run, image: Path) -> tuple[Image, NDArray[np.float32], Foreignness | None]:
     """What the network of a run gets of an image file, uint8, and what model.onnx answers, float32 (classes,).
+
+    The third says how unlike the training images it is, where the run knows that.
 
     Raises:
         DataError: the image cannot be read.
         RunError: the run has no usable model.onnx.
     """
-    classifier = load_classifier(run)
+    classifier = load_classifier(run, tells_unknown=True)
     try:
         pixels = read_image(image, classifier.spec)  # before Keras is loaded, which takes seconds
     except ImageError as error:
         raise DataError(f"{printable(str(image))}: {error.message}", error.hint) from None
-    return pixels, classifier.probabilities(pixels[None])[0]
+    ((probabilities, foreign),) = classifier.answers(pixels[None])
+    return pixels, probabilities, foreign
 
 
 def parse_unit(text: str, plan: Plan) -> Unit:

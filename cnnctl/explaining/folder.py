@@ -8,6 +8,7 @@ from cnnctl.errors import MachineError, UsageError
 from cnnctl.explaining.explain import ExplainRequest, Explanation, explain, given_and_answered
 from cnnctl.explaining.sections import Section, make_sections, page
 from cnnctl.formatting import printable
+from cnnctl.inference.unknown import Foreignness
 from cnnctl.models.backend import choose_backend, import_keras_on_the_processor
 from cnnctl.models.of_run import load_network
 from cnnctl.runs import Run
@@ -21,12 +22,16 @@ _HINT = "choose another folder with --output DIR"
 
 @dataclass(frozen=True)
 class Explained:
-    """An explanation and where it lies; `pictures` are (file, title) in the page's order."""
+    """An explanation and where it lies; `pictures` are (file, title) in the page's order.
+
+    `foreign` says how unlike the training images the image is, where the run knows that.
+    """
 
     found: Explanation
     classes: tuple[str, ...]
     pictures: tuple[tuple[Path, str], ...]
     page: Path
+    foreign: Foreignness | None = None
 
 
 def default_folder(image: Path) -> str:
@@ -61,7 +66,7 @@ def explain_into(folder: Path, run: Run, image: Path, wish: ExplainRequest) -> E
         RunError: the run has no model, or two that differ.
         MachineError: the folder cannot be written.
     """
-    pixels, shipped = given_and_answered(run, image)
+    pixels, shipped, foreign = given_and_answered(run, image)
     import_keras_on_the_processor(choose_backend("auto"))
     network = load_network(run)
     found = explain(network, pixels, str(image), shipped, wish)
@@ -69,7 +74,7 @@ def explain_into(folder: Path, run: Run, image: Path, wish: ExplainRequest) -> E
     sections = make_sections(found, network, run.title)
     _write(folder, sections, page(found, sections, network, run.title))
     pictures = tuple((folder / shown.file, shown.title) for section in sections for shown in section.pictures)
-    return Explained(found, network.classes, pictures, folder / PAGE)
+    return Explained(found, network.classes, pictures, folder / PAGE, foreign)
 
 
 def _write(folder: Path, sections: list[Section], text: str) -> None:

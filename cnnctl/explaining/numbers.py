@@ -117,7 +117,7 @@ def numbers_of_run(run: Run, image: Path, unit: Place | None, label: str | None)
         RunError: the run has no model, or two that differ.
         UsageError: there is no such class.
     """
-    pixels, shipped = given_and_answered(run, image)
+    pixels, shipped, _ = given_and_answered(run, image)
     classes = run.read_classes()
     truth = _truth(image, classes, label, shipped)
     path, plan = run.need(run.keras_model), run_plan(run)

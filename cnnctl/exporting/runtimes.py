@@ -44,7 +44,7 @@ def open_exported(path: Path, form: Format) -> Opened:
 
 def _open_onnx(path: Path) -> Opened:
     session = open_session(path)
-    (given,), (answered,) = session.get_inputs(), session.get_outputs()
+    (given,), (answered, *_) = session.get_inputs(), session.get_outputs()  # features may come after the answer
     assert (given.type, answered.type) == ("tensor(uint8)", "tensor(float)"), (given.type, answered.type)
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -28,19 +28,29 @@ def write_onnx(
     """An ONNX file at `path`, its input and output as those of `source`, another one: uint8 in, float32 out.
 
     `float16` quantizes weights and arithmetic; `int8` the weights for each channel, and the values between the layers,
-    which batches of training images show; None copies. `text` is its metadata.
+    which batches of training images show; both put out the answers alone, without features. None copies. `text` is
+    its metadata.
     """
     if quantization is None:
         path.write_bytes(source)
         return
     import onnx
 
+    source = _without_features(source)
     model = _float16(source) if quantization == FLOAT16 else _int8(source, path, calibration)
     del model.metadata_props[:]  # the tools leave notes to themselves there
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, text
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
+
+
+def _without_features(source: bytes) -> bytes:
+    import onnx
+
+    model = onnx.load_model_from_string(source)
+    del model.graph.output[1:]
+    return bytes(model.SerializeToString())
 
 
 def _float16(source: bytes) -> Any:

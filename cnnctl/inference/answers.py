@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cnnctl.inference.unknown import Foreignness
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -22,6 +24,8 @@ class Prediction:
         probabilities: float32 (classes,) in label order; they sum to 1.
         prediction_set: The classes among which the right one is in the stated share of cases, the likeliest first; None
             where no coverage was asked for.
+        foreign: How unlike the training images the image is, and from where on it is unknown; None where nobody asks,
+            or the run does not say.
     """
 
     label: str
@@ -29,6 +33,12 @@ class Prediction:
     top: tuple[tuple[str, float], ...]
     probabilities: "NDArray[np.float32]" = field(repr=False, compare=False)
     prediction_set: tuple[str, ...] | None = None
+    foreign: "Foreignness | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def unknown(self) -> bool | None:
+        """Whether the image is so unlike the training images that `label` is not to be trusted."""
+        return None if self.foreign is None else self.foreign.is_unknown
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class Answer:
     def to_json(self) -> dict[str, Any]:
         """The form of `predict --format json` and of `serve`; a set where it is wanted, an error where it failed."""
         value: dict[str, Any] = {"path": self.path, "label": None, "probability": None, "top": []}
+        value |= unknown_json(None if self.prediction is None else self.prediction.foreign)
         if self.prediction is not None:
             top = [{"label": name, "probability": chance} for name, chance in self.prediction.top]
             value |= {"label": self.prediction.label, "probability": self.prediction.probability, "top": top}
@@ -55,15 +66,27 @@ class Answer:
         return value if self.error is None else {**value, "error": self.error}
 
 
+def unknown_json(foreign: "Foreignness | None") -> dict[str, Any]:
+    """Whether an image is unknown, and why, in JSON; nulls where the run does not say."""
+    if foreign is None:
+        return {"unknown": None, "unknown_score": None, "unknown_threshold": None}
+    return {
+        "unknown": foreign.is_unknown,
+        "unknown_score": foreign.score,
+        "unknown_threshold": foreign.threshold,
+    }
+
+
 def predicted(
     probabilities: "NDArray[np.float32]",
     classes: Sequence[str],
     top: int = DEFAULT_TOP,
     threshold: float | None = None,
+    foreign: "Foreignness | None" = None,
 ) -> Prediction:
     """The prediction that names the `top` (at least 1) likeliest classes; of equals, those first in label order.
 
-    With a `threshold`, which `SetScores` has, it names the set of classes up to it.
+    With a `threshold`, which `SetScores` has, it names the set of classes up to it. `foreign` is that of the image.
     """
     best = (-probabilities).argsort(kind="stable")[:top]
     named = tuple((classes[at], float(probabilities[at])) for at in best)
@@ -72,4 +95,4 @@ def predicted(
         from cnnctl.inference.sets import prediction_set
 
         within = prediction_set(probabilities, classes, threshold)
-    return Prediction(*named[0], named, probabilities, within)
+    return Prediction(*named[0], named, probabilities, within, foreign)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,13 @@ from cnnctl.inference.known_models import CHECKED, MADE, fingerprint, is_known, 
 from cnnctl.runs import Run
 from cnnctl.system.cores import available_cores
 
+if TYPE_CHECKING:
+    from cnnctl.inference.unknown import Familiar, Foreignness
+
 METADATA_KEY = "cnnctl"
+FEATURES = "features"
+"""The second output of a model.onnx, which those of earlier versions do not have: what the output layer gets."""
+
 _MOST_PIXELS, _MOST_BYTES = 1000 * MEGAPIXEL, 1000 * MEGABYTE
 MOST_SIDE = 8192
 """What a file may ask for, as the config may."""
@@ -30,12 +36,16 @@ Probabilities = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained model: names in label order, what every image is made to be, ONNX Runtime's session, and its file."""
+    """A trained model: names in label order, what every image is made to be, ONNX Runtime's session, and its file.
+
+    `familiar` knows the images that it was trained on; None where nobody asks, or the run does not say.
+    """
 
     classes: tuple[str, ...]
     spec: ImageSpec
     session: Any
     path: Path
+    familiar: "Familiar | None" = None
 
     def probabilities(self, images: NDArray[np.uint8]) -> Probabilities:
         """The probability of each class for uint8 images (N, height, width, channels).
@@ -46,16 +56,42 @@ class Classifier:
         Raises:
             RunError: the model cannot be computed, takes too long, or gives what is NaN or infinite.
         """
+        return self._computed(images)[0]
+
+    def answers(self, images: NDArray[np.uint8]) -> "list[tuple[Probabilities, Foreignness | None]]":
+        """The probabilities of each image, float32 (classes,), and how foreign it is where `familiar` says so.
+
+        Raises:
+            RunError: as `probabilities`, or the features are of another number than `familiar` knows.
+        """
+        if self.familiar is None:
+            return [(row, None) for row in self.probabilities(images)]
+        from cnnctl.inference.unknown import reduced
+
+        probabilities, features = self._computed(images, with_features=True)
+        return list(zip(probabilities, self.familiar.judge(reduced(features)), strict=True))
+
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the output layer gets of images, as `reduced` makes it: float32 (N, ...); raises as `probabilities`."""
+        from cnnctl.inference.unknown import reduced
+
+        return reduced(self._computed(images, with_features=True)[1])
+
+    def _computed(self, images: NDArray[np.uint8], with_features: bool = False) -> list[NDArray[np.float32]]:
+        """The probabilities, and maybe the features."""
+        names = [self.session.get_outputs()[0].name, *([FEATURES] if with_features else [])]
         try:
-            name = self.session.get_inputs()[0].name
-            (output,) = self.session.run(None, {name: images})
+            found: list[NDArray[np.float32]] = self.session.run(names, {self.session.get_inputs()[0].name: images})
         except RunError:
             raise
         except Exception as error:  # onnxruntime raises its own classes, which share no base but Exception
             raise RunError(f"{self.path} cannot be used: {str(error).splitlines()[0]}", "train the run again") from None
-        if not np.isfinite(output).all():
-            raise RunError(f"{self.path} gives probabilities that are no numbers", "train the run again")
-        return expand(output)
+        for what, values in zip(("probabilities", FEATURES), found, strict=False):
+            if not np.isfinite(values).all():
+                raise RunError(f"{self.path} gives {what} that are no numbers", "train the run again")
+        if with_features and (found[1].ndim != 2 or len(found[1]) != len(images)):
+            raise RunError(f"{self.path} gives {FEATURES} of another form", "train the run again")
+        return [expand(found[0]), *found[1:]]
 
 
 def expand(output: NDArray[np.float32]) -> Probabilities:
@@ -63,10 +99,11 @@ def expand(output: NDArray[np.float32]) -> Probabilities:
     return np.concatenate([1 - output, output], axis=1) if output.shape[1] == 1 else output
 
 
-def load_classifier(run: Run, threads: int | None = None) -> Classifier:
+def load_classifier(run: Run, threads: int | None = None, tells_unknown: bool = False) -> Classifier:
     """The model of a run; `threads` are those of one computation, every core when left out.
 
-    One is best where batches are computed side by side.
+    One is best where batches are computed side by side. If it `tells_unknown` and the run can, its answers say how
+    foreign an image is.
 
     Raises:
         RunError: the run has no usable model.onnx; the message says why.
@@ -84,7 +121,17 @@ def load_classifier(run: Run, threads: int | None = None) -> Classifier:
     classes = run.read_classes()
     if units != (len(classes) if len(classes) > 2 else units) or units not in (1, len(classes)):
         raise RunError(f"{run.onnx_model} has {units} outputs, but {run.classes} names {len(classes)} classes")
-    return Classifier(classes, spec, session, run.onnx_model)
+    familiar = _familiar(run, session) if tells_unknown and run.has(run.unknown) else None
+    return Classifier(classes, spec, session, run.onnx_model, familiar)
+
+
+def _familiar(run: Run, session: Any) -> "Familiar":
+    """What a run knows of its training images, which is about the features of its model."""
+    from cnnctl.inference.unknown import WITHOUT, read_familiar
+
+    if FEATURES not in [output.name for output in session.get_outputs()]:
+        raise RunError(f"{run.onnx_model} has no output {FEATURES}, which {run.unknown} is about", WITHOUT)
+    return read_familiar(run)
 
 
 def _open_anybodys(path: Path, threads: int | None, content: bytes) -> Any:

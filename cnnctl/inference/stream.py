@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from cnnctl.inference.answers import Answer, Prediction, predicted
 from cnnctl.inference.inputs import Unfit
 from cnnctl.inference.model import Classifier
 from cnnctl.system.cores import available_cores
+
+if TYPE_CHECKING:
+    from cnnctl.inference.unknown import Foreignness
 
 BATCH = 64
 """Images that the model takes at once, up to 64x64 pixels; larger images come in smaller batches."""
@@ -46,8 +50,8 @@ def classify(
     workers = available_cores()
     turn = threading.Lock()
 
-    def answer(row: NDArray[np.float32]) -> Prediction:
-        return predicted(row, classifier.classes, top, threshold)
+    def answer(row: NDArray[np.float32], foreign: "Foreignness | None") -> Prediction:
+        return predicted(row, classifier.classes, top, threshold, foreign)
 
     first = list(islice(paths, 2))
     if len(first) < 2:  # a single image needs no threads
@@ -97,15 +101,15 @@ def _are_small(paths: list[str]) -> bool:
 def _answers(
     classifier: Classifier,
     paths: list[str],
-    answer: Callable[[NDArray[np.float32]], Prediction],
+    answer: "Callable[[NDArray[np.float32], Foreignness | None], Prediction]",
     turn: "threading.Lock | None",
 ) -> list[Answer]:
     """Small images are decoded by one thread at a time, in its `turn`: two would wait for each other."""
     with nullcontext() if turn is None or not _are_small(paths) else turn:
         decoded = _read_all(paths, classifier.spec)
     good = [image for image in decoded if not isinstance(image, ImageError)]
-    rows = iter(classifier.probabilities(np.stack(good)) if good else ())
+    rows = iter(classifier.answers(np.stack(good)) if good else ())
     return [
-        Answer(path, None, image.reason) if isinstance(image, ImageError) else Answer(path, answer(next(rows)))
+        Answer(path, None, image.reason) if isinstance(image, ImageError) else Answer(path, answer(*next(rows)))
         for path, image in zip(paths, decoded, strict=True)
     ]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from cnnctl.architecture.cost import images_at_once
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.inference.known_models import MADE, fingerprint, remember
-from cnnctl.inference.model import METADATA_KEY, expand, metadata, open_session
+from cnnctl.inference.model import FEATURES, METADATA_KEY, expand, metadata, open_session
+from cnnctl.inference.unknown import reduced
 from cnnctl.models.backend import JAX
+from cnnctl.models.views import with_features
 from cnnctl.runs import Run
 from cnnctl.system import files
 
@@ -21,6 +23,18 @@ LIMIT = 1e-3
 """Largest difference in probability between model.keras and model.onnx at which the latter is kept."""
 
 _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+
+
+class Compared(NamedTuple):
+    """What became of model.onnx, and what the model that is used says of the images that it was compared on.
+
+    `probabilities` are float32 (images, classes); `features`, as `reduced` makes them, are float32 (images, ...), and
+    None where model.onnx was not kept.
+    """
+
+    parity: "Parity"
+    probabilities: NDArray[np.float32]
+    features: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -62,37 +76,39 @@ def save_onnx(
     images: NDArray[np.uint8],
     rows: NDArray[np.int64],
     split: str,
-) -> tuple[Parity, NDArray[np.float32]]:
+) -> Compared:
     """model.onnx of a run, kept only if it agrees with the float32 Keras model; spec and classes are its metadata.
 
-    `rows` of the images, uint8 (N, height, width, channels), are compared; `split` is what they are called.
-
-    Returns:
-        How far the two differ, and the probabilities of those images by the one that is used: float32 (rows, classes).
+    It has two outputs: what the model answers, and the features that its output layer gets. `rows` of the images, uint8
+    (N, height, width, channels), are compared; `split` is what they are called.
     """
     with files.writing(run.onnx_model), files.aside_folder(run.path) as folder:
         path = Path(folder) / "model.onnx"
-        model(np.asarray(images[rows[:1]]))  # Keras exports what has been called
-        _export(model, path)
+        both = with_features(model)
+        both(np.asarray(images[rows[:1]]))  # Keras exports what has been called
+        _export(both, path)
         _finish(path, metadata(spec, classes))
         session = open_session(path)
         name = session.get_inputs()[0].name
         largest = 0.0
         answers: dict[bool, list[NDArray[np.float32]]] = {True: [], False: []}
+        features = []
         size = images_at_once(images.shape[1:])
         for start in range(0, len(rows), size):
             batch = np.asarray(images[rows[start : start + size]])
             ours = np.asarray(model.predict_on_batch(batch))
-            (theirs,) = session.run(None, {name: batch})
+            theirs, inner = session.run(None, {name: batch})
             largest = float(np.maximum(largest, np.abs(ours - theirs).max()))  # NaN stays NaN
             answers[True].append(expand(theirs))
             answers[False].append(expand(ours))
+            features.append(reduced(inner))
         agrees = largest <= LIMIT  # False for NaN
         if agrees:
             content = path.read_bytes()
             remember(fingerprint(content), MADE)
             run.write_bytes(run.onnx_model, content)
-    return Parity(largest, len(rows), split, agrees), np.concatenate(answers[agrees])
+    parity = Parity(largest, len(rows), split, agrees)
+    return Compared(parity, np.concatenate(answers[agrees]), np.concatenate(features) if agrees else None)
 
 
 def _export(model: Any, path: Path) -> None:
@@ -112,15 +128,25 @@ def _export(model: Any, path: Path) -> None:
 
 
 def _finish(path: Path, text: str) -> None:
-    """Write what ONNX Runtime and predict need: operators that it has, metadata."""
+    """Write what ONNX Runtime and predict need: operators that it has, a name for the features, metadata."""
     import onnx
 
     model = onnx.load(str(path))
     mend_graph(model.graph)
+    _rename(model.graph, model.graph.output[1].name, FEATURES)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, text
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def _rename(graph: Any, before: str, name: str) -> None:
+    """Give what flows through an onnx.GraphProto another name, in place."""
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [name if one == before else one for one in names]
+    for value in graph.output:
+        value.name = name if value.name == before else value.name
 
 
 def mend_graph(graph: Any) -> None:

@@ -7,13 +7,16 @@ from numpy.typing import NDArray
 
 from cnnctl.config.schema import TestTime
 
+_LOGITS = "logits"
+"""The output layer in a network with views, without its activation."""
+
 
 def with_views(model: Any, test_time: TestTime | None, dtype: str = "uint8", activation: str | None = None) -> Any:
     """The views of `test_time` around a built keras.Sequential of ours.
 
     The layers are the model's own and each view goes through them by itself, so that memory does not grow with the
-    views. The mean is over logits; then comes the activation of the output layer, or another `activation`. Of the
-    output layer this has a copy.
+    views. The mean is over what the output layer gets, so that its logits are the means over those of the views; then
+    comes its activation, or another `activation`. Of the output layer this has a copy.
 
     Returns:
         A keras.Model whose input, (batch, height, width, channels), is `dtype`, and whose output is as the model's.
@@ -29,23 +32,43 @@ def with_views(model: Any, test_time: TestTime | None, dtype: str = "uint8", act
             return _view(values, self.mirrored, self.shift)
 
     class Mean(keras.layers.Layer):  # type: ignore[misc]
-        def call(self, logits: Any) -> Any:
-            return sum(weight * one for (*_, weight), one in zip(views, logits, strict=True))
+        def call(self, features: Any) -> Any:
+            return sum(weight * one for (*_, weight), one in zip(views, features, strict=True))
 
     views = (test_time or TestTime()).seen
     scaling, *hidden, output = model.layers
-    linear = type(output).from_config({**output.get_config(), "activation": "linear", "name": "logits"})
+    linear = type(output).from_config({**output.get_config(), "activation": "linear", "name": _LOGITS})
 
     image = keras.layers.Input(tuple(model.input_shape[1:]), dtype=dtype, name=model.inputs[0].name)
-    scaled, logits = scaling(image), []
+    scaled, features = scaling(image), []
     for mirrored, shift, _ in views:
         values = View(mirrored, shift)(scaled)
         for layer in hidden:
             values = layer(values)
-        logits.append(linear(values))
+        features.append(values)
+    logits = linear(Mean(name="mean", dtype="float32")(features))
     linear.set_weights(output.get_weights())
     act = keras.layers.Activation(activation or output.activation, dtype="float32", name="probabilities")
-    return keras.Model(image, act(Mean(name="mean", dtype="float32")(logits)), name=f"{model.name}_of_views")
+    return keras.Model(image, act(logits), name=f"{model.name}_of_views")
+
+
+def with_features(model: Any) -> Any:
+    """A built keras.Sequential of ours, or one with views around it, that also puts out what its output layer gets.
+
+    Returns:
+        A keras.Model of the same layers with two outputs: (batch, classes) as before, and (batch, features), which with
+        views are their means.
+    """
+    import keras
+
+    if not isinstance(model, keras.Sequential):
+        return keras.Model(model.inputs[0], [model.outputs[0], model.get_layer(_LOGITS).input], name=model.name)
+    image = keras.layers.Input(tuple(model.input_shape[1:]), dtype=model.inputs[0].dtype, name=model.inputs[0].name)
+    *hidden, output = model.layers
+    values = image
+    for layer in hidden:
+        values = layer(values)
+    return keras.Model(image, [output(values), values], name=model.name)
 
 
 def _view(values: Any, mirrored: bool, shift: int) -> Any:

@@ -29,6 +29,7 @@ _MOST_BYTES = {
     "config.yaml": 2**24,
     "history.csv": 2**24,
     "metrics.json": 2**29,
+    "unknown.json": 2**22,
     "digests.bin": 2**31,
     ".json": 2**26,
     ".png": 10**8,
@@ -72,6 +73,7 @@ class Contents:
     metrics = _Inside("metrics.json")
     predictions = _Inside("predictions.csv")
     prediction_sets = _Inside("prediction_sets.json")
+    unknown = _Inside("unknown.json")
     environment = _Inside("environment.json")
     log = _Inside("log.txt")
     plots = _Inside("plots")

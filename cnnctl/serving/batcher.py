@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cnnctl.data.decoder.images import MEGABYTE, Image
 from cnnctl.inference.model import Classifier
 from cnnctl.inference.stream import batch_size_for
+from cnnctl.inference.unknown import Foreignness
 from cnnctl.serving.decoder import SLOW, Decoder, Process, UnusableError
 from cnnctl.serving.errors import too_busy
 
@@ -37,10 +38,14 @@ _STALLED_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Seen:
-    """One image, uint8 (height, width, channels) as the network got it, and its answer, float32 (classes,)."""
+    """One image, uint8 (height, width, channels) as the network got it, and its answer, float32 (classes,).
+
+    `foreign` says how unlike the training images it is, where the classifier knows those.
+    """
 
     pixels: Image
     probabilities: NDArray[np.float32]
+    foreign: Foreignness | None = None
 
 
 Outcome = Seen | UnusableError
@@ -263,9 +268,9 @@ class Batcher:
         """Compute images as one batch."""
         if not decoded:
             return
-        rows = self._classifier.probabilities(np.stack([pixels for _, pixels in decoded]))
-        for ((ticket, place), pixels), row in zip(decoded, rows, strict=True):
-            ticket.outcomes[place] = Seen(pixels, row)
+        rows = self._classifier.answers(np.stack([pixels for _, pixels in decoded]))
+        for ((ticket, place), pixels), (row, foreign) in zip(decoded, rows, strict=True):
+            ticket.outcomes[place] = Seen(pixels, row, foreign)
         self._settle([item for item, _ in decoded], batches=1)
 
     def _is_too_large(self, item: _Item) -> bool:

@@ -31,6 +31,11 @@ class Answer(_Model):
     probability: float | None
     top: list[Likely]
     prediction_set: list[str] | None = Field(default=None, description="With `coverage`, the classes of the set.")
+    unknown: bool | None = Field(
+        description="Whether the image is unlike all that the run was trained on; null if the run cannot tell."
+    )
+    unknown_score: float | None = Field(description="How unlike it is.")
+    unknown_threshold: float | None = Field(description="The score above which an image is unknown.")
     error: str = Field(default="", description="Why the image could not be used.")
 
 

@@ -84,11 +84,13 @@ def serve(
     explains: bool,
     ready: Callable[[str | None], None],
     log: Callable[[str], None] | None,
+    tells_unknown: bool = True,
 ) -> int:
     """Answer requests until SIGTERM or Ctrl-C; those under way are finished.
 
     `limits` is given the bytes that the run takes of one image file. `ready` is called once requests are answered, with
-    the reason where Grad-CAM is wanted (`explains`) and cannot be had. `log` gets a line for each request.
+    the reason where Grad-CAM is wanted (`explains`) and cannot be had. `log` gets a line for each request. If it
+    `tells_unknown`, answers say whether an image is.
 
     Returns:
         The exit code.
@@ -101,7 +103,7 @@ def serve(
     with ExitStack() as stack:
         decoding = start_process()  # it gets ready while this one does
         stack.callback(decoding[0].kill)
-        return _serve(run, listener, limits, explains, ready, log, decoding, stack)
+        return _serve(run, listener, limits, explains, ready, log, tells_unknown, decoding, stack)
 
 
 def _serve(
@@ -111,6 +113,7 @@ def _serve(
     explains: bool,
     ready: Callable[[str | None], None],
     log: Callable[[str], None] | None,
+    tells_unknown: bool,
     decoding: "Process",
     stack: ExitStack,
 ) -> int:
@@ -123,7 +126,7 @@ def _serve(
     from cnnctl.serving.metrics import Metrics
     from cnnctl.serving.service import Service
 
-    classifier = load_classifier(run, threads=1)
+    classifier = load_classifier(run, threads=1, tells_unknown=tells_unknown)
     chosen = limits(classifier.spec.max_bytes)
     missing = why_not(run) if explains else None
     batcher = stack.enter_context(Batcher(classifier, available_cores(), chosen.queue, chosen.seconds, decoding))

@@ -147,7 +147,8 @@ class Service:
     def _answer(self, upload: Upload, outcome: Outcome, top: int, threshold: float | None) -> Answer:
         if isinstance(outcome, UnusableError):
             return Answer(upload.name, None, outcome.reason)
-        return Answer(upload.name, predicted(outcome.probabilities, self.classifier.classes, top, threshold))
+        classes = self.classifier.classes
+        return Answer(upload.name, predicted(outcome.probabilities, classes, top, threshold, outcome.foreign))
 
     def _insist_on_one(self, uploads: list[Upload], outcomes: list[Outcome]) -> None:
         """Raises:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import percent, printable, size
+from cnnctl.inference.answers import unknown_json
+from cnnctl.terminal.predict import answer_text
 from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
@@ -89,7 +91,8 @@ def print_explanation(explained: "Explained", after_numbers: bool = False) -> No
     """The answer, unless it was printed with the numbers, and the files."""
     found, best = explained.found, explained.found.order[0]
     if not after_numbers:
-        say(f"{printable(explained.classes[best])} ({percent(float(found.probabilities[best]))})")
+        unknown = explained.foreign is not None and explained.foreign.is_unknown
+        say(answer_text(explained.classes[best], float(found.probabilities[best]), unknown))
     say()
     for file, title in explained.pictures:
         print_text(f"{printable(str(file))}  {title}", hang=2)
@@ -110,6 +113,7 @@ def explanation_json(explained: "Explained") -> dict[str, Any]:
     return {
         "path": found.path,
         "probabilities": chances,
+        **unknown_json(explained.foreign),
         "method": found.method,
         "features": None if found.features is None else found.features.name,
         "receptive_field": field,

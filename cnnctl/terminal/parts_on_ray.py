@@ -27,6 +27,7 @@ class Work:
     coverage: float | None
     threshold: float | None
     top: int
+    tells_unknown: bool = True
 
 
 def write_parts_on_ray(parts: Iterable[Part], work: Work, workers: int | None, tell: Callable[[str], None]) -> Written:
@@ -100,15 +101,15 @@ def _write(part: Part, work: Work) -> float:
     begun = time.perf_counter()
 
     def answers(paths: Iterable[str]) -> Iterator[Answer]:
-        return classify(_classifier(work.run), paths, top=work.top, threshold=work.threshold)
+        return classify(_classifier(work.run, work.tells_unknown), paths, top=work.top, threshold=work.threshold)
 
     write_part(part, work.form, work.coverage, answers)
     return time.perf_counter() - begun
 
 
 @lru_cache(maxsize=1)
-def _classifier(run: str) -> Any:
+def _classifier(run: str, tells_unknown: bool) -> Any:
     from cnnctl.inference.model import load_classifier
     from cnnctl.runs import Run
 
-    return load_classifier(Run(Path(run)), threads=1)
+    return load_classifier(Run(Path(run)), threads=1, tells_unknown=tells_unknown)

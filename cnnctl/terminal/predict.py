@@ -16,7 +16,7 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", 
 def _write_table(answers: Iterable[Answer], stream: TextIO, coverage: float | None) -> None:
     everything = list(answers)
     if len(everything) == 1 and (only := everything[0].prediction) is not None:
-        print(f"{printable(only.label)} ({percent(only.probability)})", file=stream)
+        print(answer_text(only.label, only.probability, only.unknown or False), file=stream)
         if len(only.top) > 1:
             print(file=stream)
             cells = [(name, percent(chance)) for name, chance in only.top]
@@ -29,12 +29,19 @@ def _write_table(answers: Iterable[Answer], stream: TextIO, coverage: float | No
         if (found := answer.prediction) is not None:
             others = ", ".join(f"{name} {percent(chance)}" for name, chance in found.top[1:])
             within = [] if found.prediction_set is None else [", ".join(found.prediction_set)]
-            table.append((answer.path, found.label, percent(found.probability), *within, others))
+            label = f"unknown ({found.label})" if found.unknown else found.label
+            table.append((answer.path, label, percent(found.probability), *within, others))
         else:
             table.append((answer.path, "-", "-", *([] if coverage is None else ["-"]), answer.error or ""))
     between = [] if coverage is None else [_set_title(coverage)]
     header = ("path", "class", "probability", *between, "then")
     print_table(header, table, (LEFT, LEFT, RIGHT, *(LEFT for _ in between), LEFT), stream)
+
+
+def answer_text(label: str, probability: float, unknown: bool) -> str:
+    """`cat (93.1%)`; of an unknown image what it would have been."""
+    said = f"{printable(label)} ({percent(probability)})"
+    return f"unknown: unlike the training images; else {said}" if unknown else said
 
 
 def _set_title(coverage: float) -> str:
@@ -57,12 +64,16 @@ def _write_jsonl(answers: Iterable[Answer], stream: TextIO, coverage: float | No
 def write_csv(answers: Iterable[Answer], stream: TextIO, coverage: float | None, safe: bool = False) -> None:
     """A row for each image; with `safe` no cell is a formula."""
     with_sets = coverage is not None
-    header = ("path", "label", "probability", "error", *(["prediction_set"] if with_sets else []))
+    own = ("unknown", "unknown_score")
+    header = ("path", "label", "probability", "error", *(["prediction_set"] if with_sets else []), *own)
 
     def cells(answer: Answer) -> tuple[object, ...]:
         said = answer.prediction
         within = ["|".join(said.prediction_set or ()) if said else ""] if with_sets else []
-        return (answer.path, *((said.label, said.probability) if said else ("", "")), answer.error or "", *within)
+        foreign = said.foreign if said else None
+        unknown = ("", "") if foreign is None else ("true" if foreign.is_unknown else "false", foreign.score)
+        named = (said.label, said.probability) if said else ("", "")
+        return (answer.path, *named, answer.error or "", *within, *unknown)
 
     _write_rows(header, map(cells, answers), stream, safe)
 

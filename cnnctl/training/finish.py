@@ -2,9 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,9 @@ from cnnctl.data.prepare import Prepared, Split
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import EXIT_INTERRUPTED, DiskError, InterruptedTrainingError
 from cnnctl.evaluation.evaluate import Evaluation, save_evaluation, set_scores_for
+from cnnctl.evaluation.foreign import learn_familiar, with_threshold
 from cnnctl.evaluation.metrics import ScoredSplit
-from cnnctl.inference.model import expand, load_classifier
+from cnnctl.inference.model import Classifier, expand, load_classifier
 from cnnctl.models.backend import JAX
 from cnnctl.models.build import build_network
 from cnnctl.models.devices import FLOAT32
@@ -31,7 +34,7 @@ from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.watcher import Watcher
 from cnnctl.training.calibrate import calibrate
 from cnnctl.training.features import compute_features
-from cnnctl.training.network import Network, head_of
+from cnnctl.training.network import Network, head_of, output_inputs
 from cnnctl.training.record import TrainingRecord
 from cnnctl.training.request import TrainRequest
 from cnnctl.version import __version__
@@ -86,38 +89,61 @@ def export_and_score(
     model, run, spec = _best(record, network), record.run, image_spec(config.data.image)
     splits = {name: one for name in (VALIDATION, TEST, TRAIN) if (one := prepared.split(name)) is not None}
     name, compared = next(iter(splits.items()))
-    calibrated = None
+    calibrated, head = None, None
+    if _has_features(network, config):
+        head = head_of(network.plan, model)
     if config.train.calibrate == "temperature" and name == VALIDATION:
         asked, batches = model, _batches(prepared, compared)
-        if _has_features(network, config):
+        if head is not None:
             features = compute_features(network, prepared, watcher, interrupts, (name,))
-            asked, batches = head_of(network.plan, model), _batches(prepared, compared, features)
+            asked, batches = head, _batches(prepared, compared, features)
         calibrated = calibrate(asked, batches, compared.labels, name, config.test_time)
     save_keras(model, run)
     if config.test_time is not None:
         model = with_views(model, config.test_time)
-    parity, probabilities = save_onnx(model, run, spec, run.read_classes(), prepared.pixels, compared.rows, name)
-    about_model = {"onnx": parity.to_json(), **({"calibration": calibrated.to_json()} if calibrated else {})}
+    made = save_onnx(model, run, spec, run.read_classes(), prepared.pixels, compared.rows, name)
+    about_model = {"onnx": made.parity.to_json(), **({"calibration": calibrated.to_json()} if calibrated else {})}
     run.write_json(run.metrics, about_model)
 
-    classifier = load_classifier(run) if parity.written else None
-    evaluation = None
+    classifier = load_classifier(run) if made.parity.written else None
+    share, unknown = config.train.unknown_share, None
+    if classifier is not None and made.features is not None and share is not None and name == VALIDATION:
+        if head is not None:
+            inputs = compute_features(network, prepared, watcher, interrupts, (TRAIN,))
+            familiar = learn_familiar(prepared, inputs, partial(output_inputs, head), 0)
+        else:
+            work = network.plan.multiply_adds * (1 if config.test_time is None else len(config.test_time.seen))
+            familiar = learn_familiar(prepared, prepared.pixels, classifier.features, work)
+        familiar = with_threshold(familiar, made.features, share, name)
+        run.write_json(run.unknown, familiar.to_json())
+        run.write_json(run.metrics, {**about_model, "unknown": familiar.summary()})
+        classifier = replace(classifier, familiar=familiar)
+        unknown = np.array([one.is_unknown for one in familiar.judge(made.features)])
+
+    evaluation, probabilities = None, made.probabilities
     scored = [split for split in (VALIDATION, TEST) if split in splits] or [TRAIN]
     for split in scored:
         if split != name:
-            batches = _batches(prepared, splits[split])
-            if classifier is not None:
-                probabilities = np.concatenate([classifier.probabilities(batch) for batch in batches])
-            else:
-                probabilities = np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches])
+            probabilities, unknown = _judged(model, classifier, _batches(prepared, splits[split]))
         paths, _ = run.read_split(split)
         title, classes = f"{run.title}, {split} images", run.read_classes()
         scores = set_scores_for(run, split)
-        of_split = ScoredSplit(title, classes, paths, splits[split].labels, probabilities, spec, scores)
+        of_split = ScoredSplit(title, classes, paths, splits[split].labels, probabilities, spec, scores, unknown)
         is_main = split == scored[-1]  # the run's own figures
         evaluation = save_evaluation(run, split, of_split, is_main, draws=is_main)
     assert evaluation is not None
-    return evaluation, parity
+    return evaluation, made.parity
+
+
+def _judged(
+    model: Any, classifier: Classifier | None, batches: Iterable[NDArray[np.uint8]]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """The probabilities of images, and which of them are unknown; by the Keras model where there is no other."""
+    if classifier is None:
+        return np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches]), None
+    rows, foreign = zip(*(one for batch in batches for one in classifier.answers(batch)), strict=True)
+    unknown = [one.is_unknown for one in foreign if one is not None]
+    return np.stack(rows), np.array(unknown) if unknown else None
 
 
 def _has_features(network: Network, config: Config) -> bool:

@@ -17,6 +17,7 @@ from cnnctl.data.prepare import Prepared
 from cnnctl.data.split import TRAIN
 from cnnctl.data.statistics import channel_statistics
 from cnnctl.errors import RunError
+from cnnctl.inference.unknown import Features, reduced
 from cnnctl.layers.compute import Values
 from cnnctl.layers.initializers import MOST_IMAGES, MOST_PIXELS
 from cnnctl.layers.notation import Shape
@@ -171,6 +172,14 @@ def head_of(plan: Plan, model: Any) -> Any:
 
     features = keras.layers.Input(plan.frozen[-1].output_shape, dtype="float32", name="features")
     return keras.Sequential([features, *model.layers[_end(plan, model) :]], name="head")
+
+
+def output_inputs(head: Any, inputs: NDArray[np.float32]) -> Features:
+    """What the output layer of a keras.Sequential gets, as `reduced` makes it, where the first layer gets `inputs`."""
+    values: Any = inputs
+    for layer in head.layers[:-1]:
+        values = layer(values, training=False)
+    return reduced(np.asarray(values, np.float32).reshape(len(inputs), -1))
 
 
 def _end(plan: Plan, model: Any) -> int:

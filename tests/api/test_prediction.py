@@ -15,7 +15,7 @@ from cnnctl.inference.stream import batch_size_for
 from cnnctl.runs import Run
 from tests.cli.command import succeed
 from tests.images import picture
-from tests.inference.build import COLOURS, SPEC, colour_run, paint
+from tests.inference.build import COLOURED, COLOURS, SPEC, colour_run, knowing_run, paint
 
 
 @pytest.fixture
@@ -158,3 +158,14 @@ def test_pixels_in_memory_are_made_as_those_of_a_file(mode: str, channels: int, 
     image.save(path)
     spec = ImageSpec(12, 20, channels, fit, (10, 200, 30))
     np.testing.assert_array_equal(from_pixels(np.asarray(image), spec), read_image(path, spec))
+
+
+def test_an_image_unlike_the_training_images_is_unknown(tmp_path: Path) -> None:
+    """A run that was trained on reds and greens."""
+    path = knowing_run(tmp_path / "run").path
+    images = [np.full((7, 7, 3), colour, np.uint8) for colour in COLOURED.values()]
+    found = cnnctl.Predictor(path).predict(images)
+    assert [(one.label, one.unknown) for one in found] == [("red", False), ("green", False), ("blue", True)]
+    assert found[2].foreign is not None
+    assert found[2].foreign.score > found[2].foreign.threshold
+    assert [one.unknown for one in cnnctl.Predictor(path, unknown=False).predict(images)] == [None] * 3

@@ -13,7 +13,7 @@ import pytest
 from cnnctl.system import files
 from tests.cli.command import cnnctl, fail, succeed
 from tests.conftest import Trained
-from tests.inference.build import colour_run, paint
+from tests.inference.build import COLOURED, colour_run, knowing_run, paint
 
 
 @pytest.fixture
@@ -71,6 +71,9 @@ def test_a_folder_is_taken_whole_and_a_bad_image_does_not_stop_it(work: Path) ->
         "label": None,
         "probability": None,
         "top": [],
+        "unknown": None,
+        "unknown_score": None,
+        "unknown_threshold": None,
         "error": "it is a text file",
     }
     assert "error" not in answers["in/three.png"]
@@ -161,7 +164,7 @@ def test_nothing_is_printed_before_a_list_fails(columns: list[str], work: Path) 
     assert (done.returncode, done.stdout) == (3, "")
     (work / "empty.csv").write_text("path\n")
     (header,) = succeed("predict", "empty.csv", "--format", "csv", cwd=work).splitlines()
-    assert header == "path,label,probability,error"
+    assert header == "path,label,probability,error,unknown,unknown_score"
 
 
 @pytest.mark.parametrize(
@@ -261,3 +264,33 @@ def test_a_safe_csv_has_no_cell_that_a_spreadsheet_runs(tmp_path: Path) -> None:
     assert [two[0], two[1], two[-1]] == [["'=id", "label"], ["'=1.png", "'=HYPERLINK(1)"], ["'=gone.png", ""]]
     assert rows("--columns", "=id,label")[1] == ["=1.png", "=HYPERLINK(1)"]
     assert "--safe-csv is for --format csv" in fail(2, "predict", "plain=.png", "--safe-csv", cwd=tmp_path)
+
+
+def test_an_image_unlike_the_training_images_is_unknown(tmp_path: Path) -> None:
+    """A run that was trained on reds and greens; the class that it would have been stands beside it."""
+    run = knowing_run(tmp_path / "run")
+    run.write_json(run.prediction_sets, {"split": "validation", "images": 4, "ranked_scores": [[4, 0.1]]})
+    for name, colour in COLOURED.items():
+        paint(tmp_path / f"{name}.png", *colour)
+    words = ("predict", "red.png", "blue.png", "--run", "run")
+    rows = list(csv.DictReader(io.StringIO(succeed(*words, "--format", "csv", "--coverage", "0.5", cwd=tmp_path))))
+    said = [(row["label"], row["prediction_set"], row["unknown"]) for row in rows]
+    assert said == [("red", "red", "false"), ("blue", "blue", "true")]
+    assert float(rows[0]["unknown_score"]) < 0.5 < float(rows[1]["unknown_score"])
+    lines = succeed(*words, cwd=tmp_path).splitlines()
+    assert [line.split()[1:3] for line in lines[-2:]] == [["red", "100.0%"], ["unknown", "(blue)"]]
+    one = succeed("predict", "blue.png", "--run", "run", cwd=tmp_path)
+    assert one.startswith("unknown: unlike the training images; else blue (100.0%)\n")
+    assert "unknown" not in succeed(*words, "--no-unknown", cwd=tmp_path)
+    answers = succeed(*words, "--format", "csv", "--columns", "a,b", cwd=tmp_path)
+    assert answers.splitlines() == ["a,b", "red.png,red", "blue.png,blue"]
+
+
+def test_a_damaged_file_of_what_is_known_is_named(tmp_path: Path) -> None:
+    run = knowing_run(tmp_path / "run")
+    run.unknown.write_text('{"threshold": 1e999}')
+    path = paint(tmp_path / "red.png", *COLOURED["red"])
+    said = fail(4, "predict", path, "--run", "run", cwd=tmp_path)
+    assert "run/unknown.json does not hold what cnnctl writes" in said
+    assert "hint: remove unknown.json" in said
+    succeed("predict", path, "--run", "run", "--no-unknown", cwd=tmp_path)

@@ -15,7 +15,7 @@ from tests.cli.command import begin, cnnctl, fail, succeed
 from tests.conftest import CONFIGS, Trained
 
 TRAIN = ["train", str(CONFIGS / "digits.yaml"), "--set", "train.epochs=3", "--output", "my run"]
-SAME = ("history.csv", "split.csv", "metrics.json", "predictions.csv")
+SAME = ("history.csv", "split.csv", "metrics.json", "predictions.csv", "unknown.json")
 
 
 def end(process: "subprocess.Popen[str]", number: signal.Signals) -> str:

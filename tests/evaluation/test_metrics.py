@@ -226,3 +226,15 @@ def test_a_new_metric_is_one_row(tmp_path, monkeypatch, capsys):
         f"{value:.2f}",
         "—",
     ]
+
+
+def test_the_share_of_unknown_images_stands_beside_the_figures():
+    chances, truth = random_case(20, 2)
+    found = score(chances, truth, ("no", "yes"), unknown=np.arange(20) < 3)
+    assert found.unknown_share == found.to_json()["unknown_share"] == 3 / 20
+    (row,) = [one for one in METRICS if one.key == "unknown_share"]
+    assert (row.title, row.text(found.figures)) == ("called unknown", "15.0%")
+    assert read_figures(found.figures)["unknown_share"] == 3 / 20
+    without = score(chances, truth, ("no", "yes"))
+    assert without.unknown_share is None
+    assert "unknown_share" not in without.to_json()

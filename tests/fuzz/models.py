@@ -13,7 +13,7 @@ from cnnctl.inference.model import load_classifier
 from cnnctl.runs import Run
 from cnnctl.runs.checkpoints import Checkpoint, commit, newest
 from cnnctl.system import files
-from tests.inference.build import colour_run
+from tests.inference.build import knowing_run
 
 FOLDER = Path(tempfile.mkdtemp(prefix="cnnctl-fuzz."))
 
@@ -27,13 +27,13 @@ def material() -> tuple[Run, dict[str, bytes]]:
     from cnnctl.models.save import save_keras
     from tests.training.build import network
 
-    run = colour_run(FOLDER / "run")
+    run = knowing_run(FOLDER / "run")
     model, _ = network("conv2d: {filters: 4, kernel_size: 3}", "batch_normalization", "flatten")
     save_keras(model, run)
     files.write_json(run.classes, ["red", "green", "blue"])
     arrays = {"model": [np.arange(1000, dtype=np.float32)], "optimizer": [np.int64(3)], "best": []}
     commit(run, Checkpoint(1, {"history": [{"loss": 0.5}]}, arrays))
-    made = [run.keras_model, run.onnx_model, run.checkpoints / "epoch-0001.npz"]
+    made = [run.keras_model, run.onnx_model, run.unknown, run.checkpoints / "epoch-0001.npz"]
     return run, {str(path): path.read_bytes() for path in made}
 
 
@@ -57,6 +57,8 @@ def once(chance: random.Random) -> None:
             read_scaling(Path(place))
         elif place.endswith(".onnx"):
             load_classifier(run).probabilities(np.zeros((1, 6, 4, 3), np.uint8))
+        elif place.endswith("unknown.json"):
+            load_classifier(run, tells_unknown=True).answers(np.zeros((1, 6, 4, 3), np.uint8))
         else:
             found = newest(run, lambda text: None)
             assert found is not None

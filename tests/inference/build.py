@@ -8,7 +8,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from cnnctl.data.decoder.images import ImageSpec, opencv
-from cnnctl.inference.model import METADATA_KEY, metadata
+from cnnctl.evaluation.foreign import fit_familiar, with_threshold
+from cnnctl.inference.model import FEATURES, METADATA_KEY, metadata
 from cnnctl.runs import Run
 from cnnctl.system import files
 
@@ -61,3 +62,22 @@ def paint(path: Path, red: int, green: int, blue: int, height: int = 9, width: i
     pixels = np.full((height, width, 3), (blue, green, red), np.uint8)
     path.write_bytes(opencv().imencode(".png", pixels)[1].tobytes())
     return str(path)
+
+
+COLOURED = {"red": (200, 10, 20), "green": (10, 200, 20), "blue": (10, 20, 200)}
+
+
+def knowing_run(folder: Path) -> Run:
+    """A run of the colours that was trained on reds and greens, and says unknown of a blue."""
+    draws = np.random.default_rng(0)
+    noise = draws.uniform(0, 60, (60, 3)).astype(np.float32)
+    features = noise + 200 * np.eye(3, dtype=np.float32)[np.arange(60) % 2]
+    run = colour_run(folder)
+    model = onnx.load_from_string(run.onnx_model.read_bytes())
+    for names in (names for node in model.graph.node for names in (node.input, node.output)):
+        names[:] = [FEATURES if name == "means" else name for name in names]
+    model.graph.output.append(helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["N", 3]))
+    files.write_bytes(run.onnx_model, model.SerializeToString())
+    known = with_threshold(fit_familiar(features[:40], np.arange(40) % 2), features[40:], 0.01, "validation")
+    run.write_json(run.unknown, known.to_json())
+    return run

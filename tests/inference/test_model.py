@@ -132,8 +132,11 @@ def test_a_classifier_is_made_of_plain_parts():
         def get_inputs(self):
             return [type("Input", (), {"name": "anything"})]
 
+        def get_outputs(self):
+            return [type("Output", (), {"name": "answer"}), type("Output", (), {"name": "features"})]
+
         def run(self, names, feed):
-            assert (names, list(feed)) == (None, ["anything"])
+            assert (names, list(feed)) == (["answer"], ["anything"])
             return [np.full((len(feed["anything"]), 3), 1 / 3, np.float32)]
 
     assert Classifier(COLOURS, SPEC, Session(), Path("model.onnx")).probabilities(RED).shape == (1, 3)

@@ -8,10 +8,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from scipy.special import softmax
 
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import EXIT_RUN, RunError
-from cnnctl.inference.model import METADATA_KEY, load_classifier, metadata
+from cnnctl.inference.model import FEATURES, METADATA_KEY, load_classifier, metadata
 from cnnctl.models import save
 from cnnctl.models.save import Parity, save_keras, save_onnx
 from cnnctl.runs import Run
@@ -27,7 +28,9 @@ def exported(model, tmp_path, shape=SHAPE, classes=CLASSES, count=9):
     """What save_onnx says of a model, and the run that it wrote to."""
     run = Run(tmp_path)
     rows = np.arange(count, dtype=np.int64)
-    parity, probabilities = save_onnx(model, run, ImageSpec(*shape), classes, pixels(count, shape), rows, "validation")
+    parity, probabilities, _ = save_onnx(
+        model, run, ImageSpec(*shape), classes, pixels(count, shape), rows, "validation"
+    )
     return run, parity, probabilities
 
 
@@ -39,13 +42,16 @@ def test_onnx_runtime_answers_as_keras_does(name, tmp_path):
     assert (parity.images, parity.split, parity.written) == (9, "validation", True)
     assert parity.largest_difference < 1e-5
     session = onnxruntime.InferenceSession(str(run.onnx_model), providers=["CPUExecutionProvider"])
-    (inputs,), (outputs,) = session.get_inputs(), session.get_outputs()
+    (inputs,), (outputs, features) = session.get_inputs(), session.get_outputs()
     assert (inputs.type, inputs.shape[1:]) == ("tensor(uint8)", list(WIDE))
     assert outputs.shape[1:] == [3]
+    assert features.name == FEATURES
+    kernel, bias = model.layers[-1].get_weights()
     for count in (1, 7):
         images = pixels(count, WIDE, seed=count)
-        (ours,) = session.run(None, {inputs.name: images})
+        ours, inner = session.run(None, {inputs.name: images})
         np.testing.assert_allclose(ours, model.predict_on_batch(images), atol=1e-5)
+        np.testing.assert_allclose(softmax(inner @ kernel + bias, axis=1), ours, atol=1e-5)
     assert probabilities.shape == (9, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert len(np.unique(probabilities[:, 0])) > 1  # the network tells images apart, so that agreeing says something
@@ -111,8 +117,8 @@ class Disagreeing:
         return self._session.get_inputs()
 
     def run(self, names, feed):
-        (output,) = self._session.run(names, feed)
-        return [self._doctor(output.copy())]
+        output, features = self._session.run(names, feed)
+        return [self._doctor(output.copy()), features]
 
 
 def shifted(output):

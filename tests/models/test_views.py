@@ -87,11 +87,15 @@ def test_the_answer_is_the_mean_of_the_logits(output, chosen, keras, tmp_path):
 
     run = Run(tmp_path)
     names = ("a", "b", "c")[: 3 if output == "softmax" else 2]
-    parity, _ = save_onnx(asked, run, ImageSpec(*SHAPE), names, images, np.arange(20), "validation")
+    parity, *_ = save_onnx(asked, run, ImageSpec(*SHAPE), names, images, np.arange(20), "validation")
     assert parity.written
     refuse_foreign_operators(run.onnx_model.read_bytes(), run.onnx_model)
     run.write_json(run.classes, list(names))
-    np.testing.assert_allclose(load_classifier(run).probabilities(images), expand(expected), atol=1e-5)
+    classifier = load_classifier(run)
+    np.testing.assert_allclose(classifier.probabilities(images), expand(expected), atol=1e-5)
+    kernel, bias = model.layers[-1].get_weights()
+    features = classifier.features(images)
+    np.testing.assert_allclose(features @ kernel + bias, mean_logits(model, images, chosen), atol=1e-4)
 
 
 @pytest.mark.parametrize(("form", "quantization"), [(LITERT, None), (LITERT, INT8), (SAVEDMODEL, None)])
@@ -149,7 +153,7 @@ def test_a_run_answers_by_its_views_everywhere(keras, small_photos, tmp_path, mo
 
     classifier, found = load_classifier(run), load_network(run)
     row = run.read_split("test")[0][0]
-    pixels, shipped = given_and_answered(run, Path(row))
+    pixels, shipped, _ = given_and_answered(run, Path(row))
     model = found.model
     expected = softmax(mean_logits(model, pixels[None], TestTime(flip=True, shift=1)), axis=1)
     np.testing.assert_allclose(classifier.probabilities(pixels[None]), expected, atol=1e-4)
@@ -183,10 +187,13 @@ from tests.models.test_views import CHOICES, SHAPE, made, mean_logits, pixels
 assert keras.backend.backend() == "jax"
 model, images, chosen = made(), pixels(20, SHAPE), CHOICES[2]
 asked = with_views(model, chosen)
-parity, found = save_onnx(asked, Run(Path(".")), ImageSpec(*SHAPE), "abc", images, np.arange(20), "validation")
+run, rows = Run(Path(".")), np.arange(20)
+parity, found, features = save_onnx(asked, run, ImageSpec(*SHAPE), "abc", images, rows, "validation")
 assert parity.written
 refuse_foreign_operators(Path("model.onnx").read_bytes(), Path("model.onnx"))
 np.testing.assert_allclose(found, softmax(mean_logits(model, images, chosen), axis=1), atol=1e-5)
+kernel, bias = model.layers[-1].get_weights()
+np.testing.assert_allclose(features @ kernel + bias, mean_logits(model, images, chosen), atol=1e-4)
 """
 
 

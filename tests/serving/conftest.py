@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Trained
-from tests.inference.build import colour_run
+from tests.inference.build import knowing_run
 from tests.serving.build import Served, serving
 
 
 @pytest.fixture(scope="session")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that tells red, green and blue apart, without model.keras."""
-    return colour_run(tmp_path_factory.mktemp("colours") / "run").path
+    """A run that tells red, green and blue apart, without model.keras; it was trained on reds and greens."""
+    return knowing_run(tmp_path_factory.mktemp("colours") / "run").path
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from cnnctl.runs import Run
 from tests.cli.command import cnnctl
 from tests.conftest import Trained
 from tests.images import every_mode
+from tests.inference.build import COLOURED, paint
 from tests.serving.build import BLUE, GREEN, RED, Served, labels, multipart, plain, reply
 
 
@@ -199,3 +200,13 @@ def test_a_coverage_adds_the_set(served_digits: Served, digits_run: Trained, tmp
             422,
             f"coverage is a number between 0 and 1; received: {wrong}",
         )
+
+
+def test_an_image_unlike_the_training_images_is_unknown(served: Served, colours: Path, tmp_path: Path) -> None:
+    paths = [paint(tmp_path / f"{name}.png", *colour) for name, colour in COLOURED.items()]
+    command = ("predict", *paths, "--run", colours, "--format", "json")
+    expected = json.loads(cnnctl(*command, cwd=tmp_path).stdout)
+    got = served.send(*((path, Path(path).read_bytes()) for path in paths)).json
+    assert [row["unknown"] for row in got] == [False, False, True]
+    for name in ("label", "unknown", "unknown_score", "unknown_threshold"):
+        assert [row[name] for row in got] == pytest.approx([row[name] for row in expected])

@@ -71,7 +71,7 @@ def weights_hash(run: Path) -> str:
 
 
 def assert_same(one: Path, other: Path) -> None:
-    for name in ("history.csv", "split.csv", "metrics.json", "predictions.csv"):
+    for name in ("history.csv", "split.csv", "metrics.json", "predictions.csv", "unknown.json"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     assert weights_hash(one) == weights_hash(other)
 

@@ -20,8 +20,10 @@ from cnnctl.data.decoder.images import ImageSpec, read_image
 from cnnctl.data.prepare import Prepared
 from cnnctl.errors import EXIT_INTERRUPTED, DivergedError, InterruptedTrainingError, MachineError, RunError
 from cnnctl.evaluation.evaluate import evaluate_data, evaluate_split
+from cnnctl.inference.answers import Answer
 from cnnctl.inference.model import Classifier, load_classifier, open_session
 from cnnctl.inference.stream import classify
+from cnnctl.inference.unknown import read_familiar
 from cnnctl.models import save
 from cnnctl.runs import Run, find_run
 from cnnctl.training import fit as fit_module
@@ -74,6 +76,7 @@ def test_a_run_has_every_file(first):
         "metrics.json",
         "predictions.csv",
         "prediction_sets.json",
+        "unknown.json",
         "environment.json",
         "log.txt",
         "plots/curves.png",
@@ -126,12 +129,34 @@ def test_metrics_are_those_of_the_test_images(first):
     best = rows(run.history)[trained.record.best_epoch - 1]
     assert uncalibrated_loss(run) == pytest.approx(float(best["val_loss"]), rel=1e-4)
     assert (metrics["calibration"]["split"], metrics["calibration"]["images"]) == ("validation", 12)
+    known = read_familiar(run)
+    assert metrics["unknown"] == known.summary() | {"split": "validation", "images": 12, "training_images": 36}
+    assert metrics["validation"]["unknown_share"] == 0  # of 12 images 1% is none
+    assert metrics["unknown_share"] == np.mean([one.prediction.unknown for one in classified(run, "test")])
     assert metrics["validation"]["accuracy"] == pytest.approx(float(best["val_accuracy"]))
     predictions = rows(run.predictions)
     assert list(predictions[0]) == ["path", "label", "predicted", "probability", "correct"]
     assert np.mean([row["correct"] == "true" for row in predictions]) == pytest.approx(metrics["accuracy"])
     assert {row["path"] for row in predictions} == {row["path"] for row in rows(run.split) if row["split"] == "test"}
     assert {row["label"] for row in predictions} == set(CLASSES)
+
+
+def classified(run: Run, split: str) -> list[Answer]:
+    """What `predict` says of a split's images."""
+    return list(classify(load_classifier(run, tells_unknown=True), run.read_split(split)[0]))
+
+
+def test_what_is_known_are_the_training_images_as_they_are(first):
+    """Each is among those that are kept: there are fewer than a hundred, and the nearest of each is itself."""
+    run, _, _ = first
+    known, classifier = read_familiar(run), load_classifier(run)
+    pixels = np.stack([read_image(path, ImageSpec(12, 12)) for path in run.read_split("train")[0]])
+    assert (known.points.shape, known.neighbours, known.axes) == ((36, 100), 1, None)
+    np.testing.assert_allclose(known.scores(classifier.features(pixels)), 0, atol=0.02)
+    validation = np.stack([read_image(path, ImageSpec(12, 12)) for path in run.read_split("validation")[0]])
+    scores = known.scores(classifier.features(validation))
+    assert min(scores) > 0.02
+    assert max(scores) == pytest.approx(known.threshold, abs=1e-5)
 
 
 def test_the_environment_says_what_a_repetition_needs(first):

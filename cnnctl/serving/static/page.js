@@ -64,7 +64,8 @@ async function classify(file) {
 }
 
 function draw(row) {
-  at("answer").textContent = `${row.label} (${percent(row.probability)})`;
+  const answer = `${row.label} (${percent(row.probability)})`;
+  at("answer").textContent = row.unknown ? `unknown: unlike the training images; else ${answer}` : answer;
   const classes = model ? model.classes.length : row.top.length;
   const all = row.top.length >= classes;
   at("caption").textContent = all ? "all classes" : `the ${row.top.length} most probable of ${classes} classes`;
