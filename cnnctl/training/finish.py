@@ -167,11 +167,13 @@ def write_environment(
     data_hash: str,
     until_trained: float,
     waited: float,
+    latency: float | None,
 ) -> None:
     """environment.json of a run: with what, on what, from what, and how long it took.
 
     `waiting_for_data` (`waited`) are the seconds in which a step waited for its batch; known on JAX, whose loop asks
-    for batches one by one. Seconds are of the last command, which may have gone on from a checkpoint.
+    for batches one by one. Seconds are of the last command, which may have gone on from a checkpoint. `latency` are
+    the milliseconds of model.onnx for one image, in one thread.
     """
     import keras
 
@@ -200,6 +202,7 @@ def write_environment(
             "resumed_after_epoch": record.begin.epoch if record.begin is not None else None,
             "started": datetime.fromtimestamp(now.timestamp() - total, UTC).isoformat(timespec="seconds"),
             "finished": now.isoformat(timespec="seconds"),
+            "latency_ms": round(latency, 3) if latency is not None else None,
             "seconds": {
                 "until_trained": round(until_trained, 3),
                 "total": round(total, 3),

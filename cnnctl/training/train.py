@@ -21,6 +21,8 @@ from cnnctl.errors import ConfigError, MachineError
 from cnnctl.evaluation.evaluate import Evaluation
 from cnnctl.evaluation.plots.write import write_curves
 from cnnctl.formatting import size, visible
+from cnnctl.inference.latency import median_latency
+from cnnctl.inference.model import load_classifier
 from cnnctl.layers.notation import format_shape
 from cnnctl.models.backend import TENSORFLOW, KerasImport, title
 from cnnctl.models.devices import Device, choose_device, described, exact_float32
@@ -163,12 +165,22 @@ def train(
             evaluation, parity = export_and_score(record, network, config, prepared, watcher, interrupts)
         write_curves(run, record.best_epoch, config.train.all_epochs)
         trackers.end(finished(run, run.read_metrics(), record.best_epoch))
-        write_environment(request, config, network, record, data_hash, until_trained, waited)
+        latency = _latency(config, run, watcher) if parity.written else None
+        write_environment(request, config, network, record, data_hash, until_trained, waited, latency)
         _mark_latest(request, run, watcher)
         if together is not None:
             together.end()
         seconds = time.perf_counter() - request.begun
         return Trained(run, evaluation, record, parity, seconds, trackers.how_to_look())
+
+
+def _latency(config: Config, run: Run, watcher: Watcher) -> float:
+    """Milliseconds of model.onnx for one image; that they are more than the budget is told."""
+    latency = median_latency(load_classifier(run, threads=1))
+    most = config.budget.latency_ms if config.budget is not None else None
+    if most is not None and latency > most:
+        watcher.note(f"warning: model.onnx takes {latency:.3g} ms for an image; the budget is {most:g} ms")
+    return latency
 
 
 def _check(request: TrainRequest) -> Findings:

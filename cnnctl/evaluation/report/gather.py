@@ -147,6 +147,9 @@ def _tiles(metrics: dict[str, Any], plan: Plan, environment: dict[str, Any]) -> 
     epochs = environment.get("epochs")
     if epochs:
         tiles.append(("epochs", f"{epochs:,}", f"epoch {environment.get('best_epoch', '?')} is kept"))
+    latency = environment.get("latency_ms")
+    if latency:
+        tiles.append(("latency", f"{latency:.3g} ms", "for one image, by ONNX Runtime in one thread"))
     seconds = (environment.get("seconds") or {}).get("total")
     if seconds:
         tiles.append(("time", duration(seconds), "from start to finished run"))
