@@ -169,8 +169,11 @@ def open_file(root: Path, path: Path, most: int) -> BinaryIO:
 def read_file(root: Path, path: Path, most: int) -> bytes:
     """The content of such a file; the errors are those of `open_file`."""
     with open_file(root, path, most) as file:
-        content = file.read(most + 1)
-    if len(content) > most:  # it grew
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(size + 1)  # which reserves what it is asked for
+        if len(content) > size:  # it grew
+            content += file.read(most)
+    if len(content) > most:
         raise _too_large(path, len(content), most)
     return content
 
