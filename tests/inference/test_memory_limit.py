@@ -12,7 +12,7 @@ from onnx import NodeProto, helper, numpy_helper
 
 from cnnctl.errors import EXIT_RUN, RunError, UsageError
 from cnnctl.inference.known_models import MADE, fingerprint, remember
-from cnnctl.inference.memory_limit import SHARE, VARIABLE, bytes_allowed
+from cnnctl.inference.memory_limit import SHARE, VARIABLE, bytes_allowed, refuse_too_large
 from cnnctl.inference.model import load_classifier
 from cnnctl.inference.operators import OPERATORS
 from cnnctl.runs import Run
@@ -155,6 +155,15 @@ def test_the_limit_is_half_of_the_memory_or_what_the_user_says(monkeypatch: pyte
         monkeypatch.setenv(VARIABLE, wrong)
         with pytest.raises(UsageError, match=f"{VARIABLE} is a number of gigabytes above 0; received: {wrong}"):
             bytes_allowed()
+
+
+@pytest.mark.parametrize(
+    "said", ["Available memory of 5 is smaller than", "std::bad_alloc", "Failed to allocate memory"]
+)
+def test_only_what_says_so_is_taken_for_a_lack_of_memory(said: str) -> None:
+    with pytest.raises(RunError, match="GB of memory"):
+        refuse_too_large(RuntimeError(f"[ONNXRuntimeError] : 1 : {said}"), Path("model.onnx"))
+    refuse_too_large(RuntimeError("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : a shape"), Path("model.onnx"))
 
 
 def test_the_command_says_so_and_has_taken_little(tmp_path: Path) -> None:
