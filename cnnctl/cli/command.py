@@ -10,6 +10,8 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 _JSON_FORMATS = ("json", "jsonl")
+_ALIKE = 0.75
+"""From here on an option is like another one: --jsno is like --json; --epoch is not like --process, as Typer says."""
 
 
 class Command(TyperCommand):
@@ -28,12 +30,14 @@ class Command(TyperCommand):
 def _settings(option: str, words: Sequence[str], possible: Sequence[str] | None) -> Sequence[str] | None:
     """The `--set`s that do what an unknown option was to do, with its value; else the options that are like it."""
     import shlex
+    from difflib import SequenceMatcher
 
     from cnnctl.config.meant import keys_called
 
     if not option.startswith("--"):  # of -epochs a parser takes the e alone
         option = next((word.partition("=")[0] for word in words if word.startswith(option)), option)
-    keys = keys_called(option, _config_among(words), only_same=bool(possible))
+    is_typo = any(SequenceMatcher(None, option, one).ratio() >= _ALIKE for one in possible or ())
+    keys = keys_called(option, _config_among(words), only_same=is_typo)
     value = _value_of(option, words)
     return [f"--set {shlex.quote(f'{key}={value}')}" for key in keys] or possible
 

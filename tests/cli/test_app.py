@@ -95,6 +95,8 @@ def test_a_failure_is_json_where_json_is_asked_for(command: list[str], tmp_path:
             "did you mean --set train.epochs=3?",
         ),
         (["train", "c.yaml", "--json", "--epoch=3"], "No such option: --epoch", "did you mean --set train.epochs=3?"),
+        (["train", "--json", "--device", "cpu"], "No such option: --device", "did you mean --set train.device=cpu?"),
+        (["train", "--json", "--devcies=2"], "No such option: --devcies", "did you mean --devices"),
         (["train", "--json", "-epochs", "3"], "No such option: -e", "did you mean --set train.epochs=3?"),
         (["train", "--json", "--lr", "-1"], "No such option: --lr", "--set train.optimizer.adam.learning_rate=-1"),
         (["check", "--name=a b", "--json"], "No such option: --name", "did you mean --set 'name=a b'?"),
