@@ -95,13 +95,13 @@ configs: install  ## copy the ready configs from the package to configs/, and wr
 graphs: install  ## write the graphs of the backbones from keras.applications
 	$(BIN)/python -m tests.graphs
 
-torture: install  ## kill trainings and fill disks (WHAT=, KILLS=, EVERY=, NETWORK=)
+torture: install  ## kill trainings and fill disks (WHAT=, KILLS=, EVERY=, NETWORK=, TRIALS=)
 	$(BIN)/python -m tests.torture $(WHAT)
 
 fuzz: install  ## mistreated configs, folders, images, models, tables and names (WHAT=, MINUTES=)
 	$(BIN)/python -m tests.fuzz $(WHAT)
 
-export KILLS EVERY NETWORK MINUTES CIFAR10 CATS_DOGS TORCH RUNS ROUNDS
+export KILLS EVERY NETWORK TRIALS MINUTES CIFAR10 CATS_DOGS TORCH RUNS ROUNDS
 
 bench: install  ## measure (WHAT=: see benchmarks/BENCHMARKS.md)
 	$(BIN)/python -m benchmarks $(WHAT)

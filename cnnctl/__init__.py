@@ -23,6 +23,7 @@ __all__ = [
     "Comparison",
     "Config",
     "ConfigError",
+    "CrossValidated",
     "DataError",
     "DivergedError",
     "Evaluation",
@@ -46,6 +47,7 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "cross_validate",
     "evaluate",
     "explain",
     "explain_numbers",
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
     from cnnctl.api.reporting import Report, report
     from cnnctl.api.runs import ListedRun, RunList, TrainedRun, list_runs, open_run
     from cnnctl.api.summary import Summary, summarize
-    from cnnctl.api.sweeping import Sweep, sweep
+    from cnnctl.api.sweeping import CrossValidated, Sweep, cross_validate, sweep
     from cnnctl.api.training import train
     from cnnctl.config import Config
     from cnnctl.data.decoder.images import ImageError
@@ -102,7 +104,7 @@ else:
         "api.reporting": ("Report", "report"),
         "api.runs": ("ListedRun", "RunList", "TrainedRun", "list_runs", "open_run"),
         "api.summary": ("Summary", "summarize"),
-        "api.sweeping": ("Sweep", "sweep"),
+        "api.sweeping": ("CrossValidated", "Sweep", "cross_validate", "sweep"),
         "api.training": ("train",),
         "inference.answers": ("Prediction",),
         "config": ("Config",),

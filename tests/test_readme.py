@@ -12,12 +12,12 @@ COMMANDS_PAGE = PAGES["docs/commands.md"]
 
 
 def test_every_command_has_its_paragraph() -> None:
-    described = re.findall(r"^## cnnctl ([a-z]+)$", COMMANDS_PAGE, re.MULTILINE)
+    described = re.findall(r"^## cnnctl ([a-z-]+)$", COMMANDS_PAGE, re.MULTILINE)
     assert sorted(described) == sorted(COMMANDS)
 
 
 def test_every_command_is_in_the_table() -> None:
-    listed = re.findall(r"^\| \[`cnnctl ([a-z]+)`\]\(docs/commands\.md#cnnctl-([a-z]+)\) \| \S", README, re.MULTILINE)
+    listed = re.findall(r"^\| \[`cnnctl ([a-z-]+)`\]\(docs/commands\.md#cnnctl-([a-z-]+)\) \| \S", README, re.MULTILINE)
     assert all(name == section for name, section in listed)
     assert sorted(name for name, _ in listed) == sorted(COMMANDS)
 

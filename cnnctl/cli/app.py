@@ -128,9 +128,10 @@ def root(
 
 COMMANDS = (
     *("init", "train", "evaluate", "predict", "explain", "serve", "export", "eject", "report", "runs", "compare"),
-    *("sweep", "summary", "check", "preview", "schedule", "convolve", "cache", "weights", "schema", "info"),
+    *("sweep", "cross-validate", "summary", "check", "preview", "schedule", "convolve", "cache", "weights", "schema"),
+    "info",
 )
-"""In the order of --help; each is a module of this package with an EPILOG and a function `NAME_cli`."""
+"""In the order of --help; each is a module of this package with an EPILOG and a function `NAME_cli`, with _ for -."""
 
 
 def register(words: Sequence[str]) -> None:
@@ -142,8 +143,9 @@ def register(words: Sequence[str]) -> None:
     asked = next((word for word in words if not word.startswith("-")), None)
     is_list = asked not in COMMANDS and not any(name.endswith("_COMPLETE") for name in os.environ)
     for name in (asked,) if asked in COMMANDS else COMMANDS:
-        module = import_module(f"cnnctl.cli.{name}")
-        command = getattr(module, f"{name}_cli")
+        word = name.replace("-", "_")
+        module = import_module(f"cnnctl.cli.{word}")
+        command = getattr(module, f"{word}_cli")
         made = _listed(command) if is_list else grouped(guarded(command))
         app.command(name, cls=Command, epilog=module.EPILOG)(made)
 

@@ -7,6 +7,7 @@ from cnnctl.formatting import duration, printable
 from cnnctl.terminal.render import LEFT, RIGHT, print_pairs, print_table, print_text, say
 
 if TYPE_CHECKING:
+    from cnnctl.sweeping.cross_validation import CrossValidation
     from cnnctl.sweeping.result import SweepResult
     from cnnctl.sweeping.study import Slot
 
@@ -41,3 +42,30 @@ def _row(slot: "Slot", keys: list[str]) -> tuple[str, ...]:
     chosen = (slot.values[key] for key in keys)
     shown = (f"{one:.4g}" if isinstance(one, float) else show(one) for one in chosen)
     return (f"{slot.number:04}", value, f"{slot.epochs:,}", took, *shown)
+
+
+def print_cross_validation(result: "CrossValidation") -> None:
+    """The metrics over all folds, and what is written."""
+    from cnnctl.evaluation.metrics import METRICS
+
+    titles = {metric.key: metric for metric in METRICS}
+    rows = []
+    for one in result.spreads:
+        metric = titles[one.key]
+        shown = metric.column_format or metric.format
+        between = "" if one.low is None else f"{format(one.low, shown)} to {format(one.high, shown)}"
+        lowest, highest = (format(end(one.values), shown) for end in (min, max))
+        rows.append((metric.title, format(one.mean, shown), between, f"{lowest} to {highest}"))
+    print_table(
+        ("held-out images", "mean", "95% interval", "lowest and highest fold"), rows, (LEFT, RIGHT, RIGHT, RIGHT)
+    )
+    times = f", dealt {result.repeat} times" if result.repeat > 1 else ""
+    print_text(f"\n{result.folds} folds{times}; no network was tested on images that trained it or chose its epoch")
+    lines = {
+        "runs": result.runs[0].parent,
+        "predictions": result.folder / "predictions.csv",
+        "picture": result.folder / "confusion_matrix.png",
+        **({"ensemble": result.ensemble} if result.ensemble is not None else {}),
+    }
+    say()
+    print_pairs({name: printable(str(path)) for name, path in lines.items()}, max(map(len, lines)) + 2)

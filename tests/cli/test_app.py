@@ -29,7 +29,7 @@ def test_version_and_help(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_help_has_an_example_of_its_command(command: str, tmp_path: Path) -> None:
-    epilog = import_module(f"cnnctl.cli.{command}").EPILOG
+    epilog = import_module(f"cnnctl.cli.{command.replace('-', '_')}").EPILOG
     assert re.search(rf"(Example|Then): cnnctl {command}", succeed(command, "--help", cwd=tmp_path, fresh=True))
     for file in re.findall(r"[\w-]+\.yaml", epilog):
         writes = how_to_write(file)
@@ -196,7 +196,7 @@ def test_instant_commands_import_nothing_heavy(
     assert "typer" in modules
     assert sorted({name.partition(".")[0] for name in modules} & {*HEAVY, *also_banned}) == []
     asked = set(COMMANDS) if arguments == ["--help"] else {arguments[0]}
-    assert {name for name in COMMANDS if f"cnnctl.cli.{name}" in modules} == asked
+    assert {name for name in COMMANDS if f"cnnctl.cli.{name.replace('-', '_')}" in modules} == asked
 
 
 def test_an_option_that_is_a_key_is_looked_up_in_the_config(tmp_path: Path) -> None:

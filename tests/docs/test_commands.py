@@ -34,8 +34,9 @@ def listed(name: str) -> set[str]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_described(name: str) -> None:
     app = typer.Typer()
-    module = importlib.import_module(f"cnnctl.cli.{name}")
-    app.command(name)(grouped(getattr(module, f"{name}_cli")))
+    word = name.replace("-", "_")
+    module = importlib.import_module(f"cnnctl.cli.{word}")
+    app.command(name)(grouped(getattr(module, f"{word}_cli")))
     command = typer.main.get_command(app)
     options = {
         option

@@ -46,7 +46,7 @@ def start(sweep: Path, output: Path, **environment: str) -> "subprocess.Popen[st
     return subprocess.Popen(
         [sys.executable, "-c", _WORK, str(sweep), "--output", str(output), "--json"],
         cwd=sweep.parent,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path[1:]]), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -19,7 +19,7 @@ from tests.sweeping.stub import SWEEP, accuracy, start, write
 
 def finished(worker: "subprocess.Popen[str]", code: int = 0) -> tuple[str, str]:
     out, err = worker.communicate(timeout=600)
-    assert worker.returncode == code, (worker.returncode, err)
+    assert worker.returncode == code, f"{worker.returncode}: {err[-3000:]}"
     return out, err
 
 
@@ -80,13 +80,15 @@ def test_postgresql(tmp_path: Path) -> None:
 
     data = str(place / "data")
     try:
-        run("initdb", "--auth=trust", "--username=sweep", data)
+        run("initdb", "--encoding=UTF8", "--auth=trust", "--username=sweep", data)
         run("pg_ctl", "-D", data, "-w", "-o", f"-k {place} -c listen_addresses=", "-l", f"{place}/log", "start")
         storage = f"storage: postgresql+psycopg://sweep@/postgres?host={place}\n"
         sweep = write(tmp_path, SWEEP.replace("trials: 12", "trials: 6") + storage)
         workers = [start(sweep, tmp_path / "out", STUB_SECONDS="0.2") for _ in range(3)]
         time.sleep(4)
-        workers.pop().kill()
+        killed = workers.pop()
+        killed.kill()
+        killed.communicate()
         results = [json.loads(finished(worker)[0]) for worker in workers]
         assert results[0] == results[1]
         assert results[0]["complete"] == 6

@@ -1,12 +1,13 @@
 """Faults in real trainings, each followed by a resume, each compared with a training that was left alone.
 
-    make torture [KILLS=50] [WHAT="kills commits disk rivals"] [NETWORK=backbone] [EVERY=1]
+    make torture [KILLS=50] [WHAT="kills commits disk rivals sweeps"] [NETWORK=backbone] [EVERY=1] [TRIALS=40]
 
 kills    at random moments, from the start of the process to its end
 commits  before and after every fsync and every rename of a training, or every EVERYth one of them
 disk     a file system that fills up, at several sizes (a tmpfs; needs root)
 rivals   two trainings of one run directory at once
 pairs    random kills of one of two processes of a training on JAX; asked for alone
+sweeps   a sweep of TRIALS trainings by two workers, of which five are killed
 
 With NETWORK=backbone, the features of a backbone are computed first, then its head is trained, then all of it; every
 training begins with an empty cache.
@@ -28,6 +29,7 @@ from typing import Any
 from tests.torture import backbone
 from tests.torture.pairs import pairs, train_pair
 from tests.torture.processes import WITH_BACKBONE, Ended, fingerprint, start, train, wait
+from tests.torture.sweeps import sweeps
 
 Result = tuple[int, int]
 """Faults injected, runs that did not come out as the one that was left alone."""
@@ -38,7 +40,7 @@ def main() -> None:
     from cnnctl.models.backend import JAX, TENSORFLOW, import_keras
 
     sections: dict[str, Callable[[Path, str, float], Result]]
-    sections = {"kills": kills, "commits": commits, "disk": disk, "rivals": rivals}
+    sections = {"kills": kills, "commits": commits, "disk": disk, "rivals": rivals, "sweeps": sweeps}
     wanted = sys.argv[1:] or list(sections)
     in_pairs = wanted == ["pairs"]
     sections |= {"pairs": pairs} if in_pairs else {}
