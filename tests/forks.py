@@ -175,7 +175,12 @@ def prepare(backend: str) -> None:
     with warnings.catch_warnings(), silent():
         warnings.simplefilter("ignore")
         opencv()
-        for name in (backend, "keras", *LIBRARIES, *(f"cnnctl.cli.{command}" for command in COMMANDS)):
+        for name in (
+            backend,
+            "keras",
+            *LIBRARIES,
+            *(f"cnnctl.cli.{command.replace('-', '_')}" for command in COMMANDS),
+        ):
             importlib.import_module(name)
     opencv.cache_clear()
     gc.collect()
