@@ -45,7 +45,7 @@ def test_json_csv_and_jsonl_say_the_same(work: Path) -> None:
     answers = json.loads(succeed("predict", *paths, "--format", "json", "--top", "10", cwd=work))
     assert [answer["path"] for answer in answers] == paths
     for answer in answers:
-        assert set(answer) == {"path", "label", "probability", "top"}
+        assert set(answer) == {"path", "label", "probability", "top", "unknown", "unknown_score", "unknown_threshold"}
         assert answer["top"][0] == {"label": answer["label"], "probability": answer["probability"]}
         chances = [one["probability"] for one in answer["top"]]
         assert chances == sorted(chances, reverse=True)
