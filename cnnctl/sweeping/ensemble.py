@@ -36,7 +36,7 @@ def _merged(contents: Sequence[bytes]) -> Any:
     first = models[0]
     if any(model.functions for model in models):
         raise RunError("a model.onnx has functions of its own, which cannot be put together", "use the runs one by one")
-    (taken,), (given,) = first.graph.input, first.graph.output
+    (taken,), given = first.graph.input, first.graph.output[0]  # the other output are features
     graph = onnx.GraphProto(name="ensemble")
     answers = []
     for number, model in enumerate(models):

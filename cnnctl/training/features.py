@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -35,7 +36,13 @@ def compute_features(
     pixels, shape = prepared.pixels, network.plan.frozen[-1].output_shape
     splits = [one.rows for name in wanted if (one := prepared.split(name)) is not None]
     waiting = partial(watcher.busy, "another process works on these images; waiting for it")
-    with features_of(prepared.entry, _key(network), len(pixels), shape, waiting) as features, interrupts.deferred():
+    key, kept = _key(network), network.stem.kept
+    of_cache = (
+        features_of(prepared.entry, key, len(pixels), shape, waiting) if key not in kept else nullcontext(kept[key])
+    )
+    with of_cache as features, interrupts.deferred():
+        if not isinstance(features.values, np.memmap):
+            kept[key] = features
         missing = features.missing(np.concatenate(splits))
         size = images_at_once(network.plan.input_shape)
         compute = _in_batches(network, size)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cnnctl.architecture import Plan
 from cnnctl.architecture.scaling import NONE, SYMMETRIC, UNIT, Scaling
 from cnnctl.config import Config
+from cnnctl.data.cache.features import Features as KeptFeatures
 from cnnctl.data.prepare import Prepared
 from cnnctl.data.split import TRAIN
 from cnnctl.data.statistics import channel_statistics
@@ -47,12 +48,13 @@ class Stem:
     """The first layers of a network, which training does not change, and the head, which are the others.
 
     `model` is float32 features of uint8 pixels, `head` is probabilities of features; they share their layers with the
-    whole network. `weights` are the arrays of the stem.
+    whole network. `weights` are the arrays of the stem. `kept` has the features that no cache keeps, by their key.
     """
 
     model: Any
     head: Any
     weights: Sequence[Any]
+    kept: dict[str, KeptFeatures] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:

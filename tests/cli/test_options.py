@@ -57,8 +57,11 @@ def texts(parameter: Any) -> str:
     return f"{parameter.metavar or ''} {getattr(parameter, 'help', None) or ''}".lower()
 
 
-def test_every_command_that_reads_a_run_takes_it_as_an_argument_and_as_an_option() -> None:
-    register(["--help"])
+def test_every_command_that_reads_a_run_takes_it_as_an_argument_and_as_an_option(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("_CNNCTL_COMPLETE", "complete_bash")  # with which all commands have their options
+    register([])
     commands = typer.main.get_command(cnnctl).commands  # type: ignore[attr-defined]
     named = {
         name

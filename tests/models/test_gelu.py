@@ -10,6 +10,7 @@ from cnnctl.exporting.formats import LITERT, ONNX
 from cnnctl.exporting.writers import write_litert
 from cnnctl.layers.compute import activate
 from cnnctl.models.save import _export, _finish
+from cnnctl.models.views import with_features
 from tests.exporting.build import answers
 from tests.training.build import network
 
@@ -61,7 +62,7 @@ def test_under_bfloat16_it_is_the_exact_one_rounded(keras):
 
 
 def test_onnx(tmp_path):
-    path, model = tmp_path / "model.onnx", made()
+    path, model = tmp_path / "model.onnx", with_features(made())
     model(PIXELS)
     _export(model, path)
     _finish(path, "{}")

@@ -59,8 +59,8 @@ def test_what_is_answered_is_what_the_description_says(served: Served) -> None:
     assert row["label"] == "red"
     several = served.send(("a.png", RED), ("b.png", b"no image"), path="/v1/predict?top=1")
     assert [set(one) for one in insist(several, "POST", "/v1/predict", 200)] == [
-        {"path", "label", "probability", "top"},
-        {"path", "label", "probability", "top", "error"},
+        {"path", "label", "probability", "top", "unknown", "unknown_score", "unknown_threshold"},
+        {"path", "label", "probability", "top", "unknown", "unknown_score", "unknown_threshold", "error"},
     ]
     seen = insist(served.send(("a.png", RED), path="/v1/view"), "POST", "/v1/view", 200)
     assert seen.startswith(b"\x89PNG")

@@ -35,6 +35,9 @@ class HangsAtRed:
     def get_inputs(self) -> list[Any]:
         return [SimpleNamespace(name="image")]
 
+    def get_outputs(self) -> list[Any]:
+        return [SimpleNamespace(name="probabilities")]
+
     def run(self, names: object, feed: dict[str, NDArray[np.uint8]], options: object) -> list[NDArray[np.float32]]:
         self.asked += 1
         means = feed["image"].mean(axis=(1, 2), dtype=np.float32)

@@ -21,12 +21,12 @@ import json, sys
 from cnnctl.cli.app import run
 import cnnctl.serving.server as server
 inner = server.serve
-def serve(run, listener, limits, explains, ready, log):
+def serve(run, listener, limits, explains, ready, *others):
     def told(missing):
         import urllib.request
         ready(missing)
         print(json.dumps(sorted(sys.modules)), flush=True)
-    return inner(run, listener, limits, explains, told, log)
+    return inner(run, listener, limits, explains, told, *others)
 server.serve = serve
 sys.argv[0] = "cnnctl"
 run()

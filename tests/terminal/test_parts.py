@@ -169,6 +169,7 @@ def test_a_table_in_parquet_lists_images(classifier, photos, tmp_path, monkeypat
     assert "'.[parquet]'" in str(caught.value.hint)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # JAX minds that Ray forks
 def test_a_cluster_writes_the_same_parts(classifier, photos, tmp_path, monkeypatch):
     """Also after a process of it was killed."""
     pytest.importorskip("ray", reason="Ray is not installed")
