@@ -27,6 +27,7 @@ from benchmarks import (
     serving,
     startup,
     strong,
+    sweeps,
 )
 
 REPORT = Path(__file__).parent / "BENCHMARKS.md"
@@ -43,6 +44,7 @@ SECTIONS = {
     "foreign": foreign.section,
     "backends": backends.section,
     "scale": scale.section,
+    "sweeps": sweeps.section,
     "gpu": gpu.section,
 }
 

@@ -29,14 +29,16 @@ def cross_validate_cli(
 ) -> None:
     """Train a config once for each fold of its images, and judge each image by a network that has not seen it."""
     from cnnctl.config import parse_config
-    from cnnctl.sweeping.cross_validation import cross_validate
+    from cnnctl.sweeping.cross_validation import cross_validate, resume_line
     from cnnctl.system.interrupts import caught
     from cnnctl.terminal.render import print_json
     from cnnctl.terminal.sweep import print_cross_validation
     from cnnctl.terminal.watch import watching
 
     loaded = parse_config(config, assignments or ())
-    with watching(True, sys.stderr) as watcher, caught(sys.stderr, watcher.note):
+    line = resume_line(loaded, output, folds, repeat, ensemble)
+    with watching(True, sys.stderr) as watcher, caught(sys.stderr, watcher.note) as interrupts:
+        interrupts.farewell = f"exited at once; resume with: {line}"
         result = cross_validate(loaded, output, folds, repeat, sys.argv, watcher.note, ensemble)
     if as_json:
         print_json(result.to_json())

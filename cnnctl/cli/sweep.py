@@ -23,13 +23,14 @@ def sweep_cli(
     as_json: JsonOption = False,
 ) -> None:
     """Train a config many times with settings that Optuna chooses, and write the best config."""
-    from cnnctl.sweeping.sweep import sweep
+    from cnnctl.sweeping.sweep import resume_line, sweep
     from cnnctl.system.interrupts import caught
     from cnnctl.terminal.render import print_json
     from cnnctl.terminal.sweep import print_sweep
     from cnnctl.terminal.watch import watching
 
-    with watching(True, sys.stderr) as watcher, caught(sys.stderr, watcher.note):
+    with watching(True, sys.stderr) as watcher, caught(sys.stderr, watcher.note) as interrupts:
+        interrupts.farewell = f"exited at once; resume with: {resume_line(path, output)}"
         result = sweep(path, output, sys.argv, watcher.note)
     if as_json:
         print_json(result.to_json())

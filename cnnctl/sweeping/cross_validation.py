@@ -107,7 +107,7 @@ def cross_validate(
     config, catalog = loaded.need(), findings.catalog
     assert catalog is not None
     folder = files.absolute(output)
-    line = _resume_line(loaded, output, folds, repeat, ensemble)
+    line = resume_line(loaded, output, folds, repeat, ensemble)
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".beginning.lock", lambda: None):
@@ -131,7 +131,8 @@ def cross_validate(
     return result
 
 
-def _resume_line(loaded: Loaded, output: Path, folds: int, repeat: int, ensemble: bool) -> str:
+def resume_line(loaded: Loaded, output: Path, folds: int, repeat: int, ensemble: bool) -> str:
+    """The command that goes on with a cross-validation."""
     words = ["cnnctl", "cross-validate", str(loaded.path), "--folds", str(folds), "--output", str(output)]
     more = [*(["--repeat", str(repeat)] if repeat > 1 else []), *(["--ensemble"] if ensemble else [])]
     return shlex.join([*words, *more]) + (", with the same --set" if loaded.document.overridden else "")

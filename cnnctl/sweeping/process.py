@@ -34,8 +34,8 @@ from cnnctl.runs import Run
 from cnnctl.system.locks import is_held
 
 PROGRAM = "from cnnctl.sweeping.child import main; main()"
-PATIENCE = 10.0
-"""Seconds in which a training that is asked to stop has stopped by itself."""
+PATIENCE = 6.0
+"""Seconds in which a training that is asked to stop has stopped by itself; less than we have after a SIGTERM."""
 _BETWEEN_LOOKS = 0.5
 _ERRORS: dict[int, type[CnnctlError]] = {
     EXIT_CONFIG: UsageError,

@@ -228,6 +228,19 @@ def test_a_storage_that_cannot_be_reached(training: type[Training], tmp_path: Pa
     assert "secret" not in str(caught.value)
 
 
+def test_workers_that_make_one_sqlite_at_once_try_again(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from cnnctl.sweeping.storage import open_storage, optuna_is_quiet
+
+    url = f"sqlite:///{tmp_path / 'trials.db'}"
+    with optuna_is_quiet(), ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda _: open_storage(url, 10), range(6)))
+    assert {one.get_current_version() for one in made} == {made[0].get_head_version()}
+    for one in made:
+        one.engine.dispose()
+
+
 def test_corners_are_checked_before_anything_is_written(training: type[Training], tmp_path: Path) -> None:
     text = of(1).partition("space:")[0]
     text += "set: {model: [{max_pooling2d: {pool_size: 2}}, {conv2d: {filters: 4, kernel_size: 3}}, flatten]}\n"
