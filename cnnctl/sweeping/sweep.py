@@ -67,8 +67,8 @@ def sweep(path: Path, output: Path, command: Sequence[str], tell: Tell) -> Sweep
                 code = getattr(stop, "exit_code", EXIT_INTERRUPTED)
                 raise InterruptedTrainingError(*_interrupted(study, path, output), code) from None
             except CnnctlError as error:
-                error.hint = f"{error.hint}; " if error.hint else ""
-                error.hint += f"then resume with: {resume_line(path, output)}"
+                line = f"resume with: {resume_line(path, output)}"
+                error.hint = f"{error.hint}; then {line}" if error.hint else line
                 raise
             result = write_result(asked, study, place.folder)
         if result.best is None:
