@@ -45,7 +45,7 @@ def section(_: Path) -> str:
         "| sampler | first hundred | last hundred | mean |",
         "| --- | --- | --- | --- |",
     ]
-    for sampler in ("tpe", "random"):
+    for sampler in ("tpe",):
         seconds = measure(sampler)
         first, last = median(seconds[:100]), median(seconds[-100:])
         mean = sum(seconds) / len(seconds)
