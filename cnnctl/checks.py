@@ -13,7 +13,7 @@ from cnnctl.config.augmentations import RandomCrop
 from cnnctl.config.meant import suggest
 from cnnctl.config.problems import in_order
 from cnnctl.config.schedules import ReduceOnPlateau
-from cnnctl.config.schema import ImageSettings
+from cnnctl.config.schema import ImageSettings, views_of
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.errors import (
     EXIT_BUSY,
@@ -178,8 +178,7 @@ def _check_network(loaded: Loaded, findings: Findings, classes: int | None) -> N
 
 
 def _check_budget(loaded: Loaded, findings: Findings, plan: Plan, config: Config) -> None:
-    views = 1 if config.test_time is None else len(config.test_time.seen)
-    for one in limits(plan, config.budget, views) if config.budget is not None else ():
+    for one in limits(plan, config.budget, views_of(config.test_time)) if config.budget is not None else ():
         if not one.is_kept:
             received = f"{one.key}={one.limit:g}"
             message = f"the network is beyond the budget: {one.told}"

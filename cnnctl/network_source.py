@@ -9,7 +9,7 @@ from cnnctl.architecture import Plan, make_plan
 from cnnctl.architecture.planner import plan_of
 from cnnctl.config import Config, Loaded, parse_config
 from cnnctl.config.budget import Budget
-from cnnctl.config.schema import TestTime
+from cnnctl.config.schema import TestTime, views_of
 from cnnctl.config.source import format_path
 from cnnctl.config.training import TrainSettings
 from cnnctl.errors import ConfigError, DataError, Problem
@@ -34,7 +34,7 @@ class Subject:
     @property
     def views(self) -> int:
         """How often an image goes through the network in a prediction."""
-        return 1 if self.test_time is None else len(self.test_time.seen)
+        return views_of(self.test_time)
 
 
 def find_subject(source: Path | None, assignments: Sequence[str]) -> Subject:

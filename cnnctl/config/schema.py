@@ -222,6 +222,11 @@ class TestTime(Settings):
         return tuple((mirrored, shift, weight / len(sides)) for shift, weight in shifts for mirrored in sides)
 
 
+def views_of(test_time: TestTime | None) -> int:
+    """How often an image goes through the network in a prediction."""
+    return 1 if test_time is None else len(test_time.seen)
+
+
 def _auto_or_bool(value: Any) -> Any:
     if value != "auto" and not isinstance(value, bool):
         raise expected("auto, true or false")

@@ -92,7 +92,8 @@ def read_picture(source: str, size: Pair | None, grey: bool, longest: int | None
 def _read_image(path: Path, size: Pair | None, grey: bool) -> Picture:
     from cnnctl.data.decoder import jpeg
     from cnnctl.data.decoder.headers import image_format
-    from cnnctl.data.decoder.images import ImageError, ImageSpec, decode, read_bytes, upright
+    from cnnctl.data.decoder.images import ImageError, ImageSpec, decode, upright
+    from cnnctl.data.decoder.reading import read_bytes
 
     try:
         data = read_bytes(path)

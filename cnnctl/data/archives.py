@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 from weakref import finalize
 
+from cnnctl.data.file_names import ARCHIVE_SUFFIXES
 from cnnctl.errors import DataError
 from cnnctl.system.files import exists as exists_on_disk
 from cnnctl.system.files import is_folder as is_folder_on_disk
@@ -21,7 +22,6 @@ from cnnctl.system.regular_files import NotRegularError, open_regular
 if TYPE_CHECKING:
     import zipfile
 
-SUFFIXES = (".zip", ".tar")
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 _KEPT_OPEN = 16
 
@@ -98,7 +98,7 @@ def is_archive(path: str | Path) -> bool:
         DataError: of a compressed tar, which cannot be read but from its start.
     """
     name = os.fspath(path).lower()
-    if not name.endswith((*SUFFIXES, *_COMPRESSED)) or not exists_on_disk(path) or is_folder_on_disk(path):
+    if not name.endswith((*ARCHIVE_SUFFIXES, *_COMPRESSED)) or not exists_on_disk(path) or is_folder_on_disk(path):
         return False
     if name.endswith(_COMPRESSED):
         raise DataError(
@@ -214,7 +214,7 @@ def _place(path: str | Path) -> tuple[str, str] | None:
     """The archive that a path leads into, and the name within it; None where it leads into none."""
     text = os.fspath(path)
     lower = text.lower()
-    for suffix in SUFFIXES:
+    for suffix in ARCHIVE_SUFFIXES:
         end = lower.find(f"{suffix}/")
         while end >= 0:
             archive = text[: end + len(suffix)]

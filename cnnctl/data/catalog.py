@@ -10,7 +10,8 @@ from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import DataSettings, ImageSettings
 from cnnctl.data import table
 from cnnctl.data.archives import exists, is_folder, unwrapped
-from cnnctl.data.decoder.images import MEGABYTE, MEGAPIXEL, ImageSpec
+from cnnctl.data.decoder.images import MEGAPIXEL, ImageSpec
+from cnnctl.data.decoder.reading import MEGABYTE
 from cnnctl.data.labels import describe_unknown, look_alikes
 from cnnctl.data.listing import Listing, describe_left_out, describe_parent, list_class_folders
 from cnnctl.data.shards import list_shards, shards_of

@@ -18,6 +18,8 @@ UNSUPPORTED_SUFFIXES = frozenset(f".heic .heif .jxl .psd .svg {_CAMERA_RAW}".spl
 TAKEN_SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+PARQUET = ".parquet"
+ARCHIVE_SUFFIXES = (".zip", ".tar")
 """Files that are taken for tables."""
 
 _LEFT_BEHIND = frozenset(

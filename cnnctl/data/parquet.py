@@ -8,8 +8,6 @@ from typing import Any
 from cnnctl.data.table import Columns, listed
 from cnnctl.errors import DataError, MachineError, how_to_install
 
-SUFFIX = ".parquet"
-
 
 def read_parquet_paths(file: Path, columns: Columns) -> Iterator[str]:
     """The image files that a table lists, a row group at a time; its only column will do whatever it is called.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cnnctl.data import archives
 from cnnctl.data.archives import scan
-from cnnctl.data.file_names import IMAGE_SUFFIXES, is_system_name
+from cnnctl.data.file_names import ARCHIVE_SUFFIXES, IMAGE_SUFFIXES, is_system_name
 from cnnctl.data.listing import Listing, list_class_folders
 from cnnctl.errors import DataError
 
@@ -31,7 +31,7 @@ def shards_of(source: Path) -> list[Path]:
     except OSError:
         return []
     suffixes = {os.path.splitext(entry.name)[1].lower() for entry in shown if not entry.is_dir()}
-    if any(entry.is_dir() for entry in shown) or suffixes & IMAGE_SUFFIXES or not suffixes & set(archives.SUFFIXES):
+    if any(entry.is_dir() for entry in shown) or suffixes & IMAGE_SUFFIXES or not suffixes & set(ARCHIVE_SUFFIXES):
         return []
     return [Path(entry.path) for entry in shown if archives.is_archive(entry.path)]
 

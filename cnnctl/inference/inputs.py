@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.data.archives import is_folder
-from cnnctl.data.file_names import TABLE_SUFFIXES, is_address
+from cnnctl.data.file_names import PARQUET, TABLE_SUFFIXES, is_address
 from cnnctl.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
 
 STANDARD_INPUT = "-"
-_PARQUET = ".parquet"
 _HEAD = 256  # bytes
 
 
@@ -67,7 +66,7 @@ def expand_inputs(
             if told:
                 note(f"{path}: {told}")
             yield from found
-        elif path.suffix.lower() == _PARQUET:
+        elif path.suffix.lower() == PARQUET:
             from cnnctl.data.parquet import read_parquet_paths
 
             yield from read_parquet_paths(path, columns())

@@ -4,12 +4,11 @@ ONNX Runtime gets an arena of a fixed size for what lies between the operators. 
 computes with each batch: computed beforehand it would be kept, outside of the arena.
 """
 
-import math
-import os
 from pathlib import Path
 from typing import Any
 
-from cnnctl.errors import RunError, UsageError
+from cnnctl.errors import RunError
+from cnnctl.system.limits import limit_set
 from cnnctl.system.memory import machine_memory
 
 VARIABLE = "CNNCTL_MODEL_GIGABYTES"
@@ -20,6 +19,7 @@ LEFT_OUT = ("ConstantFolding",)
 """Optimizers of ONNX Runtime that a limited session does without."""
 
 _WHERE_NONE_IS_TOLD = 4e9
+_MOST = 2**62  # what ONNX Runtime takes has 64 bits and a sign
 _ARENA_IS_FULL = ("Available memory of", "Failed to allocate memory", "bad_alloc")
 """What ONNX Runtime's errors say; it has no class for them."""
 
@@ -30,16 +30,10 @@ def bytes_allowed() -> int:
     Raises:
         UsageError: it is set to something else than a number above 0.
     """
-    text = os.environ.get(VARIABLE)
-    if not text:
+    wanted = limit_set(VARIABLE, "gigabytes", "8", _MOST / 1e9, 1e-9)
+    if wanted is None:
         return int(SHARE * (machine_memory() or _WHERE_NONE_IS_TOLD / SHARE))
-    try:
-        wanted = float(text) * 1e9
-    except ValueError:
-        wanted = math.nan
-    if not 1 <= wanted < 2**63:
-        raise UsageError(f"{VARIABLE} is a number of gigabytes above 0; received: {text[:50]}", f"{VARIABLE}=8")
-    return int(wanted)
+    return int(wanted * 1e9)
 
 
 def limit_memory(options: Any) -> None:

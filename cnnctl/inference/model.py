@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.decoder.images import MAX_FILE_BYTES, MAX_PIXELS, MEGABYTE, MEGAPIXEL, ImageSpec
+from cnnctl.data.decoder.images import MAX_PIXELS, MEGAPIXEL, ImageSpec
+from cnnctl.data.decoder.reading import MAX_FILE_BYTES, MEGABYTE
 from cnnctl.errors import RunError
 from cnnctl.inference.known_models import CHECKED, MADE, fingerprint, is_known, remember
 from cnnctl.runs import Run

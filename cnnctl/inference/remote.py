@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from cnnctl.data.decoder.images import too_large
+from cnnctl.data.decoder.reading import too_large
 from cnnctl.data.decoder.refusals import ImageError
 from cnnctl.data.file_names import IMAGE_SUFFIXES, is_system_name
 from cnnctl.errors import DataError, MachineError, how_to_install

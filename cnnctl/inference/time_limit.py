@@ -4,16 +4,15 @@ ONNX Runtime is asked to stop, which it does between two operators. An operator 
 the model is not asked again before it has ended.
 """
 
-import math
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cnnctl.errors import RunError, UsageError
+from cnnctl.errors import RunError
 from cnnctl.inference.memory_limit import refuse_too_large
 from cnnctl.system.limited_work import OutOfTimeError, within
+from cnnctl.system.limits import limit_set
 
 VARIABLE = "CNNCTL_MODEL_SECONDS"
 SECONDS = 60.0
@@ -26,16 +25,7 @@ def seconds_allowed() -> float:
     Raises:
         UsageError: it is set to something else than a number above 0.
     """
-    text = os.environ.get(VARIABLE)
-    if not text:
-        return SECONDS
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= threading.TIMEOUT_MAX:
-        raise UsageError(f"{VARIABLE} is a number of seconds above 0; received: {text[:50]}", f"{VARIABLE}=600")
-    return seconds
+    return limit_set(VARIABLE, "seconds", "600", threading.TIMEOUT_MAX) or SECONDS
 
 
 class LimitedSession:

@@ -10,8 +10,9 @@ import numpy as np
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images, refuse_useless
-from cnnctl.data.decoder.images import ImageError, ImageSpec, decode_whole, read_bytes
+from cnnctl.data.decoder.images import ImageError, ImageSpec, decode_whole
 from cnnctl.data.decoder.parallel import in_threads
+from cnnctl.data.decoder.reading import read_bytes
 from cnnctl.data.listing import Listing, split_folders
 from cnnctl.data.sources import is_table, table_columns
 from cnnctl.data.split import TRAIN

@@ -19,7 +19,6 @@ from cnnctl.errors import (
     CnnctlError,
     InterruptedTrainingError,
     MachineError,
-    UsageError,
 )
 from cnnctl.models.processes import end_together, exchange, is_stop, meet
 from cnnctl.runs import Run
@@ -28,6 +27,7 @@ from cnnctl.system.aborts import aborting_with
 from cnnctl.system.cluster import Cluster
 from cnnctl.system.interrupts import Interrupt, Interrupts, leave_at_once
 from cnnctl.system.limited_work import skip_farewells
+from cnnctl.system.limits import limit_set
 from cnnctl.system.stderr import stdout_captured
 
 VARIABLE = "CNNCTL_STALL_SECONDS"
@@ -45,16 +45,7 @@ def stall_seconds() -> float:
     Raises:
         UsageError: it is set to something else than a number above 0.
     """
-    text = os.environ.get(VARIABLE)
-    if not text:
-        return STALLED
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= threading.TIMEOUT_MAX:
-        raise UsageError(f"{VARIABLE} is a number of seconds above 0; received: {text[:50]}", f"{VARIABLE}={STALLED:g}")
-    return seconds
+    return limit_set(VARIABLE, "seconds", f"{STALLED:g}", threading.TIMEOUT_MAX) or STALLED
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from typing import Any
 from cnnctl.config import Config
 from cnnctl.data.augment import augmenter
 from cnnctl.data.catalog import image_spec
-from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, crop_window, decode, decode_whole, fit, read_bytes
+from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, crop_window, decode, decode_whole, fit
 from cnnctl.data.decoder.parallel import in_threads
+from cnnctl.data.decoder.reading import read_bytes
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas, faded_around, resized, scaled_span
 from cnnctl.system.digests import digest

@@ -17,7 +17,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data.decoder.images import MEGABYTE, Image
+from cnnctl.data.decoder.images import Image
+from cnnctl.data.decoder.reading import MEGABYTE
 from cnnctl.inference.model import Classifier
 from cnnctl.inference.stream import batch_size_for
 from cnnctl.inference.unknown import Foreignness

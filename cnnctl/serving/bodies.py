@@ -9,7 +9,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from cnnctl.data.decoder.images import MEGABYTE
+from cnnctl.data.decoder.reading import MEGABYTE
 from cnnctl.serving.errors import CLIENT_GONE, RequestError, too_busy
 from cnnctl.serving.limits import Limits
 

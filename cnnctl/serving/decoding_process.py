@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cnnctl.data.decoder import headers, images
-from cnnctl.data.decoder.images import MEGABYTE, ImageError, ImageSpec, decode, opencv
+from cnnctl.data.decoder.images import ImageError, ImageSpec, decode, opencv
 from cnnctl.data.decoder.memory import BYTES_OF_A_PIXEL, NEVER_TOO_MUCH, SMALL
+from cnnctl.data.decoder.reading import MEGABYTE
 
 GO_ON, LEAVE_IT = b"\0", b"\1"
 READY, PIXELS, REFUSED, WANTS = range(4)

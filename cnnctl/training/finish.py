@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cnnctl.architecture.cost import images_at_once
 from cnnctl.config import Config
 from cnnctl.config.dump import to_yaml
+from cnnctl.config.schema import views_of
 from cnnctl.data.catalog import image_spec
 from cnnctl.data.prepare import Prepared, Split
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
@@ -89,9 +90,8 @@ def export_and_score(
     model, run, spec = _best(record, network), record.run, image_spec(config.data.image)
     splits = {name: one for name in (VALIDATION, TEST, TRAIN) if (one := prepared.split(name)) is not None}
     name, compared = next(iter(splits.items()))
-    calibrated, head = None, None
-    if _has_features(network, config):
-        head = head_of(network.plan, model)
+    calibrated = None
+    head = head_of(network.plan, model) if _has_features(network, config) else None
     if config.train.calibrate == "temperature" and name == VALIDATION:
         asked, batches = model, _batches(prepared, compared)
         if head is not None:
@@ -112,7 +112,7 @@ def export_and_score(
             inputs = compute_features(network, prepared, watcher, interrupts, (TRAIN,))
             familiar = learn_familiar(prepared, inputs, partial(output_inputs, head), 0)
         else:
-            work = network.plan.multiply_adds * (1 if config.test_time is None else len(config.test_time.seen))
+            work = network.plan.multiply_adds * views_of(config.test_time)
             familiar = learn_familiar(prepared, prepared.pixels, classifier.features, work)
         familiar = with_threshold(familiar, made.features, share, name)
         run.write_json(run.unknown, familiar.to_json())

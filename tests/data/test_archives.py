@@ -14,7 +14,8 @@ from cnnctl.config.schema import DataSettings
 from cnnctl.data import archives
 from cnnctl.data.cache.decoded import _key
 from cnnctl.data.catalog import CatalogError, make_catalog
-from cnnctl.data.decoder.images import ImageError, ImageSpec, read_bytes, read_image
+from cnnctl.data.decoder.images import ImageError, ImageSpec, read_image
+from cnnctl.data.decoder.reading import read_bytes
 from cnnctl.data.listing import list_class_folders, list_images
 from cnnctl.data.shards import list_shards, shards_of
 from cnnctl.errors import DataError

@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.data.cache.entries import DIGESTS, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
-from cnnctl.data.decoder.images import MEGAPIXEL, ImageError, ImageSpec, decode, read_bytes
+from cnnctl.data.decoder.images import MEGAPIXEL, ImageError, ImageSpec, decode
 from cnnctl.data.decoder.parallel import are_small
+from cnnctl.data.decoder.reading import read_bytes
 from cnnctl.system.cores import available_cores
 from cnnctl.system.digests import digest
 

@@ -17,19 +17,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.data import archives
 from cnnctl.data.decoder import headers
 from cnnctl.data.decoder.depth import in_8_bits, levels
 from cnnctl.data.decoder.memory import BYTES_OF_A_PIXEL, ByteBudget, bytes_of, refuse_above
 from cnnctl.data.decoder.raw import camera_raw
-from cnnctl.data.decoder.refusals import NO_SUCH_FILE, as_reason
+from cnnctl.data.decoder.reading import MAX_FILE_BYTES, read_bytes
 from cnnctl.data.decoder.refusals import ImageError as ImageError
-from cnnctl.system.regular_files import NotRegularError, open_regular
+from cnnctl.data.decoder.refusals import as_reason
 
 MEGAPIXEL = 2**20
-MEGABYTE = 1_000_000
 MAX_PIXELS = 64 * MEGAPIXEL
-MAX_FILE_BYTES = 100 * MEGABYTE
 DECODER_VERSION = 3
 """Part of the key of every cached image: raise it whenever the same file would give other pixels."""
 
@@ -84,50 +81,6 @@ def read_image(path: str | Path, spec: ImageSpec) -> Image:
         ImageError: the file cannot be read or is no image that can be decoded; the message is the reason alone.
     """
     return decode(read_bytes(path, spec.max_bytes), spec)
-
-
-def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
-    """The content of an image file.
-
-    Raises:
-        ImageError: it cannot be read, is no regular file, or has more bytes than `limit`.
-    """
-    try:
-        with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size or limit  # a pipe has no size
-            data = file.read(min(size, limit) + 1)  # read() reserves what it is asked for
-    except FileNotFoundError:
-        if Path(path).is_symlink():
-            raise ImageError("it is a link to a file that is not there", "fetch the file, or remove the link") from None
-        raise ImageError(NO_SUCH_FILE) from None
-    except NotRegularError as error:
-        raise ImageError(f"it is {error}") from None
-    except NotADirectoryError:
-        data = _in_archive(path, limit)
-    except OSError as error:
-        raise ImageError(f"it cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise ImageError("no file can have this name: there is a NUL in it") from None
-    if len(data) > limit:
-        raise too_large(limit)
-    return data
-
-
-def _in_archive(path: str | Path, limit: int) -> bytes:
-    try:
-        data = archives.read(path, limit)
-    except archives.TooLargeError:
-        raise too_large(limit) from None
-    except archives.MemberError as error:
-        raise ImageError(str(error)) from None
-    if data is None:
-        raise ImageError(NO_SUCH_FILE)
-    return data
-
-
-def too_large(limit: int) -> ImageError:
-    """The reason of a file that has more bytes than are read."""
-    return ImageError(f"the file is larger than {limit / MEGABYTE:g} MB", "data.image.max_megabytes raises the limit")
 
 
 def decode(data: bytes, spec: ImageSpec) -> Image:

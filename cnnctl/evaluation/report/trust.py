@@ -7,7 +7,8 @@ from pathlib import Path
 
 from cnnctl.config import Config
 from cnnctl.config.load import BUILT_IN_DATA
-from cnnctl.data.decoder.images import ImageError, read_bytes
+from cnnctl.data.decoder.images import ImageError
+from cnnctl.data.decoder.reading import read_bytes
 from cnnctl.data.sources import digits_folder, is_table
 from cnnctl.errors import RunError
 from cnnctl.evaluation.plots.mistakes import SHOWN
