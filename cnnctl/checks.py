@@ -34,7 +34,6 @@ from cnnctl.runs.find import missing_weights
 from cnnctl.system.backends import (
     choose_backend,
     is_installed,
-    missing_exporters,
     not_installed,
     why_there_is_no_gpu,
 )
@@ -243,7 +242,6 @@ def _lacking(loaded: Loaded, config: Config, before: Before) -> Iterator[Problem
     else:
         if not is_installed(backend):
             yield problem("backend", not_installed(backend))
-        yield from (problem("backend", error) for error in missing_exporters(backend))
 
     why = why_there_is_no_gpu() if train.device == "gpu" else None
     if why is not None:

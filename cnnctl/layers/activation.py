@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cnnctl.layers.base import Activation, BaseLayer
+from cnnctl.layers.notation import Shape
 from cnnctl.settings import described
 
 if TYPE_CHECKING:
     from cnnctl.layers.compute import Values
+    from cnnctl.layers.onnx_graph import OnnxGraph
 
 
 class ActivationLayer(BaseLayer):
@@ -21,6 +23,9 @@ class ActivationLayer(BaseLayer):
         from cnnctl.layers.compute import activate
 
         return activate(values, self.activation)
+
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        return graph.activate(value, self.activation)
 
     def settings_text(self) -> str:
         return self.activation
@@ -43,6 +48,9 @@ class LeakyReLU(BaseLayer):
         from cnnctl.layers.compute import activate
 
         return activate(values, self.function, self.negative_slope)
+
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        return graph.activate(value, self.function, self.negative_slope)
 
     def settings_text(self) -> str:
         return f"slope {self.negative_slope:g}"

@@ -16,6 +16,7 @@ from cnnctl.settings import Named, Settings, Words, described
 
 if TYPE_CHECKING:
     from cnnctl.layers.compute import Values
+    from cnnctl.layers.onnx_graph import OnnxGraph
 
 ActivationName = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softmax", "linear"]
 Activation = Annotated[ActivationName, described("Activation function applied to each output value.", "relu")]
@@ -171,6 +172,15 @@ class BaseLayer(Named):
 
         Example: `GlobalMaxPooling2D().compute(np.ones((4, 4, 32)), ())` has the shape (32,). A backbone has none.
         """
+        raise NotImplementedError
+
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        """Write what a trained layer makes of a value, whose shape is given, into a graph; the name of its output.
+
+        `weights` are as Keras lists them. One that acts in training only writes nothing.
+        """
+        if self.acts_in_training_only:
+            return value
         raise NotImplementedError
 
     def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":

@@ -16,6 +16,7 @@ from cnnctl.settings import Count, Padding, Pair, described
 
 if TYPE_CHECKING:
     from cnnctl.layers.compute import Values
+    from cnnctl.layers.onnx_graph import OnnxGraph
 
 Multiplier = Annotated[Count, described("Number of kernels for each channel.")]
 
@@ -90,6 +91,16 @@ class _Convolution(BaseLayer):
         """Its output before bias and activation."""
         raise NotImplementedError
 
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        bias = weights[-1] if self.use_bias else None
+        return graph.activate(self.weigh_onnx(graph, value, shape, weights, bias), self.activation)
+
+    def weigh_onnx(
+        self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"], bias: "Values | None"
+    ) -> str:
+        """Write its output before the activation into a graph; the name of it."""
+        raise NotImplementedError
+
     def kernel_text(self) -> str:
         """The kernels in a few words."""
         raise NotImplementedError
@@ -134,6 +145,11 @@ class Conv2D(_Convolution):
         from cnnctl.layers.compute import convolve
 
         return convolve(values, weights[0], self.window, self.groups)
+
+    def weigh_onnx(
+        self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"], bias: "Values | None"
+    ) -> str:
+        return graph.convolve(value, weights[0], bias, self.window, shape, self.groups)
 
     @property
     def begins_with_images(self) -> bool:
@@ -224,6 +240,11 @@ class DepthwiseConv2D(_Depthwise):
 
         return convolve_depthwise(values, weights[0], self.window)
 
+    def weigh_onnx(
+        self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"], bias: "Values | None"
+    ) -> str:
+        return graph.convolve(value, _by_groups(weights[0]), bias, self.window, shape, shape[2])
+
     def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
         own, number = divmod(channel, self.depth_multiplier)
         return slice(own, own + 1), weights[0][:, :, own : own + 1, number]
@@ -257,6 +278,13 @@ class SeparableConv2D(_Depthwise):
         mixed: Values = convolve_depthwise(values, weights[0], self.window) @ weights[1][0, 0]
         return mixed
 
+    def weigh_onnx(
+        self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"], bias: "Values | None"
+    ) -> str:
+        value = graph.convolve(value, _by_groups(weights[0]), None, self.window, shape, shape[2])
+        height, width, _ = self.apply(State(shape)).state.shape
+        return graph.convolve(value, weights[1], bias, _PIXEL, (height, width, weights[1].shape[2]))
+
     def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
         mixed = weights[1][0, 0, :, channel].reshape(weights[0].shape[2:])  # of each depthwise kernel
         kernel: Values = (weights[0] * mixed).sum(axis=3)
@@ -264,3 +292,12 @@ class SeparableConv2D(_Depthwise):
 
     def kernel_text(self) -> str:
         return f"{self.filters} filters {format_shape(self.kernel_size)}"
+
+
+_PIXEL = Window((1, 1), (1, 1), "valid", (1, 1), "kernel_size", "convolution")
+
+
+def _by_groups(kernels: "Values") -> "Values":
+    """Depthwise kernels, (height, width, channels, kernels for each), as those of groups of one channel."""
+    height, width, channels, each = kernels.shape
+    return kernels.reshape(height, width, 1, channels * each)

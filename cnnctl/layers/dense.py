@@ -20,6 +20,7 @@ from cnnctl.settings import Count, described
 
 if TYPE_CHECKING:
     from cnnctl.layers.compute import Values
+    from cnnctl.layers.onnx_graph import OnnxGraph
 
 
 class Dense(BaseLayer):
@@ -49,6 +50,9 @@ class Dense(BaseLayer):
 
         made = values @ weights[0]
         return activate(made + weights[1] if self.use_bias else made, self.activation)
+
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        return graph.activate(graph.node("Gemm", value, *map(graph.constant, weights)), self.activation)
 
     def unit_weights(self, shape: Shape, weights: Sequence["Values"], channel: int) -> "tuple[slice, Values]":
         return slice(0, shape[0]), weights[0][:, channel]

@@ -10,6 +10,7 @@ from cnnctl.settings import Epsilon, Numbers, described
 
 if TYPE_CHECKING:
     from cnnctl.layers.compute import Values
+    from cnnctl.layers.onnx_graph import OnnxGraph
 
 Center = Annotated[bool, described("Whether to add a learned offset (beta).")]
 Scale = Annotated[bool, described("Whether to multiply by a learned factor (gamma).")]
@@ -43,6 +44,14 @@ class BatchNormalization(BaseLayer):
         *learned, mean, variance = weights
         return normalize(values, mean, variance, self.epsilon, *_gamma_and_beta(learned, self.scale, self.center))
 
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        import numpy as np
+
+        *learned, mean, variance = (np.asarray(one, np.float64) for one in weights)
+        gamma, beta = _gamma_and_beta(learned, self.scale, self.center)
+        factor = gamma / np.sqrt(variance + self.epsilon)
+        return graph.scale(value, factor, beta - mean * factor, shape)
+
     def formulas(self, shape: Shape) -> list[str]:
         step, channels = self.apply(State(shape)), shape[-1]
         line = parameters(f"{2 + self.center + self.scale} * {channels}", step)
@@ -73,6 +82,13 @@ class LayerNormalization(BaseLayer):
 
         mean, variance = values.mean(axis=-1, keepdims=True), values.var(axis=-1, keepdims=True)
         return normalize(values, mean, variance, self.epsilon, *_gamma_and_beta(weights, self.scale, self.center))
+
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        centred = graph.node("Sub", value, graph.node("ReduceMean", value, axes=[1]))
+        variance = graph.node("ReduceMean", graph.node("Mul", centred, centred), axes=[1])
+        deviation = graph.node("Sqrt", graph.node("Add", variance, graph.constant(self.epsilon)))
+        normal = graph.node("Div", centred, deviation)
+        return graph.scale(normal, *_gamma_and_beta(weights, self.scale, self.center), shape)
 
     def formulas(self, shape: Shape) -> list[str]:
         return [parameters(f"{self.center + self.scale} * {shape[-1]}", self.apply(State(shape)))]
@@ -106,6 +122,9 @@ class Rescaling(BaseLayer):
 
         scaled: Values = values * np.array(self.scale) + np.array(self.offset)
         return scaled
+
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        return graph.scale(value, self.scale, self.offset, shape)
 
     def settings_text(self) -> str:
         return ", ".join([f"scale {_short(self.scale)}", *([f"offset {_short(self.offset)}"] if self.offset else [])])

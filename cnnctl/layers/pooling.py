@@ -14,6 +14,7 @@ from cnnctl.settings import OrNone, Pair, PoolPadding, described
 
 if TYPE_CHECKING:
     from cnnctl.layers.compute import Values
+    from cnnctl.layers.onnx_graph import OnnxGraph
 
 Padded = Annotated[
     PoolPadding, described("valid: whole windows only; same: output size is input / strides, rounded up.")
@@ -90,6 +91,9 @@ class MaxPooling2D(_Pooling):
         largest: Values = seen.max(axis=0)
         return largest
 
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        return graph.node("MaxPool", value, **graph.slides(self.window, shape))
+
 
 class AveragePooling2D(_Pooling):
     """The mean of each window. Padding is not counted."""
@@ -105,6 +109,9 @@ class AveragePooling2D(_Pooling):
         mean: Values = np.nanmean(seen, axis=0)
         return mean
 
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        return graph.node("AveragePool", value, **graph.slides(self.window, shape), count_include_pad=0)
+
 
 class L2Pooling2D(_Pooling):
     """The square root of the sum of squares of each window."""
@@ -119,8 +126,20 @@ class L2Pooling2D(_Pooling):
         root: Values = np.sqrt(np.square(seen).sum(axis=0) + _EPSILON)
         return root
 
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        squares = graph.node("Mul", value, value)
+        means = graph.node("AveragePool", squares, **graph.slides(self.window, shape), count_include_pad=1)
+        sums = graph.node("Mul", means, graph.constant(float(math.prod(self.pool_size))))
+        return graph.node("Sqrt", graph.node("Add", sums, graph.constant(_EPSILON)))
+
 
 class _GlobalPooling(BaseLayer):
+    onnx_operator: ClassVar[str]
+
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        pooled, made = graph.node(self.onnx_operator, value), self.apply(State(shape)).state.shape
+        return graph.reshape(pooled, (1, 1, shape[2]), made) if len(made) == 1 else pooled
+
     def apply(self, state: State) -> Step:
         return Step(State((self.need_image(state.shape)[2],), None))
 
@@ -132,6 +151,7 @@ class GlobalAveragePooling2D(_GlobalPooling):
     """The mean of each channel."""
 
     is_linear = True
+    onnx_operator = "GlobalAveragePool"
 
     def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
         mean: Values = values.mean(axis=(0, 1))
@@ -143,6 +163,7 @@ class GlobalMaxPooling2D(_GlobalPooling):
 
     takes_maximum = True
     is_transparent = True
+    onnx_operator = "GlobalMaxPool"
 
     def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
         largest: Values = values.max(axis=(0, 1))

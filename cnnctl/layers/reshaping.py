@@ -11,6 +11,7 @@ from cnnctl.settings import ZeroPadding, described
 
 if TYPE_CHECKING:
     from cnnctl.layers.compute import Values
+    from cnnctl.layers.onnx_graph import OnnxGraph
 
 
 class ZeroPadding2D(BaseLayer):
@@ -32,6 +33,10 @@ class ZeroPadding2D(BaseLayer):
         import numpy as np
 
         return np.pad(values, (*self.padding, (0, 0)))
+
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        (top, bottom), (left, right) = self.padding
+        return graph.node("Pad", value, graph.constant([0, 0, top, left, 0, 0, bottom, right], "int64"))
 
     def formulas(self, shape: Shape) -> list[str]:
         names = zip(("height", "width"), shape, self.padding, strict=False)
@@ -57,6 +62,9 @@ class Flatten(BaseLayer):
 
     def compute(self, values: "Values", weights: Sequence["Values"]) -> "Values":
         return values.reshape(-1)
+
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        return graph.reshape(value, shape, (math.prod(shape),))
 
     def formulas(self, shape: Shape) -> list[str]:
         return [f"features: {' * '.join(map(str, shape))} = {math.prod(shape)}"]

@@ -22,7 +22,6 @@ from cnnctl.system.backends import (
     choose_backend,
     how_to_mend,
     is_installed,
-    missing_exporters,
     not_installed,
     title,
 )
@@ -59,9 +58,6 @@ def import_keras(
     opencv()  # Keras imports cv2 where it can: let it find the one with our limits
     logging.captureWarnings(True)
     warnings.simplefilter("ignore")
-    missing = missing_exporters(backend)
-    if is_installed(backend) and missing:
-        raise missing[0]
     try:
         library = importlib.import_module(backend)
         if cluster is not None:

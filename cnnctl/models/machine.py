@@ -13,7 +13,6 @@ from cnnctl.models.backend import choose_backend, import_keras
 from cnnctl.models.devices import Device, choose_device
 
 _TRAINING = ("keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "onnx", "onnxruntime")
-_EXPORT = ("tf2onnx", "jax2onnx")
 _FURTHER = (
     "scikit-learn",
     "pandas",
@@ -44,7 +43,7 @@ class Machine:
     cache_bytes: int
 
 
-def versions(names: tuple[str, ...] = (*_TRAINING, *_EXPORT)) -> dict[str, str]:
+def versions(names: tuple[str, ...] = _TRAINING) -> dict[str, str]:
     """The versions of Python, of the platform and of those packages that are installed."""
     found = {"python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
     for name in names:
@@ -68,5 +67,5 @@ def inspect_machine() -> Machine:
         trouble = error
     cache = images_folder("auto")
     size = sum(entry.size for entry in list_entries(cache)) + left_behind(cache)
-    names = (*_TRAINING, *_EXPORT, *_FURTHER)
+    names = (*_TRAINING, *_FURTHER)
     return Machine(versions(names), sys.executable, backend, device, trouble, cache, size)

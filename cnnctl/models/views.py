@@ -52,25 +52,6 @@ def with_views(model: Any, test_time: TestTime | None, dtype: str = "uint8", act
     return keras.Model(image, act(logits), name=f"{model.name}_of_views")
 
 
-def with_features(model: Any) -> Any:
-    """A built keras.Sequential of ours, or one with views around it, that also puts out what its output layer gets.
-
-    Returns:
-        A keras.Model of the same layers with two outputs: (batch, classes) as before, and (batch, features), which with
-        views are their means.
-    """
-    import keras
-
-    if not isinstance(model, keras.Sequential):
-        return keras.Model(model.inputs[0], [model.outputs[0], model.get_layer(_LOGITS).input], name=model.name)
-    image = keras.layers.Input(tuple(model.input_shape[1:]), dtype=model.inputs[0].dtype, name=model.inputs[0].name)
-    *hidden, output = model.layers
-    values = image
-    for layer in hidden:
-        values = layer(values)
-    return keras.Model(image, [output(values), values], name=model.name)
-
-
 def _view(values: Any, mirrored: bool, shift: int) -> Any:
     """A batch of images, shifted down and to the right by some pixels, then mirrored left to right.
 

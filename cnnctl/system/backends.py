@@ -10,8 +10,6 @@ from cnnctl.errors import MachineError, how_to_install
 
 TENSORFLOW, JAX = "tensorflow", "jax"
 BACKENDS = {TENSORFLOW: "TensorFlow", JAX: "JAX"}
-_EXPORTERS = {TENSORFLOW: ("onnx", "tf2onnx"), JAX: ("onnx", "jax2onnx")}
-"""What writes model.onnx: better missed before the training than after it."""
 _HAS_TENSORFLOW = sys.version_info < (3, 14)
 """Whether there is a TensorFlow to install for this Python."""
 
@@ -57,15 +55,6 @@ def how_to_mend(backend: str) -> str:
 def not_installed(backend: str) -> MachineError:
     """What is said where a backend is missing."""
     return MachineError(f"{title(backend)} is not installed", how_to_mend(backend))
-
-
-def missing_exporters(backend: str) -> list[MachineError]:
-    """What is said of each missing package that writes model.onnx."""
-    return [
-        MachineError(f"{name}, which writes model.onnx, is not installed", f"pip install {name}")
-        for name in _EXPORTERS[backend]
-        if not is_installed(name)
-    ]
 
 
 def why_there_is_no_gpu(devices: Path = Path("/dev")) -> str | None:

@@ -28,8 +28,7 @@ from cnnctl.models.backend import JAX
 from cnnctl.models.build import build_network
 from cnnctl.models.devices import FLOAT32
 from cnnctl.models.machine import versions
-from cnnctl.models.save import Parity, save_keras, save_onnx
-from cnnctl.models.views import with_views
+from cnnctl.models.save import Answering, Parity, save_keras, save_onnx
 from cnnctl.system.cores import available_cores
 from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.watcher import Watcher
@@ -99,9 +98,8 @@ def export_and_score(
             asked, batches = head, _batches(prepared, compared, features)
         calibrated = calibrate(asked, batches, compared.labels, name, config.test_time)
     save_keras(model, run)
-    if config.test_time is not None:
-        model = with_views(model, config.test_time)
-    made = save_onnx(model, run, spec, run.read_classes(), prepared.pixels, compared.rows, name)
+    answering = Answering(model, network.plan, config.test_time)
+    made = save_onnx(answering, run, spec, run.read_classes(), prepared.pixels, compared.rows, name)
     about_model = {"onnx": made.parity.to_json(), **({"calibration": calibrated.to_json()} if calibrated else {})}
     run.write_json(run.metrics, about_model)
 
@@ -124,7 +122,7 @@ def export_and_score(
     scored = [split for split in (VALIDATION, TEST) if split in splits] or [TRAIN]
     for split in scored:
         if split != name:
-            probabilities, unknown = _judged(model, classifier, _batches(prepared, splits[split]))
+            probabilities, unknown = _judged(answering, classifier, _batches(prepared, splits[split]))
         paths, _ = run.read_split(split)
         title, classes = f"{run.title}, {split} images", run.read_classes()
         scores = set_scores_for(run, split)
@@ -136,11 +134,11 @@ def export_and_score(
 
 
 def _judged(
-    model: Any, classifier: Classifier | None, batches: Iterable[NDArray[np.uint8]]
+    network: Answering, classifier: Classifier | None, batches: Iterable[NDArray[np.uint8]]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
     """The probabilities of images, and which of them are unknown; by the Keras model where there is no other."""
     if classifier is None:
-        return np.concatenate([expand(np.asarray(model.predict_on_batch(batch))) for batch in batches]), None
+        return np.concatenate([expand(np.asarray(network.asked.predict_on_batch(batch))) for batch in batches]), None
     rows, foreign = zip(*(one for batch in batches for one in classifier.answers(batch)), strict=True)
     unknown = [one.is_unknown for one in foreign if one is not None]
     return np.stack(rows), np.array(unknown) if unknown else None

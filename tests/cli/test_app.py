@@ -17,7 +17,7 @@ from cnnctl.ready import how_to_write
 from tests.cli.command import cnnctl, fail, succeed
 from tests.conftest import CONFIGS, Trained
 
-HEAVY = ("keras", "tensorflow", "torch", "jax", "sklearn", "scipy", "pandas", "matplotlib", "onnx", "tf2onnx")
+HEAVY = ("keras", "tensorflow", "torch", "jax", "sklearn", "scipy", "pandas", "matplotlib", "onnx")
 
 
 def test_version_and_help(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from cnnctl.config import load
 from cnnctl.config.dump import to_yaml
 from cnnctl.data.decoder.images import ImageSpec, read_image
 from cnnctl.exporting.formats import FORMATS, LITERT, ONNX, Format
-from cnnctl.models.save import save_keras, save_onnx
+from cnnctl.models.save import Answering, save_keras, save_onnx
 from cnnctl.runs import Run
 from cnnctl.system import files
 from tests.training.build import network, pixels
@@ -56,11 +56,11 @@ def hand_made(folder: Path, photos: Path, classes: tuple[str, ...], output: str 
     paths = [(str(path), name) for name in classes for path in sorted((photos / name).iterdir())]
     rows = [(path, name, "validation" if at % 3 == 0 else "train") for at, (path, name) in enumerate(paths)]
     files.write_csv(run.split, ("path", "label", "split"), rows)
-    model, _ = network(*ITEMS, shape=(11, 12, 3), classes=len(classes), output=output, seed=seed)
+    model, plan = network(*ITEMS, shape=(11, 12, 3), classes=len(classes), output=output, seed=seed)
     model.set_weights([weight * 3 for weight in model.get_weights()])
     save_keras(model, run)
     spec = ImageSpec(11, 12)
-    save_onnx(model, run, spec, classes, pixels(4, (11, 12, 3)), np.arange(4), "validation")
+    save_onnx(Answering(model, plan), run, spec, classes, pixels(4, (11, 12, 3)), np.arange(4), "validation")
     return run
 
 

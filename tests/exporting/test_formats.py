@@ -73,7 +73,7 @@ import cnnctl.cli.export, cnnctl.exporting
 modules = [one.name for one in pkgutil.walk_packages(cnnctl.exporting.__path__, "cnnctl.exporting.")]
 for name in modules:
     importlib.import_module(name)
-slow = {"keras", "tensorflow", "jax", "onnx", "tf2onnx", "ai_edge_litert", "onnxruntime"}
+slow = {"keras", "tensorflow", "jax", "onnx", "ai_edge_litert", "onnxruntime"}
 print(json.dumps([len(modules), sorted(slow & {name.partition(".")[0] for name in sys.modules})]))
 """
 

@@ -8,7 +8,7 @@ from cnnctl.exporting.formats import FLOAT16, INT8, LITERT, ONNX, SAVEDMODEL
 from cnnctl.exporting.runtimes import open_exported
 from cnnctl.exporting.writers import write_litert, write_onnx, write_savedmodel
 from cnnctl.inference.model import METADATA_KEY
-from cnnctl.models.save import save_onnx
+from cnnctl.models.save import Answering, save_onnx
 from cnnctl.runs import Run
 from tests.exporting.build import MODERN
 from tests.models.test_build import NETWORKS, WIDE
@@ -29,11 +29,11 @@ def models(tmp_path_factory):
     bright = pixels(24, WIDE) // np.arange(1, 25, dtype=np.uint8)[:, None, None, None]
     images = np.where(np.arange(24)[:, None, None, None] % 2, bright, 255 - bright)
     for name, items in ALL.items():
-        model, _ = network(*items, shape=WIDE)
+        model, plan = network(*items, shape=WIDE)
         randomise(model)
         spread(model, images)
         run = Run(tmp_path_factory.mktemp("layers"))
-        save_onnx(model, run, ImageSpec(*WIDE), CLASSES, images, np.arange(24), "validation")
+        save_onnx(Answering(model, plan), run, ImageSpec(*WIDE), CLASSES, images, np.arange(24), "validation")
         made[name] = model, images, np.asarray(model.predict_on_batch(images)), run.onnx_model
     return made
 

@@ -1,31 +1,23 @@
-"""The operators that a model.onnx may have are those that our exports use: every kind of layer, on both backends.
+"""What model.onnx may have: our own writer's operators, for every layer and node, and those of earlier versions."""
 
-The networks of keras.applications take up to a quarter of an hour to export. So every form of node that they have is
-exported once, in one small network.
-"""
-
-import itertools
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from cnnctl.architecture.graph.applications import graph_of
 from cnnctl.architecture.graph.nodes import NODES
+from cnnctl.config.schema import TestTime
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.exporting.formats import FLOAT16, INT8
 from cnnctl.exporting.writers import write_onnx
-from cnnctl.inference.model import open_session
 from cnnctl.inference.operators import OPERATORS, refuse_foreign_operators
+from cnnctl.layers import LAYERS
 from cnnctl.layers.backbone import APPLICATIONS
-from cnnctl.layers.base import ActivationName
-from cnnctl.models.save import _export, _finish, save_onnx
+from cnnctl.models.onnx import to_onnx
+from cnnctl.models.save import Answering, save_onnx
 from cnnctl.runs import Run
 from cnnctl.settings import given
 from tests.exporting.build import MODERN
@@ -35,7 +27,14 @@ from tests.training.build import network, pixels
 ONLY_IN_GRAPHS = ("relu6", "hard_silu", "hard_sigmoid", "softplus", "softsign", "selu", "mish")
 BUILT = ("Rescaling", "Cropping2D", "Reshape", "Add", "Multiply", "Concatenate")
 """Nodes that are joined to networks below."""
-JAX = "jax"
+
+EARLIER = set(
+    """
+    Cast ConstantOfShape Elu Expand Gelu Max MatMul Neg Not Reciprocal ReduceMax ReduceSum ReduceSumSquare Shape Squeeze
+    Unsqueeze
+    """.split()
+)
+"""What Keras' exporters wrote, which the runs of then still have."""
 
 
 def cases() -> Iterator[tuple[str, tuple[str, ...], tuple[int, int, int]]]:
@@ -57,6 +56,7 @@ def nodes() -> dict[str, Callable[[Any], Any]]:
     made: dict[str, Callable[[Any], Any]] = {
         "most": lambda x: kinds.ReLU(max_value=5.0)(x),
         "slope": lambda x: kinds.ReLU(negative_slope=0.1)(x),
+        "both": lambda x: kinds.ReLU(max_value=5.0, negative_slope=0.1)(x),
         "threshold": lambda x: kinds.ReLU(threshold=0.2)(x),
         "cropped": lambda x: kinds.Cropping2D(((1, 0), (1, 1)))(x),
         "joined": lambda x: kinds.Concatenate()([x, x * 2.0 + 1.5]),
@@ -108,10 +108,11 @@ def write_backbone(path: Path, make: Callable[[Any], Any]) -> None:
 def exports(
     items: tuple[str, ...], shape: tuple[int, int, int], folder: Path, quantized: bool = True
 ) -> Iterator[bytes]:
-    """The model.onnx of a network, and what `export` makes of it."""
-    model, _ = network(*items, shape=shape)
-    run, images = Run(folder), pixels(4, shape)
-    save_onnx(model, run, ImageSpec(*shape), ("a", "b", "c"), images, np.arange(4), "validation")
+    """The model.onnx of a network, which agrees with Keras, and what `export` makes of it."""
+    model, plan = network(*items, shape=shape)
+    run, images, rows = Run(folder), pixels(4, shape), np.arange(4)
+    made = save_onnx(Answering(model, plan), run, ImageSpec(*shape), ("a", "b", "c"), images, rows, "validation")
+    assert made.parity.largest_difference < 1e-5
     source = run.onnx_model.read_bytes()
     yield source
     for quantization in (FLOAT16, INT8) if quantized else ():
@@ -120,33 +121,14 @@ def exports(
         yield path.read_bytes()
 
 
-def largest_difference() -> float:
-    """Between Keras and ONNX Runtime, over every activation of a graph with every combination of its settings."""
-    import keras
-
-    kinds = keras.layers
-    image = kinds.Input((4, 4, 3), dtype="uint8", name="image")
-    numbers = kinds.Rescaling(4 / 255, -2.0, dtype="float32")(image)
-    relus = itertools.product((None, 0.0, 0.5, 6.0), (0.0, 0.1), (0.0, 0.2))
-    layers = [
-        *(kinds.ReLU(max_value=most, negative_slope=slope, threshold=least) for most, slope, least in relus),
-        *(kinds.LeakyReLU(negative_slope=slope) for slope in (0.0, 0.3)),
-        *(kinds.Activation(name) for name in (*get_args(ActivationName), *ONLY_IN_GRAPHS)),
-    ]
-    model = keras.Model(image, [layer(numbers) for layer in layers])
-    shown = pixels(4, (4, 4, 3))
-    ours = model.predict_on_batch(shown)
-    model(shown)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        _export(model, path)
-        _finish(path, "{}")
-        theirs = open_session(path).run(None, {"image": shown})
-    return max(float(np.abs(one - other).max()) for one, other in zip(ours, theirs, strict=True))
+def test_every_kind_of_node_is_among_the_cases() -> None:
+    """Those of a config are held to by tests/models/test_build.py."""
+    of_configs = {member.keras_class for kind, member in LAYERS.items() if kind not in ("repeat", "backbone")}
+    inactive = {name for name, member in NODES.items() if member.acts_in_training_only}
+    assert set(NODES) - inactive <= of_configs | {"ReLU", *BUILT}
 
 
-def used() -> set[str]:
-    """The operators of all these exports, each of which is looked through as a stranger's would be."""
+def test_the_table_has_what_is_written_and_what_earlier_versions_wrote() -> None:
     import onnx
 
     found = set()
@@ -156,38 +138,6 @@ def used() -> set[str]:
                 graph = onnx.load_model_from_string(content).graph
                 found |= {node.op_type for node in graph.node}
                 refuse_foreign_operators(content, Path(name))
-    return found
-
-
-def test_every_kind_of_node_is_among_the_cases() -> None:
-    """Those of a config are held to by tests/models/test_build.py."""
-    from cnnctl.layers import LAYERS
-
-    of_configs = {member.keras_class for kind, member in LAYERS.items() if kind not in ("repeat", "backbone")}
-    inactive = {name for name, member in NODES.items() if member.acts_in_training_only}
-    assert set(NODES) - inactive <= of_configs | {"ReLU", *BUILT}
-
-
-def test_the_table_has_what_both_backends_export_and_nothing_else() -> None:
-    code = "from tests.exporting.test_operators import main; main()"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "KERAS_BACKEND": JAX}
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment, text=True) as other:
-        ours = used()
-        assert other.stdout is not None
-        assert largest_difference() < 1e-6
-        theirs, difference = json.loads(other.stdout.read().splitlines()[-1])
-    assert other.returncode == 0
-    assert difference < 1e-6
-    theirs = set(theirs)
-    assert ours | theirs <= OPERATORS
-    assert OPERATORS - (ours | theirs) <= {"Gemm"}  # which exports of JAX 0.8 do without
-    assert ours - theirs  # they are two exporters
-    assert theirs - ours
-
-
-def main() -> None:
-    """Print the operators and `largest_difference` on JAX, which needs a process of its own."""
-    from cnnctl.models.backend import import_keras
-
-    import_keras(JAX)
-    print(json.dumps([sorted(used()), largest_difference()]))
+    model, plan = network("flatten", shape=WIDE)
+    found |= {node.op_type for node in to_onnx(model, plan, TestTime(flip=True, shift=1)).graph.node}
+    assert found | EARLIER == OPERATORS

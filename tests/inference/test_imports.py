@@ -23,7 +23,7 @@ from cnnctl.runs import Run
 classifier = load_classifier(Run(Path(sys.argv[1])))
 answers = [classifier.classes[answer.probabilities.argmax()]
            for answer in classify(classifier, expand_inputs(sys.argv[2:], Columns))]
-slow = {"keras", "tensorflow", "pandas", "sklearn", "scipy", "matplotlib", "onnx", "tf2onnx", "jinja2"}
+slow = {"keras", "tensorflow", "pandas", "sklearn", "scipy", "matplotlib", "onnx", "jinja2"}
 print(json.dumps([answers, sorted(slow & {name.partition(".")[0] for name in sys.modules})]))
 """
 

@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 
+from cnnctl.architecture import make_plan
 from cnnctl.architecture.scaling import Scaling
 from cnnctl.exporting.formats import LITERT, ONNX
 from cnnctl.exporting.writers import write_litert
 from cnnctl.layers.compute import activate
-from cnnctl.models.save import _export, _finish
-from cnnctl.models.views import with_features
+from cnnctl.models.onnx import to_onnx
+from tests.config.build import layers
 from tests.exporting.build import answers
 from tests.training.build import network
 
@@ -27,6 +28,7 @@ def gelu(values):
 
 
 EXACT = gelu(gelu(VALUES))
+PLAN = make_plan(layers(*ITEMS), SHAPE, 256)
 
 
 def made(**more):
@@ -62,10 +64,8 @@ def test_under_bfloat16_it_is_the_exact_one_rounded(keras):
 
 
 def test_onnx(tmp_path):
-    path, model = tmp_path / "model.onnx", with_features(made())
-    model(PIXELS)
-    _export(model, path)
-    _finish(path, "{}")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(to_onnx(made(), PLAN).SerializeToString())
     np.testing.assert_allclose(logits(answers(path, ONNX, PIXELS)[0]), EXACT, atol=1e-5)
 
 

@@ -14,7 +14,7 @@ from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import EXIT_RUN, RunError
 from cnnctl.inference.model import FEATURES, METADATA_KEY, load_classifier, metadata
 from cnnctl.models import save
-from cnnctl.models.save import Parity, save_keras, save_onnx
+from cnnctl.models.save import Answering, Parity, save_keras, save_onnx
 from cnnctl.runs import Run
 from cnnctl.system import files
 from tests.models.test_build import NETWORKS, WIDE
@@ -24,21 +24,21 @@ SPEC = ImageSpec(SHAPE[0], SHAPE[1])
 CLASSES = ("007", "größer", "no")
 
 
-def exported(model, tmp_path, shape=SHAPE, classes=CLASSES, count=9):
+def exported(model, plan, tmp_path, shape=SHAPE, classes=CLASSES, count=9):
     """What save_onnx says of a model, and the run that it wrote to."""
     run = Run(tmp_path)
     rows = np.arange(count, dtype=np.int64)
     parity, probabilities, _ = save_onnx(
-        model, run, ImageSpec(*shape), classes, pixels(count, shape), rows, "validation"
+        Answering(model, plan), run, ImageSpec(*shape), classes, pixels(count, shape), rows, "validation"
     )
     return run, parity, probabilities
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_onnx_runtime_answers_as_keras_does(name, tmp_path):
-    model, _ = network(*NETWORKS[name], shape=WIDE)
+    model, plan = network(*NETWORKS[name], shape=WIDE)
     randomise(model)
-    run, parity, probabilities = exported(model, tmp_path, WIDE)
+    run, parity, probabilities = exported(model, plan, tmp_path, WIDE)
     assert (parity.images, parity.split, parity.written) == (9, "validation", True)
     assert parity.largest_difference < 1e-5
     session = onnxruntime.InferenceSession(str(run.onnx_model), providers=["CPUExecutionProvider"])
@@ -68,15 +68,15 @@ def randomise(model):
     )
 
 
-def test_gelu_is_rewritten_as_what_onnx_has(tmp_path):
-    run, _, _ = exported(network("conv2d: {filters: 2, kernel_size: 1, activation: gelu}", "flatten")[0], tmp_path)
+def test_gelu_is_what_every_onnx_has(tmp_path):
+    run, _, _ = exported(*network("conv2d: {filters: 2, kernel_size: 1, activation: gelu}", "flatten"), tmp_path)
     kinds = {node.op_type for node in onnx.load(str(run.onnx_model)).graph.node}
     assert "Erf" in kinds
     assert "Erfc" not in kinds
 
 
 def test_the_file_alone_says_how_to_use_it(tmp_path):
-    run, _, _ = exported(network("flatten")[0], tmp_path)
+    run, _, _ = exported(*network("flatten"), tmp_path)
     (entry,) = onnx.load(str(run.onnx_model)).metadata_props
     assert entry.key == METADATA_KEY
     assert json.loads(entry.value) == {
@@ -98,8 +98,8 @@ def test_the_file_alone_says_how_to_use_it(tmp_path):
 
 
 def test_sigmoid_expands_to_two_classes(tmp_path):
-    model, _ = network("flatten", classes=2, output="sigmoid")
-    run, parity, probabilities = exported(model, tmp_path, classes=("cat", "dog"))
+    model, plan = network("flatten", classes=2, output="sigmoid")
+    run, parity, probabilities = exported(model, plan, tmp_path, classes=("cat", "dog"))
     assert parity.written
     files.write_json(run.classes, ["cat", "dog"])
     np.testing.assert_allclose(load_classifier(run).probabilities(pixels(9)), probabilities, atol=1e-5)
@@ -141,7 +141,7 @@ DISAGREEMENTS = [
 def test_a_model_that_disagrees_is_not_kept(doctor, difference, reason, tmp_path, monkeypatch):
     honest = save.open_session
     monkeypatch.setattr(save, "open_session", lambda path: Disagreeing(honest(path), doctor))
-    run, parity, probabilities = exported(network("flatten")[0], tmp_path)
+    run, parity, probabilities = exported(*network("flatten"), tmp_path)
     assert not parity.written
     assert not run.onnx_model.exists()
     assert np.isfinite(probabilities).all()
@@ -171,18 +171,35 @@ def test_the_worst_batch_decides(tmp_path, monkeypatch):
 
     monkeypatch.setattr(save, "open_session", lambda path: Disagreeing(honest(path), doctor))
     monkeypatch.setattr(save, "images_at_once", lambda shape: 4)
-    _, parity, probabilities = exported(network("flatten")[0], tmp_path)
+    _, parity, probabilities = exported(*network("flatten"), tmp_path)
     assert calls == [4, 4, 1]
     assert not parity.written
     assert probabilities.shape == (9, 3)
 
 
+@pytest.mark.parametrize(("work", "compared"), [(0, 2), (1200, 4), (10**9, 9)])
+def test_of_a_large_network_some_images_are_compared(work, compared, tmp_path, monkeypatch):
+    """As many as the work allows, at least two here, the last one among them; all get their answers."""
+    monkeypatch.setattr(save, "_MOST_WORK", work)
+    monkeypatch.setattr(save, "_LEAST_COMPARED", 2)
+    honest = save.open_session
+    model, plan = network("flatten", "dense: {units: 4, use_bias: false}")
+    assert plan.multiply_adds == 60 * 4 + 4 * 3
+    _, parity, probabilities = exported(model, plan, tmp_path)
+    assert (parity.images, parity.written) == (compared, True)
+    np.testing.assert_allclose(probabilities, model.predict_on_batch(pixels(9)), atol=1e-5)
+    monkeypatch.setattr(save, "open_session", lambda path: Disagreeing(honest(path), shifted))
+    _, parity, probabilities = exported(model, plan, tmp_path)
+    assert (parity.images, parity.written) == (compared, False)
+    np.testing.assert_array_equal(probabilities, model.predict_on_batch(pixels(9)))
+
+
 def test_the_limit_itself_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(save, "LIMIT", -1.0)
-    run, parity, _ = exported(network("flatten")[0], tmp_path)
+    run, parity, _ = exported(*network("flatten"), tmp_path)
     assert not parity.written
     monkeypatch.setattr(save, "LIMIT", parity.largest_difference)
-    assert exported(network("flatten")[0], tmp_path)[1] == Parity(parity.largest_difference, 9, "validation", True)
+    assert exported(*network("flatten"), tmp_path)[1] == Parity(parity.largest_difference, 9, "validation", True)
     assert run.onnx_model.is_file()
 
 

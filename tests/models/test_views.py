@@ -19,7 +19,7 @@ from cnnctl.exporting.writers import write_litert, write_savedmodel
 from cnnctl.inference.model import expand, load_classifier
 from cnnctl.inference.operators import refuse_foreign_operators
 from cnnctl.models.of_run import load_network
-from cnnctl.models.save import save_onnx
+from cnnctl.models.save import Answering, save_onnx
 from cnnctl.models.views import with_views
 from cnnctl.network_source import subject_of_run
 from cnnctl.runs import Run
@@ -39,14 +39,18 @@ CHOICES = [TestTime(flip=True), TestTime(shift=1), TestTime(flip=True, shift=2)]
 
 
 def made(output="softmax", classes=3):
-    model, _ = network(*ITEMS, shape=SHAPE, output=output, classes=classes)
+    return made_with_plan(output, classes)[0]
+
+
+def made_with_plan(output="softmax", classes=3):
+    model, plan = network(*ITEMS, shape=SHAPE, output=output, classes=classes)
     draws = np.random.default_rng(3)
     model.set_weights([np.abs(draws.normal(0, 0.6, one.shape)) * np.sign(one + 0.01) for one in model.get_weights()])
     logits = logits_of(model, pixels(40, SHAPE))
     kernel, bias = model.layers[-1].get_weights()
     scale = 1 / (logits - logits.mean(axis=0)).std()  # so that images differ, and no class is sure
     model.layers[-1].set_weights([kernel * scale, (bias - logits.mean(axis=0)) * scale])
-    return model
+    return model, plan
 
 
 def logits_of(model, images):
@@ -75,7 +79,7 @@ def mean_logits(model, images, chosen):
 @pytest.mark.parametrize("chosen", CHOICES, ids=str)
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])
 def test_the_answer_is_the_mean_of_the_logits(output, chosen, keras, tmp_path):
-    model = made(output, 3 if output == "softmax" else 2)
+    model, plan = made_with_plan(output, 3 if output == "softmax" else 2)
     images = pixels(20, SHAPE)
     act = expit if output == "sigmoid" else lambda logits: softmax(logits, axis=1)
     expected = act(mean_logits(model, images, chosen))
@@ -87,7 +91,8 @@ def test_the_answer_is_the_mean_of_the_logits(output, chosen, keras, tmp_path):
 
     run = Run(tmp_path)
     names = ("a", "b", "c")[: 3 if output == "softmax" else 2]
-    parity, *_ = save_onnx(asked, run, ImageSpec(*SHAPE), names, images, np.arange(20), "validation")
+    answering, rows = Answering(model, plan, chosen), np.arange(20)
+    parity, *_ = save_onnx(answering, run, ImageSpec(*SHAPE), names, images, rows, "validation")
     assert parity.written
     refuse_foreign_operators(run.onnx_model.read_bytes(), run.onnx_model)
     run.write_json(run.classes, list(names))
@@ -112,9 +117,9 @@ def test_every_form_has_the_views(form, quantization, keras, tmp_path):
 
 
 def test_the_weights_are_there_once(keras, tmp_path):
-    model, _ = network("flatten", "dense: {units: 400}", shape=SHAPE)
+    model, plan = network("flatten", "dense: {units: 400}", shape=SHAPE)
     sizes = []
-    for place, one in enumerate((model, with_views(model, CHOICES[2]))):
+    for place, one in enumerate((Answering(model, plan), Answering(model, plan, CHOICES[2]))):
         run = Run(tmp_path / str(place))
         run.path.mkdir()
         save_onnx(one, run, ImageSpec(*SHAPE), "abc", pixels(4, SHAPE), np.arange(4), "validation")
@@ -176,19 +181,17 @@ from pathlib import Path
 from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.models.of_run import load_network
 from cnnctl.inference.operators import refuse_foreign_operators
-from cnnctl.models.save import save_onnx
-from cnnctl.models.views import with_views
+from cnnctl.models.save import Answering, save_onnx
 from cnnctl.network_source import subject_of_run
 from cnnctl.runs import Run
 from cnnctl.terminal.summary import to_json
 from scipy.special import softmax
-from tests.models.test_views import CHOICES, SHAPE, made, mean_logits, pixels
+from tests.models.test_views import CHOICES, SHAPE, made_with_plan, mean_logits, pixels
 
 assert keras.backend.backend() == "jax"
-model, images, chosen = made(), pixels(20, SHAPE), CHOICES[2]
-asked = with_views(model, chosen)
-run, rows = Run(Path(".")), np.arange(20)
-parity, found, features = save_onnx(asked, run, ImageSpec(*SHAPE), "abc", images, rows, "validation")
+(model, plan), images, chosen = made_with_plan(), pixels(20, SHAPE), CHOICES[2]
+run, rows, answering = Run(Path(".")), np.arange(20), Answering(model, plan, chosen)
+parity, found, features = save_onnx(answering, run, ImageSpec(*SHAPE), "abc", images, rows, "validation")
 assert parity.written
 refuse_foreign_operators(Path("model.onnx").read_bytes(), Path("model.onnx"))
 np.testing.assert_allclose(found, softmax(mean_logits(model, images, chosen), axis=1), atol=1e-5)

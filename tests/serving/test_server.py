@@ -41,7 +41,7 @@ def test_it_is_ready_without_anything_slow(colours: Path) -> None:
         process.terminate()
         assert READY.fullmatch(ready)
         found = {name.partition(".")[0] for name in json.loads(modules)}
-    slow = set("keras tensorflow jax pandas sklearn scipy matplotlib onnx tf2onnx jinja2 yaml PIL websockets".split())
+    slow = set("keras tensorflow jax pandas sklearn scipy matplotlib onnx jinja2 yaml PIL websockets".split())
     assert found & slow == set()
     assert {"fastapi", "uvicorn", "onnxruntime"} <= found
 

@@ -66,7 +66,7 @@ except cnnctl.ConfigError as error:
 
 @pytest.fixture(scope="module")
 def without_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> Without:
-    without = Without(tmp_path_factory.mktemp("devices"), "tensorflow", "tf2onnx")
+    without = Without(tmp_path_factory.mktemp("devices"), "tensorflow")
     (without.folder / "small.yaml").write_text(CONFIG)
     return without
 

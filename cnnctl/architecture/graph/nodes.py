@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, create_model
 
@@ -11,6 +11,10 @@ from cnnctl.layers.base import ActivationName, BaseLayer
 from cnnctl.layers.notation import Shape, format_shape
 from cnnctl.layers.window import ImpossibleLayerError, Span, State, Step
 from cnnctl.settings import ZeroPadding
+
+if TYPE_CHECKING:
+    from cnnctl.layers.compute import Values
+    from cnnctl.layers.onnx_graph import OnnxGraph
 
 NodeActivation = ActivationName | Literal["relu6", "hard_silu", "hard_sigmoid", "softplus", "softsign", "selu", "mish"]
 
@@ -35,6 +39,15 @@ class ReLU(BaseLayer):
     def function(self) -> str:
         return "relu"
 
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        most = () if self.max_value is None else (graph.constant(self.max_value),)
+        if self.threshold == self.negative_slope == 0:
+            return graph.node("Clip", value, graph.constant(0.0), *most) if most else graph.node("Relu", value)
+        above = graph.node("Min", value, *most) if most else value
+        below = graph.node("Sub", value, graph.constant(self.threshold))
+        below = graph.node("Mul", below, graph.constant(self.negative_slope))
+        return graph.node("Where", graph.node("Greater", value, graph.constant(self.threshold)), above, below)
+
     def settings_text(self) -> str:
         return "" if self.max_value is None else f"at most {self.max_value:g}"
 
@@ -56,6 +69,11 @@ class Cropping2D(BaseLayer):
             )
         return Step(State(made, state.field, state.jump))
 
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        (top, bottom), (left, right) = self.cropping
+        begins, ends = [top, left], [shape[0] - bottom, shape[1] - right]
+        return graph.node("Slice", value, *(graph.constant(one, "int64") for one in (begins, ends, [2, 3])))
+
     def input_span(self, axis: int, span: Span, size: int) -> Span:
         return span[0] + self.cropping[axis][0], span[1] + self.cropping[axis][0]
 
@@ -69,6 +87,9 @@ class Reshape(BaseLayer):
 
     def apply(self, state: State) -> Step:
         return Step(State(self._shape(state.shape), None))
+
+    def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
+        return graph.reshape(value, shape, self._shape(shape))
 
     def _shape(self, shape: Shape) -> Shape:
         values, known = math.prod(shape), math.prod(side for side in self.target_shape if side != -1)
@@ -93,6 +114,15 @@ class Merge(BaseLayer):
     """Makes one output of several inputs."""
 
     family = "merging"
+    onnx_operator: ClassVar[str]
+    """Its operator of two inputs in ONNX."""
+
+    def merge_onnx(self, graph: "OnnxGraph", values: Sequence[str]) -> str:
+        """Write what it makes of what flows into it into a graph; the name of its output."""
+        made = values[0]
+        for value in values[1:]:
+            made = graph.node(self.onnx_operator, made, value)
+        return made
 
     def merge(self, states: Sequence[State]) -> Step:
         """What it makes of what flows into it, at least two states.
@@ -121,13 +151,20 @@ class Merge(BaseLayer):
 class Add(Merge):
     """The sum of its inputs."""
 
+    onnx_operator = "Add"
+
 
 class Multiply(Merge):
     """The product of its inputs."""
 
+    onnx_operator = "Mul"
+
 
 class Concatenate(Merge):
     """The channels of all inputs, one after the other."""
+
+    def merge_onnx(self, graph: "OnnxGraph", values: Sequence[str]) -> str:
+        return graph.node("Concat", *values, axis=1)
 
     def _shape(self, shapes: Sequence[Shape]) -> Shape | None:
         if len({shape[:-1] for shape in shapes}) > 1 or len({len(shape) for shape in shapes}) > 1:
