@@ -1,4 +1,9 @@
-"""From 5,000 to 500,000 images: memory and time of a training, and how soon the images are found and split."""
+"""From 5,000 to 500,000 images: memory and time of a training, and how soon the images are found and split.
+
+    python -m benchmarks.growth [IMAGES]
+
+prints it for images in tar files alone: a million, or IMAGES.
+"""
 
 import io
 import subprocess
@@ -10,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import machine
 from benchmarks.processes import Watched, cnnctl
 from cnnctl.data.decoder.images import opencv
 
@@ -52,9 +58,9 @@ def shards(count: int = SHARDED) -> str:
         (work / "shards.yaml").write_text(text)
         found = [_until_reported(work / "shards.yaml", work) for _ in range(3)]
         done = cnnctl("train", work / "shards.yaml", cwd=work)
-    each = ", ".join(f"{one:.1f}" for one in found)
+    each, files = ", ".join(f"{one:.1f}" for one in found), -(-count // A_SHARD)
     return (
-        f"{count:,} such images in {count // A_SHARD} tar files are listed, split and reported {each} s after process\n"
+        f"{count:,} such images in {files} tar files are listed, split and reported {each} s after process\n"
         f"start; decoded into the cache and trained for one epoch, the whole command takes {done.seconds:.0f} s and\n"
         f"{done.anonymous / 1e6:,.0f} MB of memory of its own."
     )
@@ -74,8 +80,8 @@ def write_shards(folder: Path, count: int) -> None:
                 shard.addfile(member, io.BytesIO(content))
 
 
-def write_images(folder: Path, count: int, empty: bool) -> None:
-    """JPEG files of 8x8 noise, each with other pixels, in class folders; empty ones are only to be found."""
+def write_images(folder: Path, count: int, empty: bool, side: int = 8) -> None:
+    """JPEG files of square noise, each with other pixels, in class folders; empty ones are only to be found."""
     cv2 = opencv()
     generator = np.random.default_rng(0)
     for label in range(CLASSES):
@@ -85,7 +91,7 @@ def write_images(folder: Path, count: int, empty: bool) -> None:
         if empty:
             file.touch()
             continue
-        pixels = generator.integers(0, 256, (8, 8, 3), np.uint8)
+        pixels = generator.integers(0, 256, (side, side, 3), np.uint8)
         file.write_bytes(cv2.imencode(".jpg", pixels)[1].tobytes())
 
 
@@ -119,3 +125,8 @@ def report(seen: dict[int, Watched], found: list[float]) -> str:
     times = ", ".join(f"{seconds:.1f}" for seconds in sorted(found))
     lines += ["", f"A tree of {LISTED:,} images is listed, split and reported {times} s after process start."]
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(shards(int(sys.argv[1]) if len(sys.argv) > 1 else SHARDED))
+    print(f"\n{machine.describe()}")

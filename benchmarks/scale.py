@@ -1,7 +1,10 @@
 """One training in two processes with a core each, against one process with two cores at the same batch of all.
 
-The network is that of configs/cifar10.yaml, the images are the 10,000 test images of CIFAR-10. The processes meet on
-this machine: no network between hosts is measured, but what JAX and the tool add.
+    python -m benchmarks.scale [IMAGES]
+
+prints it for 10,000 generated images, or IMAGES, of the size of CIFAR-10's. `make bench WHAT=scale` takes the 10,000
+test images of CIFAR-10. The network is that of configs/cifar10.yaml. The processes meet on this machine: no network
+between hosts is measured, but what JAX and the tool add.
 """
 
 import os
@@ -13,7 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import machine
 from benchmarks.command import ROOT, ROUNDS
+from benchmarks.growth import write_images
 
 BATCH = 256
 _EPOCHS = 4
@@ -22,6 +27,11 @@ _ROW = re.compile(r"^ *\d+/\d+(?: +\d+\.\d+){2,4} +([\d,]+) ", re.MULTILINE)
 
 def section(images: Path) -> str:
     """The section of BENCHMARKS.md."""
+    return report(images / "test", 9_000)
+
+
+def report(images: Path, learned: int) -> str:
+    """The same for a folder of class folders, of whose images so many are trained on."""
     cores = sorted(os.sched_getaffinity(0))[:2]
     if len(cores) < 2:
         sys.exit("scale needs two cores")
@@ -36,7 +46,7 @@ def section(images: Path) -> str:
         [
             "## Two processes",
             "",
-            f"configs/cifar10.yaml on JAX and 9,000 images, batches of {BATCH}, {ROUNDS} rounds that take turns;",
+            f"configs/cifar10.yaml on JAX and {learned:,} images, batches of {BATCH}, {ROUNDS} rounds that take turns;",
             "images/s of the median epoch but the first. Two processes with a core each share every batch; they meet",
             "on this machine, without a network. At least 0.8 is wanted.",
             "",
@@ -51,7 +61,7 @@ def section(images: Path) -> str:
 def _pace(images: Path, work: Path, name: str, cores: list[list[int]]) -> float:
     """Images/s of all processes together in the median epoch but the first, which compiles."""
     settings = {
-        "data.train": images / "test",
+        "data.train": images,
         "data.test": "null",
         "train.backend": "jax",
         "train.device": "cpu",
@@ -88,3 +98,11 @@ def _free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    with tempfile.TemporaryDirectory() as name:
+        write_images(Path(name) / "images", count, empty=False, side=32)
+        print(report(Path(name) / "images", round(0.9 * count)))
+    print(f"\n{machine.describe()}")
