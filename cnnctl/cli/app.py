@@ -11,8 +11,10 @@ from typing import Annotated, ParamSpec
 import typer
 
 from cnnctl.cli.command import Command, Commands
+from cnnctl.cli.loudness import QuietOption, VerboseOption, loud, say_as_much
 from cnnctl.cli.options import grouped
 from cnnctl.errors import EXIT_INTERRUPTED, EXIT_OK, CnnctlError, MachineError
+from cnnctl.system.loudness import detail, is_quiet, lap
 from cnnctl.system.notices import untold
 from cnnctl.system.streams import ReaderGoneError, let_nothing_through, standard_streams
 from cnnctl.version import __version__
@@ -38,10 +40,12 @@ def guarded(command: Callable[P, int | None]) -> Callable[P, None]:
     @functools.wraps(command)
     def run_guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         let_nothing_through()
+        lap("starting")
         code = _code_of(lambda: command(*args, **kwargs), _wants_json(kwargs))
         _say_boxes()
         for text in untold():
-            _say(text)
+            _remark(text)
+        detail("done")
         raise typer.Exit(code)
 
     return run_guarded
@@ -93,6 +97,12 @@ def _say(what: object) -> None:
         print(wrapped(text, width_of(sys.stderr)), file=sys.stderr, flush=True)
 
 
+def _remark(text: str) -> None:
+    """Tell people, where more than the result is wanted."""
+    if not is_quiet():
+        _say(text)
+
+
 def _is_folder_gone() -> bool:
     try:
         os.getcwd()  # noqa: PTH109 - pathlib's asks the same
@@ -107,8 +117,8 @@ def _say_boxes() -> None:
     letters = [] if fonts is None else fonts.without_font()
     if letters:
         more = f" and {len(letters) - 5:,} more" if len(letters) > 5 else ""
-        _say(f"warning: pictures show boxes: no font of this system has {' '.join(letters[:5])}{more}")
-        _say("  hint: install one that has them, for example Noto Sans: apt install fonts-noto-cjk fonts-noto-core")
+        _remark(f"warning: pictures show boxes: no font of this system has {' '.join(letters[:5])}{more}")
+        _remark("  hint: install one that has them, for example Noto Sans: apt install fonts-noto-cjk fonts-noto-core")
 
 
 def _print_version(wanted: bool) -> None:
@@ -122,8 +132,11 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Train, evaluate and use convolutional image classifiers declared in a YAML file."""
+    say_as_much(quiet, verbose)
 
 
 COMMANDS = (
@@ -146,7 +159,7 @@ def register(words: Sequence[str]) -> None:
         word = name.replace("-", "_")
         module = import_module(f"cnnctl.cli.{word}")
         command = getattr(module, f"{word}_cli")
-        made = _listed(command) if is_list else grouped(guarded(command))
+        made = _listed(command) if is_list else grouped(loud(guarded(command)))
         app.command(name, cls=Command, epilog=module.EPILOG)(made)
 
 

@@ -1,6 +1,5 @@
 """`cnnctl convolve`."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -141,10 +140,10 @@ def convolve_cli(
     from cnnctl.convolve.convolution import explain
     from cnnctl.convolve.demonstration import Wanted, demonstrate
     from cnnctl.errors import UsageError
-    from cnnctl.formatting import printable
+    from cnnctl.formatting import number, printable
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.convolve import print_demonstrations, to_json
-    from cnnctl.terminal.render import print_json, print_text
+    from cnnctl.terminal.render import print_json, print_text, remark, say_values
 
     if wanted.at is not None and not wanted.numbers:
         raise UsageError("--at needs --numbers", "add --numbers")
@@ -174,13 +173,16 @@ def convolve_cli(
         _draw(demos, output, (image, *given))
 
     for warning in dict.fromkeys(warning for demo in demos for warning in demo.warnings):
-        print_text(f"warning: {warning}", sys.stderr)
+        remark(f"warning: {warning}")
     if as_json:
         print_json(to_json(demos, explained) | ({} if output is None else {"output": str(output)}))
         return
+    shown = [output] if output is not None and not explained else [number(one.value) for one in explained]
+    if say_values(*shown):
+        return
     print_demonstrations(demos, explained)
     if output is not None:
-        print(f"\ndrawn into {printable(str(output))}")
+        print_text(f"\ndrawn into {printable(str(output))}")
 
 
 def _default_output(demos: "list[Demonstration]") -> Path:

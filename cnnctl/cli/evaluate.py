@@ -1,6 +1,5 @@
 """`cnnctl evaluate`."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -32,7 +31,7 @@ def evaluate_cli(
     from cnnctl.data.listing import describe_left_out
     from cnnctl.evaluation.evaluate import evaluate
     from cnnctl.formatting import printable
-    from cnnctl.terminal.render import print_json, print_text
+    from cnnctl.terminal.render import print_json, remark
     from cnnctl.terminal.training import print_evaluation
     from cnnctl.terminal.watch import captured_watcher, counting
 
@@ -42,11 +41,11 @@ def evaluate_cli(
         evaluation = evaluate(found, data, split, counting(watcher, "evaluating"), place)
     left_out = describe_left_out(evaluation.left_out)
     if left_out:
-        print_text(left_out, sys.stderr)
+        remark(left_out)
     for notice in evaluation.notices:
-        print_text(f"warning: {printable(notice.message)}\n  hint: {printable(notice.hint)}", sys.stderr)
+        remark(f"warning: {printable(notice.message)}\n  hint: {printable(notice.hint)}")
     if as_json:
         print_json(evaluation.content)
     else:
         print_evaluation(evaluation)
-        print(f"\npredictions and plots are in {evaluation.folder}", file=sys.stderr)
+        remark(f"\npredictions and plots are in {printable(str(evaluation.folder))}")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnctl.system.loudness import detail, is_quiet
+
 if TYPE_CHECKING:
     from cnnctl.errors import UsageError
     from cnnctl.runs import Run
@@ -95,7 +97,8 @@ def find_and_tell(path: Path | None) -> "Run":
     from cnnctl.runs.find import BEST, find_run
 
     run = find_run(path)
-    if path is None or path.name == BEST:
+    detail(f"run: {'the latest' if path is None else path} is {run.path.absolute()}")
+    if (path is None or path.name == BEST) and not is_quiet():
         from cnnctl.terminal.found import say_run
 
         say_run(run, beside=path is None)

@@ -10,6 +10,7 @@ import typer
 from cnnctl.cli.options import FolderOption, RunOption, find_and_tell, with_run
 from cnnctl.errors import EXIT_SOME_INPUTS_FAILED, UsageError
 from cnnctl.inference import DEFAULT_TOP
+from cnnctl.system.loudness import is_quiet, lap
 
 if TYPE_CHECKING:
     from cnnctl.data.table import Columns
@@ -125,8 +126,12 @@ def predict_cli(
         def tell(text: str) -> None:
             print_text(printable(text), capture.terminal)
 
+        def note(text: str) -> None:
+            if not is_quiet():
+                tell(text)
+
         classifier = load_classifier(found, None if _is_one_image(paths) else 1, tells_unknown=unknown)
-        files = expand_inputs(paths, lambda: _columns(found, folder, names), tell, null)
+        files = expand_inputs(paths, lambda: _columns(found, folder, names), note, null)
         errors = Errors(tell)
 
         def answers(some: Iterable[str]) -> "Iterator[Answer]":
@@ -141,13 +146,14 @@ def predict_cli(
                 from cnnctl.terminal.parts_on_ray import Work, write_parts_on_ray
 
                 work = Work(str(absolute(found.path)), output_format, coverage, threshold, top, unknown)
-                done = write_parts_on_ray(parts, work, workers, tell)
+                done = write_parts_on_ray(parts, work, workers, note)
             else:
-                done = write_parts(parts, output_format, coverage, answers, tell)
-            tell(f"in {place.folder}: {done.images:,} images, of which {done.failed:,} could not be read")
+                done = write_parts(parts, output_format, coverage, answers, note)
+            note(f"in {place.folder}: {done.images:,} images, of which {done.failed:,} could not be read")
             return EXIT_SOME_INPUTS_FAILED if done.failed else 0
 
         form.write(answers(files), stdout, place.file, names)
+        lap("predicting")
         errors.tell_rest()
     return EXIT_SOME_INPUTS_FAILED if errors.failed else 0
 

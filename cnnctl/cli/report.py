@@ -1,6 +1,5 @@
 """`cnnctl report`."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -29,20 +28,20 @@ def report_cli(
     from cnnctl.formatting import printable
     from cnnctl.system.files import absolute
     from cnnctl.system.stderr import captured_stderr
-    from cnnctl.terminal.render import print_json, print_text
+    from cnnctl.terminal.render import print_json, remark, say_values
 
     found = run.find()
     notices: list[Notice] = []
     with captured_stderr():
         path = write_report(found, with_images, notices.append)
     for notice in notices:
-        print_text(f"warning: {printable(notice.message)}\n  hint: {notice.hint}", sys.stderr)
+        remark(f"warning: {printable(notice.message)}\n  hint: {notice.hint}")
     if as_json:
         print_json({"report": str(path), "bytes": path.stat().st_size})
-    else:
+    elif not say_values(path):
         print(f"open  {printable(str(path))}", flush=True)
     if show:
         import webbrowser
 
         if not webbrowser.open(absolute(path).as_uri()):
-            print("warning: there is no browser to open it in", file=sys.stderr)
+            remark("warning: there is no browser to open it in")

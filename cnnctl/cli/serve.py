@@ -11,6 +11,7 @@ import typer
 
 from cnnctl.cli.options import RunOptions
 from cnnctl.serving.limits import Limits
+from cnnctl.system.loudness import is_quiet
 
 EPILOG = "Example: cnnctl serve runs/digits/1 --port 8080"
 
@@ -101,9 +102,9 @@ def serve_cli(
             print(wrapped(printable(text), width_of(sys.stderr)), file=sys.stderr, flush=True)
 
         def ready(missing: str | None) -> None:
-            if missing is not None:
+            if missing is not None and not is_quiet():
                 tell(f"warning: no Grad-CAM: {missing}")
-            if not is_local(listener):
+            if not is_local(listener) and not is_quiet():
                 tell("warning: the server has no password: anyone who can reach this address can use it")
             where = f"{printable(str(found.path))} at {address_of(listener)}"
             print(f"serving {where}  (Ctrl-C ends it)", flush=True)

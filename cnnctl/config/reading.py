@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cnnctl.config.source import MAX_BYTES, Document, error_at, parse, position_after, too_large
 from cnnctl.errors import UsageError
+from cnnctl.system.loudness import detail
 
 STDIN = "<stdin>"
 """The origin of a config on stdin."""
@@ -34,6 +35,7 @@ def read(path: Path, environment: Mapping[str, str] | None = os.environ) -> Docu
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError:
         raise UsageError(f"no config can be called {str(path)!r}: there is a NUL in it") from None
+    detail(f"config: read from {path.absolute()}")
     return parse_bytes(raw, str(path), environment)
 
 

@@ -19,6 +19,7 @@ from cnnctl.data.sources import digits_folder, is_table, table_columns
 from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified
 from cnnctl.data.split_folders import look_inside
 from cnnctl.errors import DataError, Notice
+from cnnctl.system.loudness import detail
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,13 +83,17 @@ def find_images(
     Raises:
         DataError: nothing can be found there.
     """
+    path = digits_folder(cache) if source in BUILT_IN_DATA else Path(source)
     if source in BUILT_IN_DATA:
-        return list_class_folders(digits_folder(cache))
-    path = Path(source)
-    if is_table(path):
-        return table.read_table(path, columns)
-    shards = shards_of(path)
-    return list_shards(shards) if shards else list_class_folders(unwrapped(path), known)
+        form, listing = "class folders", list_class_folders(path)
+    elif is_table(path):
+        form, listing = "a table of files and labels", table.read_table(path, columns)
+    elif shards := shards_of(path):
+        form, listing = f"{len(shards):,} shards", list_shards(shards)
+    else:
+        form, listing = "class folders", list_class_folders(unwrapped(path), known)
+    detail(f"images: {len(listing.paths):,} listed in {path}, taken for {form}")
+    return listing
 
 
 def image_spec(settings: ImageSettings) -> ImageSpec:

@@ -28,6 +28,7 @@ from cnnctl.inference.stream import classify
 from cnnctl.runs import Run
 from cnnctl.runs.directory import own
 from cnnctl.system import files
+from cnnctl.system.loudness import lap
 
 _OF_THE_MODEL = ("onnx", "calibration", "unknown")
 """What metrics.json has beside the figures of splits."""
@@ -187,8 +188,10 @@ def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, dr
     _write_predictions(run, folder, scored)
     if split == VALIDATION:
         run.write_json(run.prediction_sets, score_sets(scored.probabilities, scored.truth, split).to_json())
+    lap(f"the metrics of the {split} images")
     if draws:
         write_plots(run, folder / "plots", scored)
+        lap("drawing")
     run.write_json(run.metrics, content)
     return Evaluation(scored.metrics, split, folder, content)
 
@@ -214,6 +217,7 @@ def _score(
                 unknown[row] = answer.prediction.unknown
         if (row + 1) % 256 == 0 or row + 1 == len(paths):
             progress(row + 1, len(paths))
+    lap(f"decoding and answering {len(paths):,} images")
     if broken:
         raise DataError(f"{len(broken):,} of {len(paths):,} images cannot be used: " + "; ".join(broken[:5]))
     return ScoredSplit(title, classifier.classes, paths, truth, result, classifier.spec, set_scores, unknown)

@@ -36,6 +36,7 @@ from cnnctl.models.backend import TENSORFLOW, choose_backend, import_keras_on_th
 from cnnctl.models.of_run import load_network
 from cnnctl.models.views import with_views
 from cnnctl.runs import Run
+from cnnctl.system.loudness import lap
 from cnnctl.system.watcher import Watcher
 from cnnctl.version import __version__
 
@@ -117,10 +118,12 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
             write_savedmodel(model, made, text)
         else:
             write_litert(model, made, quantization, calibration, text)
+        lap(f"writing {form.title}")
         opened = open_exported(made, form)
 
         progress = partial(watcher.progress, "comparing")
         parity = compare(reference, opened.predict, labelled, spec, name, limits, progress)
+        lap("comparing")
         _insist(parity, wish)
         content = _describe(made, run, wish, classifier, opened, parity)
         publish(made, path, content)

@@ -16,6 +16,7 @@ from cnnctl.errors import RunError
 from cnnctl.inference.known_models import CHECKED, MADE, fingerprint, is_known, remember
 from cnnctl.runs import Run
 from cnnctl.system.cores import available_cores
+from cnnctl.system.loudness import detail, lap
 
 if TYPE_CHECKING:
     from cnnctl.inference.unknown import Familiar, Foreignness
@@ -112,6 +113,7 @@ def load_classifier(run: Run, threads: int | None = None, tells_unknown: bool = 
     if not run.has(run.onnx_model):
         _insist_on_parity(run)
         run.need(run.onnx_model)
+    detail(f"model: {run.onnx_model.absolute()}, computed in {threads or available_cores()} threads")
     session = _open_anybodys(run.onnx_model, threads, run.read_bytes(run.onnx_model))
     try:
         text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -123,6 +125,7 @@ def load_classifier(run: Run, threads: int | None = None, tells_unknown: bool = 
     if units != (len(classes) if len(classes) > 2 else units) or units not in (1, len(classes)):
         raise RunError(f"{run.onnx_model} has {units} outputs, but {run.classes} names {len(classes)} classes")
     familiar = _familiar(run, session) if tells_unknown and run.has(run.unknown) else None
+    lap("loading the model")
     return Classifier(classes, spec, session, run.onnx_model, familiar)
 
 

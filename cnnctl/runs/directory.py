@@ -12,6 +12,7 @@ from cnnctl.runs.contents import OWN, Contents
 from cnnctl.system import files
 from cnnctl.system.digests import DIGEST_BYTES
 from cnnctl.system.locks import Lock, is_held, try_lock
+from cnnctl.system.loudness import detail
 
 RUNS = "runs"
 LATEST = "latest"
@@ -120,7 +121,9 @@ def create_run(name: str, output: Path | None) -> Run:
     """
     try:
         if output is None:
-            return Run(_next_number(Path(RUNS) / name))
+            run = Run(_next_number(Path(RUNS) / name))
+            detail(f"run: {run.path.absolute()}, the next number of {name}")
+            return run
         refuse_occupied(output)
         output.mkdir(parents=True, exist_ok=True)
         return Run(output)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from cnnctl.errors import MachineError, how_to_install
+from cnnctl.system.loudness import detail
 
 TENSORFLOW, JAX = "tensorflow", "jax"
 BACKENDS = {TENSORFLOW: "TensorFlow", JAX: "JAX"}
@@ -23,13 +24,17 @@ def choose_backend(wanted: str) -> str:
         MachineError: KERAS_BACKEND names another one.
     """
     if wanted != "auto":
+        detail(f"backend: {wanted}, as the config or the command says")
         return wanted
     said = os.environ.get("KERAS_BACKEND")
     if said in BACKENDS:
+        detail(f"backend: {said}, as KERAS_BACKEND says")
         return said
     if said:
         raise MachineError(f"KERAS_BACKEND is {said}, which cnnctl does not support", "set it to tensorflow or jax")
-    return JAX if not is_installed(TENSORFLOW) and is_installed(JAX) else TENSORFLOW
+    chosen = JAX if not is_installed(TENSORFLOW) and is_installed(JAX) else TENSORFLOW
+    detail(f"backend: {chosen}, which is {'' if is_installed(chosen) else 'not '}installed")
+    return chosen
 
 
 def is_installed(name: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, TextIO
 
+from cnnctl.system.loudness import details_into, details_to
 from cnnctl.system.streams import FALLBACK, encoding_of
 
 STDERR = 2
@@ -78,8 +79,10 @@ def captured_stderr() -> Iterator[Capture]:
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), STDERR)
         _kept.append(kept)
+        terminal = screen if _is_captured(sys.stderr) else sys.stderr
         try:
-            yield Capture(screen if _is_captured(sys.stderr) else sys.stderr, log)
+            with details_to(details_into(terminal)):
+                yield Capture(terminal, log)
         finally:
             _flush()
             _kept.pop()

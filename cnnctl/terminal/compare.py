@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.formatting import duration, printable
 from cnnctl.system.files import absolute
 from cnnctl.terminal.layout import width_of, wrapped
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say, screen
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say, say_values, screen
 
 if TYPE_CHECKING:
     from cnnctl.evaluation.comparison import ComparedRun, Comparison, PairwiseTest, TrainingInfo
@@ -64,6 +64,8 @@ def print_comparison(comparison: "Comparison", as_json: bool = False) -> None:
     """The runs' letters, the tables of configs and results, the tests."""
     if as_json:
         print_json(comparison_json(comparison))
+        return
+    if say_values(comparison.runs[comparison.tests[0].best].run.path):
         return
     for one in comparison.runs:
         say(f"{one.letter}  {printable(str(one.run.path))}")

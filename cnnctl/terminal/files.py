@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.formatting import percent, printable, size
 from cnnctl.inference.answers import unknown_json
 from cnnctl.terminal.predict import answer_text
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say, say_values
 
 if TYPE_CHECKING:
     from cnnctl.ejecting.eject import Ejected
@@ -24,6 +24,8 @@ _MOST_CLASSES = 12
 
 def print_copied(example: "Example", path: Path) -> None:
     """What a ready config is for, and its lines to fill in."""
+    if say_values(path):
+        return
     print_text(f"{example.about}\n")
     for blank in example.blanks:
         print_text(f"line {blank.line} is to be filled in: {blank.text}  <- {blank.what}")
@@ -34,11 +36,13 @@ def print_written(seen: "DatasetSummary", choices: "Choices", path: Path) -> Non
     """The classes, what is odd of the images, and the reasons of the choices."""
     from cnnctl.data.listing import describe_left_out
 
+    if say_values(path):
+        return
     rows = sorted(seen.counts.items(), key=lambda item: (-item[1], item[0]))
     print_table(("class", "images"), [(name, f"{count:,}") for name, count in rows[:_MOST_CLASSES]], (LEFT, RIGHT))
     if len(rows) > _MOST_CLASSES:
         rest = rows[_MOST_CLASSES:]
-        say(f"... and {len(rest):,} classes more, with {rest[-1][1]:,} to {rest[0][1]:,} images")
+        print_text(f"... and {len(rest):,} classes more, with {rest[-1][1]:,} to {rest[0][1]:,} images")
     say()
     left_out = describe_left_out(seen.left_out)
     if left_out:
@@ -55,7 +59,7 @@ def print_written(seen: "DatasetSummary", choices: "Choices", path: Path) -> Non
     for unreadable, reason in seen.unreadable[:5]:
         print_text(f"cannot be opened: {printable(unreadable)}: {reason}")
     if len(seen.unreadable) > 5:
-        say(f"... and {len(seen.unreadable) - 5:,} more of the {seen.opened:,} that were opened")
+        print_text(f"... and {len(seen.unreadable) - 5:,} more of the {seen.opened:,} that were opened")
     for what, reason in choices.reasons.items():
         print_text(f"{what}: {reason}")
     if choices.advice is not None:
@@ -79,20 +83,24 @@ def print_samples(samples: "Sequence[Sample]", path: Path, as_json: bool) -> Non
         ]
         print_json({"output": str(path), "images": images})
         return
+    if say_values(path):
+        return
     rows = []
     for one in samples:
         height_width = one.error or "x".join(map(str, one.size or ()))
         rows.append((one.path, one.label, height_width, percent(one.kept, 0) if one.error is None else ""))
     print_table(("image", "class", "size", "kept"), rows, (LEFT, LEFT, RIGHT, RIGHT), drop=("kept",))
-    say(f"\ndrawn into {printable(str(path))}")
+    print_text(f"\ndrawn into {printable(str(path))}")
 
 
 def print_explanation(explained: "Explained", after_numbers: bool = False) -> None:
     """The answer, unless it was printed with the numbers, and the files."""
     found, best = explained.found, explained.found.order[0]
+    if say_values(explained.page):
+        return
     if not after_numbers:
         unknown = explained.foreign is not None and explained.foreign.is_unknown
-        say(answer_text(explained.classes[best], float(found.probabilities[best]), unknown))
+        print_text(answer_text(explained.classes[best], float(found.probabilities[best]), unknown))
     say()
     for file, title in explained.pictures:
         print_text(f"{printable(str(file))}  {title}", hang=2)
@@ -126,6 +134,8 @@ def explanation_json(explained: "Explained") -> dict[str, Any]:
 def print_exported(exported: "Exported") -> None:
     """How alike the answers are, and where the files lie."""
     parity = exported.parity
+    if say_values(exported.path):
+        return
     rows = [
         ("compared with", parity.reference),
         ("images", f"{parity.images:,}"),
@@ -137,7 +147,7 @@ def print_exported(exported: "Exported") -> None:
     ]
     print_table((f"parity, {parity.split} images", ""), rows, (LEFT, LEFT))
     name = printable(str(exported.path))
-    say(f"\nwritten: {name}, {size(exported.size)}\nwritten: {name}.json, which says how to use it")
+    print_text(f"\nwritten: {name}, {size(exported.size)}\nwritten: {name}.json, which says how to use it")
 
 
 def print_ejected(ejected: "Ejected", as_json: bool) -> None:
@@ -147,6 +157,8 @@ def print_ejected(ejected: "Ejected", as_json: bool) -> None:
         backbone = {} if ejected.backbone is None else {"backbone": str(ejected.backbone)}
         files = {"script": script, "split": split, **backbone}
         print_json({**files, "images": ejected.counts, "remarks": list(warnings)})
+        return
+    if say_values(script):
         return
     counts = ", ".join(f"{name} {count:,}" for name, count in ejected.counts.items())
     print_text(f"{printable(script)}  builds, trains and saves the network")

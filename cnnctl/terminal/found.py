@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import duration, percent, printable, several, size
+from cnnctl.system.loudness import is_quiet
 from cnnctl.terminal.render import (
     LEFT,
     RIGHT,
@@ -18,6 +19,7 @@ from cnnctl.terminal.render import (
     print_table,
     print_text,
     say,
+    say_values,
     screen,
 )
 
@@ -114,7 +116,8 @@ def print_refused(name: str, error: "CnnctlError") -> None:
 
 def print_checked(right: int, of: int) -> None:
     """How many configs of several are right."""
-    say(f"{right:,} of {of:,} configs are ready to train")
+    if not say_values():
+        say(f"{right:,} of {of:,} configs are ready to train")
 
 
 def print_error(error: "CnnctlError") -> None:
@@ -159,24 +162,26 @@ def print_findings(name: str, findings: "Findings", as_json: bool, is_one_of_sev
     if as_json:
         print_json(findings_json(findings))
         return
+    if not findings.problems and say_values():
+        return
     if is_one_of_several:
         print_text(f"{printable(name)}:", error_screen() if findings.problems else screen())
     if findings.problems:
         print_text("\n\n".join(str(problem) for problem in findings.problems), error_screen())
     if findings.catalog is not None and not findings.problems:
         for split, counts in (findings.prepared or findings.catalog).counts().items():
-            say(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes")
+            print_text(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes")
         left_out = describe_left_out(findings.catalog.left_out)
         if left_out:
             print_text(left_out)
     if findings.plan is not None and not findings.problems:
         say(f"network: {len(findings.plan.layers)} layers, {findings.plan.total_params:,} parameters")
-    for warning in findings.warnings:
+    for warning in () if is_quiet() else findings.warnings:
         where = f"{warning.position}: {warning.path}: " if warning.position else ""
         print_text(f"warning: {where}{warning.message}\n  hint: {warning.hint}")
     if not findings.problems:
-        say(f"{printable(name)} is ready to train")
-    else:
+        print_text(f"{printable(name)} is ready to train")
+    elif not is_quiet():
         count = len(findings.problems)
         print(f"\n{count} problem{'s' if count > 1 else ''}", file=error_screen())
     if is_one_of_several:
@@ -189,6 +194,8 @@ def print_entries(base: Path, found: "list[Entry]", left: int, as_json: bool) ->
     if as_json:
         plain = [_plain(entry) for entry in found]
         print_json({"folder": str(base), "bytes": total, "left_behind": left, "entries": plain})
+        return
+    if say_values(total):
         return
     now = time.time()
     rows = [
@@ -208,7 +215,7 @@ def print_entries(base: Path, found: "list[Entry]", left: int, as_json: bool) ->
         print_table(header, rows, align, drop=("fit", "size", "last used"))
         say()
     of_killed = f", {size(left)} of it left behind by killed runs" if left else ""
-    say(f"{size(total)} in {printable(str(base))}{of_killed}")
+    print_text(f"{size(total)} in {printable(str(base))}{of_killed}")
     if rows or left:
         say("clear it with: cnnctl cache --clear")
 
@@ -227,8 +234,10 @@ def print_removed(base: Path, removed: "Removed", as_json: bool) -> None:
             }
         )
         return
+    if say_values():
+        return
     noun = "entry" if len(removed.entries) == 1 else "entries"
-    say(f"removed {len(removed.entries):,} {noun}, {size(removed.size)}, from {printable(str(base))}")
+    print_text(f"removed {len(removed.entries):,} {noun}, {size(removed.size)}, from {printable(str(base))}")
     if removed.busy:
         say(f"{removed.busy:,} being made just now: left alone")
     if removed.foreign:
@@ -292,6 +301,8 @@ def print_runs(folder: Path, found: "Sequence[Listed]", latest: Path | None, as_
 
     if as_json:
         print_json(runs_json(folder, found, latest))
+        return
+    if say_values(*(one.run.path for one in found)):
         return
     marked = marks_of(found, latest)
     if not found:

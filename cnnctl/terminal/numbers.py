@@ -18,7 +18,7 @@ from cnnctl.terminal.arithmetic import (
     print_sum,
     signed,
 )
-from cnnctl.terminal.render import LEFT, RIGHT, print_table, say
+from cnnctl.terminal.render import LEFT, RIGHT, print_table, say, say_values
 
 if TYPE_CHECKING:
     from cnnctl.explaining.descent import DescentStep, OutputNumbers
@@ -36,6 +36,8 @@ _MOST_CLASSES = 12
 def print_numbers(found: "Numbers") -> None:
     """The answer, the layers, one unit, the output and one step of gradient descent, each with its arithmetic."""
     best = int(found.output.probabilities.argmax())
+    if say_values(found.classes[best]):
+        return
     say(f"{printable(found.classes[best])} ({percent(float(found.output.probabilities[best]))})\n")
     if found.views > 1:
         say(f"the numbers are those of the image itself; the run answers by the mean over {found.views} views\n")

@@ -7,7 +7,8 @@ from typing import TextIO
 
 from cnnctl.formatting import percent, printable
 from cnnctl.inference.answers import Answer
-from cnnctl.terminal.render import LEFT, RIGHT, print_table
+from cnnctl.system.loudness import is_quiet
+from cnnctl.terminal.render import LEFT, RIGHT, print_table, print_text
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the start of a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
@@ -15,14 +16,17 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", 
 
 def _write_table(answers: Iterable[Answer], stream: TextIO, coverage: float | None) -> None:
     everything = list(answers)
+    if is_quiet():
+        _write_labels(everything, stream)
+        return
     if len(everything) == 1 and (only := everything[0].prediction) is not None:
-        print(answer_text(only.label, only.probability, only.unknown or False), file=stream)
+        print_text(answer_text(only.label, only.probability, only.unknown or False), stream)
         if len(only.top) > 1:
             print(file=stream)
             cells = [(name, percent(chance)) for name, chance in only.top]
             print_table(("class", "probability"), cells, (LEFT, RIGHT), stream)
         if coverage is not None and only.prediction_set is not None:
-            print(f"\n{_set_title(coverage)}: {printable(', '.join(only.prediction_set))}", file=stream)
+            print_text(f"\n{_set_title(coverage)}: {printable(', '.join(only.prediction_set))}", stream, hang=2)
         return
     table = []
     for answer in everything:
@@ -36,6 +40,15 @@ def _write_table(answers: Iterable[Answer], stream: TextIO, coverage: float | No
     between = [] if coverage is None else [_set_title(coverage)]
     header = ("path", "class", "probability", *between, "then")
     print_table(header, table, (LEFT, LEFT, RIGHT, *(LEFT for _ in between), LEFT), stream)
+
+
+def _write_labels(answers: Sequence[Answer], stream: TextIO) -> None:
+    """The class of an image; of several, a line each with the path before it. What failed is on stderr alone."""
+    for answer in answers:
+        if (found := answer.prediction) is not None:
+            label = "unknown" if found.unknown else found.label
+            path = f"{printable(answer.path)}\t" if len(answers) > 1 else ""
+            print(f"{path}{printable(label)}", file=stream)
 
 
 def answer_text(label: str, probability: float, unknown: bool) -> str:

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any, TextIO
 
 from cnnctl.formatting import printable, visible
+from cnnctl.system.loudness import is_quiet
 from cnnctl.system.streams import encodable, is_unicode
 from cnnctl.terminal.layout import Block, arranged, cells_of, measured, width_of, wrapped
 
@@ -120,6 +121,20 @@ def print_text(text: str, stream: TextIO | None = None, hang: int = 0) -> None:
     """Sentences, broken between words at the width of the terminal; `hang` indents the further lines of each."""
     stream = stream or screen()
     print(wrapped(text, width_of(stream), hang), file=stream)
+
+
+def remark(text: str) -> None:
+    """Sentences on stderr beside the result of a command; not with --quiet."""
+    if not is_quiet():
+        print_text(text, sys.stderr)
+
+
+def say_values(*values: object) -> bool:
+    """With --quiet print the lines that are all that a script wants; whether it was done, in place of the rest."""
+    if is_quiet():
+        for value in values:
+            say(printable(str(value), "\t"))
+    return is_quiet()
 
 
 def print_table(

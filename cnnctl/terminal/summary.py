@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import printable, size
-from cnnctl.terminal.render import LEFT, RIGHT, print_pairs, print_table, print_text, say
+from cnnctl.terminal.render import LEFT, RIGHT, print_pairs, print_table, print_text, say, say_values
 
 if TYPE_CHECKING:
     from cnnctl.architecture import LayerPlan, Plan
@@ -81,6 +81,8 @@ def print_summary(subject: "Subject", with_formulas: bool, expand: bool = False,
     from cnnctl.layers.notation import format_shape
 
     plan = subject.plan
+    if say_values(plan.total_params):
+        return
     say(f"{printable(subject.name)}: input {format_shape(plan.input_shape)}\n")
     fixed = plan.non_trainable_params > 0
     header = ["layer", "type", "settings", "output", "parameters", *(["not trained"] if fixed else [])]

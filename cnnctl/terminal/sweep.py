@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from cnnctl.config.problems import show
 from cnnctl.formatting import duration, printable
-from cnnctl.terminal.render import LEFT, RIGHT, print_pairs, print_table, print_text, say
+from cnnctl.terminal.render import LEFT, RIGHT, print_pairs, print_table, print_text, say, say_values
 
 if TYPE_CHECKING:
     from cnnctl.sweeping.cross_validation import CrossValidation
@@ -16,6 +16,8 @@ _SHOWN = 10
 
 def print_sweep(result: "SweepResult") -> None:
     """The best trials as a table, what is written, and what the best figure is worth."""
+    if say_values(result.best_config):
+        return
     keys = list(result.trials[0].values) if result.trials else []
     rows = [_row(slot, keys) for slot in result.ranked[:_SHOWN]]
     header = ("trial", result.metric, "epochs", "time", *(key.rpartition(".")[2] for key in keys))
@@ -23,7 +25,7 @@ def print_sweep(result: "SweepResult") -> None:
     counts = {state: result.count(state) for state in ("complete", "pruned", "failed")}
     told = [f"{count:,} {state}" for state, count in counts.items() if count or state == "complete"]
     hidden = len(result.ranked) - len(rows)
-    say(f"\n{', '.join(told)}{f'; the best {_SHOWN} are shown' if hidden > 0 else ''}")
+    print_text(f"\n{', '.join(told)}{f'; the best {_SHOWN} are shown' if hidden > 0 else ''}")
     if result.best is not None and counts["complete"] > 1:
         print_text(
             f"the best of {counts['complete']:,} on the same images flatters itself: "
@@ -46,9 +48,11 @@ def _row(slot: "Slot", keys: list[str]) -> tuple[str, ...]:
 
 def print_cross_validation(result: "CrossValidation") -> None:
     """The metrics over all folds, and what is written."""
-    from cnnctl.evaluation.metrics import METRICS
+    from cnnctl.evaluation.metrics import METRICS, RANKING
 
     titles = {metric.key: metric for metric in METRICS}
+    if say_values(*(f"{one.mean:.6g}" for one in result.spreads if one.key == RANKING.key)):
+        return
     rows = []
     for one in result.spreads:
         metric = titles[one.key]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnctl.formatting import duration, percent, printable
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say, say_values
 
 if TYPE_CHECKING:
     from cnnctl.config.training import TrainSettings
@@ -24,7 +24,7 @@ def schedule_title(train: "TrainSettings") -> str:
 
 
 def print_schedule(train: "TrainSettings", rates: "Rates", steps: int, as_json: bool) -> None:
-    """The rates of each epoch of both phases; as JSON, of each step."""
+    """The rates of each epoch of both phases; as JSON, of each step; with --quiet, of the first step of each epoch."""
     first, second = train.epochs * steps, train.second_phase
     if as_json:
         plain = {**_schedule_json(train, rates[:first]), "steps_per_epoch": steps}
@@ -32,9 +32,11 @@ def print_schedule(train: "TrainSettings", rates: "Rates", steps: int, as_json: 
             plain["fine_tune"] = _schedule_json(second, rates[first:])
         print_json(plain)
         return
+    if say_values(*(f"{rate:.6g}" for rate in rates[::steps])):
+        return
     _print_phase(train, rates[:first], steps, 0)
     if second is not None:
-        print("\nfine_tune")
+        say("\nfine_tune")
         _print_phase(second, rates[first:], steps, train.epochs)
 
 
@@ -48,7 +50,7 @@ def _schedule_json(train: "TrainSettings", rates: "Rates") -> dict[str, Any]:
 def _print_phase(train: "TrainSettings", rates: "Rates", steps: int, before: int) -> None:
     from cnnctl.config.schedules import ReduceOnPlateau
 
-    print(f"{schedule_title(train)}: {train.epochs} epochs of {steps:,} steps\n")
+    print_text(f"{schedule_title(train)}: {train.epochs} epochs of {steps:,} steps\n")
     rows = []
     for epoch in range(train.epochs):
         part = rates[epoch * steps : (epoch + 1) * steps]
@@ -63,6 +65,11 @@ def _print_phase(train: "TrainSettings", rates: "Rates", steps: int, before: int
 
 def print_trained(run: Path, trained: "Trained | None") -> None:
     """The main figures of a training and where its run is; `trained` is None where nothing was left to train."""
+    if trained is not None and not trained.parity.written:
+        difference = trained.parity.largest_difference
+        print_text(f"model.onnx was not written: it differs from model.keras by {difference:.3g}", sys.stderr)
+    if say_values(run):
+        return
     if trained is None:
         print("the run is already complete")
     else:
@@ -120,9 +127,6 @@ def _print_result(trained: "Trained") -> None:
         if evaluation.split == "train":
             why = "there are no test or validation images: these metrics are of the training images"
         print_text(f"\n{why}")
-    if not trained.parity.written:
-        difference = trained.parity.largest_difference
-        print_text(f"model.onnx was not written: it differs from model.keras by {difference:.3g}", sys.stderr)
 
 
 def print_evaluation(evaluation: "Evaluation") -> None:
@@ -130,6 +134,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     from cnnctl.evaluation.metrics import CLASS_METRICS, METRICS
 
     metrics, figures = evaluation.metrics, evaluation.metrics.figures
+    if say_values(f"{metrics.accuracy:.6g}"):
+        return
     rows = []
     for metric in METRICS:
         if metric.key in figures:

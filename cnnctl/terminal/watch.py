@@ -1,11 +1,13 @@
 """Progress on stderr: bars where it is a terminal, plain lines where it is not."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 from cnnctl.formatting import duration, size, visible
+from cnnctl.system.loudness import details_to, is_quiet
 from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Epoch, NullProgress, Watcher
 from cnnctl.terminal.layout import cells_of, width_of, wrapped
@@ -214,17 +216,23 @@ def epoch_lines(cells: dict[str, str], width: int | None, is_best: bool = False)
     return header, "  ".join([*shown.values(), *([_BEST] if is_best else [])]).rstrip()
 
 
+def _is_dumb() -> bool:
+    """Whether the terminal cannot move its cursor, as it says itself."""
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+
+
 @contextmanager
 def watching(progress: bool | Watcher, stream: TextIO) -> Iterator[Watcher]:
     """The watcher of a block: nobody for False, what the commands print for True, or the caller's own."""
     if not isinstance(progress, bool):
         yield progress
-    elif not progress:
+    elif not progress or is_quiet():
         yield NullProgress()
     else:
-        watcher = TerminalWatcher(stream) if stream.isatty() else PlainWatcher(stream)
+        watcher = TerminalWatcher(stream) if stream.isatty() and not _is_dumb() else PlainWatcher(stream)
         try:
-            yield watcher
+            with details_to(watcher.note):
+                yield watcher
         finally:
             watcher.close()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.formatting import printable, size
-from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table
+from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_text, say_values
 from cnnctl.weights.download import file_hash, known_hash
 from cnnctl.weights.find import Place, keras_models, locate
 from cnnctl.weights.published import Network
@@ -20,12 +20,14 @@ def print_networks(networks: Sequence[Network], as_json: bool) -> None:
         found = [_plain(network, place) for network, place in zip(networks, places, strict=True)]
         print_json({"cache": str(keras_models()), "networks": found})
         return
+    if say_values(*(network.name for network in networks)):
+        return
     rows = [
         (network.name, _STATES[place.state], size(_size(network, place.path)), network.licence)
         for network, place in zip(networks, places, strict=True)
     ]
     print_table(("network", "weights", "size", "licence"), rows, (LEFT, LEFT, RIGHT, LEFT))
-    print(f"\nKeras' cache is {printable(str(keras_models()))}\nget the weights of a network: cnnctl weights NAME")
+    print_text(f"\nKeras' cache is {printable(str(keras_models()))}\nget the weights of a network: cnnctl weights NAME")
 
 
 def print_obtained(network: Network, path: Path, as_json: bool) -> None:
@@ -33,6 +35,8 @@ def print_obtained(network: Network, path: Path, as_json: bool) -> None:
     sha256 = file_hash(path)
     if as_json:
         print_json({**_plain(network, locate(network)), "sha256": sha256})
+        return
+    if say_values(path):
         return
     compared = "nothing: Keras publishes no hash of this file"
     if network.package is not None:

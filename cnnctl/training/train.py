@@ -36,6 +36,7 @@ from cnnctl.runs.checkpoints import Checkpoint
 from cnnctl.runs.directory import mark_latest, own, refuse_occupied
 from cnnctl.system.allocator import keep_freed_memory
 from cnnctl.system.interrupts import Interrupts
+from cnnctl.system.loudness import lap
 from cnnctl.system.stderr import Capture
 from cnnctl.system.watcher import Watcher
 from cnnctl.tracking.events import RunStarted
@@ -95,6 +96,7 @@ def train(
         InterruptedTrainingError: by a signal.
     """
     findings = _check(request)
+    lap("checking the config and listing the images")
     config, plan = request.config, findings.plan
     assert plan is not None
     with ExitStack() as stack:
@@ -115,10 +117,12 @@ def train(
         if together is None:
             stack.callback(keras_import.join)
         prepared = _prepare(request, findings, watcher)
+        lap("decoding the images")
         del findings  # it has the names of all images
 
         # Build the network.
         device = _choose_device(request, plan, keras_import, watcher, capture)
+        lap("importing Keras, beside the decoding,")
         insist_on_shares(request.loaded, prepared, device)
         if together is not None:
             together.agree(common_facts(config, device, prepared, checkpoint))
@@ -131,6 +135,7 @@ def train(
         network = with_stem(network)
         if resumed is not None and checkpoint is not None:
             insist_on_weights(resumed.run, checkpoint, network)
+        lap("building the network")
 
         # Begin the run: what it is made from is written, and a training that stops from here on can be resumed.
         facts = _facts(request, config, network, keras_import.backend, prepared)
@@ -155,6 +160,7 @@ def train(
         # Fit.
         waited = fit(network, config, prepared, record, watcher, interrupts, together)
         until_trained = time.perf_counter() - request.begun
+        lap("training")
         if together is not None and not request.is_first:
             together.end()
             return Helped()
@@ -163,6 +169,7 @@ def train(
         watcher.busy("exporting and evaluating")
         with exact_float32(keras_import.backend):
             evaluation, parity = export_and_score(record, network, config, prepared, watcher, interrupts)
+        lap("exporting and evaluating")
         write_curves(run, record.best_epoch, config.train.all_epochs)
         trackers.end(finished(run, run.read_metrics(), record.best_epoch))
         latency = _latency(config, run, watcher) if parity.written else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cnnctl.errors import MachineError, RunError, how_to_install
 from cnnctl.system.hdf5 import UNREADABLE, open_hdf5
+from cnnctl.system.loudness import detail
 from cnnctl.system.trust import may_be_anothers
 from cnnctl.system.watcher import NullProgress, Watcher
 from cnnctl.system.zip import read_member
@@ -176,13 +177,17 @@ def obtain(network: Network, watcher: Watcher | None = None, fetch: bool = False
         installed = _in_package(network.package)
         if installed is not None:
             _insist_on_package(network.package, installed)
+            detail(f"weights of {network.name}: those of an installed package, {installed}")
             return installed
+        detail(f"weights of {network.name}: the package {network.package.name} is not installed")
     path = cache_file(network)
     if path is not None and _is_whole(network, path):
         if network.md5 is None and may_be_anothers(path):
             message = f"{path} may be another user's, and Keras publishes no hash of it"
             raise MachineError(message, f"set KERAS_HOME to a folder of yours; if you trust it, weights: {path}")
+        detail(f"weights of {network.name}: {path}")
         return path
+    detail(f"weights of {network.name}: not at {path}")
     if path is None or not fetch:
         raise MachineError(*_not_here(network, None))
     try:

@@ -29,6 +29,7 @@ from cnnctl.data.decoder.images import DECODER_VERSION, Image, ImageSpec
 from cnnctl.errors import MachineError
 from cnnctl.system.digests import DIGEST_BYTES
 from cnnctl.system.locks import locked
+from cnnctl.system.loudness import detail
 
 _TRIES = 5
 
@@ -73,12 +74,15 @@ def decode_images(
     is_kept = where != "off" and bool(paths)  # numpy before 2.4 maps no empty file
     entry = entries.find_place(where, _key(paths, spec), len(paths), spec) if is_kept else None
     if entry is None:
+        detail(f"decoded images: kept in memory (data.cache: {where})")
         arrays = {name: np.zeros(shape, np.uint8) for name, shape in entries.shapes(len(paths), spec).items()}
         return _decoded(arrays, decode_into(paths, spec, arrays, progress))
     for _ in range(_TRIES):
         found = _open(entry, len(paths), spec)
         if found is not None:
+            detail(f"decoded images: {entry}")
             return found
+        detail(f"decoded images: not in {entry.parent} yet, or the files have changed since")
         _make(entry, paths, spec, progress, waiting)  # again where somebody has cleared the cache just now
     raise MachineError(f"{entry} cannot be read", "name another folder with data.cache: PATH")
 
