@@ -132,10 +132,12 @@ def _print_result(trained: "Trained") -> None:
 def print_evaluation(evaluation: "Evaluation") -> None:
     """The figures of an evaluation as tables."""
     from cnnctl.evaluation.metrics import CLASS_METRICS, METRICS
+    from cnnctl.evaluation.verdict import verdict
 
     metrics, figures = evaluation.metrics, evaluation.metrics.figures
     if say_values(f"{metrics.accuracy:.6g}"):
         return
+    print_text(f"{verdict({'split': evaluation.split, **metrics.to_json()})}\n")
     rows = []
     for metric in METRICS:
         if metric.key in figures:

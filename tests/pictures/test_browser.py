@@ -107,6 +107,17 @@ def test_on_a_desk_pictures_stand_side_by_side(browser: webdriver.Chrome, page: 
     assert tops if page.name == "report.html" else wide
 
 
+def test_a_report_begins_with_its_sentence_and_uses_the_desk(browser: webdriver.Chrome, digits_run: Trained) -> None:
+    browser.set_window_size(1400, 900)
+    browser.get(write_report(Run(digits_run.run)).absolute().as_uri())
+    assert browser.find_element(By.TAG_NAME, "p").text.startswith("Right on ")
+    assert browser.find_element(By.TAG_NAME, "body").size["width"] > 1300
+    figures = browser.find_elements(By.CSS_SELECTOR, "#result .figures figure:not(.wide)")
+    assert len({one.location["y"] for one in figures[:3]}) == 1
+    table, samples = browser.find_elements(By.CSS_SELECTOR, "#data .beside > *")
+    assert table.location["y"] == pytest.approx(samples.location["y"], abs=20)
+
+
 def test_a_report_can_be_printed(browser: webdriver.Chrome, digits_run: Trained) -> None:
     browser.set_window_size(*DESK)
     browser.get(write_report(Run(digits_run.run)).absolute().as_uri())

@@ -44,10 +44,11 @@ class Balance:
 class Report:
     """The whole page; a None or an empty tuple is a part that the run lacks.
 
-    `withheld` is why images are not shown that there may be.
+    `verdict` is the sentence that a person wants first; `withheld` is why images are not shown that there may be.
     """
 
     title: str
+    verdict: str
     subtitle: str
     tiles: tuple[tuple[str, str, str], ...]
     splits: Table

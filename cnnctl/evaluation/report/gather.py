@@ -13,6 +13,7 @@ from cnnctl.errors import RunError
 from cnnctl.evaluation.metrics import METRICS, RANKING
 from cnnctl.evaluation.report.content import Balance, Figure, Report, Share, Table
 from cnnctl.evaluation.report.trust import belongs_to_another, data_folders, read_plot, shows_unknown_images
+from cnnctl.evaluation.verdict import verdict
 from cnnctl.formatting import duration, size
 from cnnctl.layers.notation import format_shape
 from cnnctl.pictures import style
@@ -58,12 +59,13 @@ def gather(run: Run, with_images: bool = False) -> Report:
         tiles, splits = _tiles(metrics, plan, environment), _splits(metrics)
         subtitle, versions = _subtitle(run, environment), _environment(environment)
         commands, curves = _commands(run, environment), _curves_words(environment)
-        calibrated = _calibrated_words(metrics)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        calibrated, said = _calibrated_words(metrics), verdict(metrics)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         what = f"{run.metrics.name} or {run.environment.name} of {run.path} does not hold what cnnctl writes"
         raise RunError(f"{what}: {error!r}", "cnnctl evaluate writes metrics.json again") from error
     return Report(
         title=run.title,
+        verdict=f"{said[0].upper()}{said[1:]}.",
         subtitle=subtitle,
         tiles=tiles,
         splits=splits,
