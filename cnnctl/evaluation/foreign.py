@@ -21,7 +21,6 @@ _MOST_POINT_BYTES = 160 * 1024
 _MOST_AXIS_BYTES = 128 * 1024
 """What a run keeps of it: at most so many bytes of training images, and of axes."""
 
-_BATCH = 64
 _ITERATIONS = 4
 
 _MOST_IMAGES, _LEAST_IMAGES = 4000, 200
@@ -73,14 +72,13 @@ def fit_familiar(features: Features, labels: NDArray[np.int64]) -> Familiar:
     return Familiar(mean, axes, scales, points, max(1, round(NEIGHBOURS * len(kept))))
 
 
-def with_threshold(familiar: Familiar, features: Features, share: float, split: str) -> Familiar:
+def with_threshold(familiar: Familiar, scores: NDArray[np.float32], share: float, split: str) -> Familiar:
     """The same with the threshold that is passed by `share` of some images, rounded down to whole images.
 
-    It lies between two of their scores, so that rounding in another batch does not matter; where none is to pass, it is
-    the highest score.
+    `scores` are those of the images. It lies between two of them, so that rounding in another batch does not matter; where
+    none is to pass, it is the highest.
     """
-    batches = (features[start : start + _BATCH] for start in range(0, len(features), _BATCH))
-    ranked = np.sort(np.concatenate([familiar.scores(batch) for batch in batches]))[::-1]
+    ranked = np.sort(scores)[::-1]
     above = min(math.floor(share * len(ranked) + 1e-9), len(ranked) - 1)
     threshold = float(ranked[above] if above == 0 else (ranked[above - 1] + ranked[above]) / 2)
     return replace(familiar, threshold=threshold, share=share, split=split, images=len(ranked))

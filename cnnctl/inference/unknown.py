@@ -26,6 +26,9 @@ MOST_KEPT = 20_000
 
 _LARGEST = 4.0
 
+_AT_ONCE = 64
+"""Images, each of which takes a number for every training image that was kept."""
+
 _ALONE = 2**18
 """Multiplications that OpenBLAS does not share out."""
 
@@ -83,6 +86,10 @@ class Familiar:
 
     def scores(self, features: Features) -> NDArray[np.float32]:
         """How foreign images are: `features` are float32 (images, features), as `reduced` makes them."""
+        parts = (features[start : start + _AT_ONCE] for start in range(0, len(features), _AT_ONCE))
+        return np.concatenate([self._scores(part) for part in parts]) if len(features) else np.zeros(0, np.float32)
+
+    def _scores(self, features: Features) -> NDArray[np.float32]:
         known, lengths, axes = self._known
         centred = unit(features) - self.mean
         places = centred if axes is None else centred @ axes

@@ -25,6 +25,9 @@ from cnnctl.system import files
 LIMIT = 1e-3
 """Largest difference in probability between model.keras and model.onnx at which the latter is kept."""
 
+_MOST_FEATURES = 2**26
+"""Of all images together: 256 MB."""
+
 _LEAST_COMPARED = 32
 _MOST_WORK = 20_000_000_000
 """Multiplications with addition that comparing may take: seconds."""
@@ -48,7 +51,7 @@ class Compared(NamedTuple):
     """What became of model.onnx, and what the model that is used says of the images that it was compared on.
 
     `probabilities` are float32 (images, classes); `features`, as `reduced` makes them, are float32 (images, ...), and
-    None where model.onnx was not kept.
+    None where model.onnx was not kept, or they would take too much memory.
     """
 
     parity: "Parity"
@@ -110,8 +113,12 @@ def save_onnx(
         onnx.save(made, str(path))
         session = open_session(path)
         name = session.get_inputs()[0].name
-        pairs = [session.run(None, {name: batch}) for batch in _batches(images, rows)]
-        theirs = np.concatenate([answers for answers, _ in pairs])
+        answers, features = [], []
+        for batch in _batches(images, rows):
+            answer, inner = session.run(None, {name: batch})
+            answers.append(answer)
+            features.append(reduced(inner) if len(rows) * inner[0].size <= _MOST_FEATURES else None)
+        theirs = np.concatenate(answers)
         compared = _spread(len(rows), network)
         ours = _predicted(network.asked, images, rows[compared])
         largest = float(np.abs(ours - theirs[compared]).max())
@@ -123,7 +130,7 @@ def save_onnx(
     parity = Parity(largest, len(compared), split, agrees)
     if not agrees:
         return Compared(parity, expand(_predicted(network.asked, images, rows)), None)
-    return Compared(parity, expand(theirs), np.concatenate([reduced(features) for _, features in pairs]))
+    return Compared(parity, expand(theirs), np.concatenate(features) if features[0] is not None else None)
 
 
 def _spread(images: int, network: Answering) -> NDArray[np.int64]:

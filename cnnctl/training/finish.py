@@ -105,18 +105,20 @@ def export_and_score(
 
     classifier = load_classifier(run) if made.parity.written else None
     share, unknown = config.train.unknown_share, None
-    if classifier is not None and made.features is not None and share is not None and name == VALIDATION:
+    if classifier is not None and share is not None and name == VALIDATION:
         if head is not None:
             inputs = compute_features(network, prepared, watcher, interrupts, (TRAIN,))
             familiar = learn_familiar(prepared, inputs, partial(output_inputs, head), 0)
         else:
             work = network.plan.multiply_adds * views_of(config.test_time)
             familiar = learn_familiar(prepared, prepared.pixels, classifier.features, work)
-        familiar = with_threshold(familiar, made.features, share, name)
+        seen = map(classifier.features, _batches(prepared, compared)) if made.features is None else [made.features]
+        foreign = np.concatenate([familiar.scores(features) for features in seen])
+        familiar = with_threshold(familiar, foreign, share, name)
         run.write_json(run.unknown, familiar.to_json())
         run.write_json(run.metrics, {**about_model, "unknown": familiar.summary()})
         classifier = replace(classifier, familiar=familiar)
-        unknown = np.array([one.is_unknown for one in familiar.judge(made.features)])
+        unknown = foreign.astype(np.float64) > familiar.threshold
 
     evaluation, probabilities = None, made.probabilities
     scored = [split for split in (VALIDATION, TEST) if split in splits] or [TRAIN]

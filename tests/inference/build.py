@@ -78,6 +78,7 @@ def knowing_run(folder: Path) -> Run:
         names[:] = [FEATURES if name == "means" else name for name in names]
     model.graph.output.append(helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["N", 3]))
     files.write_bytes(run.onnx_model, model.SerializeToString())
-    known = with_threshold(fit_familiar(features[:40], np.arange(40) % 2), features[40:], 0.01, "validation")
+    known = fit_familiar(features[:40], np.arange(40) % 2)
+    known = with_threshold(known, known.scores(features[40:]), 0.01, "validation")
     run.write_json(run.unknown, known.to_json())
     return run

@@ -32,7 +32,7 @@ def by_hand(known: np.ndarray, asked: np.ndarray, neighbours: int) -> list[float
 
 def test_the_score_is_the_distance_to_the_nearest_training_image_but_one_in_a_hundred() -> None:
     draws = np.random.default_rng(1)
-    known, asked = draws.random((300, 20)).astype(np.float32), draws.normal(size=(9, 20)).astype(np.float32)
+    known, asked = draws.random((300, 20)).astype(np.float32), draws.normal(size=(150, 20)).astype(np.float32)
     found = fit_familiar(known, np.zeros(300, int))
     assert (found.axes, found.neighbours, found.points.shape) == (None, 3, (300, 20))
     np.testing.assert_allclose(found.scores(asked), by_hand(known, asked, 3), atol=0.01)
@@ -71,7 +71,7 @@ def test_many_images_are_kept_by_class_and_in_little_room() -> None:
 @pytest.mark.parametrize(("share", "unknown"), [(0.01, 0), (0.05, 5), (0.0999, 9), (0.1, 10), (0.5, 50)])
 def test_the_threshold_is_passed_by_the_share_of_images(share: float, unknown: int) -> None:
     features = np.random.default_rng(4).random((100 if share > 0.01 else 99, 3)).astype(np.float32)
-    found = with_threshold(familiar(), features, share, "validation")
+    found = with_threshold(familiar(), familiar().scores(features), share, "validation")
     assert sum(one.is_unknown for one in found.judge(features)) == unknown
     assert found.summary() == {
         "threshold": found.threshold,
@@ -94,7 +94,8 @@ def test_more_features_become_fewer_and_distances_stay() -> None:
 
 
 def test_a_file_gives_back_what_was_written() -> None:
-    found = with_threshold(familiar(60, 200), np.eye(200, dtype=np.float32), 0.01, "validation")
+    known = familiar(60, 200)
+    found = with_threshold(known, known.scores(np.eye(200, dtype=np.float32)), 0.01, "validation")
     assert found.axes is not None
     assert found.axes.shape == (200, 128)
     read = Familiar.from_json(json.loads(json.dumps(found.to_json())), "x")
@@ -124,7 +125,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_another_form_is_refused(damage) -> None:
-    value = copy.deepcopy(with_threshold(familiar(), RED[None], 0.01, "validation").to_json())
+    value = copy.deepcopy(with_threshold(familiar(), familiar().scores(RED[None]), 0.01, "validation").to_json())
     Familiar.from_json(value, "x")
     damage(value)
     with pytest.raises(RunError, match=r"runs/1/unknown\.json does not hold what cnnctl writes") as caught:
@@ -151,7 +152,7 @@ def test_a_run_says_which_images_are_unknown(tmp_path: Path) -> None:
 def test_a_run_of_an_earlier_version_does_not_say(tmp_path: Path) -> None:
     run = colour_run(tmp_path / "run")
     assert load_classifier(run, tells_unknown=True).familiar is None
-    run.write_json(run.unknown, with_threshold(familiar(), RED[None], 0.01, "validation").to_json())
+    run.write_json(run.unknown, with_threshold(familiar(), familiar().scores(RED[None]), 0.01, "validation").to_json())
     with pytest.raises(RunError, match=r"model\.onnx has no output features") as caught:
         load_classifier(run, tells_unknown=True)
     assert "remove unknown.json" in (caught.value.hint or "")
@@ -160,7 +161,8 @@ def test_a_run_of_an_earlier_version_does_not_say(tmp_path: Path) -> None:
 
 def test_features_of_another_number_are_refused(tmp_path: Path) -> None:
     run = knowing_run(tmp_path / "run")
-    run.write_json(run.unknown, with_threshold(familiar(9, 4), np.eye(4, dtype=np.float32), 0.1, "x").to_json())
+    scores = familiar(9, 4).scores(np.eye(4, dtype=np.float32))
+    run.write_json(run.unknown, with_threshold(familiar(9, 4), scores, 0.1, "x").to_json())
     classifier = load_classifier(run, tells_unknown=True)
     with pytest.raises(RunError, match=r"run/unknown\.json is about 4 features, but an image has 3"):
         list(classify(classifier, [paint(tmp_path / "red.png", 200, 0, 0)]))

@@ -194,6 +194,16 @@ def test_of_a_large_network_some_images_are_compared(work, compared, tmp_path, m
     np.testing.assert_array_equal(probabilities, model.predict_on_batch(pixels(9)))
 
 
+def test_features_that_take_too_much_memory_are_not_kept(tmp_path, monkeypatch):
+    model, plan = network("flatten")
+    monkeypatch.setattr(save, "_MOST_FEATURES", 9 * 60)
+    for images, is_kept in ((9, True), (10, False)):
+        rows, run = np.arange(images), Run(tmp_path)
+        made = save_onnx(Answering(model, plan), run, SPEC, CLASSES, pixels(images), rows, "validation")
+        assert (made.features is not None) == is_kept
+        assert len(made.probabilities) == images
+
+
 def test_the_limit_itself_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(save, "LIMIT", -1.0)
     run, parity, _ = exported(*network("flatten"), tmp_path)
