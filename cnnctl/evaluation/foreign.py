@@ -75,8 +75,8 @@ def fit_familiar(features: Features, labels: NDArray[np.int64]) -> Familiar:
 def with_threshold(familiar: Familiar, scores: NDArray[np.float32], share: float, split: str) -> Familiar:
     """The same with the threshold that is passed by `share` of some images, rounded down to whole images.
 
-    `scores` are those of the images. It lies between two of them, so that rounding in another batch does not matter; where
-    none is to pass, it is the highest.
+    `scores` are those of the images. It lies between two of them, so that rounding in another batch does not matter;
+    where none is to pass, it is the highest.
     """
     ranked = np.sort(scores)[::-1]
     above = min(math.floor(share * len(ranked) + 1e-9), len(ranked) - 1)

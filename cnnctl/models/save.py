@@ -117,7 +117,8 @@ def save_onnx(
         for batch in _batches(images, rows):
             answer, inner = session.run(None, {name: batch})
             answers.append(answer)
-            features.append(reduced(inner) if len(rows) * inner[0].size <= _MOST_FEATURES else None)
+            if len(rows) * inner[0].size <= _MOST_FEATURES:
+                features.append(reduced(inner))
         theirs = np.concatenate(answers)
         compared = _spread(len(rows), network)
         ours = _predicted(network.asked, images, rows[compared])
@@ -130,7 +131,7 @@ def save_onnx(
     parity = Parity(largest, len(compared), split, agrees)
     if not agrees:
         return Compared(parity, expand(_predicted(network.asked, images, rows)), None)
-    return Compared(parity, expand(theirs), np.concatenate(features) if features[0] is not None else None)
+    return Compared(parity, expand(theirs), np.concatenate(features) if features else None)
 
 
 def _spread(images: int, network: Answering) -> NDArray[np.int64]:
