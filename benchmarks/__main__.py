@@ -26,7 +26,6 @@ from benchmarks import (
     scale,
     serving,
     startup,
-    strong,
     sweeps,
 )
 
@@ -40,7 +39,6 @@ SECTIONS = {
     "pace": pace.section,
     "growth": growth.section,
     "pretrained": pretrained.section,
-    "strong": strong.section,
     "foreign": foreign.section,
     "backends": backends.section,
     "scale": scale.section,

@@ -33,7 +33,7 @@ def networks(folder: Path) -> list[Network]:
     cifar = {**of(folder), "train.epochs": 2, "data.test": "~"}
     chosen = [
         ("plain", "cifar10", 45_000, {**cifar, "data.validation": 0.1}),
-        ("strong", "cifar10-strong", 9_000, {**cifar, "data.train": folder / "test", "data.validation": 0.1}),
+        ("airbench", "cifar10-airbench", 9_000, {**cifar, "data.train": folder / "test", "data.validation": 0.1}),
     ]
     pets = os.environ.get("CATS_DOGS")
     if pets:

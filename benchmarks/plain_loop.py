@@ -1,6 +1,6 @@
 """The networks of the benchmarks in bare Keras, fitted to random images in memory: the pace that Keras can do.
 
-Usage: python benchmarks/plain_loop.py plain|modern|strong POLICY IMAGES
+Usage: python benchmarks/plain_loop.py plain|modern|airbench POLICY IMAGES
 """
 
 import json
@@ -27,16 +27,16 @@ def modern() -> list[keras.Layer]:
     return [*stack, layers.GlobalAveragePooling2D()]
 
 
-def strong() -> list[keras.Layer]:
-    stack = [layers.Conv2D(32, 3, padding="same", activation="relu", kernel_initializer="he_normal")]
-    for filters, pools in ((64, True), (96, False), (192, True), (192, False), (256, True), (256, False)):
-        stack.append(layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal"))
+def airbench() -> list[keras.Layer]:
+    stack = [layers.Conv2D(24, 2, use_bias=False, trainable=False), layers.Activation("gelu")]
+    for filters, pools in ((64, True), (64, False), (256, True), (256, False), (256, True), (256, False)):
+        stack.append(layers.Conv2D(filters, 3, padding="same", use_bias=False))
         stack += [layers.MaxPooling2D(2)] if pools else []
-        stack += [layers.BatchNormalization(momentum=0.9), layers.Activation("relu")]
-    return [*stack, layers.GlobalMaxPooling2D()]
+        stack += [layers.BatchNormalization(momentum=0.6, epsilon=1e-12, scale=False), layers.Activation("gelu")]
+    return [*stack, layers.MaxPooling2D(3), layers.Flatten(), layers.Rescaling(1 / 9)]
 
 
-NETWORKS = {"plain": (plain, 32, 128, 10), "modern": (modern, 96, 64, 2), "strong": (strong, 32, 128, 10)}
+NETWORKS = {"plain": (plain, 32, 128, 10), "modern": (modern, 96, 64, 2), "airbench": (airbench, 32, 1024, 10)}
 
 
 class Clock(keras.callbacks.Callback):
@@ -55,8 +55,8 @@ def main(kind: str, policy: str, count: int) -> None:
     output = layers.Dense(classes, activation="softmax", dtype="float32")
     scaling = layers.Rescaling(1 / 255, dtype="float32")
     model = keras.Sequential([layers.Input((size, size, 3), dtype="uint8"), scaling, *network(), output])
-    if kind == "strong":
-        optimizer = keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.0125)
+    if kind == "airbench":
+        optimizer = keras.optimizers.SGD(1.5, momentum=0.85, nesterov=True, weight_decay=0.0089)
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.2)
     else:
         optimizer, loss = keras.optimizers.Adam(), keras.losses.CategoricalCrossentropy()

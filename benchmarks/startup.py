@@ -23,8 +23,8 @@ def section(folder: Path) -> str:
             "cnnctl --help": [sys.executable, "-m", "cnnctl", "--help"],
             "cnnctl summary configs/cifar10.yaml": [sys.executable, "-m", "cnnctl", "summary", _config("cifar10")],
             "cnnctl check configs/digits.yaml": [sys.executable, "-m", "cnnctl", "check", _config("digits")],
-            "cnnctl schedule configs/cifar10-strong.yaml": [
-                *(sys.executable, "-m", "cnnctl", "schedule", _config("cifar10-strong"), "--images", "50000")
+            "cnnctl schedule configs/cifar10-airbench.yaml": [
+                *(sys.executable, "-m", "cnnctl", "schedule", _config("cifar10-airbench"), "--images", "50000")
             ],
             "cnnctl predict image.jpg": [sys.executable, "-m", "cnnctl", "predict", str(image)],
             "Keras load and predict": [sys.executable, str(SCRIPT), str(model), str(image)],

@@ -6,7 +6,6 @@ EXAMPLES = {
     "article": "article-cats-dogs.yaml",
     "cats-dogs": "cats-dogs.yaml",
     "cifar10": "cifar10.yaml",
-    "cifar10-strong": "cifar10-strong.yaml",
     "cifar10-airbench": "cifar10-airbench.yaml",
     "csv-digits": "csv-digits.yaml",
 }

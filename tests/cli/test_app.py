@@ -168,7 +168,7 @@ def test_a_ready_config_that_is_not_there_is_one_command_away(tmp_path: Path) ->
         (["summary", str(CONFIGS / "cifar10.yaml")], ("numpy", "cv2", "onnxruntime")),
         (["summary", "runs/digits/1"], ("numpy", "cv2", "onnxruntime")),
         (["summary", "runs/digits/1/model.keras"], ("numpy", "cv2", "onnxruntime")),
-        (["schedule", str(CONFIGS / "cifar10-strong.yaml"), "--images", "1000"], ("cv2", "onnxruntime")),
+        (["schedule", str(CONFIGS / "cifar10-airbench.yaml"), "--images", "1000"], ("cv2", "onnxruntime")),
         (["schema"], ("numpy", "cv2", "onnxruntime")),
         (["schema", "--markdown"], ("numpy", "cv2", "onnxruntime")),
         (["weights"], ("numpy", "cv2", "onnxruntime", "yaml", "h5py")),

@@ -24,7 +24,6 @@ def test_there_are_configs_and_their_schema_is_current() -> None:
         "cats-dogs.yaml",
         "cifar10.yaml",
         "lenet5.yaml",
-        "cifar10-strong.yaml",
         "cifar10-airbench.yaml",
         "csv-digits.yaml",
     }

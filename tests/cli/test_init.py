@@ -57,4 +57,4 @@ def test_mistakes_with_ready_configs(tmp_path: Path) -> None:
     assert "init needs DATA" in fail(2, "init", cwd=tmp_path)
     assert "a config is a YAML file" in fail(2, "init", "--example", "digits", "--output", "x.txt", cwd=tmp_path)
     assert os.listdir(tmp_path) == []
-    assert "cifar10-strong" in succeed("init", "--help", cwd=tmp_path)
+    assert "cifar10-airbench" in succeed("init", "--help", cwd=tmp_path)

@@ -12,7 +12,7 @@ from cnnctl.training.schedules import learning_rates
 from tests.cli.command import fail, succeed
 from tests.conftest import CONFIGS, Trained
 
-STRONG = CONFIGS / "cifar10-strong.yaml"
+AIRBENCH = CONFIGS / "cifar10-airbench.yaml"
 """Its data lies nowhere here."""
 
 TABLE = """\
@@ -67,8 +67,8 @@ def test_the_table_to_the_letter(train: str, images: int, table: str, tmp_path: 
 def test_json_has_the_rate_of_every_step(tmp_path: Path) -> None:
     settings = ["--set", "train.epochs=5", "--set", "train.schedule={cosine: {warmup_epochs: 1.5}}"]
     settings += ["--set", "train.optimizer={adamw: {learning_rate: 0.004}}", "--set", "train.batch_size=128"]
-    printed = json.loads(succeed("schedule", STRONG, "--images", "1000", "--json", *settings, cwd=tmp_path))
-    train = load(STRONG, settings[1::2]).train
+    printed = json.loads(succeed("schedule", AIRBENCH, "--images", "1000", "--json", *settings, cwd=tmp_path))
+    train = load(AIRBENCH, settings[1::2]).train
     assert printed["steps_per_epoch"] == 8
     assert printed["learning_rates"] == learning_rates(train.schedule, 0.004, 5, 8).tolist()
     assert printed["learning_rates"][11] == pytest.approx(0.004)
@@ -98,13 +98,13 @@ def test_images_are_counted_in_the_data(digits_run: Trained, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("data", [[], ["--set", "data.train=elsewhere"]], ids=["as it is", "set"])
 def test_missing_data_is_told_with_the_way_around_it(data: list[str], tmp_path: Path) -> None:
-    said = fail(3, "schedule", STRONG, *data, cwd=tmp_path)
+    said = fail(3, "schedule", AIRBENCH, *data, cwd=tmp_path)
     assert said.startswith("error: there is no folder ")
     assert said.endswith("hint: say how many training images there will be: --images 45000\n")
 
 
 def test_a_picture_of_the_plan(tmp_path: Path) -> None:
-    arguments = ["schedule", STRONG, "--images", "1000", "--plot", "plots/rates.png", "--set", "train.epochs=12"]
+    arguments = ["schedule", AIRBENCH, "--images", "8000", "--plot", "plots/rates.png", "--set", "train.epochs=12"]
     assert succeed(*arguments, cwd=tmp_path).startswith("one_cycle schedule of sgd: 12 epochs of 8 steps\n")
     with Image.open(tmp_path / "plots" / "rates.png") as picture:
         assert picture.format == "PNG"
@@ -115,7 +115,7 @@ def test_a_picture_of_the_plan(tmp_path: Path) -> None:
     heights = [rows[columns == column].min() for column in np.unique(columns)]
     top = np.unique(columns)[np.argmin(heights)]
     share = (top - columns.min()) / (columns.max() - columns.min())
-    assert share == pytest.approx(0.25, abs=0.03)  # warmup_fraction
+    assert share == pytest.approx(0.23, abs=0.03)  # warmup_fraction
     assert max(heights) - min(heights) > height / 2
     (tmp_path / "plots" / "rates.png").unlink()
     assert json.loads(succeed(*arguments, "--json", cwd=tmp_path))["steps_per_epoch"] == 8
@@ -123,7 +123,7 @@ def test_a_picture_of_the_plan(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
-    said = fail(5, "schedule", STRONG, "--images", "1000", "--plot", tmp_path, cwd=tmp_path)
+    said = fail(5, "schedule", AIRBENCH, "--images", "1000", "--plot", tmp_path, cwd=tmp_path)
     assert said == f"error: {tmp_path} cannot be written: Is a directory\nhint: choose another file with --plot PNG\n"
 
 
@@ -131,9 +131,9 @@ def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["nothing.yaml"], 2, "there is no config at nothing.yaml"),
-        ([STRONG, "--images", "0"], 2, "'--images'"),
-        ([STRONG, "--images", "9", "--set", "train.schedule=cosin"], 2, "cosine"),
-        ([STRONG, "--images", "9", "--set", "train.schedule={cosine: {warmup_epochs: 100}}"], 2, "no epoch is left"),
+        ([AIRBENCH, "--images", "0"], 2, "'--images'"),
+        ([AIRBENCH, "--images", "9", "--set", "train.schedule=cosin"], 2, "cosine"),
+        ([AIRBENCH, "--images", "9", "--set", "train.schedule={cosine: {warmup_epochs: 100}}"], 2, "no epoch is left"),
     ],
 )
 def test_mistakes(arguments: list[str | Path], code: int, said: str, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ BLANKS = {
     "article": ["cats-dogs"],
     "cats-dogs": ["cats-dogs"],
     "cifar10": ["cifar10/train", "cifar10/test"],
-    "cifar10-strong": ["cifar10/train", "cifar10/test"],
     "cifar10-airbench": ["cifar10/train", "cifar10/test"],
     "csv-digits": ["digits/train.csv", "{path: filename, label: digit, folder: digits/images}"],
 }
