@@ -65,7 +65,7 @@ def check(
     *,
     output: str | Path | None = None,
     strict: bool = False,
-    progress: bool | Watcher = False,
+    progress: bool | Watcher | None = None,
 ) -> CheckedConfig:
     """Find every mistake in a config and in its data, and what the machine lacks, before training.
 
@@ -76,7 +76,8 @@ def check(
         overrides: Values by dotted paths, as `load_config` takes them.
         output: The run directory that the training is to write.
         strict: Take an image in two splits, and images of one colour, for mistakes.
-        progress: True prints to stderr how far it is; or a watcher that is told.
+        progress: True prints to stderr how far it is; or a watcher that is told. When
+            left out, a notebook shows a bar, and nothing is printed elsewhere.
 
     Raises:
         UsageError: the config cannot be read.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnctl.api.runs import AnyRun, TrainedRun, find
-from cnnctl.api.shown import Shown
+from cnnctl.api.shown import Picture, Shown
 from cnnctl.config.difference import Difference
 from cnnctl.evaluation import comparison
 from cnnctl.evaluation.comparison import PairwiseTest
@@ -53,6 +53,13 @@ class Comparison(Shown):
         from cnnctl.terminal.compare import print_comparison
 
         print_comparison(self._found)
+
+    def _pictures(self) -> Iterable[Picture]:
+        from cnnctl.evaluation.plots.compared import accuracies_figure
+        from cnnctl.pictures import style
+
+        with style.drawing():
+            yield "accuracies", style.png(accuracies_figure(self._found.runs))
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.runs)} runs: {self.best.path} is the most accurate>"

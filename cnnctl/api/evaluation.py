@@ -1,16 +1,18 @@
 """`cnnctl.evaluate`."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cnnctl.api.runs import AnyRun, find
-from cnnctl.api.shown import Shown
+from cnnctl.api.shown import Picture, Shown, plots_of
 from cnnctl.data.listing import describe_left_out
 from cnnctl.evaluation import evaluate as evaluation
 from cnnctl.evaluation.metrics import Metrics
+from cnnctl.runs import Run
 from cnnctl.system.files import absolute
 from cnnctl.system.watcher import Watcher
 from cnnctl.terminal.watch import watching
@@ -29,6 +31,7 @@ class Evaluation(Shown):
     metrics: Metrics
     split: str
     folder: Path
+    _run: Run = field(repr=False, compare=False)
 
     @property
     def accuracy(self) -> float:
@@ -49,6 +52,9 @@ class Evaluation(Shown):
 
         print_evaluation(evaluation.Evaluation(self.metrics, self.split, self.folder, {}))
 
+    def _pictures(self) -> Iterable[Picture]:
+        return plots_of(self._run, self.folder / "plots", ("confusion_matrix_normalised", "mistakes"))
+
     def __repr__(self) -> str:
         return f"<Evaluation of {self.metrics.images:,} {self.split} images: accuracy {self.accuracy:.4f}>"
 
@@ -59,7 +65,7 @@ def evaluate(
     *,
     split: str | None = None,
     folder: str | Path | None = None,
-    progress: bool | Watcher = False,
+    progress: bool | Watcher | None = None,
 ) -> Evaluation:
     """Judge a run by its model.onnx, on images of its own or on new ones; writes what the command writes.
 
@@ -68,7 +74,8 @@ def evaluate(
         data: Labelled images that it has never seen: class folders, a CSV, or `digits`.
         split: Of the run's own images: `train`, `validation` or `test`; test, else validation, when left out.
         folder: Where the file names of a CSV are looked up; beside the CSV when left out.
-        progress: True prints to stderr how far it is; or a watcher that is told.
+        progress: True prints to stderr how far it is; or a watcher that is told. When
+            left out, a notebook shows a bar, and nothing is printed elsewhere.
 
     Raises:
         RunError: there is no such run, or it has no model.
@@ -81,8 +88,9 @@ def evaluate(
     with watching(progress, sys.stderr) as watcher:
         source = None if data is None else str(data)
         place = None if folder is None else str(absolute(Path(folder)))
-        found = evaluation.evaluate(find(run), source, split, partial(watcher.progress, "evaluating"), place)
+        judged = Run(absolute(find(run).path))
+        found = evaluation.evaluate(judged, source, split, partial(watcher.progress, "evaluating"), place)
         left_out = describe_left_out(found.left_out)
         if left_out:
             watcher.note(left_out)
-    return Evaluation(found.metrics, found.split, absolute(found.folder))
+    return Evaluation(found.metrics, found.split, absolute(found.folder), judged)

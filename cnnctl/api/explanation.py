@@ -1,15 +1,13 @@
 """`cnnctl.explain` and `cnnctl.explain_numbers`."""
 
-import html
-from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnnctl.api.guests import hosted
 from cnnctl.api.runs import AnyRun, find
-from cnnctl.api.shown import Shown
+from cnnctl.api.shown import Picture, Shown
 from cnnctl.errors import UsageError
 from cnnctl.explaining.activation_maps import GRAD_CAM, insist_on_method
 from cnnctl.explaining.explain import ExplainRequest, parse_place, parse_unit
@@ -52,14 +50,11 @@ class Explanation(Shown):
 
         print_explanation(self._found)
 
-    def _repr_html_(self) -> str:
-        """For notebooks: the text, and the pictures of the whole network; those of single layers are in the page."""
-        shown = [super()._repr_html_()]
+    def _pictures(self) -> Iterable[Picture]:
+        """Those of the whole network; those of single layers are in the page."""
         for file, title in self._found.pictures:
             if not file.stem.startswith("maps-") and file.is_file():
-                source = f"data:image/png;base64,{b64encode(file.read_bytes()).decode()}"
-                shown.append(f'<img src="{source}" alt="{html.escape(title)}" style="max-width: 100%">')
-        return "\n".join(shown)
+                yield title, file.read_bytes()
 
     def __repr__(self) -> str:
         return f"<Explanation of {self._found.found.path}: {self.prediction.label}, in {self.page.parent}>"

@@ -54,7 +54,7 @@ def export(
     quantize: str | None = None,
     output: str | Path | None = None,
     max_accuracy_drop: float | None = None,
-    progress: bool | Watcher = False,
+    progress: bool | Watcher | None = None,
 ) -> ExportedModel:
     """Write the model of a run for another runtime, and check there that it gives the same predictions.
 
@@ -64,7 +64,8 @@ def export(
         quantize: `float16` or `int8`; not for savedmodel.
         output: The file to write; named after the run, in the current folder, when left out.
         max_accuracy_drop: Percentage points of accuracy that int8 may lose; 1 when left out.
-        progress: True prints to stderr how far it is; or a watcher that is told.
+        progress: True prints to stderr how far it is; or a watcher that is told. When
+            left out, a notebook shows a bar, and nothing is printed elsewhere.
 
     Raises:
         UsageError: there is no such format, or something is there already.

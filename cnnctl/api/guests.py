@@ -34,7 +34,7 @@ def alone(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def hosted(what: str, progress: bool | Watcher = False) -> Iterator[tuple[Watcher, Capture]]:
+def hosted(what: str, progress: bool | Watcher | None = False) -> Iterator[tuple[Watcher, Capture]]:
     """`alone`, with Keras' settings kept and descriptor 2 captured; a watcher as for `watching`, and the capture."""
     with (
         alone(what),

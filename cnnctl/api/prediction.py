@@ -1,6 +1,9 @@
 """`cnnctl.Predictor`."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -20,6 +23,16 @@ from cnnctl.inference.stream import batch_size_for
 
 Picture = str | Path | bytes | NDArray[np.uint8]
 """An image: its file, the content of one, or its pixels: uint8, height x width, alone or x 1, 3 (RGB) or 4 (RGBA)."""
+
+_SHOWN = 30
+
+
+class Predictions(list[Prediction]):
+    """Predictions of several images; a notebook shows the first ones with their images."""
+
+    def _repr_html_(self) -> str:
+        more = f"<div>and {len(self) - _SHOWN:,} more</div>" if len(self) > _SHOWN else ""
+        return "".join(one._repr_html_() for one in self[:_SHOWN]) + more
 
 
 class Predictor:
@@ -83,8 +96,9 @@ class Predictor:
             raise UsageError(f"expected at least one class to name; received: top={top}")
         threshold = None if coverage is None else read_scores(self._run).threshold(coverage)
         if isinstance(images, str | Path | bytes | np.ndarray):
-            return next(self._answers([images], top, threshold))
-        return list(self._answers(images, top, threshold))
+            return next(self._answers([images], top, threshold, keeps_images=True))
+        keeps = isinstance(images, list | tuple)  # the caller has them all in memory; those of a generator go
+        return Predictions(self._answers(images, top, threshold, keeps))
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The probability of each class, of images that have the model's size already.
@@ -109,25 +123,41 @@ class Predictor:
         batches = [self._classifier.probabilities(images[at : at + size]) for at in range(0, len(images), size)]
         return np.concatenate(batches) if batches else np.zeros((0, len(self.classes)), np.float32)
 
-    def _answers(self, images: Iterable[Picture], top: int, threshold: float | None) -> Iterator[Prediction]:
+    def _answers(
+        self, images: Iterable[Picture], top: int, threshold: float | None, keeps_images: bool
+    ) -> Iterator[Prediction]:
         """Batch by batch, so that memory does not grow with the number of images."""
-        for batch in batches(self._read, enumerate(images), batch_size_for(self._classifier.spec)):
+        spec = self._classifier.spec
+        waiting: deque[Picture] = deque()
+        for batch in batches(self._read, _remembered(enumerate(images), waiting), batch_size_for(spec)):
             for row, foreign in self._classifier.answers(batch):
-                yield predicted(row, self.classes, top, threshold, foreign)
+                image = waiting.popleft()
+                see = partial(_decoded, image, spec) if keeps_images or isinstance(image, str | Path) else None
+                yield replace(predicted(row, self.classes, top, threshold, foreign), see=see)
 
     def _read(self, numbered: tuple[int, Picture]) -> Image:
         number, image = numbered
-        spec = self._classifier.spec
         try:
-            if isinstance(image, str | Path):
-                return read_image(image, spec)
-            if isinstance(image, np.ndarray):
-                return from_pixels(image, spec)
-            if not isinstance(image, bytes):
-                kind = type(image).__name__
-                hint = "for a PIL image: numpy.asarray(image.convert('RGB'))"
-                raise ImageError(f"expected a path, bytes or an array; received: {kind}", hint)
-            return decode(image, spec)
+            return _decoded(image, self._classifier.spec)
         except ImageError as error:
             name = str(image) if isinstance(image, str | Path) else f"image {number}"
             raise ImageError(f"{name}: {error.message}", error.hint) from None
+
+
+def _remembered(numbered: Iterable[tuple[int, Picture]], seen: "deque[Picture]") -> Iterator[tuple[int, Picture]]:
+    for number, image in numbered:
+        seen.append(image)
+        yield number, image
+
+
+def _decoded(image: Picture, spec: ImageSpec) -> Image:
+    """An image as the network gets it."""
+    if isinstance(image, str | Path):
+        return read_image(image, spec)
+    if isinstance(image, np.ndarray):
+        return from_pixels(image, spec)
+    if not isinstance(image, bytes):
+        kind = type(image).__name__
+        hint = "for a PIL image: numpy.asarray(image.convert('RGB'))"
+        raise ImageError(f"expected a path, bytes or an array; received: {kind}", hint)
+    return decode(image, spec)

@@ -1,12 +1,12 @@
 """`cnnctl.open_run` and `cnnctl.list_runs`, and a run as Python sees it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from cnnctl.api.shown import Shown
+from cnnctl.api.shown import Picture, Shown, plots_of
 from cnnctl.config import Config
 from cnnctl.formatting import percent
 from cnnctl.runs import Run, find_run
@@ -81,6 +81,9 @@ class TrainedRun(Shown):
         from cnnctl.terminal.training import print_run
 
         print_run(self._run)
+
+    def _pictures(self) -> Iterable[Picture]:
+        return plots_of(self._run, self._run.plots, ("curves", "confusion_matrix_normalised"))
 
     def __repr__(self) -> str:
         metrics = self._run.read_metrics()

@@ -56,7 +56,7 @@ class Sweep(Shown):
         return f"<Sweep of {len(self._result.trials):,} trials in {self.folder}>"
 
 
-def sweep(path: str | Path, output: str | Path, *, progress: bool | Watcher = False) -> Sweep:
+def sweep(path: str | Path, output: str | Path, *, progress: bool | Watcher | None = None) -> Sweep:
     """Train a config many times with settings that Optuna chooses, as `cnnctl sweep` does.
 
     Each trial is a training in a process of its own. A sweep that is in `output` is joined or resumed. Ctrl-C ends it;
@@ -65,7 +65,8 @@ def sweep(path: str | Path, output: str | Path, *, progress: bool | Watcher = Fa
     Args:
         path: The SWEEP.yaml.
         output: The folder of the sweep.
-        progress: True prints a line for each trial to stderr; or a watcher whose `note` is told.
+        progress: True prints a line for each trial to stderr; or a watcher whose `note` is told. When
+            left out, a notebook shows the lines, and nothing is printed elsewhere.
 
     Raises:
         ConfigError: with every mistake of the SWEEP.yaml, of the config and of the corners of the space.
@@ -119,7 +120,7 @@ def cross_validate(
     folds: int = 5,
     repeat: int = 1,
     ensemble: bool = False,
-    progress: bool | Watcher = False,
+    progress: bool | Watcher | None = None,
 ) -> CrossValidated:
     """Train a config once for each fold of its images and test it on that fold, as `cnnctl cross-validate` does.
 
@@ -132,7 +133,8 @@ def cross_validate(
         folds: How many.
         repeat: How often they are dealt, each time with another seed.
         ensemble: Also write ensemble.onnx, the mean of the folds' models.
-        progress: True prints a line for each fold to stderr; or a watcher whose `note` is told.
+        progress: True prints a line for each fold to stderr; or a watcher whose `note` is told. When
+            left out, a notebook shows the lines, and nothing is printed elsewhere.
 
     Raises:
         ConfigError: with every mistake of the config and of its data.

@@ -25,7 +25,7 @@ def train(
     output: str | Path | None = None,
     resume: bool = False,
     strict: bool = False,
-    progress: bool | Watcher = False,
+    progress: bool | Watcher | None = None,
     devices: int | None = None,
 ) -> TrainedRun:
     """Train the network of a config on its images and write a run directory, as `cnnctl train` does.
@@ -40,7 +40,8 @@ def train(
         output: The run directory; the next number under runs/NAME in the current folder when left out.
         resume: Resume the run at `output` after its last epoch; begin it if it is new, leave it if it is complete.
         strict: Refuse data with an image in two splits or with images of one colour.
-        progress: True prints to stderr what the command prints; or a watcher that is told.
+        progress: True prints to stderr what the command prints; or a watcher that is told. When
+            left out, a notebook shows a bar, and nothing is printed elsewhere.
         devices: With backend jax, how many devices share each batch; all GPUs, or the processor, when left out.
 
     Raises:

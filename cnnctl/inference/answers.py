@@ -1,6 +1,6 @@
 """What a model says of an image: for Python, for `predict` and for `serve`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ class Prediction:
             where no coverage was asked for.
         foreign: How unlike the training images the image is, and from where on it is unknown; None where nobody asks,
             or the run does not say.
+        see: Reads the image as the network saw it, for a notebook; None where it is not kept.
     """
 
     label: str
@@ -34,11 +35,18 @@ class Prediction:
     probabilities: "NDArray[np.float32]" = field(repr=False, compare=False)
     prediction_set: tuple[str, ...] | None = None
     foreign: "Foreignness | None" = field(default=None, repr=False, compare=False)
+    see: "Callable[[], NDArray[np.uint8]] | None" = field(default=None, repr=False, compare=False)
 
     @property
     def unknown(self) -> bool | None:
         """Whether the image is so unlike the training images that `label` is not to be trusted."""
         return None if self.foreign is None else self.foreign.is_unknown
+
+    def _repr_html_(self) -> str:
+        """For notebooks; every text in it is escaped."""
+        from cnnctl.inference.shown import prediction_html
+
+        return prediction_html(self.top, self.unknown or False, self.prediction_set, self.see)
 
 
 @dataclass(frozen=True)

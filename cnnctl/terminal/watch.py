@@ -1,6 +1,7 @@
 """Progress on stderr: bars where it is a terminal, plain lines where it is not."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from cnnctl.formatting import duration, size, visible
 from cnnctl.system.loudness import details_to, is_quiet
 from cnnctl.system.stderr import captured_stderr
 from cnnctl.system.watcher import Epoch, NullProgress, Watcher
+from cnnctl.terminal.epochs import Clock, Pace, shown_figures
 from cnnctl.terminal.layout import cells_of, width_of, wrapped
 
 _BETWEEN_LINES = 10.0  # seconds between two plain lines about the same long step
@@ -22,8 +24,8 @@ class PlainWatcher:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._told = time.monotonic()
-        self._pace = _Pace()
-        self._clock = _Clock(stream)
+        self._pace = Pace()
+        self._clock = Clock(stream)
 
     def note(self, text: str) -> None:
         print(visible(text), file=self._stream, flush=True)
@@ -48,7 +50,9 @@ class PlainWatcher:
         if time.monotonic() - self._told >= _BETWEEN_LINES:
             self._told = time.monotonic()
             ending = f", {duration(left)} left" if left else ""
-            self.note(f"epoch {epoch}/{epochs}: {done:,} of {total:,} batches, {'  '.join(_figures(figures))}{ending}")
+            self.note(
+                f"epoch {epoch}/{epochs}: {done:,} of {total:,} batches, {'  '.join(shown_figures(figures))}{ending}"
+            )
 
     def epoch(self, epoch: Epoch) -> None:
         self._told = time.monotonic()
@@ -74,8 +78,8 @@ class TerminalWatcher:
         self._task: Any = None
         self._what = ""
         self._busy = False
-        self._pace = _Pace()
-        self._clock = _Clock(stream)
+        self._pace = Pace()
+        self._clock = Clock(stream)
 
     def note(self, text: str) -> None:
         if self._busy:
@@ -104,7 +108,7 @@ class TerminalWatcher:
             self.close()
         left = self._clock.left(epoch, epochs, done / total)
         ending = f"{duration(left)} left" if left else ""
-        self._show(f"epoch {epoch}/{epochs}", done, total, f"{done}/{total}", *_figures(figures), ending)
+        self._show(f"epoch {epoch}/{epochs}", done, total, f"{done}/{total}", *shown_figures(figures), ending)
 
     def epoch(self, epoch: Epoch) -> None:
         for line in self._clock.finish(epoch):
@@ -140,80 +144,20 @@ class TerminalWatcher:
             self._task, self._what, self._busy = None, "", False
 
 
-class _Pace:
-    """How long the rest of a step will take."""
+def _watcher(stream: TextIO) -> Any:
+    """What shows progress to people here."""
+    if in_notebook():
+        from cnnctl.terminal.notebook import NotebookWatcher
 
-    def __init__(self) -> None:
-        self._what = ""
-        self._begun = 0.0
-
-    def left(self, what: str, done: int, total: int) -> str:
-        """`20 s left`; nothing in the first second, and at the end."""
-        if what != self._what or not done:
-            self._what, self._begun = what, time.monotonic()
-        passed = time.monotonic() - self._begun
-        return f"{duration(passed / done * (total - done))} left" if done < total and done and passed > 1 else ""
+        return NotebookWatcher()
+    return TerminalWatcher(stream) if stream.isatty() and not _is_dumb() else PlainWatcher(stream)
 
 
-class _Clock:
-    """How long the rest of a training will take, judged by its epochs since `begun_at`, from 1; 0 if there is none."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._width = width_of(stream)  # once, so that the columns stay those of the header
-        self.begun_at = 0
-        self._first_step: float | None = None
-
-    def finish(self, epoch: Epoch) -> list[str]:
-        """What is told of an epoch that is over: its line, below the header of columns if it is the first."""
-        self.begun_at = self.begun_at or epoch.number
-        self._first_step = self._first_step or time.monotonic() - epoch.seconds
-        cells = epoch_cells(epoch, self.left(epoch.number + 1, epoch.total, 0.0))
-        header, line = epoch_lines(cells, self._width, epoch.is_best)
-        return [header, line] if self.begun_at == epoch.number else [line]
-
-    def left(self, epoch: int, epochs: int, share: float) -> float:
-        """Seconds left when `share` of `epoch` (from 1) is done; 0 at the end, and before anything is known."""
-        now = time.monotonic()
-        self.begun_at = self.begun_at or epoch
-        self._first_step = self._first_step or now
-        done = epoch - self.begun_at + share
-        return (now - self._first_step) / max(done, 1e-9) * (epochs - epoch + 1 - share) if done else 0.0
-
-
-_COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
-_LEAST_IMPORTANT = ("images/s", "left", "time", "loss", "acc", "val_loss")
-_BEST = "best"
-
-
-def _figures(figures: dict[str, float]) -> list[str]:
-    return [f"{name} {float(figures[name]):.4f}" for name in _COLUMNS if name in figures]
-
-
-def epoch_cells(epoch: Epoch, left: float) -> dict[str, str]:
-    """One finished epoch by the names of its columns, each cell as wide as the column."""
-    figures = {
-        name.replace("accuracy", "acc"): f"{epoch.figures[name]:8.4f}" for name in _COLUMNS if name in epoch.figures
-    }
-    return {
-        "epoch": f"{f'{epoch.number}/{epoch.total}':>{max(5, 2 * len(str(epoch.total)) + 1)}}",
-        **figures,
-        "images/s": f"{epoch.images_per_second:>8,.0f}",
-        "time": f"{duration(epoch.seconds):>9}",
-        "left": f"{duration(left) if left else '':>12}",
-    }
-
-
-def epoch_lines(cells: dict[str, str], width: int | None, is_best: bool = False) -> tuple[str, str]:
-    """The names of the columns, and the line of an epoch below them; `best` marks the best one so far.
-
-    What does not fit into `width` is left out, the least important column first.
-    """
-    shown = dict(cells)
-    for name in _LEAST_IMPORTANT:
-        if width is not None and len("  ".join([*shown.values(), _BEST])) > width:
-            shown.pop(name, None)
-    header = "  ".join(f"{name:>{len(cell)}}" for name, cell in shown.items())
-    return header, "  ".join([*shown.values(), *([_BEST] if is_best else [])]).rstrip()
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook; IPython in a terminal is none."""
+    ipython = sys.modules.get("IPython")  # which a kernel has imported
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
 
 
 def _is_dumb() -> bool:
@@ -222,14 +166,17 @@ def _is_dumb() -> bool:
 
 
 @contextmanager
-def watching(progress: bool | Watcher, stream: TextIO) -> Iterator[Watcher]:
-    """The watcher of a block: nobody for False, what the commands print for True, or the caller's own."""
-    if not isinstance(progress, bool):
+def watching(progress: bool | Watcher | None, stream: TextIO) -> Iterator[Watcher]:
+    """The watcher of a block: nobody for False, what the commands print for True, or the caller's own.
+
+    In a notebook True is a bar, and so is None, which is nobody elsewhere.
+    """
+    if progress is not None and not isinstance(progress, bool):
         yield progress
-    elif not progress or is_quiet():
+    elif progress is False or is_quiet() or (progress is None and not in_notebook()):
         yield NullProgress()
     else:
-        watcher = TerminalWatcher(stream) if stream.isatty() and not _is_dumb() else PlainWatcher(stream)
+        watcher = _watcher(stream)
         try:
             with details_to(watcher.note):
                 yield watcher

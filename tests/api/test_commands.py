@@ -208,7 +208,9 @@ def test_a_run_and_an_evaluation_in_a_notebook(here: Path) -> None:
     assert str(run) == repr(run)
     evaluation = cnnctl.evaluate(run)._repr_html_()
     assert evaluation.count("<table ") == 5
-    assert "<pre" not in evaluation
+    assert evaluation.count("<pre ") == 1
+    assert "right on " in evaluation
+    assert evaluation.count('<img src="data:image/') == shown.count('<img src="data:image/') == 2
     assert repr(cnnctl.Predictor(run)) == "<Predictor of digits 1: 10 classes, images of 8x8x1>"
 
 

@@ -169,3 +169,20 @@ def test_an_image_unlike_the_training_images_is_unknown(tmp_path: Path) -> None:
     assert found[2].foreign is not None
     assert found[2].foreign.score > found[2].foreign.threshold
     assert [one.unknown for one in cnnctl.Predictor(path, unknown=False).predict(images)] == [None] * 3
+
+
+def test_a_notebook_shows_the_image_and_the_answer(run: Run, tmp_path: Path) -> None:
+    path, pixels = paint(tmp_path / "<red>.png", 250, 0, 0), np.zeros((9, 7, 3), np.uint8)
+    predictor = cnnctl.Predictor(run.path)
+    one = predictor.predict(path)._repr_html_()
+    assert one.count("<img ") == 1
+    assert "<b>red</b>" in one
+    assert "<red>" not in one
+    several = predictor.predict([path, pixels])
+    assert several == list(several)
+    assert several._repr_html_().count("<img ") == 2  # type: ignore[attr-defined]
+    assert predictor.predict(image for image in [pixels])[0].see is None
+    Path(path).unlink()
+    assert "<img " not in several[0]._repr_html_()
+    many = predictor.predict([pixels] * 40)._repr_html_()  # type: ignore[attr-defined]
+    assert (many.count("<img "), "and 10 more" in many) == (30, True)
