@@ -31,6 +31,7 @@ from cnnctl.models.machine import versions
 from cnnctl.models.save import Answering, Parity, save_keras, save_onnx
 from cnnctl.system.cores import available_cores
 from cnnctl.system.interrupts import Interrupts
+from cnnctl.system.loudness import lap
 from cnnctl.system.watcher import Watcher
 from cnnctl.training.calibrate import calibrate
 from cnnctl.training.features import compute_features
@@ -102,6 +103,7 @@ def export_and_score(
     made = save_onnx(answering, run, spec, run.read_classes(), prepared.pixels, compared.rows, name)
     about_model = {"onnx": made.parity.to_json(), **({"calibration": calibrated.to_json()} if calibrated else {})}
     run.write_json(run.metrics, about_model)
+    lap("calibrating, and writing and comparing the models,")
 
     classifier = load_classifier(run) if made.parity.written else None
     share, unknown = config.train.unknown_share, None
@@ -120,6 +122,7 @@ def export_and_score(
         classifier = replace(classifier, familiar=familiar)
         unknown = foreign.astype(np.float64) > familiar.threshold
 
+    lap("learning what unknown images are")
     evaluation, probabilities = None, made.probabilities
     scored = [split for split in (VALIDATION, TEST) if split in splits] or [TRAIN]
     for split in scored:

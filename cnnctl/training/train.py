@@ -169,7 +169,6 @@ def train(
         watcher.busy("exporting and evaluating")
         with exact_float32(keras_import.backend):
             evaluation, parity = export_and_score(record, network, config, prepared, watcher, interrupts)
-        lap("exporting and evaluating")
         write_curves(run, record.best_epoch, config.train.all_epochs)
         trackers.end(finished(run, run.read_metrics(), record.best_epoch))
         latency = _latency(config, run, watcher) if parity.written else None

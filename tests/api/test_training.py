@@ -122,7 +122,7 @@ def test_an_evaluation_is_that_of_the_command(digits: cnnctl.TrainedRun, here: P
     assert str(judged) == succeed("evaluate", "--run", digits.path, cwd=here).rstrip("\n")
     assert (judged.accuracy, judged.loss, judged.split) == (digits.accuracy, digits.loss, "test")
     assert judged.folder == digits.path
-    assert judged._repr_html_().startswith("<table ")
+    assert judged._repr_html_().startswith("<pre ")
     assert repr(judged) == f"<Evaluation of 359 test images: accuracy {digits.accuracy:.4f}>"
     validation = cnnctl.evaluate(digits.path, split="validation")
     assert validation.accuracy == digits.metrics["validation"]["accuracy"]
