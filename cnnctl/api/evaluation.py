@@ -10,6 +10,7 @@ from typing import Any
 from cnnctl.api.runs import AnyRun, find
 from cnnctl.api.shown import Picture, Shown, plots_of
 from cnnctl.data.listing import describe_left_out
+from cnnctl.data.split import SPLITS
 from cnnctl.evaluation import evaluate as evaluation
 from cnnctl.evaluation.metrics import Metrics
 from cnnctl.runs import Run
@@ -53,7 +54,20 @@ class Evaluation(Shown):
         print_evaluation(evaluation.Evaluation(self.metrics, self.split, self.folder, {}))
 
     def _pictures(self) -> Iterable[Picture]:
-        return plots_of(self._run, self.folder / "plots", ("confusion_matrix_normalised", "mistakes"))
+        names = ("confusion_matrix_normalised", *(["mistakes"] if self._may_show_mistakes() else []))
+        return plots_of(self._run, self.folder / "plots", names)
+
+    def _may_show_mistakes(self) -> bool:
+        """Whether the images are the user's to show: named by the user, or those that the run was made of.
+
+        A stranger's run could name any image of this machine, which a notebook would carry along.
+        """
+        from cnnctl.evaluation.report.trust import shows_unknown_images
+
+        if self.split not in SPLITS:
+            return True
+        is_main = self.folder == self._run.path
+        return is_main and not shows_unknown_images(self._run, frozenset(self._run.read_digests()))
 
     def __repr__(self) -> str:
         return f"<Evaluation of {self.metrics.images:,} {self.split} images: accuracy {self.accuracy:.4f}>"

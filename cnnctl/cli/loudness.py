@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cnnctl.system.loudness import QUIET, VERBOSE, loudness, set_loudness
+from cnnctl.system.loudness import QUIET, VERBOSE, is_verbose, loudness, set_loudness
 
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print the result alone, as a script reads it, and errors.")
@@ -28,7 +28,7 @@ def loud(command: Callable[..., None]) -> Callable[..., None]:
     def call(*args: Any, quiet: bool = False, verbose: bool = False, **values: Any) -> None:
         before = say_as_much(quiet, verbose)
         try:
-            command(*args, **values, **({"verbose": verbose} if has_own else {}))
+            command(*args, **values, **({"verbose": is_verbose()} if has_own else {}))
         finally:
             set_loudness(before)
 

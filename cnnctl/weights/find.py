@@ -69,6 +69,7 @@ def find_weights(
         UsageError: nobody publishes weights of such a network.
     """
     if given is not None and given != IMAGENET:
+        detail(f"weights of {application}: {given}, as the config says")
         return read_weights(Path(given), shapes, application=application)
     network = network_of(application)
     path = obtain(network, watcher, fetch)

@@ -206,11 +206,18 @@ def test_a_run_and_an_evaluation_in_a_notebook(here: Path) -> None:
     assert f"{run.accuracy:.1%}" in shown
     assert '<td style="text-align: left">best epoch</td><td style="text-align: right">' in shown
     assert str(run) == repr(run)
-    evaluation = cnnctl.evaluate(run)._repr_html_()
+    judged = cnnctl.evaluate(run)
+    evaluation = judged._repr_html_()
     assert evaluation.count("<table ") == 5
     assert evaluation.count("<pre ") == 1
     assert "right on " in evaluation
     assert evaluation.count('<img src="data:image/') == shown.count('<img src="data:image/') == 2
+    digests = run.path / "checkpoints" / "digests.bin"
+    kept = digests.rename(digests.with_suffix(".kept"))
+    try:
+        assert judged._repr_html_().count("<img ") == 1, "whose images they are cannot be known"
+    finally:
+        kept.rename(digests)
     assert repr(cnnctl.Predictor(run)) == "<Predictor of digits 1: 10 classes, images of 8x8x1>"
 
 

@@ -115,7 +115,7 @@ def test_every_command_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for name, command in commands.items():
         options = {option for one in command.params for option in one.opts}
-        assert {"--quiet", "--verbose"} <= options, name
+        assert {"--quiet", "-q", "--verbose", "-v"} <= options, name
 
 
 @pytest.mark.parametrize(
