@@ -1,9 +1,9 @@
 """Measure and rewrite a section of BENCHMARKS.md.
 
-    make bench CIFAR10=FOLDER CATS_DOGS=FOLDER [WHAT="startup cifar10 ..."] [TORCH=PYTHON] [ROUNDS=3]
+    make bench CIFAR10=FOLDER CATS_DOGS=FOLDER [WHAT="startup cifar10 ..."] [TORCH=PYTHON] [CLEANLAB=PYTHON] [ROUNDS=3]
 
 CIFAR10 holds train/ and test/ of CIFAR-10 as class folders, CATS_DOGS the class folders of cats and dogs; TORCH is a
-Python that has PyTorch. Nothing else should run meanwhile.
+Python that has PyTorch, CLEANLAB one that has cleanlab. Nothing else should run meanwhile.
 """
 
 import os
@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import (
     backends,
     cifar10,
+    doctor,
     folder,
     foreign,
     gpu,
@@ -40,6 +41,7 @@ SECTIONS = {
     "growth": growth.section,
     "pretrained": pretrained.section,
     "foreign": foreign.section,
+    "doctor": doctor.section,
     "backends": backends.section,
     "scale": scale.section,
     "sweeps": sweeps.section,

@@ -25,6 +25,7 @@ __all__ = [
     "ConfigError",
     "CrossValidated",
     "DataError",
+    "Diagnosis",
     "DivergedError",
     "Evaluation",
     "Explanation",
@@ -45,9 +46,11 @@ __all__ = [
     "TrainedRun",
     "UsageError",
     "__version__",
+    "apply_fixes",
     "check",
     "compare",
     "cross_validate",
+    "doctor",
     "evaluate",
     "explain",
     "explain_numbers",
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
     from cnnctl.api.checking import CheckedConfig, check
     from cnnctl.api.comparison import Comparison, compare
     from cnnctl.api.configs import load_config
+    from cnnctl.api.doctor import Diagnosis, apply_fixes, doctor
     from cnnctl.api.evaluation import Evaluation, evaluate
     from cnnctl.api.explanation import Explanation, ImageNumbers, explain, explain_numbers
     from cnnctl.api.exporting import ExportedModel, export
@@ -96,6 +100,7 @@ else:
         "api.checking": ("CheckedConfig", "check"),
         "api.comparison": ("Comparison", "compare"),
         "api.configs": ("load_config",),
+        "api.doctor": ("Diagnosis", "apply_fixes", "doctor"),
         "api.evaluation": ("Evaluation", "evaluate"),
         "api.explanation": ("Explanation", "ImageNumbers", "explain", "explain_numbers"),
         "api.exporting": ("ExportedModel", "export"),

@@ -12,7 +12,7 @@ FLOORS = (
     ("cli", "api"),
     ("serving", "terminal"),
     ("sweeping",),
-    ("training", "explaining", "exporting", "ejecting"),
+    ("training", "explaining", "exporting", "ejecting", "examining"),
     ("evaluation", "models", "checks", "network_source"),
     ("convolve", "init", "pictures", "tracking", "inference"),
     ("data", "architecture", "runs", "weights"),

@@ -141,8 +141,8 @@ def root(
 
 COMMANDS = (
     *("init", "train", "evaluate", "predict", "explain", "serve", "export", "eject", "report", "runs", "compare"),
-    *("sweep", "cross-validate", "summary", "check", "preview", "schedule", "convolve", "cache", "weights", "schema"),
-    "info",
+    *("sweep", "cross-validate", "summary", "check", "doctor", "preview", "schedule", "convolve", "cache", "weights"),
+    *("schema", "info"),
 )
 """In the order of --help; each is a module of this package with an EPILOG and a function `NAME_cli`, with _ for -."""
 

@@ -141,6 +141,18 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
     return catalog
 
 
+def list_sources(data: DataSettings) -> dict[str, Listing]:
+    """The images of each source of the data by its key, `train` among them: not split, and with their groups.
+
+    Raises:
+        CatalogError: one of them cannot be listed.
+    """
+    listings, faults = _find_all(data)
+    if faults:
+        raise CatalogError(faults)
+    return listings
+
+
 def _find_all(data: DataSettings) -> tuple[dict[str, Listing], list[Fault]]:
     """The images of each source by its split, and what is wrong with the others."""
     listings: dict[str, Listing] = {}

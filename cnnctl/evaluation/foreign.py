@@ -62,7 +62,7 @@ def fit_familiar(features: Features, labels: NDArray[np.int64]) -> Familiar:
     centred = made - mean
     axes, places = None, centred
     if features.shape[1] > _MOST_AXES:
-        axes = _main_axes(centred, min(_MOST_AXES, _MOST_AXIS_BYTES // (2 * features.shape[1])))
+        axes = main_axes(centred, min(_MOST_AXES, _MOST_AXIS_BYTES // (2 * features.shape[1])))
         places = centred @ axes.astype(np.float32)
     order = np.argsort(labels, kind="stable")
     kept = spread(order, _MOST_POINT_BYTES // places.shape[1])
@@ -90,7 +90,7 @@ def spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     return np.asarray(rows[places], np.int64)
 
 
-def _main_axes(centred: NDArray[np.float32], most: int) -> NDArray[np.float16]:
+def main_axes(centred: NDArray[np.float32], most: int) -> NDArray[np.float16]:
     """About the directions in which images differ most, (features, axes), by subspace iteration."""
     axes = np.random.default_rng(0).standard_normal((centred.shape[1], most)).astype(np.float32)
     for _ in range(_ITERATIONS):

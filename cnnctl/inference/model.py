@@ -75,9 +75,14 @@ class Classifier:
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the output layer gets of images, as `reduced` makes it: float32 (N, ...); raises as `probabilities`."""
+        return self.probabilities_and_features(images)[1]
+
+    def probabilities_and_features(self, images: NDArray[np.uint8]) -> tuple[Probabilities, NDArray[np.float32]]:
+        """`probabilities` and `features` of one computation."""
         from cnnctl.inference.unknown import reduced
 
-        return reduced(self._computed(images, with_features=True)[1])
+        probabilities, features = self._computed(images, with_features=True)
+        return probabilities, reduced(features)
 
     def _computed(self, images: NDArray[np.uint8], with_features: bool = False) -> list[NDArray[np.float32]]:
         """The probabilities, and maybe the features."""

@@ -53,6 +53,7 @@ def test_every_option_is_described(name: str) -> None:
     [
         ("check", [DIGITS]),
         ("summary", [DIGITS]),
+        ("doctor", ["runs/digits/1"]),
         ("preview", [DIGITS, "--output", "of-the-docs.png"]),
         ("schedule", [DIGITS]),
         ("runs", []),
