@@ -129,7 +129,7 @@ def _allowed(diagnosis: Diagnosis, with_images: bool) -> tuple[NDArray[np.bool_]
         return ~everything, "The images are not shown: the run belongs to another user"
     known = frozenset(subject.run.read_digests())
     roots = [folder.resolve() for folder in data_folders(subject.config)]
-    rows = {one.row for one in diagnosis.findings}
+    rows = {one.row for one in diagnosis.findings if one.kind != UNREADABLE}
     allowed = ~everything
     for row in rows:
         is_known = diagnosis.digests[row].tobytes() in known
@@ -173,8 +173,10 @@ def _card(diagnosis: Diagnosis, heap: Sequence[Finding], allowed: NDArray[np.boo
 
 def _shown(diagnosis: Diagnosis, finding: Finding, is_allowed: bool) -> Shown:
     path = diagnosis.subject.paths[finding.row]
-    if not is_allowed or finding.kind == UNREADABLE:
-        return Shown("cannot be decoded" if is_allowed else _WITHHELD, None)
+    if finding.kind == UNREADABLE:
+        return Shown("cannot be decoded", None)
+    if not is_allowed:
+        return Shown(_WITHHELD, None)
     cv2 = opencv()
     done, content = cv2.imencode(".webp", _picture(diagnosis, finding.row), (cv2.IMWRITE_WEBP_QUALITY, _QUALITY))
     return Shown(Path(path).name, content.tobytes() if done else None)

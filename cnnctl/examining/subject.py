@@ -12,7 +12,8 @@ from cnnctl.config import Config, load
 from cnnctl.config.schema import DataSettings
 from cnnctl.data.catalog import make_catalog
 from cnnctl.data.labels import label_numbers
-from cnnctl.errors import ConfigError, Problem, UsageError
+from cnnctl.data.split import SPLITS
+from cnnctl.errors import ConfigError, Problem, RunError, UsageError
 from cnnctl.network_source import CONFIG_SUFFIXES
 from cnnctl.system.files import is_file, is_folder
 
@@ -107,6 +108,9 @@ def subject_of_run(run: "Run") -> Subject:
         for row in run.read_rows(run.need(run.split), ("path", "label", "split"))
     ]
     paths, labels, splits = zip(*rows, strict=True) if rows else ((), (), ())
+    odd = next((split for split in splits if split not in SPLITS), None)
+    if odd is not None:
+        raise RunError(f"{run.split} has the split {odd}, and splits are {', '.join(SPLITS)}", "train it again")
     numbers = label_numbers(labels, classes, str(run.split))
     return Subject(run.title, config, classes, paths, numbers, np.array(splits, object), run)
 

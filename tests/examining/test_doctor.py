@@ -65,9 +65,7 @@ def test_flipped_labels_of_digits_are_found(flipped: Flipped) -> None:
     assert value["left_out"] == []
     assert value["images"] == {"test": 359, "train": 1169, "validation": 269}
 
-    again = succeed("doctor", flipped.run, "--output", "again", cwd=flipped.folder)
-    assert re.search(r"labels that are contradicted +\d+\n", again)
-    with (flipped.folder / "again" / "fixes.csv").open(newline="") as file:
+    with (flipped.folder / value["fixes"]).open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows if row["finding"] == "label"] == [one["path"] for one in found]
     assert {row["action"] for row in rows} == {""}
@@ -92,6 +90,16 @@ def test_answers_of_networks_that_have_not_seen_the_images_are_used(flipped: Fli
     (flipped.folder / "wrong.csv").write_text(f"path,predicted,probability\n{rows[0]['path']},ten,0.5\n")
     said = fail(3, "doctor", flipped.run, "--predictions", "wrong.csv", cwd=flipped.folder)
     assert "wrong.csv: line 2: the data has no class ten" in said
+
+
+def test_a_run_with_another_split_is_refused(flipped: Flipped, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(flipped.run, run)
+    split = run / "split.csv"
+    split.write_text(split.read_text().replace(",validation\n", ",\x1b[31mhidden\n"))
+    said = fail(4, "doctor", run, cwd=tmp_path)
+    assert "has the split" in said
+    assert "\x1b" not in said
 
 
 def test_a_model_without_features_says_what_is_left_out(flipped: Flipped, tmp_path: Path) -> None:
