@@ -132,7 +132,7 @@ def cross_validate(
         output: The folder of the folds.
         folds: How many.
         repeat: How often they are dealt, each time with another seed.
-        ensemble: Also write ensemble.onnx, the mean of the folds' models.
+        ensemble: Also write ensemble/, which `Predictor` takes for a run: its model is the mean of the folds'.
         progress: True prints a line for each fold to stderr; or a watcher whose `note` is told. When
             left out, a notebook shows the lines, and nothing is printed elsewhere.
 

@@ -22,7 +22,7 @@ def cross_validate_cli(
         typer.Option("--repeat", min=1, max=1000, help="Times that the folds are dealt, each with another seed."),
     ] = 1,
     ensemble: Annotated[
-        bool, typer.Option("--ensemble", help="Also write ensemble.onnx, the mean of the folds' models.")
+        bool, typer.Option("--ensemble", help="Also write ensemble/, a run whose model is the mean of the folds'.")
     ] = False,
     assignments: SetOption = None,
     as_json: JsonOption = False,

@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnctl.checks import check
 from cnnctl.config import Config, Loaded
 from cnnctl.config.dump import leaves, to_plain
+from cnnctl.data.split import TEST, TRAIN
 from cnnctl.errors import (
     EXIT_BUSY,
     EXIT_INTERRUPTED,
@@ -26,6 +27,9 @@ from cnnctl.sweeping.folds import Fold, make_folds, pool_of
 from cnnctl.sweeping.process import Training, wait_for
 from cnnctl.system import files
 from cnnctl.system.locks import locked
+
+if TYPE_CHECKING:
+    from cnnctl.sweeping.ensemble import Ensemble
 
 CONFIDENCE = 0.95
 STATE = "cross_validation.json"
@@ -61,7 +65,7 @@ class CrossValidation:
     runs: tuple[Path, ...]
     spreads: tuple[Spread, ...]
     pooled: Metrics
-    ensemble: Path | None = None
+    ensemble: "Ensemble | None" = None
 
     def to_json(self) -> dict[str, Any]:
         """The form of cross_validation.json and of `--json`."""
@@ -82,7 +86,8 @@ class CrossValidation:
             "images": self.pooled.images,
             "classes": list(self.pooled.classes),
             "confusion_matrix": [list(row) for row in self.pooled.confusion_matrix],
-            "ensemble": None if self.ensemble is None else str(self.ensemble),
+            "ensemble": None if self.ensemble is None else str(self.ensemble.path),
+            "ensemble_difference": None if self.ensemble is None else self.ensemble.difference,
         }
 
 
@@ -112,7 +117,8 @@ def cross_validate(
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".beginning.lock", lambda: None):
             _begin_or_join(config, folds, repeat, output, folder)
-            made = make_folds(config, pool_of(config, catalog), folds, repeat, folder)
+            pool = pool_of(config, catalog)
+            made = make_folds(config, pool, folds, repeat, folder)
     try:
         for is_last_look in (False, True):  # what another process trains is waited for at the end
             for fold in made:
@@ -126,7 +132,11 @@ def cross_validate(
     if ensemble:
         from cnnctl.sweeping.ensemble import write_ensemble
 
-        result = replace(result, ensemble=write_ensemble([fold.run for fold in made], folder / "ensemble.onnx"))
+        kept_out = catalog.frame[catalog.frame.split == TEST]
+        listing = [(path, label, TRAIN) for path, label in zip(pool.paths, pool.labels, strict=True)]
+        listing += [(path, label, TEST) for path, label in zip(kept_out.path, kept_out.label, strict=True)]
+        runs = [fold.run for fold in made]
+        result = replace(result, ensemble=write_ensemble(runs, folder / "ensemble", config, listing))
         files.write_json(folder / STATE, {**_identity(config, folds, repeat), "result": result.to_json()})
     return result
 

@@ -1,10 +1,14 @@
-"""One ONNX file whose probabilities are the mean of those of several runs."""
+"""A model whose probabilities are the mean of those of several runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnctl.config import Config
+from cnnctl.config.dump import to_yaml
 from cnnctl.errors import RunError
+from cnnctl.inference.known_models import MADE, fingerprint, remember
 from cnnctl.inference.model import open_session
 from cnnctl.runs import Run
 from cnnctl.system import files
@@ -13,19 +17,43 @@ _LIMIT = 1e-5
 _IMAGES = 4
 
 
-def write_ensemble(runs: Sequence[Run], path: Path) -> Path:
+@dataclass(frozen=True)
+class Ensemble:
+    """A folder that `predict`, `serve` and `evaluate` take for a run, with model.onnx but without model.keras.
+
+    `difference` is how far its probabilities are from the mean of the folds' at most, on `images` random images.
+    """
+
+    path: Path
+    difference: float
+    images: int = _IMAGES
+
+
+def write_ensemble(
+    runs: Sequence[Run], path: Path, config: Config, listing: Iterable[tuple[str, str, str]]
+) -> Ensemble:
     """Put the models of runs, which have one shape and the same classes, side by side below a mean.
 
-    It is compared with them on random images before it takes its place.
+    It is compared with them on random images before it takes its place. `listing` are (path, class name, split) of the
+    images that trained them, and of those that none has seen.
 
     Raises:
         RunError: a run has no model, or the file does not give their mean.
+        MachineError: the folder cannot be written.
     """
     contents = [run.read_bytes(run.need(run.onnx_model)) for run in runs]
-    whole = _merged(contents).SerializeToString()
-    _compare(contents, whole, path)
-    files.write_bytes(path, whole)
-    return path
+    whole, made = _merged(contents).SerializeToString(), Run(path)
+    difference = _difference(contents, whole, made.onnx_model)
+    with files.writing(path):
+        path.mkdir(exist_ok=True)
+    made.write_json(made.classes, list(runs[0].read_classes()))
+    made.write_text(made.config, to_yaml(config))
+    made.write_csv(made.split, ("path", "label", "split"), listing)
+    made.write_bytes(made.onnx_model, whole)
+    parity = {"largest_difference": difference, "limit": _LIMIT, "images": _IMAGES, "split": "random", "written": True}
+    made.write_json(made.metrics, {"onnx": parity})
+    remember(fingerprint(whole), MADE)
+    return Ensemble(path, difference)
 
 
 def _merged(contents: Sequence[bytes]) -> Any:
@@ -52,14 +80,32 @@ def _merged(contents: Sequence[bytes]) -> Any:
         answers.append(f"{prefix}{given.name}")
     graph.input.append(taken)
     graph.output.append(given)
-    graph.node.append(helper.make_node("Mean", answers, [given.name], name="mean"))
+    _append_mean(graph, answers, given.name)
     made = helper.make_model(graph, producer_name="cnnctl", opset_imports=list(first.opset_import))
     made.ir_version = first.ir_version
     made.metadata_props.extend(first.metadata_props)
     return made
 
 
-def _compare(contents: Sequence[bytes], whole: bytes, path: Path) -> None:
+def _append_mean(graph: Any, answers: Sequence[str], name: str) -> None:
+    """The mean, of operators that `predict` runs in anybody's model."""
+    from onnx import TensorProto, helper
+
+    share = helper.make_tensor("share", TensorProto.FLOAT, [], [1 / len(answers)])
+    graph.initializer.append(share)
+    total = answers[0]
+    for number, answer in enumerate(answers[1:], start=2):
+        graph.node.append(helper.make_node("Add", [total, answer], [f"sum_{number}"], name=f"sum_{number}"))
+        total = f"sum_{number}"
+    graph.node.append(helper.make_node("Mul", [total, share.name], [name], name="mean"))
+
+
+def _difference(contents: Sequence[bytes], whole: bytes, path: Path) -> float:
+    """How far a model is from the mean of others at most.
+
+    Raises:
+        RunError: too far.
+    """
     import numpy as np
 
     session = open_session(path, content=whole)
@@ -70,3 +116,4 @@ def _compare(contents: Sequence[bytes], whole: bytes, path: Path) -> None:
     difference = float(np.abs(session.run(None, {name: images})[0] - mean).max())
     if not difference <= _LIMIT:
         raise RunError(f"{path} was not written: it differs from the mean of the folds by {difference:.3g}")
+    return difference

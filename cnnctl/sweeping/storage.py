@@ -70,6 +70,12 @@ def open_storage(url: str, heartbeat: int) -> "RDBStorage":
             time.sleep(random.uniform(0.1, 0.6))
         except RuntimeError as error:  # made by an Optuna of another version
             raise MachineError(f"{_shown(url)} cannot be used: {error}", "name another storage") from None
+        except (TypeError, UnicodeError) as error:  # such a database gives bytes where SQLAlchemy wants text
+            if not url.startswith("postgresql"):
+                raise
+            message = f"{_shown(url)} cannot be used: its texts have no encoding that it knows of (SQL_ASCII)"
+            hint = "make another database: createdb --encoding=UTF8 --template=template0 NAME"
+            raise MachineError(message, hint) from error
         except ImportError as error:
             package = "psycopg2-binary" if url.startswith("postgresql") else "pymysql"
             said = error.__cause__ or error

@@ -69,7 +69,7 @@ def print_cross_validation(result: "CrossValidation") -> None:
         "runs": result.runs[0].parent,
         "predictions": result.folder / "predictions.csv",
         "picture": result.folder / "confusion_matrix.png",
-        **({"ensemble": result.ensemble} if result.ensemble is not None else {}),
+        **({"ensemble": result.ensemble.path} if result.ensemble is not None else {}),
     }
     say()
     print_pairs({name: printable(str(path)) for name, path in lines.items()}, max(map(len, lines)) + 2)

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cnnctl import Predictor
 from cnnctl.config import Config, parse_config
 from cnnctl.data.catalog import make_catalog
 from cnnctl.errors import DataError, InterruptedTrainingError, MachineError, UsageError
-from cnnctl.inference.model import METADATA_KEY, open_session
+from cnnctl.evaluation.evaluate import evaluate_split
+from cnnctl.inference import model
+from cnnctl.inference.model import load_classifier
 from cnnctl.runs import Run
 from cnnctl.sweeping import cross_validation
 from cnnctl.sweeping.cross_validation import CrossValidation, cross_validate, spread
@@ -180,15 +183,30 @@ def test_it_goes_on_where_it_was_and_sums_up(training: type[Training], digits_ru
     assert len(Training.begun) == 3
 
 
-def test_the_ensemble_is_the_mean(training: type[Training], digits_run: Trained) -> None:
+def test_the_ensemble_is_a_run_that_is_the_mean(
+    training: type[Training], digits_run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result, _ = run(3, ensemble=True)
     assert result.ensemble is not None
-    session, own = open_session(result.ensemble), open_session(digits_run.run / "model.onnx")
+    assert result.ensemble.difference < 1e-6
+    made, own = Run(result.ensemble.path), Run(digits_run.run)
+    assert made.path == tmp_path / "out" / "ensemble"
+    assert result.to_json()["ensemble"] == str(made.path)
+    whole, one = load_classifier(made, tells_unknown=True), load_classifier(own)
     images = np.random.default_rng(1).integers(0, 256, (5, 8, 8, 1), np.uint8)
-    answers = [one.run(None, {one.get_inputs()[0].name: images})[0] for one in (session, own)]
-    assert np.abs(answers[0] - answers[1]).max() < 1e-6
-    kept = [one.get_modelmeta().custom_metadata_map[METADATA_KEY] for one in (session, own)]
-    assert kept[0] == kept[1]
+    np.testing.assert_allclose(whole.probabilities(images), one.probabilities(images), atol=1e-6)
+    assert (whole.classes, whole.spec, whole.familiar) == (one.classes, one.spec, None)
+    assert made.read_metrics()["onnx"]["largest_difference"] == result.ensemble.difference
+
+    kept_out = made.read_split("test")[0]
+    assert len(kept_out) == len(own.read_split("test")[0]) > 100
+    assert not set(made.read_split("train")[0]) & set(kept_out)
+    assert Predictor(made.path).predict(kept_out[0]).label == Predictor(own.path).predict(kept_out[0]).label
+    judged = evaluate_split(made, None, lambda done, total: None)
+    assert (judged.split, judged.metrics.images) == ("test", len(kept_out))
+    assert "onnx" in made.read_metrics()
+    monkeypatch.setattr(model, "is_known", lambda *which: False)  # as on another machine
+    load_classifier(made)
 
 
 def test_what_another_process_trains_is_left_to_it(training: type[Training]) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from cnnctl.config import load
+from cnnctl.errors import MachineError
+from cnnctl.sweeping.storage import open_storage
 from tests.sweeping.stub import SWEEP, accuracy, start, write
 
 
@@ -61,6 +63,36 @@ def test_two_workers_and_kills_lose_nothing(tmp_path: Path) -> None:
     rate, units = best.train.optimizer.learning_rate, best.model[1].units  # type: ignore[union-attr]
     assert accuracy(rate, units, 3) == max(value for _, value in stored(output))
     assert result["best"]["value"] == max(trial["value"] for trial in result["trials"])
+
+
+def test_a_second_ctrl_c_says_how_to_resume(tmp_path: Path) -> None:
+    sweep = write(tmp_path)
+    worker = start(sweep, tmp_path / "out", STUB_SECONDS="30", STUB_IGNORES_SIGTERM="yes")
+    assert worker.stderr is not None
+    while not list((tmp_path / "out" / "trials").glob("*/config.yaml")):
+        assert worker.poll() is None
+        time.sleep(0.05)
+    worker.send_signal(signal.SIGINT)
+    assert "press Ctrl-C again to exit at once" in worker.stderr.readline()
+    worker.send_signal(signal.SIGINT)
+    _, err = finished(worker, code=130)
+    assert err.split() == f"exited at once; resume with: cnnctl sweep {sweep} --output {tmp_path / 'out'}".split()
+
+
+def test_a_database_without_an_encoding_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(url: str, *more: object, **options: object) -> None:
+        raise TypeError("cannot use a string pattern on a bytes-like object")
+
+    monkeypatch.setattr("optuna.storages.RDBStorage", made)
+    with pytest.raises(MachineError) as caught:
+        open_storage("postgresql+psycopg://sweep:secret@db/trials", 10)
+    assert caught.value.message == (
+        "postgresql+psycopg://sweep:***@db/trials cannot be used: its texts have no encoding that it knows of "
+        "(SQL_ASCII)"
+    )
+    assert caught.value.hint == "make another database: createdb --encoding=UTF8 --template=template0 NAME"
+    with pytest.raises(TypeError):
+        open_storage("sqlite:///trials.db", 10)
 
 
 @pytest.mark.skipif(shutil.which("initdb") is None, reason="PostgreSQL is not installed")
