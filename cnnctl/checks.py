@@ -13,7 +13,7 @@ from cnnctl.config.augmentations import RandomCrop
 from cnnctl.config.meant import suggest
 from cnnctl.config.problems import in_order
 from cnnctl.config.schedules import ReduceOnPlateau
-from cnnctl.config.schema import ImageSettings, views_of
+from cnnctl.config.schema import PARTS, ImageSettings, views_of
 from cnnctl.config.source import ValuePath, format_path
 from cnnctl.errors import (
     EXIT_BUSY,
@@ -288,6 +288,9 @@ def _disagreements(config: Config, classes: tuple[str, ...] | None) -> Iterator[
             hint = "set data.validation to a fraction, or monitor loss"
             yield path, "there are no validation images to monitor", f"monitor={monitor}", hint
 
+    if config.data.keep == "parts":
+        yield from _wrong_for_parts(config)
+
     wrong = {"softmax": "binary_crossentropy", "sigmoid": "categorical_crossentropy"}[config.output.activation]
     if train.loss == wrong:
         message = f"{wrong} cannot be combined with output: {config.output.activation}"
@@ -325,6 +328,19 @@ def _disagreements(config: Config, classes: tuple[str, ...] | None) -> Iterator[
             if name not in classes:
                 mend = suggest(name, classes, "the classes are")
                 yield ("train", "class_weight", name), "the data has no such class", name, mend
+
+
+def _wrong_for_parts(config: Config) -> Iterator[tuple[ValuePath, str, str, str | None]]:
+    """What a training cannot do whose processes keep a part of the images each."""
+    batch = config.train.batch_size
+    if batch % PARTS:
+        nearest = (batch // PARTS * PARTS, -(-batch // PARTS) * PARTS)
+        sizes = " or ".join(f"batch_size: {size}" for size in nearest if size)
+        message = f"with data.keep: parts every batch has as many images of each of {PARTS} parts"
+        yield ("train", "batch_size"), message, str(batch), sizes
+    if not config.data.validation:
+        message = "no process has all training images to judge the network by, and there are no validation images"
+        yield ("data", "keep"), message, "keep=parts", "set data.validation to a fraction, or remove this line"
 
 
 def _add(

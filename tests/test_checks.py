@@ -137,6 +137,15 @@ CASES = {
             (2, 10, "train.class_weight.1e3", "the data has no such class"),
         ],
     ),
+    "parts that a batch cannot have as many images of": (
+        "data: {train: photos, image: {size: 8}, validation: 0, keep: parts}\n"
+        + GOOD_MODEL
+        + "train: {batch_size: 100}\n",
+        [
+            (2, 1, "data.keep", "no process has all training images to judge the network by"),
+            (2, 5, "train.batch_size", "with data.keep: parts every batch has as many images of each of 64 parts"),
+        ],
+    ),
     "nothing to monitor": (
         "data: {train: photos, validation: 0, image: {size: 8}}\n"
         + GOOD_MODEL

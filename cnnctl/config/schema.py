@@ -30,6 +30,9 @@ from cnnctl.settings import Colour, Count, FromZero, Named, OrNone, Settings, Te
 
 MAX_IMAGE_SIDE = 8192
 
+PARTS = 64
+"""Parts that images are dealt into where each process of a training keeps its own; every batch has as many of each."""
+
 
 def _channels(value: Any) -> int:
     if not is_whole(value, 1) or value not in (1, 3):
@@ -163,6 +166,13 @@ class DataSettings(Settings):
     cache: Annotated[Text, described("Cache of decoded images: auto (the user's cache folder), off, or a folder.")] = (
         "auto"
     )
+    keep: Annotated[
+        Literal["all", "parts"],
+        described(
+            "What each process of a training keeps: all images, or its own of 64 parts that the training images are "
+            "dealt into; then every batch has as many images of each part."
+        ),
+    ] = "all"
     on_bad_image: Annotated[Literal["error", "skip"], described("What to do with an image that cannot be decoded.")] = (
         "error"
     )

@@ -12,7 +12,8 @@ from cnnctl.data.cache.decoded import Decoded, decode_images
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.decoder.images import Image
 from cnnctl.data.leakage import suspicions
-from cnnctl.data.split import SPLITS
+from cnnctl.data.sharing import Sharer, deal_out, decode_share
+from cnnctl.data.split import SPLITS, TRAIN
 from cnnctl.errors import EXIT_DATA, Notice, Problem
 
 _NAMED = 20
@@ -21,10 +22,14 @@ _NAMED = 20
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one split: their rows in the pixels, and their class numbers, both int64 (images,)."""
+    """The images of one split: their rows in the pixels, and their class numbers, both int64 (images,).
+
+    `parts` are those that the images were dealt into, int64 (images,); None where every process keeps all.
+    """
 
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
+    parts: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,15 @@ class Prepared:
         paths: Their files, absolute; empty once they are forgotten.
         labels: int64 (images,), their class numbers.
         splits: (images,), the names of their splits.
-        rows: int64 (images,), where they are in `pixels`.
-        pixels: uint8 (images found, height, width, channels), mapped from disk or in memory.
+        rows: int64 (images,), where they are in `pixels`; -1 for one that another process keeps.
+        pixels: uint8 (images kept, height, width, channels), mapped from disk or in memory.
         digests: uint8 (images, 16), of each file's contents.
         entry: The folder of the pixels in the cache; None in memory.
         undecodable: How many images that were found cannot be decoded.
         problems: What makes a training on them impossible.
         warnings: What makes its figures lie.
+        parts: int64 (images,), the parts that the training images were dealt into; None where they were not.
+        common: bool (images,), whether it is a training image that all processes keep; None where they keep all.
     """
 
     classes: tuple[str, ...]
@@ -56,11 +63,21 @@ class Prepared:
     undecodable: int = 0
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Notice, ...] = ()
+    parts: NDArray[np.int64] | None = None
+    common: NDArray[np.bool_] | None = None
 
     def split(self, name: str) -> Split | None:
         """The images of a split; None where it has none."""
         chosen = self.splits == name
-        return Split(self.rows[chosen], self.labels[chosen]) if chosen.any() else None
+        return self._chosen(chosen) if chosen.any() else None
+
+    def sampled(self) -> Split:
+        """The training images that all processes keep, of which what takes some images is computed."""
+        return self._chosen(self.splits == TRAIN if self.common is None else self.common)
+
+    def _chosen(self, chosen: NDArray[np.bool_]) -> Split:
+        parts = None if self.parts is None else self.parts[chosen]
+        return Split(self.rows[chosen], self.labels[chosen], parts)
 
     def label_names(self) -> list[str]:
         """The class name of each image."""
@@ -87,8 +104,11 @@ def prepare(
     waiting: Callable[[], None] = lambda: None,
     strict: bool = False,
     seeks_leaks: bool = True,
+    sharer: Sharer | None = None,
 ) -> Prepared:
     """Decode every image of a catalog and look at what they are.
+
+    With a `sharer`, the training images are dealt into parts, and each process decodes those that it keeps.
 
     With `strict` the same image twice, images of one colour, classes without test images, and what was changed or
     assumed in the listing are problems, else warnings; without `seeks_leaks`, or in images with problems, nobody looks
@@ -97,7 +117,13 @@ def prepare(
     Raises:
         MachineError: the decoded images cannot be kept.
     """
-    decoded = decode_images(catalog.frame.path.tolist(), image_spec(data.image), data.cache, progress, waiting)
+    paths, spec = catalog.frame.path.tolist(), image_spec(data.image)
+    dealt = None if sharer is None else deal_out(catalog.frame.split.to_numpy(object), sharer.seed)
+    if dealt is None or sharer is None or sharer.processes == 1:
+        decoded = decode_images(paths, spec, data.cache, progress, waiting)
+    else:
+        decoded = decode_share(paths, spec, data.cache, progress, waiting, dealt, sharer)
+    del paths
     problems: list[Problem] = []
     warnings: list[Notice] = []
 
@@ -126,13 +152,15 @@ def prepare(
         frame.path.tolist(),
         np.asarray(frame.label.map(number), np.int64),
         frame.split.to_numpy(object),
-        np.asarray(rows, np.int64),
+        np.asarray(rows if decoded.places is None else decoded.places[rows], np.int64),
         decoded.pixels,
         decoded.digests[rows],
         decoded.entry,
         len(decoded.failures),
         tuple(problems),
         tuple(warnings),
+        None if dealt is None else dealt.parts[rows],
+        None if dealt is None else dealt.common[rows],
     )
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from cnnctl.architecture.cost import images_at_once
 from cnnctl.data.prepare import Prepared
-from cnnctl.data.split import TRAIN
 from cnnctl.inference.unknown import Familiar, Features, unit
 
 NEIGHBOURS = 0.01
@@ -39,8 +38,7 @@ def learn_familiar(
     `inputs` has a row for each of the prepared images, of which `features` makes what the output layer gets. That takes
     `multiply_adds` for an image; where these are many, fewer images are looked at.
     """
-    learned = prepared.split(TRAIN)
-    assert learned is not None
+    learned = prepared.sampled()
     chosen = np.sort(spread(np.argsort(learned.labels, kind="stable"), images_for(multiply_adds)))
     rows, size = learned.rows[chosen], images_at_once(prepared.pixels.shape[1:])
     batches = (np.asarray(inputs[rows[start : start + size]]) for start in range(0, len(rows), size))

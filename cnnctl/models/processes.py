@@ -19,7 +19,8 @@ _CONNECT = 300
 _DAYS = 7 * 24 * 3600 * 1000
 """Milliseconds, longer than images are decoded or a network is judged; a process that dies meanwhile ends all waits."""
 
-_FACTS, _DONE = "cnnctl/facts/", "cnnctl/done"
+_FACTS, _BYTES, _DONE = "cnnctl/facts/", "cnnctl/bytes/", "cnnctl/done"
+_PIECE = 2**20
 
 
 def join(cluster: Cluster) -> None:
@@ -72,6 +73,25 @@ def exchange(facts: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         json.loads(client.blocking_key_value_get(f"{_FACTS}{number}", _DAYS)) for number in range(jax.process_count())
     ]
+
+
+def gather(own: bytes) -> list[bytes]:
+    """Tell all processes some bytes, once each, in pieces that gRPC takes; those of all, in their order."""
+    import jax
+
+    client, mine = _client(), f"{_BYTES}{jax.process_index()}"
+    pieces = -(-len(own) // _PIECE)
+    for number in range(pieces):
+        client.key_value_set_bytes(f"{mine}/{number}", own[number * _PIECE : (number + 1) * _PIECE])
+    client.key_value_set(f"{mine}/pieces", str(pieces))
+    told = []
+    for process in range(jax.process_count()):
+        its = f"{_BYTES}{process}"
+        count = int(client.blocking_key_value_get(f"{its}/pieces", _DAYS))
+        told.append(b"".join(client.blocking_key_value_get_bytes(f"{its}/{n}", _DAYS) for n in range(count)))
+    meet("bytes")
+    client.key_value_delete(f"{mine}/")
+    return told
 
 
 def meet(name: str) -> None:

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from cnnctl.config import Loaded
+from cnnctl.config.schema import PARTS
 from cnnctl.config.source import format_path
 from cnnctl.data.prepare import Prepared
 from cnnctl.data.split import TRAIN, VALIDATION
@@ -18,10 +21,24 @@ def insist_on_shares(loaded: Loaded, prepared: Prepared, device: Device) -> None
     DataError: a split has fewer images than there are devices.
     """
     insist_on_even_batches(loaded, device.count, device.processes)
+    _insist_on_a_batch(loaded, prepared)
     for name in (TRAIN, VALIDATION):
         split = prepared.split(name)
         if split is not None and len(split.rows) < device.total:
             raise _few_images(name, len(split.rows), device)
+
+
+def _insist_on_a_batch(loaded: Loaded, prepared: Prepared) -> None:
+    """Refuse parts that have too few images for one batch with as many of each."""
+    learned, batch = prepared.split(TRAIN), loaded.need().train.batch_size
+    if learned is None or learned.parts is None:
+        return
+    least = int(np.bincount(learned.parts, minlength=PARTS).min())
+    if least * PARTS < batch:
+        fits = least * PARTS
+        hint = f"batch_size: {fits}, or data.keep: all" if fits else "data.keep: all"
+        message = f"{len(learned.rows):,} training images in {PARTS} parts do not fill a batch of {batch}"
+        raise DataError(message, hint)
 
 
 def _few_images(split: str, images: int, device: Device) -> DataError:

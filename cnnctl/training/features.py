@@ -31,7 +31,7 @@ def compute_features(
 ) -> NDArray[np.float32]:
     """The output of a network's stem for the images of the wanted splits, float32 (images of all splits, ...).
 
-    Rows of other images may be zeros.
+    Rows of other images may be zeros, and so may those of images that other processes keep.
 
     Raises:
         MachineError: the cache cannot keep them.
@@ -48,7 +48,8 @@ def compute_features(
     with of_cache as features, interrupts.deferred():
         if not isinstance(features.values, np.memmap):
             kept[key] = features
-        missing = features.missing(np.concatenate(splits))
+        rows = np.concatenate(splits)
+        missing = features.missing(rows[rows >= 0])
         size = images_at_once(network.plan.input_shape)
         compute = _in_batches(network, size)
         for start in range(0, len(missing), size):

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.config import Config
+from cnnctl.config.schema import PARTS
 from cnnctl.data.augment import Varied, augmenter
 from cnnctl.data.augment.moves import whole_moves
-from cnnctl.data.batches import count_batches, epoch_order
+from cnnctl.data.batches import count_batches, dealt_order, epoch_order
 from cnnctl.data.decoder.images import Image
 from cnnctl.data.prepare import Prepared, Split
 from cnnctl.data.split import TRAIN, VALIDATION
@@ -71,7 +72,8 @@ class Feed:
     rows. `vary` is the augmentation, None for none. `take` makes the inputs of a batch, of (numbers of the examples,
     epoch), where they lie on a device; it varies them by itself. `device` says how many devices share each batch, and
     which part of it this process makes; images that they cannot share evenly are left out of the epoch, others in the
-    next one. `epoch` is that of which `batch` gives the batches;
+    next one. With `parts`, those that the examples were dealt into, each batch has as many images of each part, and all
+    are whole. `epoch` is that of which `batch` gives the batches;
     `begin_epoch` says so. `waited` is how many seconds `batch` has waited for a batch that was not ready.
     """
 
@@ -81,6 +83,7 @@ class Feed:
     vary: Vary | None = None
     take: Take | None = None
     device: Device | None = None
+    parts: NDArray[np.int64] | None = None
     epoch: int = field(default=0, init=False)
     waited: float = field(default=0.0, init=False)
     _ready: dict[tuple[int, int], "Future[tuple[Any, ...]]"] = field(default_factory=dict, init=False)
@@ -97,7 +100,10 @@ class Feed:
 
     @property
     def images(self) -> int:
-        """How many images an epoch has: as many as the devices can share evenly."""
+        """How many images an epoch has: as many as the devices can share evenly, or as parts have for whole batches."""
+        if self.parts is not None:
+            least = int(np.bincount(self.parts, minlength=PARTS).min())
+            return least * PARTS // self.batch_size * self.batch_size
         return len(self.examples) - (0 if self.device is None else len(self.examples) % self.device.total)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -151,7 +157,10 @@ class Feed:
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
         if self.seed is not None and self._ordered_for != epoch:
-            self._order = epoch_order(len(self.examples), self.seed, epoch)
+            if self.parts is None:
+                self._order = epoch_order(len(self.examples), self.seed, epoch)
+            else:
+                self._order = dealt_order(self.parts, self.batch_size, self.seed, epoch)
             self._ordered_for = epoch
         return self._order
 
@@ -202,11 +211,18 @@ def make_feeds(
         learn = on_device(training.inputs(), moves)
         judge = None if validation is None else on_device(validation.inputs())
     else:
-        vary = augmenter(steps, config.seed, training.image, len(training))
+        among = None if learned.parts is None else _of_the_same_part(learned.parts)
+        vary = augmenter(steps, config.seed, training.image, len(training), among)
     return Feeds(
-        Feed(training, settings.batch_size, config.seed, vary, learn, device),
+        Feed(training, settings.batch_size, config.seed, vary, learn, device, learned.parts),
         None if validation is None else Feed(validation, settings.batch_size, take=judge, device=device),
     )
+
+
+def _of_the_same_part(parts: NDArray[np.int64]) -> Callable[[int], NDArray[np.int64]]:
+    """Which examples a process has that has a given one."""
+    members = [np.flatnonzero(parts == part) for part in range(PARTS)]
+    return lambda number: members[parts[number]]
 
 
 def as_keras_dataset(feed: Feed) -> Any:

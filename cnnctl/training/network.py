@@ -15,7 +15,6 @@ from cnnctl.architecture.scaling import NONE, SYMMETRIC, UNIT, Scaling
 from cnnctl.config import Config
 from cnnctl.data.cache.features import Features as KeptFeatures
 from cnnctl.data.prepare import Prepared
-from cnnctl.data.split import TRAIN
 from cnnctl.data.statistics import channel_statistics
 from cnnctl.errors import RunError
 from cnnctl.inference.unknown import Features, reduced
@@ -120,8 +119,8 @@ def _begin_with_images(
     In numpy and float64, so that they are the same under any backend and precision.
     """
     place = next((place for place, row in enumerate(plan.layers) if row.layer.begins_with_images), None)
-    learned = prepared.split(TRAIN)
-    if place is None or learned is None:
+    learned = prepared.sampled()
+    if place is None:
         return
     before, row = plan.layers[:place], plan.layers[place]
     rows = learned.rows[sample(len(learned.rows), row.input_shape, seed)]
@@ -216,8 +215,6 @@ def _scaling(config: Config, plan: Plan, prepared: Prepared) -> Scaling:
         case "symmetric":
             return SYMMETRIC
         case "standardize":
-            learned = prepared.split(TRAIN)
-            assert learned is not None
-            mean, deviation = channel_statistics(prepared.pixels, learned.rows)
+            mean, deviation = channel_statistics(prepared.pixels, prepared.sampled().rows)
             scale = tuple(1 / value for value in deviation)
             return Scaling(scale, tuple(-m * s for m, s in zip(mean, scale, strict=True)))

@@ -16,6 +16,7 @@ from cnnctl.data.cache.decoded import contents_hash
 from cnnctl.data.catalog import Catalog
 from cnnctl.data.listing import describe_left_out
 from cnnctl.data.prepare import Prepared, prepare
+from cnnctl.data.sharing import Sharer
 from cnnctl.data.split import VALIDATION
 from cnnctl.errors import ConfigError, MachineError
 from cnnctl.evaluation.evaluate import Evaluation
@@ -27,6 +28,7 @@ from cnnctl.layers.notation import format_shape
 from cnnctl.models.backend import TENSORFLOW, KerasImport, title
 from cnnctl.models.devices import Device, choose_device, described, exact_float32
 from cnnctl.models.distribution import distribute, stop_distributing
+from cnnctl.models.processes import gather
 from cnnctl.models.save import Parity
 from cnnctl.models.shares import insist_on_even_batches, insist_on_shares
 from cnnctl.models.together import helping, joined
@@ -116,12 +118,15 @@ def train(
         keras_import = KerasImport(config.train, config.deterministic is True, request.cluster)
         if together is None:
             stack.callback(keras_import.join)
-        prepared = _prepare(request, findings, watcher)
+        device = None
+        if together is not None and config.data.keep == "parts":
+            device = _choose_device(request, plan, keras_import, watcher, capture)  # first: it knows who keeps what
+        prepared = _prepare(request, findings, watcher, _sharer(config, device))
         lap("decoding the images")
         del findings  # it has the names of all images
 
         # Build the network.
-        device = _choose_device(request, plan, keras_import, watcher, capture)
+        device = device or _choose_device(request, plan, keras_import, watcher, capture)
         lap("importing Keras, beside the decoding,")
         insist_on_shares(request.loaded, prepared, device)
         if together is not None:
@@ -220,13 +225,21 @@ def _create_run(request: TrainRequest, stack: ExitStack) -> Run:
     return run
 
 
-def _prepare(request: TrainRequest, findings: Findings, watcher: Watcher) -> Prepared:
+def _sharer(config: Config, device: Device | None) -> Sharer | None:
+    """This process among those that keep their parts of the images; None where each keeps all."""
+    if config.data.keep == "all":
+        return None
+    return Sharer(config.seed) if device is None else Sharer(config.seed, device.process, device.processes, gather)
+
+
+def _prepare(request: TrainRequest, findings: Findings, watcher: Watcher, sharer: Sharer | None) -> Prepared:
     """The images, decoded; what is odd about them and about the network is told."""
     config, plan, catalog = request.config, findings.plan, findings.catalog
     assert plan is not None
     assert catalog is not None
     waiting = partial(watcher.busy, "another process is decoding these images; waiting for it")
-    prepared = prepare(config.data, catalog, partial(watcher.progress, "decoding"), waiting, request.strict)
+    progress = partial(watcher.progress, "decoding")
+    prepared = prepare(config.data, catalog, progress, waiting, request.strict, sharer=sharer)
     if prepared.problems:
         raise ConfigError(prepared.problems)
 

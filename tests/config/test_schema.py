@@ -54,6 +54,7 @@ def value(parsed, path):
         ("data.image.scaling", "auto"),
         ("data.image.background", (0, 0, 0)),
         ("data.cache", "auto"),
+        ("data.keep", "all"),
         ("data.on_bad_image", "error"),
         ("data.max_bad_images", 0.01),
         ("augment", ()),

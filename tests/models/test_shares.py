@@ -1,5 +1,6 @@
 """Batches and images that devices cannot share are refused, with what they can."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +77,19 @@ def test_too_few_images(loaded: Loaded, images: tuple[int, int], chosen: Device,
     with pytest.raises(DataError) as caught:
         insist_on_shares(loaded, prepared(*images), chosen)
     assert (caught.value.message, caught.value.hint, caught.value.exit_code) == (message, hint, EXIT_DATA)
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "hint"),
+    [(130, 256, "batch_size: 128, or data.keep: all"), (63, 64, "data.keep: all"), (128, 128, None)],
+)
+def test_parts_that_fill_no_batch(loaded: Loaded, images: int, batch_size: int, hint: str | None) -> None:
+    loaded = parse_config(loaded.path, (f"train.batch_size={batch_size}",))
+    dealt = replace(prepared(images, 1), parts=np.arange(images + 1) % 64)
+    if hint is None:
+        insist_on_shares(loaded, dealt, device(1))
+        return
+    with pytest.raises(DataError) as caught:
+        insist_on_shares(loaded, dealt, device(1))
+    assert caught.value.message == f"{images} training images in 64 parts do not fill a batch of {batch_size}"
+    assert caught.value.hint == hint

@@ -39,12 +39,16 @@ class Varied:
 
 
 def augmenter(
-    steps: Sequence[AugmentationStep], seed: int, image_of: Callable[[int], Image], count: int
+    steps: Sequence[AugmentationStep],
+    seed: int,
+    image_of: Callable[[int], Image],
+    count: int,
+    among: Callable[[int], NDArray[np.int64]] | None = None,
 ) -> Callable[[int, int], Varied] | None:
     """A function of (image number, epoch), a pure one that threads may share; None where there is nothing to do.
 
-    mix_up and cut_mix draw their partner from all images. It takes part as what it itself is in that epoch after the
-    steps before the mixing step; the steps after it apply to the mixture.
+    mix_up and cut_mix draw their partner from all images, or from those that `among` names for an image. It takes part
+    as what it itself is in that epoch after the steps before the mixing step; the steps after it apply to the mixture.
 
     Images are numbered from 0 to count - 1. `image_of` gives the image of a number, uint8 (height, width, channels),
     all of one shape; it is never written to.
@@ -56,7 +60,8 @@ def augmenter(
         for index, step in enumerate(steps[:place]):
             generator = random_generator(seed, epoch_of_draws(step, epoch), number, index)
             if isinstance(step, MixingStep):
-                partner = after(index, int(generator.integers(count)), epoch)
+                others = range(count) if among is None else among(number)
+                partner = after(index, int(others[generator.integers(len(others))]), epoch)
                 mixed, own = mix(step, canvas.image(), partner.image, generator)
                 canvas = Canvas(mixed)
                 shares = (

@@ -45,6 +45,7 @@ class Decoded:
         value_ranges: uint8 (images,), the largest less the smallest value of each image.
         failures: Reason by row, for the images that could not be decoded.
         entry: Their folder in the cache; None in memory.
+        places: int64 (images,), where they are in `pixels`, -1 for one that is not; None where each has its row there.
     """
 
     pixels: Image
@@ -53,6 +54,7 @@ class Decoded:
     value_ranges: NDArray[np.uint8]
     failures: dict[int, str]
     entry: Path | None = None
+    places: NDArray[np.int64] | None = None
 
 
 def decode_images(
