@@ -11,7 +11,7 @@ ROOT = Path(cnnctl.__file__).parent
 FLOORS = (
     ("cli", "api"),
     ("serving", "terminal"),
-    ("sweeping",),
+    ("sweeping", "cluster"),
     ("training", "explaining", "exporting", "ejecting", "examining"),
     ("evaluation", "models", "checks", "network_source"),
     ("convolve", "init", "pictures", "tracking", "inference"),

@@ -121,10 +121,11 @@ def refuse_cluster(cluster: str | None, workers: int | None, place: Place) -> No
     """Raises:
     UsageError: there is no such engine, or nothing that it could share out.
     """
-    if cluster is None and workers is not None:
-        raise UsageError("--workers is for --cluster ray", "add --cluster ray")
-    if cluster not in (None, "ray"):
-        raise UsageError(f"there is no engine {cluster}", "--cluster ray is the only one")
+    if cluster is None and workers is None:
+        return
+    from cnnctl.system.ray import refuse_engine
+
+    refuse_engine(cluster, "--workers is", workers is not None)
     if cluster is not None and place.folder is None:
         raise UsageError(
             "--cluster ray is for --output FOLDER/", "name a folder that all hosts see, with a / at its end"

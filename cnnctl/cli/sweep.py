@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cnnctl.cli.on_cluster import GpusOption, WorkersOption, sweep_on_cluster
 from cnnctl.cli.options import JsonOption
 
 EPILOG = "Example: cnnctl sweep sweep.yaml --output sweeps/photos\n\nStarted once more meanwhile, it joins as a worker."
@@ -21,14 +22,29 @@ def sweep_cli(
         typer.Option("--output", metavar="DIR", help="Folder of the sweep; one that is there is joined or resumed."),
     ],
     as_json: JsonOption = False,
-) -> None:
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", metavar="ray", help="Start workers on the hosts of a Ray cluster.", show_default=False
+        ),
+    ] = None,
+    workers: WorkersOption = None,
+    gpus: GpusOption = 0,
+) -> int:
     """Train a config many times with settings that Optuna chooses, and write the best config."""
+    from cnnctl.errors import EXIT_OK
     from cnnctl.sweeping.sweep import resume_line, sweep
     from cnnctl.system.interrupts import caught
+    from cnnctl.system.ray import refuse_engine
     from cnnctl.terminal.render import print_json
     from cnnctl.terminal.sweep import print_sweep
     from cnnctl.terminal.watch import watching
 
+    refuse_engine(engine, "--workers and --gpus are", workers is not None or gpus > 0)
+    if engine is not None:
+        code = sweep_on_cluster(path, output, workers, gpus)
+        if code != EXIT_OK:
+            return code
     with watching(True, sys.stderr) as watcher, caught(sys.stderr, watcher.note) as interrupts:
         interrupts.farewell = f"exited at once; resume with: {resume_line(path, output)}"
         result = sweep(path, output, sys.argv, watcher.note)
@@ -36,3 +52,4 @@ def sweep_cli(
         print_json(result.to_json())
     else:
         print_sweep(result)
+    return EXIT_OK

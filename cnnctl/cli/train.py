@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cnnctl.cli.on_cluster import GpusOption, WorkersOption, train_on_cluster
 from cnnctl.cli.options import JsonOption, SetOption, StrictOption, two_runs
 
 EPILOG = "Example: cnnctl init --example digits\n\nThen: cnnctl train digits.yaml --set train.epochs=3"
@@ -71,15 +72,27 @@ def train_cli(
         int | None,
         typer.Option("--process", metavar="I", min=0, help="Which of them this is, from 0.", show_default=False),
     ] = None,
-) -> None:
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ray",
+            help="With --output: a Ray cluster starts a process on each host, and all of them again when one dies.",
+            show_default=False,
+        ),
+    ] = None,
+    workers: WorkersOption = None,
+    gpus: GpusOption = 0,
+) -> int:
     """Train the network of a config on its images and write a run directory."""
     from cnnctl.terminal.render import print_json
 
     begun = time.perf_counter()
     from cnnctl.config import parse_config
-    from cnnctl.errors import UsageError
+    from cnnctl.errors import EXIT_OK, UsageError
     from cnnctl.system.cluster import chosen_cluster
     from cnnctl.system.interrupts import caught
+    from cnnctl.system.ray import refuse_engine
     from cnnctl.system.stderr import captured_stderr
     from cnnctl.terminal.training import print_trained
     from cnnctl.terminal.watch import watching
@@ -94,7 +107,14 @@ def train_cli(
         raise UsageError(
             "expected a config", "for example: cnnctl init --example digits, then cnnctl train digits.yaml"
         )
-    loaded = parse_config(config, assignments or (), resume and is_recorded(config, output))
+    loaded = parse_config(config, assignments or (), (resume or engine is not None) and is_recorded(config, output))
+    refuse_engine(engine, "--workers and --gpus are", workers is not None or gpus > 0)
+    if engine is not None:
+        if coordinator is not None or processes is not None or process is not None:
+            raise UsageError("--cluster ray starts the processes by itself", "leave --coordinator and the like out")
+        options = [word for one in assignments or () for word in ("--set", one)]
+        options += [*([] if devices is None else ["--devices", str(devices)]), *(["--strict"] if strict else [])]
+        return train_on_cluster(loaded, config, output, options, workers, gpus, as_json)
     chosen = chosen_cluster(coordinator, processes, process)
     cluster = usable_cluster(chosen, loaded, output if resume else None, is_asked=coordinator is not None)
     request = TrainRequest(loaded, output, resume, strict, sys.argv, begun, devices=devices, cluster=cluster)
@@ -104,11 +124,12 @@ def train_cli(
         interrupts = stack.enter_context(caught(capture.terminal, watcher.note))
         trained = train(request, watcher, capture, interrupts)
     if isinstance(trained, Helped) or not request.is_first:
-        return  # process 0 says what came of it
+        return EXIT_OK  # process 0 says what came of it
     if as_json:
         print_json({"run": str(trained.run.path), "metrics": trained.run.read_metrics()})
     else:
         print_trained(trained.run.path, None if isinstance(trained, Complete) else trained)
+    return EXIT_OK
 
 
 def _resumed_run(run: Path, output: Path | None, resume: bool) -> Path:

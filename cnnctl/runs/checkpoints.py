@@ -90,6 +90,11 @@ def newest(run: Run, tell: Callable[[str], None]) -> Checkpoint | None:
     return None
 
 
+def last_epoch(run: Run) -> int:
+    """The epoch of the last checkpoint; 0 where there is none."""
+    return max((int(match[1]) for name in run.names_in(run.checkpoints) if (match := _NAME.fullmatch(name))), default=0)
+
+
 def _paths(run: Run) -> list[Path]:
     """The checkpoints of a run, the newest first."""
     found = [match for name in run.names_in(run.checkpoints) if (match := _NAME.fullmatch(name))]

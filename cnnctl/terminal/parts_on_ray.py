@@ -4,7 +4,6 @@ The run, the images and the folder of the answers have the same paths on all hos
 again; parts that are there are not done again.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cnnctl.errors import MachineError, how_to_install
+from cnnctl.errors import MachineError
+from cnnctl.system.ray import connected, hosts
 from cnnctl.terminal.parts import Part, Written, write_part
 
 TRIES = 3
@@ -39,16 +39,16 @@ def write_parts_on_ray(parts: Iterable[Part], work: Work, workers: int | None, t
         MachineError: Ray is not installed, or a part failed so often that it was given up.
         UsageError: a part that is there is of other images.
     """
-    ray = _started()
+    ray = connected()
     try:
-        hosts = [node["NodeID"] for node in ray.nodes() if node["Alive"]][:workers]
-        tell(f"{len(hosts)} host{'s' if len(hosts) != 1 else ''} of a Ray cluster")
+        used = hosts(ray)[:workers]
+        tell(f"{len(used)} host{'s' if len(used) != 1 else ''} of a Ray cluster")
         task = ray.remote(num_cpus=0, max_retries=TRIES - 1)(_write)
         written, rest = Written(), iter(parts)
         running: dict[Any, tuple[Part, str]] = {}
         while True:
             busy = {host for _, host in running.values()}
-            for host in (one for one in hosts if one not in busy):
+            for host in (one for one in used if one not in busy):
                 for part in rest:
                     if part.is_there:
                         written = written.with_part(part, work.form, 0, tell)
@@ -63,24 +63,6 @@ def write_parts_on_ray(parts: Iterable[Part], work: Work, workers: int | None, t
             written = written.with_part(part, work.form, _seconds(ray, done, part), tell)
     finally:
         ray.shutdown()
-
-
-def _started() -> Any:
-    try:
-        import ray
-        import ray.util.scheduling_strategies
-    except ImportError:
-        raise MachineError("--cluster ray needs Ray, which is not installed", how_to_install("ray")) from None
-    try:
-        ray.init(
-            address=os.environ.get("RAY_ADDRESS"),
-            include_dashboard=False if "RAY_ADDRESS" not in os.environ else None,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
-    except Exception as error:  # Ray raises its own and many others
-        raise MachineError(f"Ray cannot be reached: {error}", "see RAY_ADDRESS, and `ray status`") from None
-    return ray
 
 
 def _seconds(ray: Any, done: Any, part: Part) -> float:

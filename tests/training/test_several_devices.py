@@ -57,6 +57,7 @@ for devices in (1, 2):
     except cnnctl.InterruptedTrainingError:
         shutil.copy(f"{run}/checkpoints/epoch-0002.npz", f"{run}.npz")
 cnnctl.train("small.yaml", output="on-2", resume=True, devices=2)
+cnnctl.train("small.yaml", {"data.keep": "parts"}, output="parts", devices=2)
 try:
     cnnctl.train("small.yaml", {"train.batch_size": 125}, devices=2)
 except cnnctl.ConfigError as error:
@@ -205,3 +206,36 @@ def test_two_processes_are_as_one_with_two_devices(said: str, without_tensorflow
     assert all(np.array_equal(expected[name], found[name]) for name in expected)
     assert read(together / "environment.json")["processes"] == 2
     assert not [path for path in (folder / "tmp").iterdir() if path.name.startswith("cnnctl-helper.")]
+
+
+def process_of(run: str, number: int) -> int:
+    """The pid of one process of a training."""
+    for place in Path("/proc").iterdir():
+        with suppress(OSError):
+            words = (place / "cmdline").read_bytes().split(b"\0") if place.name.isdecimal() else []
+            if words[-3:] == [b"--process", str(number).encode(), b""] and any(run.encode() in word for word in words):
+                return int(place.name)
+    raise AssertionError(f"no process {number} of {run}")
+
+
+def test_ray_starts_all_processes_again(said: str, without_tensorflow: Without) -> None:
+    """Each decodes its parts of the images. One is killed, and the weights are those of one process, bit for bit."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    folder = without_tensorflow.folder
+    words = ["train", "small.yaml", "--set", "data.keep=parts", "--output", "on-ray", "--cluster", "ray"]
+    environment = {key: value for key, value in without_tensorflow.environment.items() if key != "RAY_ADDRESS"}
+    driver, lines = begin([*words, "--workers", "2"], cwd=folder, until=" 3/30", env=environment)
+    os.kill(process_of(str(folder / "on-ray"), 1), signal.SIGKILL)
+    out, err = driver.communicate(timeout=900)
+    assert driver.returncode == 0, err
+    assert lines[0] == "2 processes on a Ray cluster of 1 host\n"
+    assert "of 2 is lost: " in err
+    assert "; all processes start again\n" in err
+    assert "resuming after epoch " in err
+    assert out.startswith("status")
+    alone, together = folder / "parts", folder / "on-ray"
+    for name in ("history.csv", "split.csv", "metrics.json", "predictions.csv"):
+        assert (alone / name).read_bytes() == (together / name).read_bytes(), name
+    expected, found = weights(alone), weights(together)
+    assert all(np.array_equal(expected[name], found[name]) for name in expected)
+    assert (alone / "history.csv").read_bytes() != (folder / "on-2" / "history.csv").read_bytes()
