@@ -19,16 +19,17 @@ _OPTIONS = {"quiet": QuietOption, "verbose": VerboseOption}
 
 
 def loud(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with --quiet and --verbose, which says as much as they ask for; a --verbose of its own gets it too."""
+    """A command with --quiet and --verbose, which says as much as they ask for; a --verbose of its own stays."""
     signature = inspect.signature(command)
     has_own = "verbose" in signature.parameters
     added = {name: option for name, option in _OPTIONS.items() if name not in signature.parameters}
 
     @functools.wraps(command)
     def call(*args: Any, quiet: bool = False, verbose: bool = False, **values: Any) -> None:
-        before = say_as_much(quiet, verbose)
+        own = {"verbose": verbose or is_verbose()} if has_own else {}
+        before = say_as_much(quiet, verbose and not has_own)
         try:
-            command(*args, **values, **({"verbose": is_verbose()} if has_own else {}))
+            command(*args, **values, **own)
         finally:
             set_loudness(before)
 

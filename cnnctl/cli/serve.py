@@ -79,9 +79,7 @@ def serve_cli(
             "--unknown/--no-unknown", help="Say of each image whether it is unlike all that the run was trained on."
         ),
     ] = True,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Print a line for each request, and why and where.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each request.")] = False,
 ) -> int:
     """Serve predictions over HTTP, with a page to try them, until Ctrl-C or SIGTERM."""
     from cnnctl.formatting import printable
