@@ -38,6 +38,7 @@ __all__ = [
     "NewConfig",
     "Prediction",
     "Predictor",
+    "Pushed",
     "Report",
     "RunError",
     "RunList",
@@ -47,6 +48,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "apply_fixes",
+    "card",
     "check",
     "compare",
     "cross_validate",
@@ -59,6 +61,8 @@ __all__ = [
     "list_runs",
     "load_config",
     "open_run",
+    "pull",
+    "push",
     "report",
     "summarize",
     "sweep",
@@ -66,6 +70,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from cnnctl.api.card import card
     from cnnctl.api.checking import CheckedConfig, check
     from cnnctl.api.comparison import Comparison, compare
     from cnnctl.api.configs import load_config
@@ -80,6 +85,7 @@ if TYPE_CHECKING:
     from cnnctl.api.summary import Summary, summarize
     from cnnctl.api.sweeping import CrossValidated, Sweep, cross_validate, sweep
     from cnnctl.api.training import train
+    from cnnctl.api.transfer import pull, push
     from cnnctl.config import Config
     from cnnctl.data.decoder.images import ImageError
     from cnnctl.errors import (
@@ -94,9 +100,11 @@ if TYPE_CHECKING:
         UsageError,
     )
     from cnnctl.inference.answers import Prediction
+    from cnnctl.transfer.push import Pushed
     from cnnctl.version import __version__
 else:
     _HOMES = {
+        "api.card": ("card",),
         "api.checking": ("CheckedConfig", "check"),
         "api.comparison": ("Comparison", "compare"),
         "api.configs": ("load_config",),
@@ -111,6 +119,7 @@ else:
         "api.summary": ("Summary", "summarize"),
         "api.sweeping": ("CrossValidated", "Sweep", "cross_validate", "sweep"),
         "api.training": ("train",),
+        "api.transfer": ("pull", "push"),
         "inference.answers": ("Prediction",),
         "config": ("Config",),
         "data.decoder.images": ("ImageError",),
@@ -118,6 +127,7 @@ else:
             *("BusyError", "CnnctlError", "ConfigError", "DataError", "DivergedError", "InterruptedTrainingError"),
             *("MachineError", "RunError", "UsageError"),
         ),
+        "transfer.push": ("Pushed",),
         "version": ("__version__",),
     }
 

@@ -33,12 +33,12 @@ from cnnctl.runs.directory import refuse_occupied
 from cnnctl.runs.find import missing_weights
 from cnnctl.system.backends import (
     choose_backend,
-    is_installed,
     not_installed,
     why_there_is_no_gpu,
 )
 from cnnctl.system.files import absolute
 from cnnctl.system.home import is_writable
+from cnnctl.system.packages import is_installed
 from cnnctl.tracking.tracker import insist_on_packages
 
 if TYPE_CHECKING:

@@ -20,6 +20,9 @@ EXIT_BUSY = 7
 EXIT_SOME_INPUTS_FAILED = 8
 EXIT_INTERRUPTED = 130
 
+LIGHT = "cnnctl-light"
+"""The distribution of packaging/light: the same package, without what trains."""
+
 
 class CnnctlError(Exception):
     """A mistake or a failure that the user can understand and mend.
@@ -88,9 +91,33 @@ class DiskError(MachineError):
     """A file cannot be written: the disk is full, or the folder may not be written into."""
 
 
-def how_to_install(extra: str) -> str:
-    """The command for a hint, where the packages of an extra of pyproject.toml (`jax`, `serve`, ...) are missing."""
-    return f"pip install '.[{extra}]' from a checkout of cnnctl"
+def how_to_install(extra: str | None = None) -> str:
+    """The command for a hint, where packages of an extra of pyproject.toml (`jax`, `serve`, ...) are missing.
+
+    Without an extra, those are missing that cnnctl itself needs and cnnctl-light leaves out.
+    """
+    wanted, begin = "." if extra is None else f"'.[{extra}]'", ""
+    extras = extras_of_light()
+    if extras is not None and extra in extras:
+        wanted = f"'./packaging/light[{extra}]'"
+    elif extras is not None:  # both hold the same files: the one goes before the other comes
+        begin = f"pip uninstall {LIGHT}, then "
+    return f"{begin}pip install {wanted} from a checkout of cnnctl"
+
+
+def extras_of_light() -> tuple[str, ...] | None:
+    """The extras of cnnctl-light, where that is what is installed; None where it is the whole of cnnctl."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        light = distribution(LIGHT)
+    except PackageNotFoundError:
+        return None
+    try:
+        distribution("cnnctl")
+    except PackageNotFoundError:
+        return tuple(light.metadata.get_all("Provides-Extra") or ())
+    return None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ FLOORS = (
     ("sweeping", "cluster"),
     ("training", "explaining", "exporting", "ejecting", "examining"),
     ("evaluation", "models", "checks", "network_source"),
-    ("convolve", "init", "pictures", "tracking", "inference"),
+    ("convolve", "init", "pictures", "tracking", "inference", "transfer"),
     ("data", "architecture", "runs", "weights"),
     ("config",),
     ("layers", "system"),

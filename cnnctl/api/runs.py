@@ -13,6 +13,7 @@ from cnnctl.runs import Run, find_run
 from cnnctl.runs.find import runs_in
 from cnnctl.runs.listing import Listed
 from cnnctl.system.files import absolute
+from cnnctl.system.packages import insist_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +74,7 @@ class TrainedRun(Shown):
 
     def history_frame(self) -> "pd.DataFrame":
         """The history as a pandas DataFrame, its index the epochs."""
+        insist_on("pandas")
         import pandas as pd
 
         return pd.DataFrame(self.history).set_index("epoch")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.errors import RunError
 from cnnctl.layers.notation import Shape
 from cnnctl.system.hdf5 import UNREADABLE, open_hdf5
+from cnnctl.system.packages import insist_on
 from cnnctl.system.zip import read_member
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def insist_on_sizes(path: Path, params: int, layers: int) -> None:
     Raises:
         RunError: it is such a file.
         OSError, EOFError, LookupError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error: it is damaged.
+        MachineError: h5py is not installed.
     """
+    insist_on("h5py")
     import h5py
 
     most = params * _MOST_BYTES_A_WEIGHT + _OVERHEAD * (layers + 4)

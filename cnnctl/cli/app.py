@@ -141,6 +141,7 @@ def root(
 
 COMMANDS = (
     *("init", "train", "evaluate", "predict", "explain", "serve", "export", "eject", "report", "runs", "compare"),
+    *("card", "push", "pull"),
     *("sweep", "cross-validate", "summary", "check", "doctor", "preview", "schedule", "convolve", "cache", "weights"),
     *("schema", "info"),
 )

@@ -20,6 +20,7 @@ from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified
 from cnnctl.data.split_folders import look_inside
 from cnnctl.errors import DataError, Notice
 from cnnctl.system.loudness import detail
+from cnnctl.system.packages import insist_on
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +109,9 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
     Raises:
         CatalogError: whatever makes a training impossible: nothing found, one class only, a class that is empty or
             too small to split, a class that only a validation or test set knows.
+        MachineError: pandas is not installed.
     """
+    insist_on("pandas")
     import pandas as pd
 
     listings, faults = _find_all(data)

@@ -21,6 +21,7 @@ from cnnctl.data.shards import list_shards, shards_of
 from cnnctl.errors import MachineError
 from cnnctl.system.files import is_folder
 from cnnctl.system.home import temporary_folder, user_cache
+from cnnctl.system.packages import insist_on
 from cnnctl.system.trust import is_foreign, is_trusted, of_this_user
 
 _VERSION = 1
@@ -93,6 +94,7 @@ def _is_swept(folder: Path) -> bool:
 
 
 def _write_digits(folder: Path) -> None:
+    insist_on("sklearn")
     import numpy as np
     from sklearn.datasets import load_digits
 

@@ -10,6 +10,8 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from cnnctl.system.packages import insist_on
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -32,6 +34,7 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> "Environment":
+    insist_on("jinja2")
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -29,6 +29,7 @@ from cnnctl.runs import Run
 from cnnctl.runs.directory import own
 from cnnctl.system import files
 from cnnctl.system.loudness import lap
+from cnnctl.system.packages import insist_on
 
 _OF_THE_MODEL = ("onnx", "calibration", "unknown")
 """What metrics.json has beside the figures of splits."""
@@ -63,6 +64,7 @@ def evaluate(
 
     Raises:
         UsageError: there is no such split, new images are to be one, or a folder is named without a CSV.
+        MachineError: a package that it needs is not installed.
         CnnctlError: as `evaluate_split` and `evaluate_data`.
     """
     if split is not None and split not in SPLITS:
@@ -73,6 +75,7 @@ def evaluate(
         )
     if folder is not None and (data is None or not is_table(Path(data))):
         raise UsageError("a folder can only be named for a CSV", "it is where the file names of the CSV are looked up")
+    insist_on("sklearn", "matplotlib")
     if data is None:
         return evaluate_split(run, split, progress)
     config = run.read_config()

@@ -1,9 +1,9 @@
 """What a run can be exported to, and what that takes. Imports nothing heavy."""
 
-import importlib.util
 from dataclasses import dataclass
 
-from cnnctl.errors import MachineError, UsageError, how_to_install
+from cnnctl.errors import MachineError, UsageError, extras_of_light, how_to_install
+from cnnctl.system.packages import is_installed
 
 FLOAT16, INT8 = "float16", "int8"
 
@@ -13,11 +13,17 @@ MAX_ACCURACY_DROP = 1.0
 
 @dataclass(frozen=True)
 class Tool:
-    """A package that makes or runs a format, and that cnnctl does without otherwise; `mend` installs it."""
+    """A package that makes or runs a format, and that cnnctl does without otherwise; the extra that installs it."""
 
     module: str
     title: str
-    mend: str
+    extra: str | None = None
+
+    def mend(self) -> str:
+        """The command that installs it."""
+        if self.extra is None and extras_of_light() is None:
+            return f"pip install {self.module}"
+        return how_to_install(self.extra)
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,8 @@ class Format:
     needs: tuple[Tool, ...]
 
 
-_TENSORFLOW = Tool("tensorflow", "TensorFlow", "pip install tensorflow")
-_LITERT = Tool("ai_edge_litert", "ai-edge-litert", how_to_install("litert"))
+_TENSORFLOW = Tool("tensorflow", "TensorFlow")
+_LITERT = Tool("ai_edge_litert", "ai-edge-litert", "litert")
 
 ONNX = Format("onnx", "ONNX", ".onnx", (FLOAT16, INT8), ())
 LITERT = Format("litert", "LiteRT", ".tflite", (FLOAT16, INT8), (_TENSORFLOW, _LITERT))
@@ -63,6 +69,6 @@ def insist_on_tools(wanted: Format) -> None:
     MachineError: something that makes or runs the format is not installed.
     """
     for tool in wanted.needs:
-        if importlib.util.find_spec(tool.module) is None:
+        if not is_installed(tool.module):
             what = f"{wanted.title} needs {tool.title}, which is not installed"
-            raise MachineError(what, f"install it with: {tool.mend}")
+            raise MachineError(what, f"install it with: {tool.mend()}")

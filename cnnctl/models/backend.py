@@ -21,12 +21,12 @@ from cnnctl.system.backends import (
     TENSORFLOW,
     choose_backend,
     how_to_mend,
-    is_installed,
     not_installed,
     title,
 )
 from cnnctl.system.cluster import Cluster
 from cnnctl.system.home import lend_folders
+from cnnctl.system.packages import is_installed
 
 __all__ = ["JAX", "TENSORFLOW", "choose_backend", "title"]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from cnnctl.data.decoder.headers import dimensions, image_format
 from cnnctl.data.decoder.images import opencv
+from cnnctl.system.packages import insist_on
 from cnnctl.version import __version__
 
 SMALL = 120_000
@@ -21,7 +22,12 @@ _KEPT = "\n\t\N{NO-BREAK SPACE}\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 
 
 def render(template: str, **values: Any) -> str:
-    """The HTML document that a file of templates/ makes of the values that it names; texts are escaped."""
+    """The HTML document that a file of templates/ makes of the values that it names; texts are escaped.
+
+    Raises:
+        MachineError: Jinja2 is not installed.
+    """
+    insist_on("jinja2")
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cnnctl.pictures.fonts import FAMILY, families
 from cnnctl.system.home import lend_folders
+from cnnctl.system.packages import insist_on
 
 BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
 """Of the palette of Okabe and Ito (2008), which the colour-blind can tell apart."""
@@ -56,7 +57,12 @@ _SETTINGS = {
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """A block in which figures are made, measured and saved: in this style, whatever the user's matplotlibrc says."""
+    """A block in which figures are made, measured and saved: in this style, whatever the user's matplotlibrc says.
+
+    Raises:
+        MachineError: matplotlib is not installed.
+    """
+    insist_on("matplotlib")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     lend_folders()
     import matplotlib as mpl

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from cnnctl.errors import RunError
@@ -34,6 +34,7 @@ _MOST_BYTES = {
     ".json": 2**26,
     ".png": 10**8,
     ".txt": 2**30,
+    ".md": 2**24,
     ".onnx": 2**31,
     ".csv": 2**33,
     ".keras": 2**33,
@@ -80,6 +81,8 @@ class Contents:
     evaluations = _Inside("evaluations")
     checkpoints = _Inside("checkpoints")
     report = _Inside("report.html")
+    card = _Inside("README.md")
+    network = _Inside("network.png")
     tensorboard = _Inside("tensorboard")
     mlflow = _Inside("mlflow.json")
     lock = _Inside(".lock")
@@ -94,7 +97,7 @@ class Contents:
     def has(self, path: Path) -> bool:
         """Whether there is a file at a path."""
         state = inside.state_of(self.path, path)
-        inside.refuse_unfit(path, state, _most(path))
+        inside.refuse_unfit(path, state, most_bytes(path))
         return state is not None
 
     def checked(self, path: Path) -> Path:
@@ -108,11 +111,11 @@ class Contents:
         Raises:
             OSError: it is not there, or cannot be read.
         """
-        return inside.open_file(self.path, path, _most(path))
+        return inside.open_file(self.path, path, most_bytes(path))
 
     def read_bytes(self, path: Path) -> bytes:
         """The content of a file; raises as `open`."""
-        return inside.read_file(self.path, path, _most(path))
+        return inside.read_file(self.path, path, most_bytes(path))
 
     def read_text(self, path: Path) -> str:
         """`read_bytes` as UTF-8; file names that are no UTF-8 keep their bytes."""
@@ -255,7 +258,8 @@ OWN = frozenset(one.name for one in vars(Contents).values() if isinstance(one, _
 """What a run holds of ours."""
 
 
-def _most(path: Path) -> int:
+def most_bytes(path: PurePath) -> int:
+    """The largest file that is read under a name."""
     return _MOST_BYTES.get(path.name) or _MOST_BYTES.get(path.suffix, _MOST_OF_OTHERS)
 
 

@@ -23,7 +23,16 @@ TRAINING = "in training"
 UNFINISHED = "unfinished"
 DAMAGED = "damaged"
 
-_MARKS = OWN - {"log.txt", "report.html", "evaluations", "plots", "tensorboard", "mlflow.json"}
+_MARKS = OWN - {
+    "log.txt",
+    "report.html",
+    "README.md",
+    "network.png",
+    "evaluations",
+    "plots",
+    "tensorboard",
+    "mlflow.json",
+}
 _MARKS_OF_A_RUN = 2
 _DEEPEST = 4
 _HEAD = 2**16

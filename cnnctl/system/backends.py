@@ -1,13 +1,13 @@
 """Which backend Keras is to run on, and what of it and of the device is lacking, told without importing any of it."""
 
-import importlib.util
 import os
 import shutil
 import sys
 from pathlib import Path
 
-from cnnctl.errors import MachineError, how_to_install
+from cnnctl.errors import MachineError, extras_of_light, how_to_install
 from cnnctl.system.loudness import detail
+from cnnctl.system.packages import is_installed
 
 TENSORFLOW, JAX = "tensorflow", "jax"
 BACKENDS = {TENSORFLOW: "TensorFlow", JAX: "JAX"}
@@ -37,11 +37,6 @@ def choose_backend(wanted: str) -> str:
     return chosen
 
 
-def is_installed(name: str) -> bool:
-    """Whether a package is there; it is not imported."""
-    return name in sys.modules or importlib.util.find_spec(name) is not None
-
-
 def title(backend: str) -> str:
     """The backend as its makers write it."""
     return BACKENDS[backend]
@@ -49,6 +44,8 @@ def title(backend: str) -> str:
 
 def how_to_mend(backend: str) -> str:
     """What to do where a backend is not installed."""
+    if extras_of_light() is not None:
+        return how_to_install(None if _HAS_TENSORFLOW and backend == TENSORFLOW else JAX)
     if backend == JAX:
         return f"install it with: {how_to_install(JAX)}"
     if _HAS_TENSORFLOW:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cnnctl.system.packages import insist_on
+
 UNREADABLE = (
     OSError,
     EOFError,
@@ -42,7 +44,9 @@ def open_hdf5(source: Path | bytes) -> Iterator[Any]:
 
     Raises:
         OSError, ValueError, RuntimeError: it is damaged, or no such file.
+        MachineError: h5py is not installed.
     """
+    insist_on("h5py")
     import h5py
 
     if isinstance(source, bytes):

@@ -48,8 +48,8 @@ def test_options_stay_in_their_order() -> None:
     assert names[:4] == ["name", "height", "width", "as_json"]
 
 
-READERS = ("train", "evaluate", "predict", "explain", "serve", "export", "report", "compare", "summary")
-NEEDS = {"train": ["--resume"], "predict": ["x.png"], "explain": ["x.png"]}
+READERS = ("train", "evaluate", "predict", "explain", "serve", "export", "report", "card", "push", "compare", "summary")
+NEEDS = {"train": ["--resume"], "predict": ["x.png"], "explain": ["x.png"], "push": ["x"]}
 """What a command needs beside its run."""
 
 

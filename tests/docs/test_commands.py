@@ -59,6 +59,8 @@ def test_every_option_is_described(name: str) -> None:
         ("runs", []),
         ("compare", ["runs/digits/1", "runs/digits/copy"]),
         ("report", []),
+        ("card", ["--output", "of-the-docs"]),
+        ("push", ["runs/digits/1", "of-the-docs/pushed"]),
         ("eject", [DIGITS, "--output", "of_the_docs.py"]),
         ("convolve", ["[[0,1],[2,3]]", "--kernel", "[[1]]", "--numbers"]),
         ("convolve", ["[[0,1],[2,3]]", "--kernel", "[[1]]", "--kernel", "[[2]]", "--numbers"]),

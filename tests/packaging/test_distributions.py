@@ -1,13 +1,9 @@
 """What the wheel and the sdist hold, and that an installed wheel does its work away from a checkout."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 import sysconfig
 import tarfile
-import venv
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +16,8 @@ import cnnctl
 from cnnctl.init.examples import FOLDER, read_example
 from cnnctl.ready import EXAMPLES
 from tests.conftest import CONFIGS, Trained
+from tests.packaging.build import Installed, build, copy_checkout, environment, install
 
-ROOT = CONFIGS.parent
-FOLDERS = ("cnnctl", "tests", "configs", "docs", "benchmarks", ".ci")
-FILES = ("pyproject.toml", "MANIFEST.in", "Makefile", "LICENSE", ".gitignore")
 MADE = ("PKG-INFO", "setup.cfg")
 
 
@@ -47,19 +41,9 @@ class Built:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("built")
-    source = folder / "source"
-    for name in FOLDERS:
-        shutil.copytree(
-            ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
-    for path in (*map(ROOT.joinpath, FILES), *ROOT.glob("*.md")):
-        shutil.copy(path, source)
+    source = copy_checkout(folder)
     files = frozenset(path.relative_to(source).as_posix() for path in source.rglob("*") if not path.is_dir())
-    program = f"from setuptools import build_meta as b; b.build_wheel({str(folder)!r}); b.build_sdist({str(folder)!r})"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program], cwd=source, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    build(source, folder, "wheel", "sdist")
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return Built(source, files, wheel, sdist)
 
@@ -86,43 +70,10 @@ def test_the_sdist_is_the_checkout(built: Built) -> None:
     assert held == built.files
 
 
-@dataclass(frozen=True)
-class Installed:
-    """An environment of its own with the wheel; the dependencies are those of the running one.
-
-    Attributes:
-        python: Its interpreter.
-        folder: An empty folder to work in.
-    """
-
-    python: Path
-    folder: Path
-
-    def run(self, *words: str) -> str:
-        """Standard output of `cnnctl WORDS` in the folder."""
-        command = [str(self.python.with_name("cnnctl")), *words]
-        done = subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-
-def environment() -> dict[str, str]:
-    """Without the ways in which a checkout could be found."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-
-
 @pytest.fixture(scope="module")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    root = tmp_path_factory.mktemp("installed")
-    venv.create(root / "venv", symlinks=True)
-    python = root / "venv" / "bin" / "python"
-    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([*command, str(built.wheel)], env=environment(), check=True)
-    (site,) = (root / "venv" / "lib").glob("python*/site-packages")
-    # a line of a .pth is a folder to search; the .pth files in that folder, the editable checkout's, are not read
-    (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    (root / "work").mkdir()
-    return Installed(python, root / "work")
+    """The wheel; the dependencies are those of the running environment."""
+    return install(built.wheel, tmp_path_factory.mktemp("installed"), Path(sysconfig.get_paths()["purelib"]))
 
 
 def test_it_is_the_wheel_that_runs_with_every_ready_config(installed: Installed) -> None:

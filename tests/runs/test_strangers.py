@@ -46,7 +46,8 @@ def original(digits_run: Trained, tmp_path_factory: pytest.TempPathFactory) -> P
     shutil.copytree(run.plots, run.evaluations / "1" / "plots")
     run.write_json(run.mlflow, {"run_id": "1"})
     run.write_bytes(run.tensorboard / "train" / "events.out.tfevents.1.x", b"x")
-    run.write_bytes(run.report, b"x")
+    for path in (run.report, run.card, run.network):
+        run.write_bytes(path, b"x")
     run.write_bytes(run.lock, b"")
     return run.path
 
@@ -135,13 +136,15 @@ COMMANDS: dict[str, Callable[[Path, Path], tuple[int, str]]] = {
     "summary": lambda run, image: call("summary", run),
     "compare": lambda run, image: call("compare", run, run.parent / "other"),
     "report": lambda run, image: call("report", run),
+    "card": lambda run, image: call("card", run, "--overwrite"),
+    "push": lambda run, image: call("push", run, run.parent / "pushed", "--overwrite"),
     "evaluate": lambda run, image: call("evaluate", run),
     "evaluate --data": lambda run, image: call("evaluate", run, "--data", image.parent.parent),
     "explain": lambda run, image: call("explain", image, "--run", run, "--numbers"),
     "export": lambda run, image: call("export", run, "--output", run.parent / "x.onnx", "--quantize", "float16"),
     "resume": lambda run, image: call("train", "--resume", run),
 }
-WRITERS = {"report", "evaluate", "evaluate --data", "resume"}
+WRITERS = {"report", "card", "push", "evaluate", "evaluate --data", "resume"}
 """Those that look through the whole run first."""
 
 

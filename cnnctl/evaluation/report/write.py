@@ -8,6 +8,7 @@ from cnnctl.evaluation.report.gather import gather
 from cnnctl.pictures.page import render
 from cnnctl.runs import Run
 from cnnctl.runs.directory import own
+from cnnctl.system.packages import insist_on
 
 _HINT = "the report is written into the run: copy the run to a folder that you can write to"
 
@@ -20,8 +21,9 @@ def write_report(run: Run, with_images: bool = False, warn: Callable[[Notice], N
     Raises:
         RunError: the run is not complete; the hint says what is missing.
         BusyError: another process works on it.
-        MachineError: it cannot be written.
+        MachineError: it cannot be written, or a package that it needs is not installed.
     """
+    insist_on("jinja2", "matplotlib")
     try:
         lock = own(run)
     except MachineError as error:

@@ -1,0 +1,1 @@
+"""Runs at other places: a folder, a bucket, Hugging Face's hub."""
