@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cnnctl.cli.options import JsonOption, SetOption
+from cnnctl.cli.options import JsonOption, RunOption, SetOption, find_and_tell, two_runs
 
 EPILOG = (
     "Example: cnnctl doctor runs/photos/1\n\n"
@@ -16,13 +16,14 @@ EPILOG = (
 
 def doctor_cli(
     source: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            metavar="CONFIG|RUN",
-            help="Config (YAML; - for stdin), or a run, whose network tells more.",
+            metavar="[CONFIG|RUN]",
+            help="Config (YAML; - for stdin), or a run, whose network tells more; default: the latest run.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    run: RunOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -65,6 +66,10 @@ def doctor_cli(
     """Look for mistakes in images and labels: near-duplicates, wrong labels, images unlike all others, blur."""
     from cnnctl.examining.subject import find_subject
 
+    if run is not None and source is not None and run != source:
+        raise two_runs(source, run)
+    if source is None:
+        source = find_and_tell(run).path
     if apply is not None:
         from cnnctl.errors import UsageError
 

@@ -49,6 +49,7 @@ def test_options_stay_in_their_order() -> None:
 
 
 READERS = ("train", "evaluate", "predict", "explain", "serve", "export", "report", "card", "push", "compare", "summary")
+READERS += ("doctor",)
 NEEDS = {"train": ["--resume"], "predict": ["x.png"], "explain": ["x.png"], "push": ["x"]}
 """What a command needs beside its run."""
 
