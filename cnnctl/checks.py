@@ -130,9 +130,20 @@ def _check_data(loaded: Loaded, findings: Findings) -> None:
     if data is None:
         return
     try:
-        findings.catalog = make_catalog(data, loaded.config.seed if loaded.config is not None else 0)
+        seed = loaded.config.seed if loaded.config is not None else 0
+        findings.catalog = make_catalog(data, seed, _has_several_labels(loaded))
     except CatalogError as error:
         findings.problems += [_data_problem(loaded, fault.key, fault.error) for fault in error.faults]
+
+
+def _has_several_labels(loaded: Loaded) -> bool:
+    """Whether a config says that images may have several labels, though it has mistakes elsewhere."""
+    if loaded.config is not None:
+        return loaded.config.output.multi_label is not None
+    output = loaded.document.data.get("output")
+    if isinstance(output, dict):
+        return output.get("multi_label") not in (None, "none")
+    return bool(output == "multi_label")
 
 
 def _data_problem(loaded: Loaded, key: ValuePath, error: DataError) -> Problem:
@@ -291,9 +302,10 @@ def _disagreements(config: Config, classes: tuple[str, ...] | None) -> Iterator[
     if config.data.keep == "parts":
         yield from _wrong_for_parts(config)
 
-    wrong = {"softmax": "binary_crossentropy", "sigmoid": "categorical_crossentropy"}[config.output.activation]
+    kind = config.output.kind
+    wrong = "binary_crossentropy" if kind == "softmax" else "categorical_crossentropy"
     if train.loss == wrong:
-        message = f"{wrong} cannot be combined with output: {config.output.activation}"
+        message = f"{wrong} cannot be combined with output: {kind}"
         yield (
             ("train", "loss"),
             message,
@@ -318,9 +330,15 @@ def _disagreements(config: Config, classes: tuple[str, ...] | None) -> Iterator[
     if error is not None:
         yield ("train", "initial_weights"), error.message, f"initial_weights={place}", error.hint
 
+    columns = config.data.csv.label
+    if not isinstance(columns, str) and kind != "multi_label":
+        message = "several columns of labels are for output: multi_label"
+        hint = "write output: multi_label, or name one column"
+        yield ("data", "csv", "label"), message, f"label=[{', '.join(columns)}]", hint
+
     if classes is None:
         return
-    if config.output.activation == "sigmoid" and len(classes) != 2:
+    if kind == "sigmoid" and len(classes) != 2:
         message = f"output: sigmoid is for exactly two classes, and the data has {len(classes)}"
         yield ("output",), message, "output=sigmoid", "remove this line: softmax is the default"
     if isinstance(train.class_weight, dict):

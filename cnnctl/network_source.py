@@ -98,7 +98,7 @@ def summary_classes(config: Config) -> int:
     Raises:
         DataError: neither tells.
     """
-    if config.output.activation == "sigmoid":
+    if config.output.kind == "sigmoid":
         return 2
     if config.classes is not None:
         return config.classes
@@ -106,7 +106,8 @@ def summary_classes(config: Config) -> int:
     from cnnctl.data.split_folders import SplitsError
 
     try:
-        found = count_source_classes(config.data.train, config.data.csv, config.data.folders_are_classes)
+        several = config.output.multi_label is not None
+        found = count_source_classes(config.data.train, config.data.csv, config.data.folders_are_classes, several)
         if found < 2:
             raise DataError(f"expected at least two classes in {config.data.train}, which has {found or 'none'}")
         return found

@@ -231,9 +231,15 @@ class Words:
 
 @dataclass(frozen=True)
 class OrItsKey:
-    """Annotation of a section: a value that is no mapping means the section with this key."""
+    """Annotation of a section: a value that is no mapping means the section with this key.
+
+    `bare` are the words that may stand so, where they are not those of the key; `meanings` says which of them stand for
+    other keys.
+    """
 
     key: str
+    bare: Any = None
+    meanings: tuple[tuple[str, Any], ...] = ()
 
     def __get_pydantic_core_schema__(self, source: type[Settings], handler: GetCoreSchemaHandler) -> CoreSchema:
         key = self._of(source)
@@ -241,7 +247,8 @@ class OrItsKey:
         def validate(value: Any, whole: core_schema.ValidatorFunctionWrapHandler) -> Any:
             if isinstance(value, dict | source):
                 return whole(value)
-            return source(**{self.key: key.validate_python(value)})
+            word = key.validate_python(value)
+            return source(**dict(self.meanings).get(word, {self.key: word}))
 
         return core_schema.no_info_wrap_validator_function(validate, handler(source), metadata={"section": source})
 
@@ -252,7 +259,7 @@ class OrItsKey:
         return {"anyOf": [self._of(union["metadata"]["section"]).json_schema(), handler(schema)]}
 
     def _of(self, section: type[Settings]) -> TypeAdapter[Any]:
-        annotation: Any = section.model_fields[self.key].annotation
+        annotation: Any = section.model_fields[self.key].annotation if self.bare is None else self.bare
         return TypeAdapter(annotation, config=ConfigDict(strict=True))
 
 

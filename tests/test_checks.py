@@ -70,6 +70,14 @@ CASES = {
         "data:\n  train: photos\n  image:\n    size: 32\n    scaling: unit\n" + BACKBONE_MODEL,
         [(2, 5, "data.image.scaling", "MobileNetV2 scales pixels as it was trained")],
     ),
+    "columns of labels without several labels": (
+        "data:\n  train: photos\n  csv: {label: [cat, dog]}\n" + GOOD_MODEL,
+        [(2, 3, "data.csv.label", "several columns of labels are for output: multi_label")],
+    ),
+    "one label of several": (
+        HEAD + "output: multi_label\n" + GOOD_MODEL + "train: {loss: categorical_crossentropy}\n",
+        [(2, 6, "train.loss", "categorical_crossentropy cannot be combined with output: multi_label")],
+    ),
     "a backbone for grey images": (
         "data: {train: photos, image: {size: 32, channels: 1}}\n" + BACKBONE_MODEL,
         [(2, 1, "data.image.channels", "a backbone takes RGB images")],

@@ -25,7 +25,9 @@ class Comparison(Shown):
 
     @property
     def best(self) -> TrainedRun:
-        """The run of the highest accuracy; whether it is significantly better, `tests` say."""
+        """The run of the highest accuracy, or macro F1 where images may have several labels; whether it is
+        significantly better, `tests` say.
+        """
         return self.runs[self._found.tests[0].best]
 
     @property
@@ -35,7 +37,10 @@ class Comparison(Shown):
 
     @property
     def tests(self) -> tuple[PairwiseTest, ...]:
-        """McNemar's test of the best run with each other one: `other`, `p`, `adjusted_p`, `is_significant` ..."""
+        """McNemar's test of the best run with each other one: `other`, `p`, `adjusted_p`, `is_significant` ...
+
+        Of several labels an image, a paired bootstrap.
+        """
         return self._found.tests
 
     @property

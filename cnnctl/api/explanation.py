@@ -13,7 +13,7 @@ from cnnctl.explaining.activation_maps import GRAD_CAM, insist_on_method
 from cnnctl.explaining.explain import ExplainRequest, parse_place, parse_unit
 from cnnctl.explaining.folder import Explained, check_folder, default_folder, explain_into
 from cnnctl.explaining.numbers import Numbers, numbers_of_run
-from cnnctl.inference.answers import Prediction, predicted
+from cnnctl.inference.answers import Prediction
 from cnnctl.models.of_run import run_plan
 from cnnctl.system.files import absolute
 
@@ -27,7 +27,7 @@ class Explanation(Shown):
     @property
     def prediction(self) -> Prediction:
         """What the network says of the image."""
-        return predicted(self._found.found.probabilities, self._found.classes, foreign=self._found.foreign)
+        return self._found.found.prediction(self._found.classes, self._found.foreign)
 
     @property
     def page(self) -> Path:

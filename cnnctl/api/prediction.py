@@ -107,7 +107,7 @@ class Predictor:
             images: uint8 (N, height, width, channels), RGB or grey, as `image` says.
 
         Returns:
-            float32 (N, classes); rows sum to 1.
+            float32 (N, classes); rows sum to 1, unless an image may have several labels.
 
         Raises:
             ImageError: they are of another type or shape.
@@ -133,7 +133,8 @@ class Predictor:
             for row, foreign in self._classifier.answers(batch):
                 image = waiting.popleft()
                 see = partial(_decoded, image, spec) if keeps_images or isinstance(image, str | Path) else None
-                yield replace(predicted(row, self.classes, top, threshold, foreign), see=see)
+                said = predicted(row, self.classes, top, threshold, foreign, self._classifier.thresholds)
+                yield replace(said, see=see)
 
     def _read(self, numbered: tuple[int, Picture]) -> Image:
         number, image = numbered

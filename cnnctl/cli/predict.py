@@ -177,6 +177,12 @@ def _two_columns(wanted: str, run: "Run") -> tuple[str, str]:
     """The columns of the answers: two names, or those of the run's own CSV."""
     if wanted == "run":
         csv = run.read_config().data.csv
+        if not isinstance(csv.label, str):
+            columns = ", ".join(csv.label[:5])
+            raise UsageError(
+                f"--columns run writes one column of labels, and the run's own CSV has several: {columns}",
+                f"name one, which then has labels such as cat|dog: --columns {csv.path},label",
+            )
         return csv.path, csv.label
     names = [name.strip() for name in wanted.split(",")]
     if len(names) != 2 or not all(names):

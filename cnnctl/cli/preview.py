@@ -44,7 +44,7 @@ def preview_cli(
     settings = load(config, assignments or ())
     path = output or Path(f"{settings.name}-preview.png")
     with captured_stderr():
-        frame = make_catalog(settings.data, settings.seed).frame
+        frame = make_catalog(settings.data, settings.seed, settings.output.multi_label is not None).frame
         check_png(path, "--output", frame.path)
         chosen = frame[frame.split == TRAIN]
         samples = make_samples(settings, chosen.path.tolist(), chosen.label.tolist(), images, variations)

@@ -52,7 +52,7 @@ def _count_images(config: "Config") -> int:
     from cnnctl.errors import DataError
 
     try:
-        catalog = make_catalog(config.data, config.seed)
+        catalog = make_catalog(config.data, config.seed, config.output.multi_label is not None)
     except DataError as error:
         raise DataError(error.message, "say how many training images there will be: --images 45000") from None
     return int((catalog.frame.split == "train").sum())

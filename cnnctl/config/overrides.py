@@ -55,9 +55,11 @@ def _is_there(value: Any, path: ValuePath) -> bool:
 
 
 def with_long_output(data: dict[str, Any]) -> dict[str, Any]:
-    """The values of a config in which `output: sigmoid` is written out, so that its other keys can be set."""
+    """The values of a config in which a word such as `output: sigmoid` is written out, to set other keys."""
     output = data.get("output")
-    return {**data, "output": {"activation": output}} if isinstance(output, str) else data
+    if not isinstance(output, str):
+        return data
+    return {**data, "output": {"multi_label": {}} if output == "multi_label" else {"activation": output}}
 
 
 def override_position(assignment: str, origin: str) -> Position:

@@ -17,7 +17,7 @@ from cnnctl.layers.initializers import (
     InitializerName,
     Whitening,
 )
-from cnnctl.layers.output import OutputSettings
+from cnnctl.layers.output import MultiLabel, OutputSettings
 from cnnctl.settings import MAX_SIDE, Named, Settings, needs_settings
 
 _HEAD = """# The config, key by key
@@ -38,6 +38,7 @@ _SECTIONS: tuple[tuple[str, str, type[Settings]], ...] = (
     ("data.csv", "csv", CsvColumns),
     ("data.image", "image", ImageSettings),
     ("output", "output", OutputSettings),
+    ("output.multi_label", "multi_label", MultiLabel),
     ("test_time", "test_time", TestTime),
     ("budget", "budget", Budget),
     ("train", "train", TrainSettings),
@@ -223,7 +224,7 @@ def _kinds(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]
     elif schema.get("type") == "array":
         yield _list(schema)
     elif schema.get("type") == "object":
-        only = schema["required"] if len(schema.get("properties", ())) == 1 else None
+        only = schema.get("required") if len(schema.get("properties", ())) == 1 else None
         yield f"`{only[0]}` with settings" if only else _KEYS
     else:
         yield _scalar(schema)
@@ -235,7 +236,7 @@ def _list(schema: dict[str, Any]) -> str:
         return f"list of {' or '.join(_kinds(items, {}))}"
     if items.get("type") == "array":
         return "`[[a, b], [c, d]]`"
-    if schema["minItems"] < schema["maxItems"]:
+    if schema["minItems"] < schema.get("maxItems", MAX_SIDE):
         return f"list of {_scalar(items)}s"
     return f"`[{', '.join('abc'[: schema['minItems']])}]`, each a {_scalar(items)}"
 

@@ -25,7 +25,7 @@ from cnnctl.config.training import EarlyStopping, FineTune, Lookahead, TrainSett
 from cnnctl.layers import LAYERS, Layer
 from cnnctl.layers.base import Regularizer
 from cnnctl.layers.initializers import Whitening
-from cnnctl.layers.output import SOFTMAX, Output, OutputSettings
+from cnnctl.layers.output import SOFTMAX, MultiLabel, Output, OutputSettings
 from cnnctl.settings import Colour, Count, FromZero, Named, OrNone, Settings, Text, described, expected, is_whole
 
 MAX_IMAGE_SIDE = 8192
@@ -98,11 +98,35 @@ class ImageSettings(Settings):
         return built
 
 
+def _label_columns(value: Any) -> str | tuple[str, ...]:
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(one, str) and one for one in value):
+        if len(set(value)) == len(value):
+            return tuple(value)
+        raise expected("each column once")
+    raise expected("the name of a column, or a list of two or more, one for each class")
+
+
+_COLUMN = {"type": "string", "minLength": 1}
+Label = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(_label_columns),
+    WithJsonSchema({"anyOf": [_COLUMN, {"type": "array", "items": _COLUMN, "minItems": 2, "uniqueItems": True}]}),
+]
+
+
 class CsvColumns(Settings):
     """Columns of a CSV of images, and the folder of its files."""
 
     path: Annotated[Text, described("Column with the file names.")] = "path"
-    label: Annotated[Text, described("Column with the class names.")] = "label"
+    label: Annotated[
+        Label,
+        described(
+            "Column with the class names; with output: multi_label also several in a field, such as cat|dog, or a list "
+            "of columns, one a class, with 1 where the image has the label and 0 where it has not."
+        ),
+    ] = "label"
     group: Annotated[
         Text | None, OrNone, described("Column with group names; images of a group stay in one split.", "patient")
     ] = None
@@ -270,7 +294,9 @@ class Config(Settings):
     output: Annotated[
         Output,
         described(
-            "Output layer: softmax, the default, has a unit for each class; sigmoid has one for two classes.", "sigmoid"
+            "Output layer: softmax, the default, has a unit for each class; sigmoid has one for two classes; "
+            "multi_label is for images with several labels.",
+            "sigmoid",
         ),
     ] = SOFTMAX
     data: Annotated[DataSettings, described("Images: where they are and how they are read.", {"train": "photos"})]
@@ -314,7 +340,7 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _sigmoid_is_for_two(self) -> "Config":
-        if self.output.activation == "sigmoid" and self.classes not in (None, 2):
+        if self.output.kind == "sigmoid" and self.classes not in (None, 2):
             raise PydanticCustomError("sigmoid_classes", "output: sigmoid is for exactly two classes")
         return self
 
@@ -332,6 +358,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "image": ImageSettings,
     "csv": CsvColumns,
     "output": OutputSettings,
+    "multi_label": MultiLabel,
     "test_time": TestTime,
     "budget": Budget,
     "train": TrainSettings,

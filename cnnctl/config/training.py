@@ -119,10 +119,14 @@ class TrainSettings(Settings):
     ] = Constant()
     loss: Annotated[
         Literal["auto", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error"],
-        described("auto: categorical_crossentropy for softmax, binary_crossentropy for sigmoid."),
+        described("auto: categorical_crossentropy for softmax, binary_crossentropy for sigmoid and multi_label."),
     ] = "auto"
     label_smoothing: Annotated[
-        Share, described("Fraction of each label that is spread evenly over all classes.", 0.1)
+        Share,
+        described(
+            "Fraction of each label that is spread evenly over all classes; with sigmoid and multi_label over 0 and 1.",
+            0.1,
+        ),
     ] = 0.0
     class_weight: Annotated[
         Literal["balanced"] | dict[str, float] | None,
@@ -135,7 +139,11 @@ class TrainSettings(Settings):
                 ]
             }
         ),
-        described("Weight of each class in the loss; balanced: images / (classes * images of the class).", "balanced"),
+        described(
+            "Weight of each class in the loss; balanced: images / (classes * images of the class), with multi_label "
+            "images / (2 * images of the class).",
+            "balanced",
+        ),
     ] = None
     early_stopping: Annotated[
         EarlyStopping | None,

@@ -14,9 +14,10 @@ from cnnctl.data.decoder.images import MEGAPIXEL, ImageSpec
 from cnnctl.data.decoder.reading import MEGABYTE
 from cnnctl.data.labels import describe_unknown, look_alikes
 from cnnctl.data.listing import Listing, describe_left_out, describe_parent, list_class_folders
+from cnnctl.data.several import names_of
 from cnnctl.data.shards import list_shards, shards_of
 from cnnctl.data.sources import digits_folder, is_table, table_columns
-from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified
+from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified, stratified_several
 from cnnctl.data.split_folders import look_inside
 from cnnctl.errors import DataError, Notice
 from cnnctl.system.loudness import detail
@@ -34,25 +35,36 @@ class Catalog:
 
     `frame` has the columns path (absolute), label and split, one row an image, in a fixed order. `classes` are in label
     order (sorted). `left_out` counts the files that were not taken, by sort. `notices` say what was changed or assumed.
+    Where images may have `several` labels, a label is the text of them all.
     """
 
     frame: "pd.DataFrame"
     classes: tuple[str, ...]
     left_out: Counter[str] = field(default_factory=Counter)
     notices: tuple[Notice, ...] = ()
+    several: bool = False
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Images of each class in each split that has any: `{"train": {"cat": 800, "dog": 800}}`."""
-        by_split = self.frame.groupby(["split", "label"]).size()
-        return {
-            split: {name: int(by_split.get((split, name), 0)) for name in self.classes}
-            for split in SPLITS
-            if split in by_split.index.get_level_values(0)
-        }
+        found: dict[str, Counter[str]] = {}
+        pairs = Counter(zip(self.frame.split.tolist(), self.frame.label.tolist(), strict=True))
+        for (split, label), count in pairs.items():
+            each = found.setdefault(split, Counter())
+            for name in names_of(label) if self.several else (label,):
+                each[name] += count
+        return {split: {name: found[split][name] for name in self.classes} for split in SPLITS if split in found}
+
+    def totals(self) -> dict[str, int]:
+        """Images of each split that has any: with several labels not the sum of the counts."""
+        found = self.frame.groupby("split").size()
+        return {split: int(found[split]) for split in SPLITS if split in found.index}
 
     def lost_classes(self) -> list[str]:
         """The classes that no training image has."""
-        return sorted(set(self.classes) - set(self.frame.label[self.frame.split == TRAIN]))
+        trained = set(self.frame.label[self.frame.split == TRAIN])
+        return sorted(
+            set(self.classes) - ({name for label in trained for name in names_of(label)} if self.several else trained)
+        )
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ def find_images(
     """The labelled images of one source: class folders, a CSV, or a built-in name.
 
     Args:
-        columns: Those of a CSV.
+        columns: Those of a CSV; they say too whether an image may have several labels.
         known: Names of folders that are classes even where they look like splits; None: all are.
         cache: As in the config, for a built-in name.
 
@@ -86,13 +98,13 @@ def find_images(
     """
     path = digits_folder(cache) if source in BUILT_IN_DATA else Path(source)
     if source in BUILT_IN_DATA:
-        form, listing = "class folders", list_class_folders(path)
+        form, listing = "class folders", list_class_folders(path, several=columns.several)
     elif is_table(path):
         form, listing = "a table of files and labels", table.read_table(path, columns)
     elif shards := shards_of(path):
-        form, listing = f"{len(shards):,} shards", list_shards(shards)
+        form, listing = f"{len(shards):,} shards", list_shards(shards, columns.several)
     else:
-        form, listing = "class folders", list_class_folders(unwrapped(path), known)
+        form, listing = "class folders", list_class_folders(unwrapped(path), known, columns.several)
     detail(f"images: {len(listing.paths):,} listed in {path}, taken for {form}")
     return listing
 
@@ -103,8 +115,10 @@ def image_spec(settings: ImageSettings) -> ImageSpec:
     return ImageSpec(settings.height, settings.width, settings.channels, settings.fit, settings.background, *limits)
 
 
-def make_catalog(data: DataSettings, seed: int) -> Catalog:
+def make_catalog(data: DataSettings, seed: int, several: bool = False) -> Catalog:
     """Find, label and split all images of a config, whose paths are absolute; the seed draws the shares.
+
+    `several` says whether an image may have several labels.
 
     Raises:
         CatalogError: whatever makes a training impossible: nothing found, one class only, a class that is empty or
@@ -114,9 +128,10 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
     insist_on("pandas")
     import pandas as pd
 
-    listings, faults = _find_all(data)
+    several = several or not isinstance(data.csv.label, str)
+    listings, faults = _find_all(data, several)
     listing = listings.get(TRAIN)
-    classes = tuple(sorted(set(listing.labels))) if listing is not None else ()
+    classes = listing.classes() if listing is not None else ()
     if listing is not None:
         faults += _faults(TRAIN, _check_classes, listing, data)
     for split, other in listings.items():
@@ -133,7 +148,7 @@ def make_catalog(data: DataSettings, seed: int) -> Catalog:
         left_out.update(other.left_out)
         notices += other.notices
     notices += look_alikes(classes, data.train)
-    catalog = Catalog(pd.concat(parts, ignore_index=True), classes, left_out, tuple(notices))
+    catalog = Catalog(pd.concat(parts, ignore_index=True), classes, left_out, tuple(notices), several)
     lost = catalog.lost_classes()
     if lost:
         error = DataError(
@@ -150,13 +165,13 @@ def list_sources(data: DataSettings) -> dict[str, Listing]:
     Raises:
         CatalogError: one of them cannot be listed.
     """
-    listings, faults = _find_all(data)
+    listings, faults = _find_all(data, several=False)
     if faults:
         raise CatalogError(faults)
     return listings
 
 
-def _find_all(data: DataSettings) -> tuple[dict[str, Listing], list[Fault]]:
+def _find_all(data: DataSettings, several: bool) -> tuple[dict[str, Listing], list[Fault]]:
     """The images of each source by its split, and what is wrong with the others."""
     listings: dict[str, Listing] = {}
     faults: list[Fault] = []
@@ -172,8 +187,8 @@ def _find_all(data: DataSettings) -> tuple[dict[str, Listing], list[Fault]]:
         if is_table(Path(source)) and faults and faults[0].key == ("csv", "folder"):
             continue  # each of its images would be missing
         try:
-            known = listings[TRAIN].labels if TRAIN in listings else ()
-            columns = table_columns(data.csv, groups=split == TRAIN)
+            known = listings[TRAIN].classes() if TRAIN in listings else ()
+            columns = table_columns(data.csv, split == TRAIN, several)
             classes = None if data.folders_are_classes else set(known)
             listings[split] = find_images(source, columns, classes, data.cache)
         except table.ColumnError as error:
@@ -200,9 +215,10 @@ def _split(listing: Listing, data: DataSettings, seed: int) -> "NDArray[np.str_]
         CatalogError: there are fewer groups than splits.
     """
     if not listing.groups:
-        return stratified(listing.labels, *data.shares, seed)
+        deal = stratified_several if listing.several else stratified
+        return deal(listing.labels, *data.shares, seed)
     try:
-        return grouped(listing.labels, listing.groups, *data.shares, seed)
+        return grouped(listing.labels, listing.groups, *data.shares, seed, listing.several)
     except DataError as error:
         raise CatalogError([Fault(("csv", "group"), error)]) from None
 
@@ -237,11 +253,20 @@ def refuse_useless(listing: Listing, source: str) -> None:
         raise DataError(f"no image was found in {source}", f"images end in .jpg, .png, .webp, .bmp, .gif or .tif{more}")
     if listing.empty_classes:
         names = ", ".join(listing.empty_classes[:5])
-        raise DataError(f"no image was found for the class {names} in {source}", f"fill the folder or remove it{more}")
-    classes = sorted(set(listing.labels))
+        raise DataError(
+            f"no image was found for the class {names} in {source}",
+            f"{'give it one, or remove it' if listing.several else 'fill the folder or remove it'}{more}",
+        )
+    classes = listing.classes()
     for name in classes:
         if any("\ud800" <= letter <= "\udfff" for letter in name):  # how Python keeps bytes that are no UTF-8
             raise DataError(f"the class name {name!r} in {source} is not UTF-8 text", "rename the folder")
+    if len(classes) < 2 and listing.several:
+        found = f"only {classes[0]}" if classes else "none"
+        raise DataError(
+            f"expected at least two classes, but the labels of {len(listing.paths):,} images have {found}",
+            "add a label; for one that an image has or has not: two classes, and output: sigmoid",
+        )
     if len(classes) < 2:
         raise DataError(
             f"expected at least two classes, but all {len(listing.paths):,} images are of the class {classes[0]}",
@@ -261,7 +286,7 @@ def _check_classes(listing: Listing, data: DataSettings) -> None:
     if listing.groups:
         return
     needed = least_images(*data.shares)
-    small = {name: count for name, count in Counter(listing.labels).items() if count < needed}
+    small = {name: count for name, count in listing.counts().items() if count < needed}
     if small:
         found = ", ".join(f"{name}: {count}" for name, count in list(small.items())[:5])
         raise DataError(
@@ -272,7 +297,7 @@ def _check_classes(listing: Listing, data: DataSettings) -> None:
 
 def _check_other(listing: Listing, classes: tuple[str, ...], source: str) -> None:
     """Check the images of a validation or test set; without `classes`, which could not be found, only their number."""
-    unknown = sorted(set(listing.labels) - set(classes)) if classes else []
+    unknown = sorted(set(listing.classes()) - set(classes)) if classes else []
     if unknown:
         raise DataError(
             f"{source} has the class {unknown[0]}, which the training images do not have",

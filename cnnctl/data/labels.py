@@ -1,14 +1,66 @@
-"""Labels as numbers, and what is said of names that are not among the classes or look alike."""
+"""Labels as numbers, and what is said of names that are not among the classes or look alike.
+
+An image has one label, or with `output: multi_label` any number of them. Its label is a text in files and tables, which
+data/several.py writes; here it becomes a number, or a row of 0 and 1.
+"""
 
 import difflib
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.data.several import joined, names_of
 from cnnctl.errors import DataError, Notice
 from cnnctl.formatting import differences, name_form
+
+Labels = NDArray[np.integer[Any]]
+"""Class numbers, int64 (images,); or of images with several labels uint8 (images, classes), 1 for those of an image."""
+
+
+def encode(labels: Sequence[str], classes: Sequence[str], source: str, several: bool = False) -> Labels:
+    """Labels in arrays; of images that may have `several` a row for each.
+
+    Raises:
+        DataError: a name that is not among the classes.
+    """
+    if not several:
+        return label_numbers(labels, classes, source)
+    parts = [names_of(label) for label in labels]
+    counts = [len(names) for names in parts]
+    numbers = label_numbers([name for names in parts for name in names], classes, source)
+    rows = np.zeros((len(labels), len(classes)), np.uint8)
+    rows[np.repeat(np.arange(len(labels)), counts), numbers] = 1
+    return rows
+
+
+def are_several(labels: Labels) -> bool:
+    """Whether images may have several labels."""
+    return labels.ndim == 2
+
+
+def texts_of(labels: Labels, classes: Sequence[str]) -> list[str]:
+    """The text of each image's label."""
+    if not are_several(labels):
+        return [classes[label] for label in labels.tolist()]
+    return [joined(classes[at] for at in np.flatnonzero(row).tolist()) for row in labels]
+
+
+def counts_of(labels: Labels, classes: int) -> NDArray[np.int64]:
+    """How many images have each class."""
+    found: NDArray[np.int64] = (
+        labels.sum(axis=0, dtype=np.int64) if are_several(labels) else np.bincount(labels, minlength=classes)
+    )
+    return found
+
+
+def kinds_of(labels: Labels) -> NDArray[np.int64]:
+    """A number for each image, the same for equal labels: its class, or of several labels that of their combination."""
+    if not are_several(labels):
+        return labels.astype(np.int64)
+    return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def label_numbers(labels: Sequence[str], classes: Sequence[str], source: str) -> NDArray[np.int64]:

@@ -52,14 +52,24 @@ def _same_images(
     labels, splits = frame.label.factorize()[0], frame.split.factorize()[0]
     numbers = {"byte for byte": _numbers(digests), "pixel for pixel": _numbers(pixel_digests)}
     kinds: tuple[tuple[str, str, Callable[[Numbers], _Rows], str | None], ...] = (
-        ("in two classes", "keep each in the class that it shows", lambda keys: _first_others(keys, labels), "label"),
+        (
+            "under different labels" if catalog.several else "in two classes",
+            "give each all of its labels, once" if catalog.several else "keep each in the class that it shows",
+            lambda keys: _first_others(keys, labels),
+            "label",
+        ),
         (
             "in two splits",
             "keep each image in one split: a memorized image does not measure generalization",
             lambda keys: _first_others(keys, splits),
             "split",
         ),
-        ("twice in one class", "keep one of each", lambda keys: _repeated(keys, labels, splits), None),
+        (
+            "twice" if catalog.several else "twice in one class",
+            "keep one of each",
+            lambda keys: _repeated(keys, labels, splits),
+            None,
+        ),
     )
     for what, hint, find, column in kinds:
         told: set[tuple[int, int]] = set()

@@ -3,12 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.data.archives import Entry, identity, is_folder, scan
 from cnnctl.data.file_names import IMAGE_SUFFIXES, TAKEN_SUFFIXES, is_system_name
+from cnnctl.data.several import BETWEEN, joined, names_of
 from cnnctl.errors import DataError, Notice
 from cnnctl.formatting import differences, name_form
 
@@ -32,7 +33,7 @@ class Listing:
 
     Each image has an absolute path, a label and, where there are groups, a group. `empty_classes` are class folders
     without a single image; `left_out` counts the files that were not taken, by sort. `notices` say what was changed or
-    assumed.
+    assumed. Images that may have `several` labels have texts as data/labels.py writes them.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -41,15 +42,26 @@ class Listing:
     empty_classes: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     notices: list[Notice] = field(default_factory=list)
+    several: bool = False
+
+    def counts(self) -> Counter[str]:
+        """How many images have each class."""
+        return Counter(name for label in self.labels for name in (names_of(label) if self.several else (label,)))
+
+    def classes(self) -> tuple[str, ...]:
+        """The names of all classes, sorted."""
+        return tuple(sorted(self.counts()))
 
 
-def list_class_folders(root: Path, known: Collection[str] | None = ()) -> Listing:
+def list_class_folders(root: Path, known: Collection[str] | None = (), several: bool = False) -> Listing:
     """The images under `root/<class>/`, at any depth; the first level's names are the classes.
 
     Links are followed, and every folder is read once, whatever links lead to it: as the class where it really is.
 
     Args:
         known: Names that are classes even where they look like splits; None: all are.
+        several: Whether an image may have several labels: those of all class folders that it is in, by symbolic or hard
+            links to it or to a folder.
 
     Raises:
         DataError: there is no such folder, it holds no class folders, or it holds train/ and test/ folders instead.
@@ -57,7 +69,7 @@ def list_class_folders(root: Path, known: Collection[str] | None = ()) -> Listin
     folders: list[Entry] = []
     loose = 0
     entries = _entries(root)
-    tree = _Tree(root)
+    tree = _Tree(root, several)
     for entry in entries:
         match _sort(entry, IMAGE_SUFFIXES):
             case "folder":
@@ -88,7 +100,35 @@ def list_class_folders(root: Path, known: Collection[str] | None = ()) -> Listin
         if not found:
             listing.empty_classes.append(name)
         listing.notices += _describe_alike(root, name, alike)
-    return listing
+    return _united(listing, root) if several else listing
+
+
+def _united(listing: Listing, root: Path) -> Listing:
+    """The same with each image once, by whatever links it was found, with the labels of all of them.
+
+    Raises:
+        DataError: a class cannot be told from several.
+    """
+    for name in {*listing.labels, *listing.empty_classes}:
+        if BETWEEN in name:
+            raise DataError(
+                f"the name of the folder {root / name} has a {BETWEEN}, which stands between labels", "rename it"
+            )
+    found: dict[tuple[int, ...] | str, list[int]] = {}
+    for row, path in enumerate(listing.paths):
+        found.setdefault(_file(path), []).append(row)
+    first = [next((row for row in rows if not os.path.islink(listing.paths[row])), rows[0]) for rows in found.values()]  # noqa: PTH114
+    texts = [joined(listing.labels[row] for row in rows) for rows in found.values()]
+    return replace(listing, paths=[listing.paths[row] for row in first], labels=texts, several=True)
+
+
+def _file(path: str) -> tuple[int, ...] | str:
+    """What tells a file from another, whatever links lead to it; in archives, which have no links, its path."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path
+    return status.st_dev, status.st_ino
 
 
 def _class_names(folders: Iterable[str]) -> dict[str, list[str]]:
@@ -176,13 +216,15 @@ def describe_parent(root: Path) -> str:
 class _Tree:
     """A folder and what lies below it, also behind links; each real folder is read once.
 
-    `left_out` counts what is not taken, by sort.
+    `left_out` counts what is not taken, by sort. If images may have `several` labels, each of the folders at the top is
+    read for itself.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, several: bool = False) -> None:
         self.left_out: Counter[str] = Counter()
         self._root = root
-        self._seen: set[tuple[int, ...]] = set()
+        self._several = several
+        self._seen: set[tuple[int | str, ...]] = set()
         real = Path(os.path.realpath(root))
         self._around = {_identity(str(folder)) for folder in real.parents}  # a link there leads to the whole disk
         self._links: list[tuple[str, str]] = []
@@ -220,7 +262,7 @@ class _Tree:
         while stack:
             place = stack.pop()
             try:
-                if not self._is_new(place):
+                if not self._is_new(place, top):
                     continue
                 with scan(place) as entries:
                     for entry in entries:
@@ -236,12 +278,13 @@ class _Tree:
             except OSError as error:
                 raise DataError(f"{place} cannot be read: {error.strerror}") from None
 
-    def _is_new(self, folder: str) -> bool:
+    def _is_new(self, folder: str, top: str) -> bool:
         identity = _identity(folder)
-        if identity in self._around or identity in self._seen:
+        seen: tuple[int | str, ...] = (*identity, top) if self._several else identity
+        if identity in self._around or identity in self._seen or seen in self._seen:
             self.left_out[LINKS_AROUND if identity in self._around else LINKS_AGAIN] += 1
             return False
-        self._seen.add(identity)
+        self._seen.add(seen)
         return True
 
 

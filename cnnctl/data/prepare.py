@@ -11,6 +11,7 @@ from cnnctl.config.schema import DataSettings
 from cnnctl.data.cache.decoded import Decoded, decode_images
 from cnnctl.data.catalog import Catalog, image_spec
 from cnnctl.data.decoder.images import Image
+from cnnctl.data.labels import Labels, counts_of, encode, texts_of
 from cnnctl.data.leakage import suspicions
 from cnnctl.data.sharing import Sharer, deal_out, decode_share
 from cnnctl.data.split import SPLITS, TRAIN
@@ -22,13 +23,13 @@ _NAMED = 20
 
 @dataclass(frozen=True)
 class Split:
-    """The images of one split: their rows in the pixels, and their class numbers, both int64 (images,).
+    """The images of one split: their rows in the pixels, int64 (images,), and their labels.
 
     `parts` are those that the images were dealt into, int64 (images,); None where every process keeps all.
     """
 
     rows: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    labels: Labels
     parts: NDArray[np.int64] | None = None
 
 
@@ -39,7 +40,7 @@ class Prepared:
     Attributes:
         classes: The class names in label order.
         paths: Their files, absolute; empty once they are forgotten.
-        labels: int64 (images,), their class numbers.
+        labels: Class numbers, or rows of 0 and 1: see data/labels.py.
         splits: (images,), the names of their splits.
         rows: int64 (images,), where they are in `pixels`; -1 for one that another process keeps.
         pixels: uint8 (images kept, height, width, channels), mapped from disk or in memory.
@@ -54,7 +55,7 @@ class Prepared:
 
     classes: tuple[str, ...]
     paths: Sequence[str]
-    labels: NDArray[np.int64]
+    labels: Labels
     splits: NDArray[np.object_]
     rows: NDArray[np.int64]
     pixels: Image
@@ -80,8 +81,8 @@ class Prepared:
         return Split(self.rows[chosen], self.labels[chosen], parts)
 
     def label_names(self) -> list[str]:
-        """The class name of each image."""
-        return [self.classes[label] for label in self.labels]
+        """The class name of each image; of several labels their text."""
+        return texts_of(self.labels, self.classes)
 
     def listing(self) -> Iterator[tuple[str, str, str]]:
         """(path, class name, split) of each image."""
@@ -91,10 +92,15 @@ class Prepared:
         """As Catalog.counts."""
         found = {name: self.split(name) for name in SPLITS}
         return {
-            name: dict(zip(self.classes, np.bincount(one.labels, minlength=len(self.classes)).tolist(), strict=True))
+            name: dict(zip(self.classes, counts_of(one.labels, len(self.classes)).tolist(), strict=True))
             for name, one in found.items()
             if one is not None
         }
+
+    def totals(self) -> dict[str, int]:
+        """As Catalog.totals."""
+        found = {name: self.split(name) for name in SPLITS}
+        return {name: len(one.rows) for name, one in found.items() if one is not None}
 
 
 def prepare(
@@ -145,12 +151,11 @@ def prepare(
             warnings.append(one)
 
     frame = catalog.frame
-    number = {name: index for index, name in enumerate(catalog.classes)}
     rows = frame.index.to_numpy()
     return Prepared(
         catalog.classes,
         frame.path.tolist(),
-        np.asarray(frame.label.map(number), np.int64),
+        encode(frame.label.tolist(), catalog.classes, "the data", catalog.several),
         frame.split.to_numpy(object),
         np.asarray(rows if decoded.places is None else decoded.places[rows], np.int64),
         decoded.pixels,

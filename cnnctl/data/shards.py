@@ -10,6 +10,7 @@ from cnnctl.data import archives
 from cnnctl.data.archives import scan
 from cnnctl.data.file_names import ARCHIVE_SUFFIXES, IMAGE_SUFFIXES, is_system_name
 from cnnctl.data.listing import Listing, list_class_folders
+from cnnctl.data.several import united
 from cnnctl.errors import DataError
 
 LABEL_SUFFIX = ".cls"
@@ -36,25 +37,29 @@ def shards_of(source: Path) -> list[Path]:
     return [Path(entry.path) for entry in shown if archives.is_archive(entry.path)]
 
 
-def list_shards(shards: list[Path]) -> Listing:
-    """The images of several archives, in their order.
+def list_shards(shards: list[Path], several: bool = False) -> Listing:
+    """The images of several archives, in their order; where they may have `several` labels, a .cls file has cat|dog.
 
     Raises:
         DataError: one is damaged, an image has no label, or an archive holds no classes.
     """
-    listing, empty = Listing(), set[str]()
+    listing, empty = Listing(several=several), set[str]()
     for shard in shards:
-        found = _list_pairs(shard) if shards_of(shard) else list_class_folders(archives.unwrapped(shard), None)
+        found = (
+            _list_pairs(shard, several)
+            if shards_of(shard)
+            else list_class_folders(archives.unwrapped(shard), None, several)
+        )
         listing.paths += found.paths
         listing.labels += found.labels
         listing.left_out.update(found.left_out)
         listing.notices += found.notices
         empty.update(found.empty_classes)
-    listing.empty_classes = sorted(empty - set(listing.labels))
+    listing.empty_classes = sorted(empty - set(listing.counts()))
     return listing
 
 
-def _list_pairs(shard: Path) -> Listing:
+def _list_pairs(shard: Path, several: bool) -> Listing:
     """The images at the top of an archive, each with the class in the .cls file of its name."""
     listing = Listing()
     with scan(shard) as entries:
@@ -68,17 +73,19 @@ def _list_pairs(shard: Path) -> Listing:
             if name not in labels:
                 raise DataError(f"{one.path} has no label", f"add {name}{LABEL_SUFFIX} with the name of its class")
             listing.paths.append(one.path)
-            listing.labels.append(_label(labels[name]))
+            listing.labels.append(_label(labels[name], several))
         elif suffix != LABEL_SUFFIX:
             listing.left_out["other"] += 1
     return listing
 
 
-def _label(path: str) -> str:
+def _label(path: str, several: bool) -> str:
     try:
         label = (archives.read(path, _MOST_OF_A_NAME) or b"").decode().strip()
     except (archives.MemberError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not the name of a class: {error}") from None
+    if several:
+        return united(label)
     if not label:
         raise DataError(f"{path} is empty", "write the name of the class of its image into it")
     return label

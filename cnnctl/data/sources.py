@@ -34,12 +34,18 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in TABLE_SUFFIXES and not is_folder(path)
 
 
-def table_columns(columns: CsvColumns, groups: bool = False) -> table.Columns:
-    """The config's column names in the form of data/table.py; with `groups` that of the groups too."""
-    return table.Columns(columns.path, columns.label, columns.group if groups else None, columns.folder)
+def table_columns(columns: CsvColumns, groups: bool = False, several: bool = False) -> table.Columns:
+    """The config's column names in the form of data/table.py; with `groups` that of the groups too.
+
+    `several` says whether an image may have several labels.
+    """
+    group, several = columns.group if groups else None, several or not isinstance(columns.label, str)
+    return table.Columns(columns.path, columns.label, group, columns.folder, several=several)
 
 
-def count_source_classes(source: str, columns: CsvColumns, folders_are_classes: bool = False) -> int:
+def count_source_classes(
+    source: str, columns: CsvColumns, folders_are_classes: bool = False, several: bool = False
+) -> int:
     """The number of classes of a source without looking at its images.
 
     Raises:
@@ -49,10 +55,10 @@ def count_source_classes(source: str, columns: CsvColumns, folders_are_classes: 
         return _CLASSES
     path = Path(source)
     if is_table(path):
-        return table.count_labels(path, table_columns(columns))
+        return table.count_labels(path, table_columns(columns, several=several))
     shards = shards_of(path)
     if shards:
-        return len(set(list_shards(shards).labels))
+        return len(list_shards(shards, several).classes())
     return count_classes(unwrapped(path), None if folders_are_classes else ())
 
 

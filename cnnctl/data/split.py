@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.data.labels import encode
+from cnnctl.data.several import joined, names_of
+from cnnctl.data.stratify import iterative
 from cnnctl.errors import DataError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -48,8 +51,29 @@ def stratified(labels: Sequence[str], validation: float, test: float, seed: int)
     return splits
 
 
+def stratified_several(labels: Sequence[str], validation: float, test: float, seed: int) -> NDArray[np.str_]:
+    """Split images with several labels, so that each split has its share of every label.
+
+    Raises:
+        DataError: a class has fewer images than there are splits.
+    """
+    classes = names_of(joined(name for label in set(labels) for name in names_of(label)))
+    rows = encode(labels, classes, "the data", several=True)
+    counts, needed = rows.sum(axis=0, dtype=np.int64), least_images(validation, test)
+    for name, count in zip(classes, counts.tolist(), strict=True):
+        if count < needed:
+            raise DataError(f"the class {name} has {count} image(s), too few to split; each needs {needed}")
+    shares = {TEST: test, VALIDATION: validation}
+    drawn = {name: [quota(count, share) for count in counts.tolist()] for name, share in shares.items() if share > 0}
+    sizes = [round(len(rows) * shares[name]) for name in drawn]
+    rest = counts - np.sum(list(drawn.values()), axis=0, dtype=np.int64) if drawn else counts
+    wanted = np.array([*drawn.values(), rest], np.float64)
+    chosen = iterative(rows.astype(np.uint8), wanted, np.array([*sizes, len(rows) - sum(sizes)], np.float64), seed)
+    return np.array([*drawn, TRAIN], dtype="U10")[chosen]
+
+
 def grouped(
-    labels: Sequence[str], groups: Sequence[str], validation: float, test: float, seed: int
+    labels: Sequence[str], groups: Sequence[str], validation: float, test: float, seed: int, several: bool = False
 ) -> NDArray[np.str_]:
     """Split so that no group is in two splits, and the shares of each class are as near as whole groups allow.
 
@@ -57,7 +81,7 @@ def grouped(
     method of scikit-learn's StratifiedGroupKFold, for shares instead of folds).
 
     `labels` and `groups` have the class and the group of each image, the shares are of all images, and `seed` decides
-    ties.
+    ties. Images that may have `several` labels count for each of them; those without one are a class of their own.
 
     Raises:
         DataError: there are fewer groups than splits.
@@ -67,9 +91,10 @@ def grouped(
     group_names, group_of = np.unique(np.asarray(groups), return_inverse=True)
     if len(group_names) < len(shares):
         raise DataError(f"there are {len(group_names)} group(s) for {len(shares)} splits", "use fewer splits")
-    class_names, class_of = np.unique(np.asarray(labels), return_inverse=True)
+    parts = [names_of(label) or ("",) if several else (label,) for label in labels]
+    class_names, class_of = np.unique([name for names in parts for name in names], return_inverse=True)
     counts = np.zeros((len(group_names), len(class_names)))
-    np.add.at(counts, (group_of, class_of), 1)
+    np.add.at(counts, (np.repeat(group_of, [len(names) for names in parts]), class_of), 1)
     lacking = {name: share * counts.sum(axis=0) for name, share in shares.items()}
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(group_names))

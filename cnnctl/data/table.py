@@ -11,10 +11,12 @@ from cnnctl.data.dialect import ALONE, BLANK, SEPARATORS, Record, Sheet, read_sh
 from cnnctl.data.file_names import is_address, looks_like_image
 from cnnctl.data.listing import Listing
 from cnnctl.data.missing import how_to_mend, is_there
+from cnnctl.data.several import BETWEEN, joined, names_of, united
 from cnnctl.errors import DataError, Notice
 from cnnctl.formatting import differences, name_form
 
 Role = Literal["path", "label", "group"]
+_YES_NO = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 _NAMED = 5
 _MISSING_TRIED = 20
 
@@ -25,15 +27,18 @@ class Columns:
 
     `are_in_config` says whether a config that is being read names them: else its keys mend nothing. `other_folder` is
     one where the files may be as well: it is only named. `option` is what names the columns on the command line.
+    `several` says whether an image may have several labels: `cat|dog` in the column `label`, or in several rows, or in
+    several columns, which have 1 for images with the label that is their name, and 0 for others.
     """
 
     path: str = "path"
-    label: str = "label"
+    label: str | tuple[str, ...] = "label"
     group: str | None = None
     folder: str | None = None
     are_in_config: bool = True
     other_folder: str | None = None
     option: str | None = None
+    several: bool = False
 
     def how_to_mend(self, names: Sequence[str], base: Path) -> str:
         """The hint for file names that are not there."""
@@ -41,9 +46,14 @@ class Columns:
         return how_to_mend(names, base, key, self.other_folder)
 
     def wanted(self) -> dict[Role, str]:
-        """The names of the columns that a labelled table must have, by what they are for."""
-        wanted: dict[Role, str] = {"path": self.path, "label": self.label}
+        """The names of the columns that a labelled table must have, by what they are for; the first one of labels."""
+        wanted: dict[Role, str] = {"path": self.path, "label": self.labels[0]}
         return wanted | ({"group": self.group} if self.group else {})
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of labels."""
+        return (self.label,) if isinstance(self.label, str) else self.label
 
 
 class ColumnError(DataError):
@@ -68,27 +78,36 @@ def read_table(file: Path, columns: Columns) -> Listing:
     sheet = read_sheet(file)
     wanted = columns.wanted()
     base = Path(columns.folder) if columns.folder else file.parent
-    separator = sheet.choose_separator(lambda header: _has_all(header, wanted.values()))
+    separator = sheet.choose_separator(lambda header: _has_all(header, [*wanted.values(), *columns.labels]))
     header = sheet.header(separator)
     refuse_images_as_header(sheet, separator, columns, base)
     places = {role: _place(file, header, role, column, columns.are_in_config) for role, column in wanted.items()}
     rows = _rows(sheet, separator, header)
     lines = [row.line for row in rows]
     values = {role: [_field(row, place) for row in rows] for role, place in places.items()}
-    for role in ("path", "label"):
-        _refuse_empty(file, wanted[role], rows, values[role])
+    _refuse_empty(file, columns.path, rows, values["path"])
+    if not columns.several:
+        _refuse_empty(file, wanted["label"], rows, values["label"])
 
-    listing = Listing()
-    names, labels = values["path"], _clean(file, wanted["label"], lines, values["label"], listing)
+    listing = Listing(several=columns.several)
+    if isinstance(columns.label, str):
+        names, labels = values["path"], _clean(file, columns.label, lines, values["label"], listing)
+    else:
+        names, labels = values["path"], _named_by_columns(file, columns, header, rows)
+        given = {name for label in labels for name in names_of(label)}
+        listing.empty_classes = [name for name in map(name_form, columns.label) if name not in given]
     groups = _groups(file, wanted["group"], lines, values["group"], listing) if "group" in values else []
     found = [locate(base, name) for name in names]
     paths = [path or str(base / name) for path, name in zip(found, names, strict=True)]
     first: dict[str, int] = {}
     missing = []
     for row, path in enumerate(paths):
-        if path in first and labels[first[path]] != labels[row]:
+        if path in first and columns.several:
+            labels[first[path]] = united(labels[first[path]], labels[row])
+        elif path in first and labels[first[path]] != labels[row]:
             both = f"line {lines[first[path]]}: {labels[first[path]]}, line {lines[row]}: {labels[row]}"
-            raise DataError(f"{file}: {path} has more than one label ({both})", "keep one of the rows")
+            mend = "keep one of the rows; for images with several labels, write output: multi_label into the config"
+            raise DataError(f"{file}: {path} has more than one label ({both})", mend)
         if path not in first:
             first[path] = row
             if found[row] is None:
@@ -98,10 +117,38 @@ def read_table(file: Path, columns: Columns) -> Listing:
         hint = columns.how_to_mend([names[row] for row in missing[:_MISSING_TRIED]], base)
         raise MissingImagesError(f"{file}: {len(missing):,} of {len(paths):,} images are not there ({some})", hint)
     listing.paths, listing.labels = list(first), [labels[row] for row in first.values()]
+    if columns.several:
+        listing.labels = [united(label) for label in listing.labels]
     listing.groups = [groups[row] for row in first.values()] if groups else []
-    if len(first) < len(paths):
+    if len(first) < len(paths) and not columns.several:
         listing.left_out["rows that repeat an image"] += len(paths) - len(first)
     return listing
+
+
+def _named_by_columns(file: Path, columns: Columns, header: list[str], rows: Sequence[Record]) -> list[str]:
+    """The labels of each row by the columns that have a 1 there.
+
+    Raises:
+        DataError: there is no such column, its name cannot be told from several, or it has something else.
+    """
+    places = [_place(file, header, "label", name, columns.are_in_config) for name in columns.labels]
+    for name in columns.labels:
+        if BETWEEN in name:
+            raise DataError(f"the column {name} of {file} has a {BETWEEN}, which stands between labels", "rename it")
+    found = []
+    for row in rows:
+        said = [_YES_NO.get(_field(row, place).strip().lower()) for place in places]
+        if None in said:
+            name, place = next(
+                pair for pair, one in zip(zip(columns.labels, places, strict=True), said, strict=True) if one is None
+            )
+            received = f"received: {name}={_field(row, place)!r}"
+            raise DataError(
+                f"{file}, line {row.line}: expected 1 or 0 in a column of labels; {received}",
+                "write 1 where the image has the label, and 0 where it has not",
+            )
+        found.append(joined(name_form(name) for name, has in zip(columns.labels, said, strict=True) if has))
+    return found
 
 
 class ListedPath(str):
@@ -147,10 +194,15 @@ def listed(base: Path, name: str) -> ListedPath:
 def count_labels(file: Path, columns: Columns) -> int:
     """The number of different labels in a CSV, without looking at its images."""
     sheet = read_sheet(file)
-    separator = sheet.choose_separator(lambda header: _has_all(header, [columns.path, columns.label]))
+    separator = sheet.choose_separator(lambda header: _has_all(header, [columns.path, *columns.labels]))
     header = sheet.header(separator)
+    if not isinstance(columns.label, str):
+        return len({_place(file, header, "label", name, columns.are_in_config) for name in columns.label})
     place = _place(file, header, "label", columns.label, columns.are_in_config)
-    return len({name_form(_field(row, place)) for row in _rows(sheet, separator, header)})
+    fields = {_field(row, place) for row in _rows(sheet, separator, header)}
+    if columns.several:
+        return len({name for field in fields for name in names_of(united(field))})
+    return len({name_form(field) for field in fields})
 
 
 def refuse_images_as_header(sheet: Sheet, separator: str, columns: Columns, base: Path) -> None:
@@ -166,7 +218,7 @@ def refuse_images_as_header(sheet: Sheet, separator: str, columns: Columns, base
     names = [f"column{number}" for number in range(1, len(fields) + 1)]
     names[place] = "path" if is_column else columns.path
     if len(names) > 1:
-        names[1 if place == 0 else 0] = "label" if is_column else columns.label
+        names[1 if place == 0 else 0] = "label" if is_column else columns.labels[0]
     between = "," if separator == ALONE else separator
     mend = f"write the names of the columns as a line before it: {between.join(names)}"
     if is_column and columns.are_in_config:

@@ -100,7 +100,7 @@ def eject(name: str, config: Config, findings: Findings, output: Path) -> Ejecte
             name,
             config,
             classes,
-            {split: sum(counts.values()) for split, counts in prepared.counts().items()},
+            prepared.totals(),
             statistics,
             reader,
             start,

@@ -59,7 +59,7 @@ def scaling_call(scaling: Scaling | None, **more: Any) -> Code:
 def output_call(config: Config, **more: Any) -> Code:
     """The layer that is appended to the config's."""
     chosen = config.output
-    units = 1 if chosen.activation == "sigmoid" else Code("len(CLASSES)")
+    units = 1 if chosen.kind == "sigmoid" else Code("len(CLASSES)")
     bias = {} if chosen.use_bias else {"use_bias": False}
     return call("layers.Dense", units, activation=chosen.activation, **bias, **more)
 

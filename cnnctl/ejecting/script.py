@@ -153,6 +153,7 @@ def compose(facts: Facts, split: str) -> Script:
         label_form=label_form(config),
         cross_entropy=cross_entropy(config),
         mixes=mixes(config.augment),
+        wanted_precision=config.output.multi_label.precision if config.output.multi_label is not None else None,
         augmentation=[
             one for step in facts.augmentation for one in augmentation_calls(step, config.data.image.channels)
         ],
@@ -205,9 +206,11 @@ def _scaling(facts: Facts) -> Scaling | None:
     return UNIT
 
 
-def label_form(config: Config) -> Literal["number", "one_hot", "positive"]:
+def label_form(config: Config) -> Literal["number", "one_hot", "positive", "several"]:
     """The form of the labels, as in training/objective.py."""
-    if config.output.activation == "sigmoid":
+    if config.output.kind == "multi_label":
+        return "several"
+    if config.output.kind == "sigmoid":
         return "positive"
     train = config.train
     plain = train.loss in ("auto", "categorical_crossentropy") and not train.label_smoothing
@@ -216,7 +219,7 @@ def label_form(config: Config) -> Literal["number", "one_hot", "positive"]:
 
 def cross_entropy(config: Config) -> str:
     """Keras' name of the cross-entropy, without smoothing, of labels in their form."""
-    names = {"number": "sparse_categorical", "one_hot": "categorical", "positive": "binary"}
+    names = {"number": "sparse_categorical", "one_hot": "categorical", "positive": "binary", "several": "binary"}
     return f"{names[label_form(config)]}_crossentropy"
 
 
@@ -250,7 +253,7 @@ def _warnings(facts: Facts) -> Iterator[str]:
     if facts.backbone is not None:
         yield from backbone_warnings(config, facts.backbone)
     yield from _augmentation_warnings(facts.augmentation)
-    if train.class_weight is not None and mixes(facts.augmentation):
+    if train.class_weight is not None and mixes(facts.augmentation) and label_form(config) != "several":
         yield "class_weight: Keras weighs a mixed image by its larger share, cnnctl by all of them"
     if train.precision == "auto":
         yield (

@@ -36,34 +36,42 @@ class Calibration:
         return float(np.average(self.accuracy, weights=self.images))
 
 
-def calibration(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> Calibration:
+def calibration(probabilities: NDArray[np.float32], truth: NDArray[Any]) -> Calibration:
     """The bins of a reliability diagram: the lower edge of each is outside, the upper one inside.
 
-    `probabilities` are (images, classes), rows summing to 1; `truth` is (images,), class numbers.
+    `probabilities` are (images, classes), rows summing to 1; `truth` is (images,), class numbers. Where images may have
+    several labels, `truth` has rows of 0 and 1, and each class of each image counts as an image with its probability.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == truth
+    if truth.ndim == 2:
+        confidence, correct = probabilities.ravel().astype(np.float64), truth.ravel() > 0
+    else:
+        confidence = probabilities.max(axis=1).astype(np.float64)
+        correct = probabilities.argmax(axis=1) == truth
     bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
 
     def total(weights: NDArray[Any] | None) -> NDArray[Any]:
         return np.bincount(bins, weights=weights, minlength=CALIBRATION_BINS)
 
     images = total(None)
-    error = float(np.abs(total(correct - confidence)).sum() / len(truth))
+    error = float(np.abs(total(correct - confidence)).sum() / len(confidence))
     most = np.maximum(images, 1)
     return Calibration(images, total(confidence) / most, total(correct) / most, error)
 
 
-def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+def fit_temperature(logits: NDArray[np.float32], truth: NDArray[Any]) -> float:
     """The most probable number T, if the truth comes from softmax(logits / T), for one logit sigmoid(logit / T).
+
+    Where images may have several labels, each comes from the sigmoid of its class, and is one of the "images" below.
 
     Before the images are seen, log T is normal around 0 with a deviation of 0.4: a network without a mistake on few
     images would else be made infinitely sure. A thousand images outweigh it.
 
-    `logits` are (images, units) and finite, `truth` is (images,), class numbers.
+    `logits` are (images, units) and finite, `truth` is (images,), class numbers, or (images, units) of 0 and 1.
     """
     from scipy.optimize import minimize_scalar
 
+    if truth.ndim == 2:
+        return fit_temperature(logits.reshape(-1, 1), truth.ravel())
     scores, images = _scores(logits), len(logits)
     own = float(scores[np.arange(images), truth].mean(dtype=np.float64))
 
@@ -75,8 +83,13 @@ def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> fl
     return float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x))
 
 
-def probabilities_at(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """The probabilities of (images, units) logits divided by a temperature: float32 (images, classes)."""
+def probabilities_at(logits: NDArray[np.float32], temperature: float, several: bool = False) -> NDArray[np.float32]:
+    """The probabilities of (images, units) logits divided by a temperature: float32 (images, classes).
+
+    With `several` labels an image each is that of a sigmoid of its own.
+    """
+    if several:
+        return probabilities_at(logits.reshape(-1, 1), temperature)[:, 1].reshape(logits.shape)
     powers: NDArray[np.float32] = np.exp(_scores(logits) / np.float32(temperature))
     chances: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
     return chances

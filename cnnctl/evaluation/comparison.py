@@ -8,17 +8,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnctl.architecture.plan import Plan
 from cnnctl.architecture.planner import plan_of
 from cnnctl.config import Config
 from cnnctl.config.difference import Difference, differences
 from cnnctl.errors import CnnctlError, RunError, UsageError
-from cnnctl.evaluation.metrics import RANKING, Figures, finite, read_figures
+from cnnctl.evaluation.metrics import (
+    RANKING,
+    RANKING_OF_SEVERAL,
+    Figures,
+    are_of_several,
+    finite,
+    read_figures,
+)
 from cnnctl.evaluation.significance import SIGNIFICANCE, holm, mcnemar
 from cnnctl.formatting import several
 from cnnctl.runs import Run, find_run
 from cnnctl.system.inside import lines_of
+
+if TYPE_CHECKING:
+    from cnnctl.evaluation.bootstrap import Bootstrap
 
 _AGAIN = "`cnnctl evaluate --run {}` writes it again"
 _UNREADABLE = "train it again"
@@ -63,6 +74,8 @@ class ComparedRun:
 class PairwiseTest:
     """The run with the highest accuracy and another one, on the images that both were evaluated on.
 
+    Where images may have several labels it is the one with the highest macro F1.
+
     Attributes:
         best: Index of the first.
         other: Index of the second.
@@ -73,6 +86,7 @@ class PairwiseTest:
         other_only: Images that only the other gets right.
         p: McNemar's; None where nothing is shared.
         adjusted_p: The same after Holm's correction for all tests.
+        bootstrap: Of runs of which images may have several labels: what p is from, instead of McNemar's test.
     """
 
     best: int
@@ -84,6 +98,7 @@ class PairwiseTest:
     other_only: int
     p: float | None
     adjusted_p: float | None
+    bootstrap: "Bootstrap | None" = None
 
     @property
     def is_significant(self) -> bool | None:
@@ -113,10 +128,26 @@ def compare(paths: Sequence[Path]) -> Comparison:
     """
     runs = tuple(_read(letter, run) for letter, run in zip(_letters(), _distinct(paths), strict=False))
     answers = [_read_answers(one.run) for one in runs]
-    best = RANKING.best([one.figures for one in runs])
-    tests = _corrected([_test(best, other, answers) for other in range(len(runs)) if other != best])
+    several = _may_have_several(runs)
+    best = (RANKING_OF_SEVERAL if several else RANKING).best([one.figures for one in runs])
+    tests = _corrected([_test(best, other, answers, several) for other in range(len(runs)) if other != best])
     found = differences([one.config for one in runs])
     return Comparison(runs, found, tests, tuple(_warnings(runs)))
+
+
+def _may_have_several(runs: Sequence[ComparedRun]) -> bool:
+    """Whether images may have several labels in these runs.
+
+    Raises:
+        UsageError: in some of them.
+    """
+    several = {are_of_several(one.figures): one for one in runs}
+    if len(several) > 1:
+        raise UsageError(
+            f"{several[True].run.path} gives images several labels, and {several[False].run.path} one each",
+            "compare runs of one kind: their figures are of other things",
+        )
+    return True in several
 
 
 def _letters() -> list[str]:
@@ -195,28 +226,38 @@ def training_of(run: Run) -> TrainingInfo:
         raise RunError(f"{run.environment} cannot be read", _UNREADABLE) from None
 
 
-def _read_answers(run: Run) -> dict[tuple[str, str], bool]:
-    """Whether the answer is right, by (path, label) of each image that the run was evaluated on."""
+def _read_answers(run: Run) -> dict[tuple[str, str], tuple[bool, str]]:
+    """Whether the answer is right, and the answer, by (path, label) of each image that the run was evaluated on."""
     answers = {}
     try:
         file = run.open(run.need(run.predictions))
         with io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="") as text:
             rows = csv.reader(lines_of(text))
             header = next(rows, [])
-            path, label, correct = (header.index(name) for name in ("path", "label", "correct"))
+            path, label, correct, said = (header.index(name) for name in ("path", "label", "correct", "predicted"))
             for row in rows:
-                answers[row[path], row[label]] = ("false", "true").index(row[correct]) == 1
+                answers[row[path], row[label]] = ("false", "true").index(row[correct]) == 1, row[said]
     except (OSError, csv.Error, LookupError, ValueError):
         raise RunError(f"{run.predictions} cannot be read", _AGAIN.format(shlex.quote(str(run.path)))) from None
     return answers
 
 
-def _test(best: int, other: int, answers: Sequence[dict[tuple[str, str], bool]]) -> PairwiseTest:
+def _test(
+    best: int, other: int, answers: Sequence[dict[tuple[str, str], tuple[bool, str]]], several: bool
+) -> PairwiseTest:
     ours, theirs = answers[best], answers[other]
     shared = ours.keys() & theirs.keys()
     both = {path for path, _ in ours} & {path for path, _ in theirs}
-    best_only = sum(ours[image] and not theirs[image] for image in shared)
-    other_only = sum(theirs[image] and not ours[image] for image in shared)
+    best_only = sum(ours[image][0] and not theirs[image][0] for image in shared)
+    other_only = sum(theirs[image][0] and not ours[image][0] for image in shared)
+    bootstrap = None
+    if several and shared:
+        from cnnctl.evaluation.bootstrap import paired_bootstrap
+
+        order = sorted(shared)
+        one, two = ([of[image][1] for image in order] for of in (ours, theirs))
+        bootstrap = paired_bootstrap([label for _, label in order], one, two)
+    p = mcnemar(best_only, other_only) if shared and not several else None
     return PairwiseTest(
         best=best,
         other=other,
@@ -225,8 +266,9 @@ def _test(best: int, other: int, answers: Sequence[dict[tuple[str, str], bool]])
         relabelled=len(both - {path for path, _ in shared}),
         best_only=best_only,
         other_only=other_only,
-        p=mcnemar(best_only, other_only) if shared else None,
+        p=p if bootstrap is None else bootstrap.p,
         adjusted_p=None,
+        bootstrap=bootstrap,
     )
 
 

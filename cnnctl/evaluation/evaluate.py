@@ -3,18 +3,20 @@
 import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.config import Config
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import CsvColumns
 from cnnctl.data.catalog import find_images
-from cnnctl.data.labels import label_numbers
+from cnnctl.data.labels import Labels, encode
 from cnnctl.data.listing import Listing, describe_left_out
+from cnnctl.data.several import BETWEEN
 from cnnctl.data.sources import is_table
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.data.split_folders import SplitsError
@@ -25,6 +27,7 @@ from cnnctl.evaluation.plots.write import write_plots
 from cnnctl.inference.model import Classifier, load_classifier
 from cnnctl.inference.sets import SetScores, read_scores, score_sets
 from cnnctl.inference.stream import classify
+from cnnctl.inference.thresholds import choose_thresholds, read_thresholds
 from cnnctl.runs import Run
 from cnnctl.runs.directory import own
 from cnnctl.system import files
@@ -101,11 +104,14 @@ def evaluate_split(run: Run, split: str | None, progress: Progress) -> Evaluatio
     if not paths:
         has = [name for name in SPLITS if run.read_split(name)[0]]
         raise DataError(f"the run {run.path} has no {chosen} images", f"it has {' and '.join(has)}: --split {has[-1]}")
-    truth = label_numbers(labels, classifier.classes, str(run.split))
+    truth = encode(labels, classifier.classes, str(run.split), classifier.several)
     title, scores = f"{run.title}, {chosen} images", set_scores_for(run, chosen)
     scored = _score(classifier, title, paths, truth, scores, progress)
     lock = own(run)
     try:
+        if classifier.several:
+            found = thresholds_for(run, run.read_config(), chosen, scored.probabilities, truth, classifier.classes)
+            scored = replace(scored, thresholds=found)
         return save_evaluation(run, chosen, scored, is_main=chosen == default_split(run))
     finally:
         lock.release(remove=True)
@@ -124,10 +130,10 @@ def evaluate_data(
     """
     run.refuse_links(deep=True)
     classifier = load_classifier(run, threads=1, tells_unknown=True)
-    listing = _find(source, columns, classifier.classes, training_folder)
+    listing = _find(source, columns, classifier, training_folder)
     if not listing.paths:
         raise DataError(f"no image was found in {source}", describe_left_out(listing.left_out))
-    truth = label_numbers(listing.labels, classifier.classes, source)
+    truth = encode(listing.labels, classifier.classes, source, classifier.several)
     title, scores = f"{run.title}, {Path(source).name}", set_scores_for(run, source)
     scored = _score(classifier, title, listing.paths, truth, scores, progress)
     folder = run.next_evaluation()
@@ -138,12 +144,17 @@ def evaluate_data(
     return Evaluation(scored.metrics, source, folder, content, listing.left_out, tuple(listing.notices))
 
 
-def _find(source: str, columns: CsvColumns, classes: Sequence[str], training_folder: str | None) -> Listing:
+def _find(source: str, columns: CsvColumns, classifier: Classifier, training_folder: str | None) -> Listing:
     names = Columns(
-        columns.path, columns.label, folder=columns.folder, are_in_config=False, other_folder=training_folder
+        columns.path,
+        columns.label,
+        folder=columns.folder,
+        are_in_config=False,
+        other_folder=training_folder,
+        several=classifier.several,
     )
     try:
-        return find_images(source, names, classes)
+        return find_images(source, names, classifier.classes)
     except SplitsError as error:
         splits = error.splits
         places = [splits.labelled[key] for key in reversed(SPLITS) if key in splits.labelled]
@@ -174,6 +185,20 @@ def set_scores_for(run: Run, split: str) -> SetScores | None:
     return None if scores.split == split else scores
 
 
+def thresholds_for(
+    run: Run, config: Config, split: str, probabilities: NDArray[np.float32], truth: Labels, classes: Sequence[str]
+) -> NDArray[np.float32]:
+    """From which probability on the images of a split get each label: those that the run has, float32 (classes,).
+
+    By the validation images they are chosen, and written.
+    """
+    rule = config.output.multi_label
+    if split == VALIDATION and rule is not None:
+        chosen = choose_thresholds(probabilities, truth, classes, split, rule.precision)
+        run.write_json(run.thresholds, chosen.to_json())
+    return read_thresholds(run, classes)
+
+
 def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, draws: bool = True) -> Evaluation:
     """Write the figures of a split of a run: at the top of metrics.json for the main split, else nested.
 
@@ -189,8 +214,9 @@ def save_evaluation(run: Run, split: str, scored: ScoredSplit, is_main: bool, dr
         content = {**before, split: figures}
         folder = run.evaluations / split
     _write_predictions(run, folder, scored)
-    if split == VALIDATION:
-        run.write_json(run.prediction_sets, score_sets(scored.probabilities, scored.truth, split).to_json())
+    if split == VALIDATION and scored.thresholds is None:
+        truth = scored.truth.astype(np.int64)
+        run.write_json(run.prediction_sets, score_sets(scored.probabilities, truth, split).to_json())
     lap(f"the metrics of the {split} images")
     if draws:
         write_plots(run, folder / "plots", scored)
@@ -203,7 +229,7 @@ def _score(
     classifier: Classifier,
     title: str,
     paths: Sequence[str],
-    truth: NDArray[np.int64],
+    truth: Labels,
     set_scores: SetScores | None,
     progress: Progress,
 ) -> ScoredSplit:
@@ -223,14 +249,17 @@ def _score(
     lap(f"decoding and answering {len(paths):,} images")
     if broken:
         raise DataError(f"{len(broken):,} of {len(paths):,} images cannot be used: " + "; ".join(broken[:5]))
-    return ScoredSplit(title, classifier.classes, paths, truth, result, classifier.spec, set_scores, unknown)
+    thresholds = classifier.thresholds
+    return ScoredSplit(
+        title, classifier.classes, paths, truth, result, classifier.spec, set_scores, unknown, thresholds
+    )
 
 
 def _write_predictions(run: Run, folder: Path, scored: ScoredSplit) -> None:
-    classes = scored.metrics.classes
-    answers, chances = scored.probabilities.argmax(axis=1), scored.probabilities.max(axis=1)
-    rows = (
-        (path, classes[label], classes[answer], float(chance), "true" if label == answer else "false")
-        for path, label, answer, chance in zip(scored.paths, scored.truth, answers, chances, strict=True)
-    )
-    run.write_csv(folder / "predictions.csv", ("path", "label", "predicted", "probability", "correct"), rows)
+    """A row for each image; where it may have several labels, also the probability of each class."""
+    header = ["path", "label", "predicted", "probability", "correct"]
+    rows = ((*row, "true" if is_right else "false") for *row, is_right in scored.rows())
+    if scored.thresholds is not None:
+        each = (BETWEEN.join(f"{one:.6g}" for one in chances) for chances in scored.probabilities.tolist())
+        header, rows = [*header, "probabilities"], ((*row, of_all) for row, of_all in zip(rows, each, strict=True))
+    run.write_csv(folder / "predictions.csv", header, rows)

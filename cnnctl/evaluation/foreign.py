@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.architecture.cost import images_at_once
+from cnnctl.data.labels import kinds_of
 from cnnctl.data.prepare import Prepared
 from cnnctl.inference.unknown import Familiar, Features, unit
 
@@ -39,10 +40,11 @@ def learn_familiar(
     `multiply_adds` for an image; where these are many, fewer images are looked at.
     """
     learned = prepared.sampled()
-    chosen = np.sort(spread(np.argsort(learned.labels, kind="stable"), images_for(multiply_adds)))
+    kinds = kinds_of(learned.labels)
+    chosen = np.sort(spread(np.argsort(kinds, kind="stable"), images_for(multiply_adds)))
     rows, size = learned.rows[chosen], images_at_once(prepared.pixels.shape[1:])
     batches = (np.asarray(inputs[rows[start : start + size]]) for start in range(0, len(rows), size))
-    return fit_familiar(np.concatenate([features(batch) for batch in batches]), learned.labels[chosen])
+    return fit_familiar(np.concatenate([features(batch) for batch in batches]), kinds[chosen])
 
 
 def images_for(multiply_adds: int) -> int:

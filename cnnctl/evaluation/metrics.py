@@ -1,12 +1,14 @@
 """How good probabilities are, given the truth. A new metric is one row of METRICS."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from cnnctl.evaluation.selective import Answered, Covered, answered, covered
+from cnnctl.evaluation import labels
+from cnnctl.evaluation.selective import Answered, Covered, answered, answered_by, covered
+from cnnctl.evaluation.significance import wilson
 from cnnctl.inference.sets import SetScores
 
 if TYPE_CHECKING:
@@ -14,11 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cnnctl.data.decoder.images import ImageSpec
+    from cnnctl.data.labels import Labels
 
-    Probabilities = NDArray[np.float32]  # (images, classes), rows summing to 1
+    Probabilities = NDArray[np.float32]  # (images, classes); rows sum to 1, unless images may have several labels
     Truth = NDArray[np.int64]  # (images,), the number of each image's class
 
-CONFIDENCE = 0.95
 TOP = 5
 _SMALLEST_PROBABILITY = 1e-7  # Keras' backend.epsilon(), where its losses clip
 
@@ -31,10 +33,7 @@ def _right(probabilities: "Probabilities", truth: "Truth") -> int:
 
 
 def _accuracy_interval(probabilities: "Probabilities", truth: "Truth") -> tuple[float, float]:
-    from scipy.stats import binomtest
-
-    interval = binomtest(_right(probabilities, truth), len(truth)).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
+    return wilson(_right(probabilities, truth), len(truth))
 
 
 def _loss(probabilities: "Probabilities", truth: "Truth") -> float:
@@ -75,9 +74,12 @@ class Metric:
         better: Which values are better; None where it says nothing of quality.
         compute: Its value, of (probabilities, truth); None where it does not apply. A figure that is of neither has no
             such function.
+        of_several: Its value where images may have several labels.
         is_optional: Whether metrics.json may lack it: it does not always apply, or runs of earlier versions have none.
         is_main: Whether it is shown when a training ends, and named with its split: `test accuracy`.
         interval: The 95% interval around it, which is beside it in metrics.json.
+        interval_of_several: The same where images may have several labels.
+        title_of_several: Its title there, where it says something else.
         column: Its title at the head of a column, where that is shorter.
         column_format: In such a column, where that is finer.
     """
@@ -90,6 +92,9 @@ class Metric:
     is_optional: bool = False
     is_main: bool = False
     interval: "Callable[[Probabilities, Truth], tuple[float, float]] | None" = None
+    of_several: Callable[[labels.Several], float | None] | None = None
+    interval_of_several: Callable[[labels.Several], tuple[float, float]] | None = None
+    title_of_several: str = ""
     column: str = ""
     column_format: str = ""
 
@@ -97,6 +102,10 @@ class Metric:
     def interval_key(self) -> str:
         """Of the interval, in metrics.json."""
         return f"{self.key}_interval"
+
+    def named(self, figures: Figures) -> str:
+        """Its title beside these figures."""
+        return self.title_of_several if self.title_of_several and are_of_several(figures) else self.title
 
     def text(self, figures: Figures, in_column: bool = False) -> str:
         """Its value for people; empty where it does not apply."""
@@ -113,6 +122,11 @@ class Metric:
         return max(range(len(runs)), key=lambda index: sign * runs[index][self.key])
 
 
+def are_of_several(figures: Figures) -> bool:
+    """Whether figures are of images that may have several labels."""
+    return "macro_f1" in figures
+
+
 RANKING = Metric(
     key="accuracy",
     title="accuracy",
@@ -121,14 +135,42 @@ RANKING = Metric(
     compute=lambda probabilities, truth: _right(probabilities, truth) / len(truth),
     is_main=True,
     interval=_accuracy_interval,
+    of_several=lambda several: float(several.correct.mean()),
+    interval_of_several=labels.all_right_interval,
+    title_of_several="accuracy (all labels right)",
     column_format=".2%",
 )
 """The figure by which runs are ranked."""
 
+RANKING_OF_SEVERAL = Metric(
+    "macro_f1", "macro F1", ".3f", "higher", None, is_optional=True, is_main=True, of_several=labels.macro_f1
+)
+"""That of runs of which images may have several labels."""
+
 METRICS = (
-    Metric("images", "images", ",", None, lambda _, truth: len(truth), is_main=True),
+    Metric(
+        "images",
+        "images",
+        ",",
+        None,
+        lambda _, truth: len(truth),
+        is_main=True,
+        of_several=lambda several: len(several.truth),
+    ),
     RANKING,
-    Metric("loss", "loss", ".4f", "lower", _loss, is_main=True),
+    Metric("loss", "loss", ".4f", "lower", _loss, is_main=True, of_several=labels.loss),
+    Metric(
+        "mean_average_precision",
+        "mean average precision",
+        ".3f",
+        "higher",
+        None,
+        is_optional=True,
+        is_main=True,
+        of_several=labels.mean_average_precision,
+    ),
+    RANKING_OF_SEVERAL,
+    Metric("micro_f1", "micro F1", ".3f", "higher", None, is_optional=True, is_main=True, of_several=labels.micro_f1),
     Metric("top_5_accuracy", "top-5 accuracy", ".1%", "higher", _top_5_accuracy, is_optional=True, column_format=".2%"),
     Metric("roc_auc", "ROC-AUC", ".4f", "higher", _roc_auc, is_optional=True),
     Metric(
@@ -137,6 +179,7 @@ METRICS = (
         ".4f",
         "lower",
         _calibration_error,
+        of_several=labels.calibration_error,
         column="calibration error",
     ),
     Metric("unknown_share", "called unknown", ".1%", None, None, is_optional=True, column="unknown"),
@@ -151,6 +194,9 @@ CLASS_METRICS = (
 )
 """(field of ClassMetrics, title, format)."""
 
+LABEL_METRICS = (("average_precision", "average precision", ".3f"), ("threshold", "threshold", ".3f"))
+"""(field of LabelMetrics, title, format), besides."""
+
 
 @dataclass(frozen=True)
 class ClassMetrics:
@@ -163,12 +209,23 @@ class ClassMetrics:
 
 
 @dataclass(frozen=True)
+class LabelMetrics(ClassMetrics):
+    """The same where images may have several labels: the area under the precision-recall curve, None without images of
+    the class, and the probability from which on an image gets the label.
+    """
+
+    average_precision: float | None
+    threshold: float
+
+
+@dataclass(frozen=True)
 class Metrics:
     """The evaluation of one split.
 
     `figures` has what each of METRICS came to, and its 95% interval. `classes` and `per_class` are in label order.
     `confusion_matrix` counts images; its rows are the truth, its columns the answers. `answered` says how right the
     model is where it is sure, `covered` what its prediction sets hold; it is empty where there are no scores for sets.
+    Where images may have several labels, `per_class` are LabelMetrics, and there is no confusion matrix and no set.
     """
 
     figures: Figures
@@ -185,7 +242,7 @@ class Metrics:
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers."""
+        """Share of right answers: of images with several labels those that got all of them and no others."""
         return float(self.figures["accuracy"])
 
     @property
@@ -215,6 +272,26 @@ class Metrics:
         return float(self.figures["expected_calibration_error"])
 
     @property
+    def mean_average_precision(self) -> float | None:
+        """Mean of the classes' areas under precision-recall curves; None unless images may have several labels."""
+        return self.figures.get("mean_average_precision")
+
+    @property
+    def macro_f1(self) -> float | None:
+        """Mean F1 of the classes, by their thresholds; None unless images may have several labels."""
+        return self.figures.get("macro_f1")
+
+    @property
+    def micro_f1(self) -> float | None:
+        """F1 over all labels of all images; None unless images may have several labels."""
+        return self.figures.get("micro_f1")
+
+    @property
+    def several(self) -> bool:
+        """Whether images may have several labels."""
+        return are_of_several(self.figures)
+
+    @property
     def unknown_share(self) -> float | None:
         """Share of images that `predict` calls unknown; None where the run cannot tell."""
         return self.figures.get("unknown_share")
@@ -228,7 +305,7 @@ class Metrics:
 
         def mean(weights: Sequence[int] | None) -> ClassMetrics:
             rows = [(one.precision, one.recall, one.f1) for one in self.per_class]
-            precision, recall, f1 = np.average(rows, axis=0, weights=weights)
+            precision, recall, f1 = np.average(rows, axis=0, weights=weights if any(counts) else None)
             return ClassMetrics(float(precision), float(recall), float(f1), sum(counts))
 
         return {"macro_average": mean(None), "weighted_average": mean(counts)}
@@ -240,7 +317,7 @@ class Metrics:
             "classes": list(self.classes),
             **{name: asdict(one) for name, one in self.averages.items()},
             "per_class": {name: asdict(one) for name, one in zip(self.classes, self.per_class, strict=True)},
-            "confusion_matrix": [list(row) for row in self.confusion_matrix],
+            **({} if self.several else {"confusion_matrix": [list(row) for row in self.confusion_matrix]}),
             "answered": [asdict(one) for one in self.answered],
             **({"prediction_sets": [asdict(one) for one in self.covered]} if self.covered else {}),
         }
@@ -250,9 +327,10 @@ class Metrics:
 class ScoredSplit:
     """Images, the truth, and what a model says of them.
 
-    `title` says which run and which images, such as `digits 3, test images`. `truth` has class numbers (images,);
-    `probabilities` are float32 (images, classes), in the order of `classes`. `spec` is what the model's images are made
-    to be.
+    `title` says which run and which images, such as `digits 3, test images`. `truth` has class numbers (images,), or
+    rows of 0 and 1 (images, classes) where images may have several labels; they get those whose probability reaches
+    `thresholds`, (classes,). `probabilities` are float32 (images, classes), in the order of `classes`. `spec` is what
+    the model's images are made to be.
     `set_scores` are those of the run where it has some, of other images than these. `unknown`, bool (images,), says
     which images are called so; it is None where the run cannot tell.
     """
@@ -260,16 +338,45 @@ class ScoredSplit:
     title: str
     classes: Sequence[str]
     paths: Sequence[str]
-    truth: "Truth"
+    truth: "Labels"
     probabilities: "Probabilities"
     spec: "ImageSpec"
     set_scores: SetScores | None = None
     unknown: "NDArray[np.bool_] | None" = None
+    thresholds: "NDArray[np.float32] | None" = None
 
     @cached_property
     def metrics(self) -> Metrics:
         """Every figure."""
-        return score(self.probabilities, self.truth, self.classes, self.set_scores, self.unknown)
+        if self.several is not None:
+            assert self.thresholds is not None
+            return score_several(self.several, self.classes, self.thresholds, self.unknown)
+        return score(self.probabilities, self.truth.astype(int), self.classes, self.set_scores, self.unknown)
+
+    @cached_property
+    def several(self) -> labels.Several | None:
+        """What there is of images that may have several labels; None where each has one."""
+        if self.thresholds is None:
+            return None
+        from cnnctl.inference.thresholds import given
+
+        return labels.Several(self.probabilities, self.truth.astype(bool), given(self.probabilities, self.thresholds))
+
+    def rows(self) -> "Iterator[tuple[str, str, str, float, bool]]":
+        """Of each image: path, label, answer, the probability of the answer, and whether it is right."""
+        from cnnctl.data.labels import texts_of
+
+        if self.several is None:
+            answers, chances = self.probabilities.argmax(axis=1), self.probabilities.max(axis=1)
+            right = answers == self.truth
+        else:
+            from cnnctl.inference.thresholds import probability_of
+
+            answers, chances = self.several.given.astype(int), probability_of(self.probabilities, self.several.given)
+            right = self.several.correct
+        classes = self.metrics.classes
+        texts = texts_of(self.truth, classes), texts_of(answers, classes)
+        return zip(self.paths, *texts, chances.tolist(), right.tolist(), strict=True)
 
 
 def score(
@@ -303,6 +410,43 @@ def score(
     sets = covered(probabilities, truth, set_scores) if set_scores is not None else ()
     rows = tuple(map(tuple, matrix))
     return Metrics(figures, tuple(classes), tuple(per_class), rows, answered(probabilities, truth), sets)
+
+
+def score_several(
+    several: labels.Several,
+    classes: Sequence[str],
+    thresholds: "NDArray[np.float32]",
+    unknown: "NDArray[np.bool_] | None" = None,
+) -> Metrics:
+    """Every metric of one split whose images may have several labels; `thresholds` are (classes,)."""
+    from cnnctl.inference.thresholds import probability_of
+
+    figures: dict[str, Any] = {}
+    for metric in METRICS:
+        value = None if metric.of_several is None else metric.of_several(several)
+        if value is not None:
+            figures[metric.key] = value
+        if value is not None and metric.interval_of_several is not None:
+            figures[metric.interval_key] = list(metric.interval_of_several(several))
+    if unknown is not None:
+        figures["unknown_share"] = float(unknown.mean())
+
+    right, true, given = labels.counts(several)
+    columns = zip(
+        right / given.clip(1),
+        right / true.clip(1),
+        labels.f1(right, true, given),
+        true,
+        labels.average_precisions(several),
+        thresholds,
+        strict=True,
+    )
+    per_class = (
+        LabelMetrics(float(p), float(r), float(f), int(n), area, float(threshold))
+        for p, r, f, n, area, threshold in columns
+    )
+    sure = probability_of(several.probabilities, several.given)
+    return Metrics(figures, tuple(classes), tuple(per_class), (), answered_by(sure, several.correct), ())
 
 
 def read_figures(content: Figures) -> dict[str, Any]:

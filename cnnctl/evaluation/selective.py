@@ -1,7 +1,7 @@
 """What a model's probabilities are good for: its accuracy where it is sure, and what its prediction sets hold."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnctl.inference.sets import SetScores, in_sets
 
@@ -36,7 +36,11 @@ class Covered:
 
 def answered(probabilities: "NDArray[np.float32]", truth: "NDArray[np.int64]") -> tuple[Answered, ...]:
     """A row for each of THRESHOLDS: probabilities are (images, classes), truth is (images,), class numbers."""
-    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    return answered_by(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth)
+
+
+def answered_by(sure: "NDArray[np.floating[Any]]", right: "NDArray[np.bool_]") -> tuple[Answered, ...]:
+    """The same by the probability of each answer and whether it is right, both (images,)."""
     rows = []
     for threshold in THRESHOLDS:
         taken = sure >= threshold

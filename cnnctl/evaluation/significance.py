@@ -6,8 +6,19 @@ from collections.abc import Sequence
 SIGNIFICANCE = 0.05
 """A difference whose p is below it is called significant."""
 
+CONFIDENCE = 0.95
+"""That of intervals."""
+
 FEW = 25
 """Of fewer discordant pairs than this the exact probability is taken."""
+
+
+def wilson(right: int, images: int) -> tuple[float, float]:
+    """The 95% interval of a share of images (Wilson 1927)."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, images).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def mcnemar(first_only: int, second_only: int) -> float:

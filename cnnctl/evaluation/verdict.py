@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnctl.data.split import TRAIN, VALIDATION
-from cnnctl.evaluation.metrics import RANKING, Figures
+from cnnctl.evaluation.metrics import RANKING, Figures, are_of_several
 from cnnctl.formatting import percent, printable
 
 _SEEN = {VALIDATION: ", which chose its epoch", TRAIN: ", which trained it"}
@@ -21,8 +21,9 @@ def verdict(content: Figures) -> str:
     interval = RANKING.interval_text(content)
     if interval:
         share += f" (95% interval {interval})"
-    said = f"right on {right:,} of {images:,} {_short(split)} {noun}{_SEEN.get(split, '')}: {share}"
-    compared = _compared(content)
+    what = "all labels right" if are_of_several(content) else "right"
+    said = f"{what} on {right:,} of {images:,} {_short(split)} {noun}{_SEEN.get(split, '')}: {share}"
+    compared = _compared_labels(content) if are_of_several(content) else _compared(content)
     off = content.get("expected_calibration_error")
     sure = "" if off is None else f"; its probabilities are off by {100 * off:.1f} points on average"
     return f"{said}{compared}{sure}"
@@ -39,6 +40,16 @@ def _compared(content: Figures) -> str:
     better = "more than" if low > max(always, chance) else "not surely more than"
     guess = "a coin" if len(counts) == 2 else "a blind guess"
     return f", {better} the {percent(always)} of always saying {_short(most)} and the {percent(chance)} of {guess}"
+
+
+def _compared_labels(content: Figures) -> str:
+    """The mean F1 of the classes, and that of giving every image every label."""
+    counts, images = _supports(content.get("per_class")), int(content["images"])
+    said = f"; the mean F1 of the classes is {content['macro_f1']:.3f}"
+    if not counts:
+        return said
+    always = sum(2 * count / (images + count) for count in counts.values()) / len(counts)
+    return f"{said}, that of giving every image every label {always:.3f}"
 
 
 def _supports(per_class: Any) -> dict[str, int]:

@@ -91,8 +91,10 @@ def apply_fixes(data: DataSettings, fixes: Path, folder: Path) -> Applied:
     for place in places.values():
         if files.exists(place):
             raise UsageError(f"{place} is there already", "choose another folder with --output")
+    label = data.csv.label
+    assert isinstance(label, str)  # else the images have several labels, which data_of refuses
     for key, listing in made.items():
-        columns = [(data.csv.path, listing.paths), (data.csv.label, listing.labels)]
+        columns = [(data.csv.path, listing.paths), (label, listing.labels)]
         if listing.groups and data.csv.group is not None:
             columns.append((data.csv.group, listing.groups))
         files.write_csv(

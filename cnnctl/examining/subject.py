@@ -116,7 +116,7 @@ def subject_of_run(run: "Run") -> Subject:
 
 
 def _refuse_several_labels(config: Config) -> None:
-    if getattr(config.output, "multi_label", None) is not None:
+    if config.output.multi_label is not None or not isinstance(config.data.csv.label, str):
         message = "the doctor looks at images with one label each, and output: multi_label gives them several"
         hint = "name a config whose images have one label each; `cnnctl check` finds equal images of this one"
         raise ConfigError([Problem(message, "output", received="output=multi_label", hint=hint)])

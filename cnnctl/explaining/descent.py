@@ -17,7 +17,8 @@ _STEP = 1e-4
 class OutputNumbers:
     """The output layer: inputs (inputs,), weights (inputs, units), biases and logits (units,).
 
-    `probabilities` are (classes,); a sigmoid's unit is the second class.
+    `probabilities` are (classes,); a sigmoid's unit is the second class. Of an image that may have several labels each
+    unit has a sigmoid.
     """
 
     layer: LayerPlan
@@ -26,6 +27,11 @@ class OutputNumbers:
     biases: Values
     logits: Values
     probabilities: Values
+
+    @property
+    def several(self) -> bool:
+        """Whether an image may have several labels."""
+        return len(self.logits) > 1 and self.layer.layer.function == "sigmoid"
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class DescentStep:
         target: y, what it should be: 1 or 0.
         gradient: (p - y) x, the derivative of the loss by the weight.
         step: h of the differences.
-        loss: -ln of the true class' probability.
+        loss: -ln of the true class' probability; of several labels the part of this one.
         loss_above: The loss with w + h.
         loss_below: The loss with w - h.
         difference: (loss_above - loss_below) / 2h.
@@ -97,9 +103,9 @@ def descent_step(output: OutputNumbers, truth: tuple[int, str], learning_rate: f
         column[at] = changed
         changed_logits = logits.copy()
         changed_logits[unit] = output.inputs @ column + output.biases[unit]
-        return cross_entropy(changed_logits, label)
+        return cross_entropy(changed_logits, label, output.several)
 
-    error = _error(logits, label)
+    error = _error(logits, label, output.several)
     gradient = error * x
     step = _STEP / max(1.0, abs(x))
     above, below = loss(weight + step), loss(weight - step)
@@ -125,20 +131,25 @@ def descent_step(output: OutputNumbers, truth: tuple[int, str], learning_rate: f
     )
 
 
-def cross_entropy(logits: Values, label: int) -> float:
-    """-ln of a class' probability by softmax, or by sigmoid for one logit, precise for very small ones too."""
-    others = _others(logits, label)
+def cross_entropy(logits: Values, label: int, several: bool = False) -> float:
+    """-ln of a class' probability by softmax, or by sigmoid for one logit, precise for very small ones too.
+
+    With `several` labels each logit is that of a sigmoid.
+    """
+    others = _others(logits, label, several)
     return float(np.logaddexp(0.0, np.logaddexp.reduce(others)))
 
 
-def _error(logits: Values, label: int) -> float:
+def _error(logits: Values, label: int, several: bool) -> float:
     """p - y of the unit that the true class has, precise where p is nearly y."""
-    missing = float(np.exp(-np.logaddexp(0.0, -np.logaddexp.reduce(_others(logits, label)))))
+    missing = float(np.exp(-np.logaddexp(0.0, -np.logaddexp.reduce(_others(logits, label, several)))))
     return missing if len(logits) == 1 and label == 0 else -missing
 
 
-def _others(logits: Values, label: int) -> Values:
+def _others(logits: Values, label: int, several: bool) -> Values:
     """How far the logits of the other classes lie above the true class'."""
+    if several:
+        return -logits[label : label + 1]
     if len(logits) == 1:
         return -logits if label == 1 else logits
     others: Values = np.delete(logits, label) - logits[label]

@@ -25,8 +25,16 @@ _SHARE = 99.5
 _POSITIVE, _SIGNED, _HEAT = "cividis", "RdBu_r", "inferno"
 
 
-def probabilities_figure(names: Sequence[str], probabilities: NDArray[np.float32], title: str) -> Any:
-    """A bar for each class, the likeliest first; of very many classes the likeliest ten."""
+def probabilities_figure(
+    names: Sequence[str],
+    probabilities: NDArray[np.float32],
+    title: str,
+    thresholds: NDArray[np.float32] | None = None,
+) -> Any:
+    """A bar for each class, the likeliest first; of very many classes the likeliest ten.
+
+    The answer is dark; where there are `thresholds`, (classes,), those classes that reach them, which are marked.
+    """
     order = np.argsort(-probabilities, kind="stable")[:MOST_BARS]
     labels, widest = style.labels([names[at] for at in order], 2.2, style.TEXT)
     row, left, below = 0.34, style.MARGIN + 0.12 + widest, 0.6
@@ -34,9 +42,14 @@ def probabilities_figure(names: Sequence[str], probabilities: NDArray[np.float32
     figure = style.new_figure(width, style.HEAD + row * len(order) + below)
     axes = style.panel(figure, left, below, width - left - 0.8, row * len(order))
     places = np.arange(len(order))
-    axes.barh(places, probabilities[order], height=0.7, color=[style.BLUE, *["#9ecae1"] * (len(order) - 1)])
+    is_answer = places == 0 if thresholds is None else probabilities[order] >= thresholds[order]
+    axes.barh(places, probabilities[order], height=0.7, color=[style.BLUE if one else "#9ecae1" for one in is_answer])
+    if thresholds is not None:
+        ends = (places - 0.45, places + 0.45)
+        axes.vlines(thresholds[order], *ends, color=style.RED, linewidth=1.5)
     for place, at in enumerate(order):
-        axes.text(probabilities[at] + 0.01, place, f"{probabilities[at]:.1%}", va="center_baseline")
+        beyond = probabilities[at] if thresholds is None else max(probabilities[at], thresholds[at])
+        axes.text(beyond + 0.01, place, f"{probabilities[at]:.1%}", va="center_baseline")
     axes.set_yticks(places, labels, fontsize=style.TEXT)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.set_xlim(0, 1)

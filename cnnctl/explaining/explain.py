@@ -15,6 +15,7 @@ from cnnctl.data.decoder.images import Image, ImageError, read_image
 from cnnctl.errors import DataError, RunError, UsageError
 from cnnctl.explaining.activation_maps import GRAD_CAM, ClassMap, class_maps
 from cnnctl.formatting import printable
+from cnnctl.inference.answers import Prediction, predicted
 from cnnctl.inference.model import expand, load_classifier
 from cnnctl.inference.unknown import Foreignness
 from cnnctl.layers.window import Span
@@ -53,7 +54,8 @@ class Explanation:
     """What was found; classes are numbers, the likeliest first in `order` and in `maps`.
 
     `image` is as the network got it, `probabilities` are float32 (classes,). `features`, the layer that the maps are
-    made of, is None for the pixels themselves; `unit` is None where no layer has rows and columns.
+    made of, is None for the pixels themselves; `unit` is None where no layer has rows and columns. `thresholds`,
+    float32 (classes,), are those from which on an image has a label; None where it has one.
     """
 
     path: str
@@ -65,6 +67,28 @@ class Explanation:
     maps: tuple[ClassMap, ...]
     layers: tuple[FeatureMaps, ...]
     unit: Unit | None
+    thresholds: NDArray[np.float32] | None = None
+
+    def prediction(self, classes: Sequence[str], foreign: Foreignness | None = None) -> Prediction:
+        """What the network says of the image."""
+        return predicted(self.probabilities, classes, foreign=foreign, thresholds=self.thresholds)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the network of a run gets of an image file, uint8, and what model.onnx says of it.
+
+    Attributes:
+        image: The pixels.
+        probabilities: float32 (classes,).
+        foreign: How unlike the training images it is, where the run knows that.
+        thresholds: As in Explanation.
+    """
+
+    image: Image
+    probabilities: NDArray[np.float32]
+    foreign: Foreignness | None
+    thresholds: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -80,11 +104,16 @@ class ExplainRequest:
 
 
 def explain(
-    network: Network, image: Image, path: str, shipped: NDArray[np.float32], wish: ExplainRequest
+    network: Network,
+    image: Image,
+    path: str,
+    shipped: NDArray[np.float32],
+    wish: ExplainRequest,
+    thresholds: NDArray[np.float32] | None = None,
 ) -> Explanation:
     """Everything about one image, uint8 (height, width, channels), as the network gets it.
 
-    `shipped` is what the run's model.onnx answers: float32 (classes,).
+    `shipped` is what the run's model.onnx answers: float32 (classes,). `thresholds` are as in Explanation.
 
     Raises:
         RunError: model.keras and model.onnx are not the same network.
@@ -98,7 +127,7 @@ def explain(
     if unit is None and chosen is not None:
         row, column = divmod(int(maps[0].values.argmax()), maps[0].values.shape[1])
         unit = _unit(network.plan, chosen, row, column)
-    return Explanation(path, image, wish.method, order, probabilities, chosen, maps, layers, unit)
+    return Explanation(path, image, wish.method, order, probabilities, chosen, maps, layers, unit, thresholds)
 
 
 def agreed(network: Network, image: Image, shipped: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,10 +153,8 @@ def insist_on_agreement(probabilities: NDArray[Any], shipped: NDArray[np.float32
         raise RunError("model.keras and model.onnx of the run give different answers", "train the run again")
 
 
-def given_and_answered(run: Run, image: Path) -> tuple[Image, NDArray[np.float32], Foreignness | None]:
-    """What the network of a run gets of an image file, uint8, and what model.onnx answers, float32 (classes,).
-
-    The third says how unlike the training images it is, where the run knows that.
+def given_and_answered(run: Run, image: Path) -> Answered:
+    """What the network of a run gets of an image file, and what model.onnx says of it.
 
     Raises:
         DataError: the image cannot be read.
@@ -139,7 +166,7 @@ def given_and_answered(run: Run, image: Path) -> tuple[Image, NDArray[np.float32
     except ImageError as error:
         raise DataError(f"{printable(str(image))}: {error.message}", error.hint) from None
     ((probabilities, foreign),) = classifier.answers(pixels[None])
-    return pixels, probabilities, foreign
+    return Answered(pixels, probabilities, foreign, classifier.thresholds)
 
 
 def parse_unit(text: str, plan: Plan) -> Unit:

@@ -66,15 +66,15 @@ def explain_into(folder: Path, run: Run, image: Path, wish: ExplainRequest) -> E
         RunError: the run has no model, or two that differ.
         MachineError: the folder cannot be written.
     """
-    pixels, shipped, foreign = given_and_answered(run, image)
+    answered = given_and_answered(run, image)
     import_keras_on_the_processor(choose_backend("auto"))
     network = load_network(run)
-    found = explain(network, pixels, str(image), shipped, wish)
+    found = explain(network, answered.image, str(image), answered.probabilities, wish, answered.thresholds)
 
     sections = make_sections(found, network, run.title)
     _write(folder, sections, page(found, sections, network, run.title))
     pictures = tuple((folder / shown.file, shown.title) for section in sections for shown in section.pictures)
-    return Explained(found, network.classes, pictures, folder / PAGE, foreign)
+    return Explained(found, network.classes, pictures, folder / PAGE, answered.foreign)
 
 
 def _write(folder: Path, sections: list[Section], text: str) -> None:

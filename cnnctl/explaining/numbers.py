@@ -71,7 +71,10 @@ class UnitNumbers:
 
 @dataclass(frozen=True)
 class Numbers:
-    """All of it for one image; `views` are those whose mean the run answers by, and of which this is the first."""
+    """All of it for one image; `views` are those whose mean the run answers by, and of which this is the first.
+
+    `thresholds`, float32 (classes,), are those from which on an image has a label; None where it has one.
+    """
 
     path: str
     plan: Plan
@@ -82,6 +85,7 @@ class Numbers:
     output: OutputNumbers
     descent: DescentStep
     views: int = 1
+    thresholds: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,8 @@ def numbers_of_run(run: Run, image: Path, unit: Place | None, label: str | None)
         RunError: the run has no model, or two that differ.
         UsageError: there is no such class.
     """
-    pixels, shipped, _ = given_and_answered(run, image)
+    answered = given_and_answered(run, image)
+    pixels, shipped = answered.image, answered.probabilities
     classes = run.read_classes()
     truth = _truth(image, classes, label, shipped)
     path, plan = run.need(run.keras_model), run_plan(run)
@@ -125,7 +130,9 @@ def numbers_of_run(run: Run, image: Path, unit: Place | None, label: str | None)
     weights = {row.name: arrays[keras_name(plan, row)] for row in plan.layers if row.params and not row.inner}
     network = Weighted(plan, Scaling(*read_scaling(path)), weights, _backbones(run, plan, pixels))
     config = run.read_config()
-    found = numbers(network, pixels, str(image), classes, truth, unit, float(config.train.optimizer.learning_rate))
+    rate = float(config.train.optimizer.learning_rate)
+    found = numbers(network, pixels, str(image), classes, truth, unit, rate)
+    found = replace(found, thresholds=answered.thresholds)
     if config.test_time is None:
         insist_on_agreement(found.output.probabilities, shipped)
         return found
@@ -134,7 +141,8 @@ def numbers_of_run(run: Run, image: Path, unit: Place | None, label: str | None)
     each = [replace(network, known=_backbones(run, plan, view)) for view in shown]
     logits = [_logits(one, view) for one, view in zip(each, shown, strict=True)]
     mean = sum(weight * one for (*_, weight), one in zip(config.test_time.seen, logits, strict=True))
-    insist_on_agreement(probabilities_at(np.asarray(mean, np.float32)[None], 1.0)[0], shipped)
+    several = answered.thresholds is not None
+    insist_on_agreement(probabilities_at(np.asarray(mean, np.float32)[None], 1.0, several)[0], shipped)
     return replace(found, views=len(shown))
 
 

@@ -60,9 +60,14 @@ def _kernels(network: Network, first: LayerPlan, run: str) -> Section:
 
 
 def _answer(found: Explanation, network: Network, title: str) -> Section:
-    content = style.png(drawing.probabilities_figure(network.classes, found.probabilities, title))
+    content = style.png(drawing.probabilities_figure(network.classes, found.probabilities, title, found.thresholds))
     best, *others = (f"{network.classes[at]} ({found.probabilities[at]:.1%})" for at in found.order[:2])
     caption = f"The network predicts {best}, then {others[0]}. All probabilities add up to 100%."
+    if found.thresholds is not None:
+        caption = (
+            f"The network predicts {found.prediction(network.classes).named}: each class whose probability is not "
+            "below its threshold, which is a mark across its bar."
+        )
     return Section("The answer", "", (Shown("probabilities.png", "Probabilities of the classes", caption, content),))
 
 
@@ -137,11 +142,11 @@ def enlarged(image: Image) -> Image:
 
 def page(found: Explanation, sections: list[Section], network: Network, run: str) -> str:
     """The whole explanation as one HTML file."""
-    best = found.order[0]
+    said = found.prediction(network.classes)
     return render(
         "explanation.html",
         heading=f"What {run} sees in {Path(found.path).name}",
         subtitle=f"{found.path}; the network gets {format_shape(network.plan.input_shape)}",
-        answer=f"{network.classes[best]}, with a probability of {found.probabilities[best]:.1%}",
+        answer=f"{said.named}, with a probability of {said.probability:.1%}",
         sections=sections,
     )

@@ -99,9 +99,9 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
     refuse_unfit(path, form)
     classifier = load_classifier(run)
     spec = classifier.spec
-    labelled = images_to_compare_on(run, classifier.classes)
+    labelled = images_to_compare_on(run, classifier.classes, classifier.thresholds)
     calibration = decoded(calibration_paths(run) if quantization == INT8 else [], spec)
-    text = metadata(spec, classifier.classes)
+    text = metadata(spec, classifier.classes, classifier.several)
     model = None if form == ONNX and quantization else _load(run, form, quantization, watcher)
     reference: Predict = classifier.probabilities
     name = run.onnx_model.name
@@ -165,6 +165,13 @@ def _describe(
     """The content of PATH.json: all that a stranger needs in order to use the file, and nothing of this machine."""
     spec, classes = classifier.spec, classifier.classes
     units = opened.output_shape[-1]
+    activation = "sigmoid" if units == 1 or classifier.several else "softmax"
+    meaning = "the probability of each class, in the order of classes"
+    if classifier.thresholds is not None:
+        meaning += "; an image has each whose probability is not below its threshold"
+    elif units == 1:
+        meaning = f"the probability of {classes[1]}; that of {classes[0]} is 1 minus it"
+    thresholds = None if classifier.thresholds is None else classifier.thresholds.tolist()
     return {
         "file": made.name,
         "format": wish.form.name,
@@ -191,10 +198,9 @@ def _describe(
             "name": opened.output_name,
             "dtype": "float32",
             "shape": list(opened.output_shape),
-            "activation": "sigmoid" if units == 1 else "softmax",
-            "meaning": f"the probability of {classes[1]}; that of {classes[0]} is 1 minus it"
-            if units == 1
-            else "the probability of each class, in the order of classes",
+            "activation": activation,
+            "meaning": meaning,
+            **({} if thresholds is None else {"thresholds": dict(zip(classes, thresholds, strict=True))}),
         },
         "parity": parity.to_json(),
     }

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.data.decoder.parallel import batches
-from cnnctl.data.labels import label_numbers
+from cnnctl.data.labels import Labels, are_several, encode
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import DataError, RunError
 from cnnctl.exporting.formats import FLOAT16, INT8
 from cnnctl.formatting import percent
 from cnnctl.inference.model import expand
 from cnnctl.inference.stream import batch_size_for
+from cnnctl.inference.thresholds import given
 from cnnctl.models.save import LIMIT
 from cnnctl.runs import Run
 
@@ -32,14 +33,25 @@ CALIBRATION_IMAGES = 256
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images that two models are compared on; `truth` are class numbers, int64 (images,)."""
+    """Images that two models are compared on, and their labels.
+
+    Where they may have several, `thresholds`, (classes,), say from which probability on they get them.
+    """
 
     split: str
     paths: tuple[str, ...]
-    truth: NDArray[np.int64]
+    truth: Labels
+    thresholds: NDArray[np.float32] | None = None
+
+    def answers(self, probabilities: NDArray[np.float32]) -> Labels:
+        """Those of images whose probabilities are (images, classes), in the form of the labels."""
+        if self.thresholds is None:
+            likeliest: Labels = probabilities.argmax(axis=1)
+            return likeliest
+        return given(probabilities, self.thresholds).astype(np.uint8)
 
 
-def images_to_compare_on(run: Run, classes: Sequence[str]) -> Labelled:
+def images_to_compare_on(run: Run, classes: Sequence[str], thresholds: NDArray[np.float32] | None = None) -> Labelled:
     """The validation images of a run; its test images where it has none, else those it was trained on.
 
     Raises:
@@ -49,7 +61,8 @@ def images_to_compare_on(run: Run, classes: Sequence[str]) -> Labelled:
     for split in (VALIDATION, TEST, TRAIN):
         paths, labels = run.read_split(split)
         if paths:
-            return Labelled(split, tuple(paths), label_numbers(labels, classes, str(run.split)))
+            truth = encode(labels, classes, str(run.split), thresholds is not None)
+            return Labelled(split, tuple(paths), truth, thresholds)
     raise RunError(f"{run.split} names no images", "train it again")
 
 
@@ -172,6 +185,12 @@ def limits_for(quantization: str | None, images: int, max_drop: float) -> Limits
     return Limits(FLOAT16_LIMIT if quantization == FLOAT16 else LIMIT)
 
 
+def _equal(one: Labels, other: Labels) -> int:
+    """How many images have the same labels."""
+    equal = one == other
+    return int((equal.all(axis=1) if are_several(one) else equal).sum())
+
+
 def compare(
     reference: Predict,
     exported: Predict,
@@ -192,9 +211,10 @@ def compare(
         ours, theirs = expand(reference(batch)), expand(exported(batch))
         truth = labelled.truth[done : done + len(batch)]
         largest = float(np.maximum(largest, np.abs(ours - theirs).max()))  # NaN stays NaN
-        same += int((ours.argmax(axis=1) == theirs.argmax(axis=1)).sum())
-        right_before += int((ours.argmax(axis=1) == truth).sum())
-        right += int((theirs.argmax(axis=1) == truth).sum())
+        before, now = labelled.answers(ours), labelled.answers(theirs)
+        same += _equal(before, now)
+        right_before += _equal(before, truth)
+        right += _equal(now, truth)
         done += len(batch)
         progress(done, len(labelled.paths))
     return Parity(name, labelled.split, done, largest, same / done, right_before / done, right / done, limits)

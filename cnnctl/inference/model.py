@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cnnctl.inference.unknown import Familiar, Foreignness
 
 METADATA_KEY = "cnnctl"
+_SEVERAL = "multi_label"
 FEATURES = "features"
 """The second output of a model.onnx, which those of earlier versions do not have: what the output layer gets."""
 
@@ -40,7 +41,8 @@ Probabilities = NDArray[np.float32]
 class Classifier:
     """A trained model: names in label order, what every image is made to be, ONNX Runtime's session, and its file.
 
-    `familiar` knows the images that it was trained on; None where nobody asks, or the run does not say.
+    `familiar` knows the images that it was trained on; None where nobody asks, or the run does not say. `thresholds`,
+    float32 (classes,), say from which probability on an image has a label; None where it has one, the likeliest.
     """
 
     classes: tuple[str, ...]
@@ -48,12 +50,18 @@ class Classifier:
     session: Any
     path: Path
     familiar: "Familiar | None" = None
+    thresholds: NDArray[np.float32] | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether an image may have several labels."""
+        return self.thresholds is not None
 
     def probabilities(self, images: NDArray[np.uint8]) -> Probabilities:
         """The probability of each class for uint8 images (N, height, width, channels).
 
         Returns:
-            float32 (N, classes); rows sum to 1. A sigmoid's p becomes [1 - p, p].
+            float32 (N, classes); rows sum to 1, unless there are several labels. A sigmoid's p becomes [1 - p, p].
 
         Raises:
             RunError: the model cannot be computed, takes too long, or gives what is NaN or infinite.
@@ -127,11 +135,17 @@ def load_classifier(run: Run, threads: int | None = None, tells_unknown: bool = 
         raise RunError(f"{run.onnx_model} is damaged: {error}", "train the run again") from None
     spec = _read_spec(text, takes, run.onnx_model)
     classes = run.read_classes()
-    if units != (len(classes) if len(classes) > 2 else units) or units not in (1, len(classes)):
+    several = _has_several(text)
+    if units != len(classes) and (several or units != 1 or len(classes) != 2):
         raise RunError(f"{run.onnx_model} has {units} outputs, but {run.classes} names {len(classes)} classes")
     familiar = _familiar(run, session) if tells_unknown and run.has(run.unknown) else None
+    thresholds = None
+    if several:
+        from cnnctl.inference.thresholds import read_thresholds
+
+        thresholds = read_thresholds(run, classes)
     lap("loading the model")
-    return Classifier(classes, spec, session, run.onnx_model, familiar)
+    return Classifier(classes, spec, session, run.onnx_model, familiar, thresholds)
 
 
 def _familiar(run: Run, session: Any) -> "Familiar":
@@ -240,9 +254,18 @@ def _unusable(error: Exception, path: Path) -> RunError:
     return RunError(f"{path} cannot be used: {str(error).splitlines()[0]}", "train the run again")
 
 
-def metadata(spec: ImageSpec, classes: Sequence[str]) -> str:
-    """What training writes into model.onnx, so that the file alone says how to use it."""
-    return json.dumps({"image": asdict(spec), "classes": list(classes)}, ensure_ascii=False)
+def metadata(spec: ImageSpec, classes: Sequence[str], several: bool = False) -> str:
+    """What training writes into model.onnx, so that the file alone says how to use it.
+
+    `several` says whether an image may have several labels.
+    """
+    more = {_SEVERAL: True} if several else {}
+    return json.dumps({"image": asdict(spec), "classes": list(classes), **more}, ensure_ascii=False)
+
+
+def _has_several(text: str | None) -> bool:
+    """Whether the metadata of a model, which could be read, says that an image may have several labels."""
+    return text is not None and json.loads(text).get(_SEVERAL) is True
 
 
 def _read_spec(text: str | None, takes: list[Any], path: Path) -> ImageSpec:

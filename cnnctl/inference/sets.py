@@ -72,6 +72,11 @@ def read_scores(run: Run) -> SetScores:
         RunError: it has none.
     """
     if not run.has(run.prediction_sets):
+        if run.has(run.thresholds) or run.read_config().output.multi_label is not None:
+            raise UsageError(
+                "prediction sets are for images with one label, and this run may give several",
+                f"leave the coverage out: {run.thresholds.name} says from which probability on an image has a label",
+            )
         message = f"the run {run.path} has no {run.prediction_sets.name}, which prediction sets need"
         raise RunError(message, "if it has validation images, cnnctl evaluate --split validation makes it")
     return SetScores.from_json(run.read_json(run.prediction_sets), str(run.prediction_sets))

@@ -13,17 +13,22 @@ _SIDE = 112
 
 
 def prediction_html(
-    top: Sequence[tuple[str, float]], unknown: bool, within: Sequence[str] | None, see: Callable[[], Image] | None
+    answered: tuple[str, float],
+    others: Sequence[tuple[str, float]],
+    unknown: bool,
+    within: Sequence[str] | None,
+    see: Callable[[], Image] | None,
 ) -> str:
     """It as HTML that loads nothing; every text in it is escaped.
 
     Args:
-        top: The likeliest classes with their probabilities.
+        answered: The answer for people with its probability.
+        others: Other classes with theirs.
         unknown: Whether the image is unlike the training images.
         within: The prediction set.
         see: Reads the image.
     """
-    (label, probability), *others = top
+    label, probability = answered
     answer = f"<b>{_text(label)}</b> ({percent(probability)})"
     if unknown:
         answer = f"<b>unknown</b>: unlike the training images; else {answer}"

@@ -51,7 +51,7 @@ def classify(
     turn = threading.Lock()
 
     def answer(row: NDArray[np.float32], foreign: "Foreignness | None") -> Prediction:
-        return predicted(row, classifier.classes, top, threshold, foreign)
+        return predicted(row, classifier.classes, top, threshold, foreign, classifier.thresholds)
 
     first = list(islice(paths, 2))
     if len(first) < 2:  # a single image needs no threads

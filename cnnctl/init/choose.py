@@ -127,12 +127,15 @@ def _from_scratch(seen: DatasetSummary) -> Choices:
     epochs = _epochs(seen.total, side)
     reasons["epochs"] = f"chosen for {seen.total:,} images; a smaller set of images takes more"
     least, most = min(seen.counts.values()), max(seen.counts.values())
-    is_unbalanced = most / least >= _UNBALANCED
+    is_unbalanced = most / least >= _UNBALANCED and not seen.several
     reasons["class_weight"] = (
         f"the largest class has {most / least:.1f} times the images of the smallest"
         if is_unbalanced
         else "the classes have similar numbers of images"
     )
+    if seen.several:
+        reasons["output"] = "images have several labels: each class has a probability and a threshold of its own"
+        reasons["class_weight"] = "the thresholds make up for rare labels"
     flips = _flips(list(seen.counts), reasons)
     return Choices(
         height,

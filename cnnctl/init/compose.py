@@ -17,7 +17,10 @@ _LONGEST_NAME = 100
 def compose(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> str:
     """The YAML text of a config that will lie in `folder`, from which its paths are read; `name` is the runs'."""
     return (
-        "\n".join([*_data(seen, choices, name, folder), *_augment(choices), *_model(choices), *_train(choices)]) + "\n"
+        "\n".join(
+            [*_data(seen, choices, name, folder), *_augment(choices), *_model(choices), *_train(choices, seen.several)]
+        )
+        + "\n"
     )
 
 
@@ -42,6 +45,8 @@ def _data(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> li
     reasons, sources = choices.reasons, {key: _source(path, folder) for key, path in seen.sources.items()}
     many = f"{seen.total:,} images of {len(seen.counts):,} classes"
     lines = [f"# Written by cnnctl init for {many}. Every line can be changed.", f"name: {_text(name)}", "data:"]
+    if seen.several:
+        lines.insert(-1, f"output: multi_label  # {reasons['output']}")
     lines.append(f"  train: {sources['train']}")
     validation, test = choices.shares
     lines.append(f"  validation: {sources['validation'] if validation is None else validation}")
@@ -54,7 +59,9 @@ def _data(seen: DatasetSummary, choices: Choices, name: str, folder: Path) -> li
     if seen.folders_are_classes:
         lines.append("  folders_are_classes: true")
     if seen.columns is not None and seen.columns != CsvColumns():
-        columns = f"path: {_text(seen.columns.path)}, label: {_text(seen.columns.label)}"
+        names = seen.columns.label
+        label = _text(names) if isinstance(names, str) else f"[{', '.join(map(_text, names))}]"
+        columns = f"path: {_text(seen.columns.path)}, label: {label}"
         images = seen.columns.folder
         columns += f", folder: {_source(str(absolute(Path(images))), folder)}" if images is not None else ""
         lines.append(f"  csv: {{{columns}}}")
@@ -125,8 +132,12 @@ def _block(block: Block, sides: tuple[int, int]) -> list[str]:
     return lines
 
 
-def _train(choices: Choices) -> list[str]:
+def _train(choices: Choices, several: bool) -> list[str]:
     small = TINY < min(choices.height, choices.width) <= 40 and choices.batch_size == 128
+
+    def smooth(share: float) -> list[str]:
+        return [] if several else [f"  label_smoothing: {share}"]
+
     lines = [
         "train:",
         f"  epochs: {choices.epochs}  # {choices.reasons['epochs']}",
@@ -137,13 +148,13 @@ def _train(choices: Choices) -> list[str]:
     elif small:
         sgd = "learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.0125"
         lines += [f"  optimizer: {{sgd: {{{sgd}}}}}", "  schedule: {one_cycle: {warmup_fraction: 0.25}}"]
-        lines += ["  label_smoothing: 0.2", "  ema: 0.99"]
+        lines += [*smooth(0.2), "  ema: 0.99"]
     else:
         lines += ["  optimizer: {adamw: {learning_rate: 0.002, weight_decay: 0.02}}"]
-        lines += ["  schedule: {one_cycle: {warmup_fraction: 0.2}}", "  label_smoothing: 0.1", "  ema: 0.98"]
+        lines += ["  schedule: {one_cycle: {warmup_fraction: 0.2}}", *smooth(0.1), "  ema: 0.98"]
     if choices.is_unbalanced:
         lines.append(f"  class_weight: balanced  # {choices.reasons['class_weight']}")
-    if choices.backbone is None:
+    if choices.backbone is None and not several:
         lines.append("  best: val_accuracy")
     return lines
 

@@ -18,6 +18,7 @@ from cnnctl.data.sources import is_table, table_columns
 from cnnctl.data.split import TRAIN
 from cnnctl.data.split_folders import SplitsError
 from cnnctl.errors import DataError, Notice, UsageError
+from cnnctl.init.several import folders_have_several
 from cnnctl.init.tables import find_columns
 
 _LOOKED_AT = 240
@@ -32,7 +33,8 @@ class DatasetSummary:
     `test` where the folder has such parts. `columns` are those of a CSV, and the folder of its images. `sizes` are
     (height, width) of the images that were opened, `unreadable` are (path, reason), and `left_out` counts files that
     are no images, by sort. `unused` are parts of the folder that cannot be used, by their keys, and the other folders
-    beside the parts, by their names, with the reason. `folders_are_classes` as in the config.
+    beside the parts, by their names, with the reason. `folders_are_classes` as in the config. Where images
+    have `several` labels, `counts` has each of them, and `images` is how many images there are.
     """
 
     sources: dict[str, str]
@@ -46,11 +48,13 @@ class DatasetSummary:
     notices: tuple[Notice, ...] = ()
     unused: dict[str, str] = field(default_factory=dict)
     folders_are_classes: bool = False
+    several: bool = False
+    images: int = 0
 
     @property
     def total(self) -> int:
         """Training images of all classes."""
-        return sum(self.counts.values())
+        return self.images or sum(self.counts.values())
 
 
 def look(
@@ -69,17 +73,18 @@ def look(
         DataError: there is nothing to learn from; the hint says what is expected.
     """
     sources = {"train": data}
-    found = None
+    found, several = None, False
     unused: dict[str, str] = {}
     if is_table(Path(data)):
-        found = find_columns(Path(data), columns, folder)
+        found, several = find_columns(Path(data), columns, folder)
     elif columns is not None or folder is not None:
         raise UsageError(f"--columns and --folder are for CSV files, and {data} is none", "leave them out")
     elif data not in BUILT_IN_DATA and not folders_are_classes:
         sources, unused = _parts(Path(data))
-    listing = _find(sources[TRAIN], found, folders_are_classes)
+    several = several or (found is None and folders_have_several(sources[TRAIN]))
+    listing = _find(sources[TRAIN], found, folders_are_classes, several)
     refuse_useless(listing, sources[TRAIN])
-    counts = Counter(listing.labels)
+    counts = listing.counts()
     chosen = _spread(listing.paths, _LOOKED_AT)
     looks = in_threads(_open, chosen)
     opened = [one for one in looks if not isinstance(one, str)]
@@ -97,6 +102,8 @@ def look(
         tuple(listing.notices),
         unused,
         folders_are_classes,
+        several,
+        len(listing.paths),
     )
 
 
@@ -109,8 +116,8 @@ def _parts(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     return {key: str(place) for key, place in splits.labelled.items()}, {**splits.reasons(), **rest}
 
 
-def _find(source: str, columns: CsvColumns | None, folders_are_classes: bool) -> Listing:
-    names = table_columns(columns or CsvColumns())
+def _find(source: str, columns: CsvColumns | None, folders_are_classes: bool, several: bool) -> Listing:
+    names = table_columns(columns or CsvColumns(), several=several)
     try:
         return find_images(source, replace(names, are_in_config=False), None if folders_are_classes else ())
     except SplitsError as error:

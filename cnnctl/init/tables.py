@@ -13,6 +13,7 @@ from cnnctl.data.file_names import is_system_name, looks_like_image
 from cnnctl.data.table import Columns, locate, refuse_images_as_header
 from cnnctl.errors import DataError
 from cnnctl.formatting import name_form
+from cnnctl.init.several import columns_of_labels, has_several
 from cnnctl.system.files import absolute
 
 _PATH_NAMES = (
@@ -47,10 +48,13 @@ class _Place:
     hits: int
 
 
-def find_columns(file: Path, names: tuple[str, str] | None, folder: Path | None) -> CsvColumns:
+def find_columns(file: Path, names: tuple[str, str] | None, folder: Path | None) -> tuple[CsvColumns, bool]:
     """The columns of file names and labels of a CSV, and the folder of its images where that is not the CSV's own.
 
     `names` and `folder` are what the user said of them.
+
+    Returns:
+        The columns, and whether images have several labels.
 
     Raises:
         DataError: it cannot be told, or the images are nowhere to be found.
@@ -65,9 +69,14 @@ def find_columns(file: Path, names: tuple[str, str] | None, folder: Path | None)
     records = list(sheet.records(separator))[1:]
 
     place = _find_images(file, header, records, names and header.index(name_form(names[0])), folder)
-    label = name_form(names[1]) if names else _label(file, header, records, place.column)
     own = absolute(place.folder) == absolute(file.parent)
-    return CsvColumns(path=header[place.column], label=label, folder=None if own else str(place.folder))
+    found = CsvColumns(path=header[place.column], folder=None if own else str(place.folder))
+    several = () if names or _rank(header, _LABEL_NAMES) else columns_of_labels(header, records, place.column)
+    if several:
+        return found.model_copy(update={"label": several}), True
+    label = name_form(names[1]) if names else _label(file, header, records, place.column)
+    is_several = has_several(records, place.column, header.index(label))
+    return found.model_copy(update={"label": label}), is_several
 
 
 def _knows(header: Sequence[str], names: tuple[str, str] | None) -> bool:

@@ -98,17 +98,19 @@ def save_onnx(
     images: NDArray[np.uint8],
     rows: NDArray[np.int64],
     split: str,
+    several: bool = False,
 ) -> Compared:
     """model.onnx of a run, as `to_onnx` writes it, kept only if it agrees with the float32 Keras model.
 
     `spec` and `classes` are its metadata. `rows` of the images, uint8 (N, height, width, channels), are answered;
     `split` is what they are called. All are compared, or some where an image is much work.
+    `several` says whether images may have several labels.
     """
     import onnx
 
     with files.writing(run.onnx_model), files.aside_folder(run.path) as folder:
         path = Path(folder) / "model.onnx"
-        made = to_onnx(network.model, network.plan, network.test_time, metadata(spec, classes))
+        made = to_onnx(network.model, network.plan, network.test_time, metadata(spec, classes, several))
         onnx.checker.check_model(made)
         onnx.save(made, str(path))
         session = open_session(path)

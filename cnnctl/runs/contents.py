@@ -75,6 +75,7 @@ class Contents:
     predictions = _Inside("predictions.csv")
     prediction_sets = _Inside("prediction_sets.json")
     unknown = _Inside("unknown.json")
+    thresholds = _Inside("thresholds.json")
     environment = _Inside("environment.json")
     log = _Inside("log.txt")
     plots = _Inside("plots")

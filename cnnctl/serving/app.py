@@ -92,6 +92,7 @@ def _describe(service: Service, run: str) -> words.Model:
     return words.Model(
         run=run,
         classes=list(service.classifier.classes),
+        thresholds=None if service.classifier.thresholds is None else service.classifier.thresholds.tolist(),
         input=words.Input.model_validate(spec, from_attributes=True),
         limits=words.Costs(
             body_bytes=limits.body_bytes,

@@ -27,9 +27,12 @@ class Answer(_Model):
     """One image's answer, as `cnnctl predict --format json` gives it; `error` only where it could not be read."""
 
     path: str = Field(description="The file's own name as it was sent; empty for raw bytes.")
-    label: str | None
-    probability: float | None
+    label: str | None = Field(description="Of a run that may give several labels: cat|dog, or empty for none.")
+    probability: float | None = Field(description="That `label` is right; of several, these and no others.")
     top: list[Likely]
+    labels: list[Likely] | None = Field(
+        default=None, description="Of a run that may give several labels, those that the image gets."
+    )
     prediction_set: list[str] | None = Field(default=None, description="With `coverage`, the classes of the set.")
     unknown: bool | None = Field(
         description="Whether the image is unlike all that the run was trained on; null if the run cannot tell."
@@ -70,6 +73,9 @@ class Model(_Model):
 
     run: str
     classes: list[str]
+    thresholds: list[float] | None = Field(
+        description="From which probability on an image has each class; null if it has one, the most probable."
+    )
     input: Input
     limits: Costs
     explains: bool = Field(description="Whether POST /v1/explain is available.")

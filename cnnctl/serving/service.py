@@ -136,6 +136,9 @@ class Service:
         text = request.query_params.get("coverage") if request.scope["query_string"] else None
         if text is None:
             return None
+        if self.classifier.several:
+            said = "prediction sets are for images with one label, and this run may give several"
+            raise RequestError(422, said, "leave coverage out: the labels of an answer are those from a threshold on")
         if self._set_scores is None:
             raise RequestError(422, "this run has no scores for prediction sets", "leave coverage out")
         try:
@@ -148,7 +151,9 @@ class Service:
         if isinstance(outcome, UnusableError):
             return Answer(upload.name, None, outcome.reason)
         classes = self.classifier.classes
-        return Answer(upload.name, predicted(outcome.probabilities, classes, top, threshold, outcome.foreign))
+        thresholds = self.classifier.thresholds
+        said = predicted(outcome.probabilities, classes, top, threshold, outcome.foreign, thresholds)
+        return Answer(upload.name, said)
 
     def _insist_on_one(self, uploads: list[Upload], outcomes: list[Outcome]) -> None:
         """Raises:

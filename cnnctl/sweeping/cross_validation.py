@@ -4,7 +4,7 @@ import json
 import math
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from cnnctl.errors import (
     RunError,
     UsageError,
 )
-from cnnctl.evaluation.metrics import METRICS, ClassMetrics, Metrics, read_figures
+from cnnctl.evaluation.metrics import METRICS, ClassMetrics, Metrics, are_of_several, read_figures
 from cnnctl.formatting import percent
 from cnnctl.runs.directory import is_complete
 from cnnctl.sweeping.folds import Fold, make_folds, pool_of
@@ -85,10 +85,17 @@ class CrossValidation:
             },
             "images": self.pooled.images,
             "classes": list(self.pooled.classes),
-            "confusion_matrix": [list(row) for row in self.pooled.confusion_matrix],
+            **self._matrix_json(),
             "ensemble": None if self.ensemble is None else str(self.ensemble.path),
             "ensemble_difference": None if self.ensemble is None else self.ensemble.difference,
         }
+
+    def _matrix_json(self) -> dict[str, Any]:
+        """The confusion matrix, which images with several labels have not: they have figures of each class."""
+        if not self.pooled.several:
+            return {"confusion_matrix": [list(row) for row in self.pooled.confusion_matrix]}
+        pairs = zip(self.pooled.classes, self.pooled.per_class, strict=True)
+        return {"per_class": {name: asdict(one) for name, one in pairs}}
 
 
 def cross_validate(
@@ -199,8 +206,9 @@ def _write(config: Config, made: Sequence[Fold], folds: int, repeat: int, folder
     contents = [fold.run.read_metrics() for fold in made]
     try:
         figures = [read_figures(content) for content in contents]
-        matrices = [content["confusion_matrix"] for content in contents]
         classes = contents[0]["classes"]
+        several = any(are_of_several(one) for one in figures)
+        matrices = [] if several else [content["confusion_matrix"] for content in contents]
     except (LookupError, TypeError, ValueError) as error:
         raise RunError(
             f"a metrics.json in {folder / 'folds'} cannot be read: {error}", "train that fold anew"
@@ -210,10 +218,10 @@ def _write(config: Config, made: Sequence[Fold], folds: int, repeat: int, folder
         for metric in METRICS
         if metric.better is not None and all(metric.key in one for one in figures)
     )
-    pooled = _pooled(classes, matrices)
+    pooled = _pooled_labels(classes, made) if several else _pooled(classes, matrices)
     runs = tuple(fold.run.path for fold in made)
     result = CrossValidation(folder, str(config.name), folds, repeat, runs, spreads, pooled)
-    _write_predictions(made, folder / "predictions.csv")
+    _write_predictions(made, folder / "predictions.csv", several)
     files.write_json(folder / STATE, {**_identity(config, folds, repeat), "result": result.to_json()})
     _draw(result)
     return result
@@ -251,8 +259,29 @@ def _pooled(classes: Sequence[str], matrices: Sequence[Any]) -> Metrics:
     return Metrics(figures, tuple(classes), per_class, tuple(map(tuple, matrix.tolist())), (), ())
 
 
-def _write_predictions(made: Sequence[Fold], path: Path) -> None:
-    columns = ("path", "label", "predicted", "probability", "correct")
+def _pooled_labels(classes: Sequence[str], made: Sequence[Fold]) -> Metrics:
+    """What the answers of all folds say where images may have several labels."""
+    from cnnctl.data.labels import encode
+    from cnnctl.evaluation.labels import f1
+
+    names = ("label", "predicted", "correct")
+    rows = [row for fold in made for row in fold.run.read_rows(fold.run.need(fold.run.predictions), names)]
+    truth, given = (encode([row[name] for row in rows], classes, "predictions.csv", True) > 0 for name in names[:2])
+    right, true, said = (one.sum(axis=0) for one in (truth & given, truth, given))
+    each = f1(right, true, said)
+    columns = zip(right / said.clip(1), right / true.clip(1), each, true, strict=True)
+    per_class = tuple(ClassMetrics(float(p), float(r), float(f), int(n)) for p, r, f, n in columns)
+    figures = {
+        "images": len(rows),
+        "accuracy": sum(row["correct"] == "true" for row in rows) / len(rows),
+        "macro_f1": float(each.mean()),
+        "micro_f1": float(f1(right.sum(), true.sum(), said.sum())),
+    }
+    return Metrics(figures, tuple(classes), per_class, (), (), ())
+
+
+def _write_predictions(made: Sequence[Fold], path: Path, several: bool) -> None:
+    columns = ("path", "label", "predicted", "probability", "correct", *(["probabilities"] if several else []))
     rows = (
         (fold.repetition, fold.fold, *(row[name] for name in columns))
         for fold in made
@@ -262,11 +291,15 @@ def _write_predictions(made: Sequence[Fold], path: Path) -> None:
 
 
 def _draw(result: CrossValidation) -> None:
-    from cnnctl.evaluation.plots.classes import confusion_figure
+    from cnnctl.evaluation.plots.classes import confusion_figure, f1_figure
     from cnnctl.pictures import style
 
+    several = result.pooled.several
     repeated = f", {result.repeat} times" if result.repeat > 1 else ""
     title = f"{result.config}, images held out in {result.folds} folds{repeated}"
     with style.drawing():
-        picture = style.png(confusion_figure(result.pooled, title, normalised=False))
-    files.write_bytes(result.folder / "confusion_matrix.png", picture)
+        figure = (
+            f1_figure(result.pooled, title) if several else confusion_figure(result.pooled, title, normalised=False)
+        )
+        picture = style.png(figure)
+    files.write_bytes(result.folder / ("f1.png" if several else "confusion_matrix.png"), picture)

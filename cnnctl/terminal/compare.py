@@ -57,6 +57,7 @@ def _test_json(one: "PairwiseTest", letters: list[str]) -> dict[str, Any]:
         "p": one.p,
         "adjusted_p": one.adjusted_p,
         "more_than_chance": one.is_significant,
+        **({} if one.bootstrap is None else {"macro_f1": {**asdict(one.bootstrap)}}),
     }
 
 
@@ -140,9 +141,10 @@ def _print_results(runs: "tuple[ComparedRun, ...]") -> None:
     of = f"{splits.pop()} " if len(splits) == 1 else ""
     for metric in METRICS:
         if any(metric.key in one.figures for one in runs):
-            title = f"{of}{metric.title}" if metric.is_main else metric.title
+            named = metric.named(runs[0].figures)
+            title = f"{of}{named}" if metric.is_main else named
             rows.append((title, *(metric.text(one.figures) or _MISSING for one in runs)))
-        if metric.interval is not None:
+        if any(metric.interval_text(one.figures) for one in runs):
             rows.append(("  95% interval", *(metric.interval_text(one.figures) for one in runs)))
     print_table(("result", *(one.letter for one in runs)), rows, (LEFT, *(RIGHT for _ in runs)))
 
@@ -156,9 +158,14 @@ def _print_tests(comparison: "Comparison") -> None:
             print_text(line)
     tested = sum(one.p is not None for one in comparison.tests)
     correction = f" with Holm's correction for {tested} tests" if tested > 1 else ""
+    method = (
+        f"McNemar's test{correction}: the probability of a difference at least this large between two networks that "
+    )
+    method += "are equally good"
+    if any(one.bootstrap is not None for one in comparison.tests):
+        method = f"a paired bootstrap of the images{correction}: twice the share of draws in which the other is better"
     about = (
-        f"p is from McNemar's test{correction}: the probability of a difference at least this large between two "
-        f"networks that are equally good. Below {SIGNIFICANCE:g} the difference is called significant. The test "
+        f"p is from {method}. Below {SIGNIFICANCE:g} the difference is called significant. The test "
         "compares these networks, not their configs: another seed gives other networks."
     )
     if tested:
@@ -179,7 +186,10 @@ def lines_of(one: "PairwiseTest", letters: list[str]) -> list[str]:
         )
     if one.adjusted_p is None:
         return lines
-    if not one.best_only and not one.other_only:
+    if one.bootstrap is not None:
+        interval = f"{one.bootstrap.low:.3f} to {one.bootstrap.high:.3f}"
+        told = f"the macro F1 of {best} is {one.bootstrap.difference:.3f} above that of {other} (95%: {interval})"
+    elif not one.best_only and not one.other_only:
         told = f"{best} and {other} are right and wrong on the same images"
     else:
         more, less = (best, other) if one.best_only >= one.other_only else (other, best)

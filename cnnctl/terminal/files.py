@@ -51,9 +51,9 @@ def print_written(seen: "DatasetSummary", choices: "Choices", path: Path) -> Non
         print_text(f"warning: {printable(notice.message)}")
     if seen.columns is not None:
         folder = f"; the images are in {seen.columns.folder}" if seen.columns.folder else ""
-        print_text(
-            printable(f"columns: {seen.columns.path} has the file names, {seen.columns.label} the labels{folder}")
-        )
+        names = seen.columns.label
+        label = f"{names} the labels" if isinstance(names, str) else f"{', '.join(names)} a 1 for their labels"
+        print_text(printable(f"columns: {seen.columns.path} has the file names, {label}{folder}"))
     for reason in list(seen.unused.values())[:5]:
         print_text(f"not used: {printable(reason)}")
     for unreadable, reason in seen.unreadable[:5]:
@@ -95,12 +95,11 @@ def print_samples(samples: "Sequence[Sample]", path: Path, as_json: bool) -> Non
 
 def print_explanation(explained: "Explained", after_numbers: bool = False) -> None:
     """The answer, unless it was printed with the numbers, and the files."""
-    found, best = explained.found, explained.found.order[0]
     if say_values(explained.page):
         return
     if not after_numbers:
-        unknown = explained.foreign is not None and explained.foreign.is_unknown
-        print_text(answer_text(explained.classes[best], float(found.probabilities[best]), unknown))
+        said = explained.found.prediction(explained.classes, explained.foreign)
+        print_text(answer_text(said.named, said.probability, said.unknown or False))
     say()
     for file, title in explained.pictures:
         print_text(f"{printable(str(file))}  {title}", hang=2)
@@ -117,10 +116,12 @@ def explanation_json(explained: "Explained") -> dict[str, Any]:
         "rows": list(unit.window[0]),
         "columns": list(unit.window[1]),
     }
+    said = found.prediction(explained.classes)
     chances = [{"label": explained.classes[at], "probability": float(found.probabilities[at])} for at in found.order]
     return {
         "path": found.path,
         "probabilities": chances,
+        **({} if found.thresholds is None else {"labels": [name for name, _ in said.labels or ()]}),
         **unknown_json(explained.foreign),
         "method": found.method,
         "features": None if found.features is None else found.features.name,

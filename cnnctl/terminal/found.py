@@ -89,6 +89,8 @@ def findings_json(findings: "Findings") -> dict[str, Any]:
     if images is not None:
         value["classes"] = list(images.classes)
         value["images"] = images.counts()
+        if findings.catalog is not None and findings.catalog.several:
+            value["totals"] = images.totals()
     if findings.catalog is not None:
         value["left_out"] = dict(findings.catalog.left_out)
     if findings.plan is not None:
@@ -169,8 +171,9 @@ def print_findings(name: str, findings: "Findings", as_json: bool, is_one_of_sev
     if findings.problems:
         print_text("\n\n".join(str(problem) for problem in findings.problems), error_screen())
     if findings.catalog is not None and not findings.problems:
-        for split, counts in (findings.prepared or findings.catalog).counts().items():
-            print_text(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes")
+        images = findings.prepared or findings.catalog
+        for split, total in images.totals().items():
+            print_text(f"{split}: {total:,} images of {len(images.classes)} classes")
         left_out = describe_left_out(findings.catalog.left_out)
         if left_out:
             print_text(left_out)

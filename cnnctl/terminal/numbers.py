@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnctl.convolve.kernels import CHANNELS
 from cnnctl.formatting import number, percent, printable
+from cnnctl.inference.answers import predicted
 from cnnctl.layers.compute import Values
 from cnnctl.layers.notation import format_shape
 from cnnctl.terminal.arithmetic import (
@@ -36,9 +37,11 @@ _MOST_CLASSES = 12
 def print_numbers(found: "Numbers") -> None:
     """The answer, the layers, one unit, the output and one step of gradient descent, each with its arithmetic."""
     best = int(found.output.probabilities.argmax())
-    if say_values(found.classes[best]):
+    chances = found.output.probabilities.astype(np.float32)
+    said = predicted(chances, found.classes, thresholds=found.thresholds)
+    if say_values(said.label):
         return
-    say(f"{printable(found.classes[best])} ({percent(float(found.output.probabilities[best]))})\n")
+    say(f"{printable(said.named)} ({percent(said.probability)})\n")
     if found.views > 1:
         say(f"the numbers are those of the image itself; the run answers by the mean over {found.views} views\n")
     _print_layers(found)
@@ -218,8 +221,18 @@ def _print_output(output: "OutputNumbers", classes: Sequence[str], best: int) ->
         rows.append((f"{units - len(shown):,} others", "", "", ""))
     say()
     print_table(("class", "sum of x * w", "bias", "logit z"), rows, (LEFT, RIGHT, RIGHT, RIGHT))
+    if output.several:
+        _print_sigmoids(output, names, [int(k) for k in shown])
+        return
     say("\nsoftmax: exp of each logit, divided by their sum\n")
     print_softmax(list(names), output.logits.tolist(), "class", "z")
+
+
+def _print_sigmoids(output: "OutputNumbers", names: Sequence[str], shown: Sequence[int]) -> None:
+    """Each class by itself: an image may have several labels."""
+    say("\nsigmoid: p = 1 / (1 + exp(-z)) of each logit by itself\n")
+    rows = [(names[k], number(output.logits[k]), number(output.probabilities[k])) for k in shown]
+    print_table(("class", "logit z", "p"), rows, (LEFT, RIGHT, RIGHT))
 
 
 def _print_sigmoid(logit: float, classes: Sequence[str]) -> None:

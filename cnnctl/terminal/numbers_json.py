@@ -58,7 +58,7 @@ def _unit_json(unit: "UnitNumbers") -> dict[str, Any]:
 
 
 def _output_json(output: "OutputNumbers", classes: Sequence[str]) -> dict[str, Any]:
-    is_softmax = len(output.logits) > 1
+    is_softmax = len(output.logits) > 1 and not output.several
     shift = exponent_shift(output.logits) if is_softmax else 0.0
     exponentials = np.exp(output.logits - shift) if is_softmax else np.exp(-np.maximum(output.logits, -700.0))
     return {

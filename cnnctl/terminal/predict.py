@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TextIO
 
 from cnnctl.formatting import percent, printable
-from cnnctl.inference.answers import Answer
+from cnnctl.inference.answers import Answer, Prediction
 from cnnctl.system.loudness import is_quiet
 from cnnctl.terminal.render import LEFT, RIGHT, print_table, print_text
 
@@ -20,8 +20,11 @@ def _write_table(answers: Iterable[Answer], stream: TextIO, coverage: float | No
         _write_labels(everything, stream)
         return
     if len(everything) == 1 and (only := everything[0].prediction) is not None:
-        print_text(answer_text(only.label, only.probability, only.unknown or False), stream)
-        if len(only.top) > 1:
+        print_text(answer_text(only.named, only.probability, only.unknown or False), stream)
+        if only.thresholds is not None:
+            print(file=stream)
+            _print_thresholds(only, stream)
+        elif len(only.top) > 1:
             print(file=stream)
             cells = [(name, percent(chance)) for name, chance in only.top]
             print_table(("class", "probability"), cells, (LEFT, RIGHT), stream)
@@ -31,9 +34,10 @@ def _write_table(answers: Iterable[Answer], stream: TextIO, coverage: float | No
     table = []
     for answer in everything:
         if (found := answer.prediction) is not None:
-            others = ", ".join(f"{name} {percent(chance)}" for name, chance in found.top[1:])
+            given = [found.top[0]] if found.labels is None else found.labels
+            others = ", ".join(f"{name} {percent(chance)}" for name, chance in found.top if (name, chance) not in given)
             within = [] if found.prediction_set is None else [", ".join(found.prediction_set)]
-            label = f"unknown ({found.label})" if found.unknown else found.label
+            label = f"unknown ({found.named})" if found.unknown else found.named
             table.append((answer.path, label, percent(found.probability), *within, others))
         else:
             table.append((answer.path, "-", "-", *([] if coverage is None else ["-"]), answer.error or ""))
@@ -49,6 +53,17 @@ def _write_labels(answers: Sequence[Answer], stream: TextIO) -> None:
             label = "unknown" if found.unknown else found.label
             path = f"{printable(answer.path)}\t" if len(answers) > 1 else ""
             print(f"{path}{printable(label)}", file=stream)
+
+
+def _print_thresholds(only: Prediction, stream: TextIO) -> None:
+    """The likeliest classes, and from which probability on an image gets each."""
+    assert only.thresholds is not None
+    order = (-only.probabilities).argsort(kind="stable")
+    rows = [
+        (name, percent(chance), percent(float(only.thresholds[at])))
+        for (name, chance), at in zip(only.top, order, strict=False)
+    ]
+    print_table(("class", "probability", "threshold"), rows, (LEFT, RIGHT, RIGHT), stream)
 
 
 def answer_text(label: str, probability: float, unknown: bool) -> str:

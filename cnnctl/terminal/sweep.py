@@ -59,7 +59,7 @@ def print_cross_validation(result: "CrossValidation") -> None:
         shown = metric.column_format or metric.format
         between = "" if one.low is None else f"{format(one.low, shown)} to {format(one.high, shown)}"
         lowest, highest = (format(end(one.values), shown) for end in (min, max))
-        rows.append((metric.title, format(one.mean, shown), between, f"{lowest} to {highest}"))
+        rows.append((metric.named(result.pooled.figures), format(one.mean, shown), between, f"{lowest} to {highest}"))
     print_table(
         ("held-out images", "mean", "95% interval", "lowest and highest fold"), rows, (LEFT, RIGHT, RIGHT, RIGHT)
     )
@@ -68,7 +68,7 @@ def print_cross_validation(result: "CrossValidation") -> None:
     lines = {
         "runs": result.runs[0].parent,
         "predictions": result.folder / "predictions.csv",
-        "picture": result.folder / "confusion_matrix.png",
+        "picture": result.folder / ("f1.png" if result.pooled.several else "confusion_matrix.png"),
         **({"ensemble": result.ensemble.path} if result.ensemble is not None else {}),
     }
     say()

@@ -10,7 +10,7 @@ from cnnctl.terminal.render import LEFT, RIGHT, print_json, print_table, print_t
 if TYPE_CHECKING:
     from cnnctl.config.training import TrainSettings
     from cnnctl.evaluation.evaluate import Evaluation
-    from cnnctl.evaluation.metrics import Figures, Metrics
+    from cnnctl.evaluation.metrics import ClassMetrics, Figures, Metrics
     from cnnctl.runs import Run
     from cnnctl.training.schedules import Rates
     from cnnctl.training.train import Trained
@@ -113,7 +113,8 @@ def _result_rows(split: str, figures: "Figures", best_epoch: int, epochs: int, s
     for metric in sorted((one for one in METRICS if one.is_main), key=lambda one: one.better is None):
         interval = metric.interval_text(figures)
         beside = f" ({interval})" if interval else ""
-        rows.append((f"{split} {metric.title}", metric.text(figures) + beside))
+        if metric.key in figures:
+            rows.append((f"{split} {metric.named(figures)}", metric.text(figures) + beside))
     return [*rows, ("best epoch", f"{best_epoch} of {epochs}"), ("time", duration(seconds))]
 
 
@@ -131,7 +132,7 @@ def _print_result(trained: "Trained") -> None:
 
 def print_evaluation(evaluation: "Evaluation") -> None:
     """The figures of an evaluation as tables."""
-    from cnnctl.evaluation.metrics import CLASS_METRICS, METRICS
+    from cnnctl.evaluation.metrics import CLASS_METRICS, LABEL_METRICS, METRICS
     from cnnctl.evaluation.verdict import verdict
 
     metrics, figures = evaluation.metrics, evaluation.metrics.figures
@@ -143,20 +144,27 @@ def print_evaluation(evaluation: "Evaluation") -> None:
         if metric.key in figures:
             interval = metric.interval_text(figures)
             beside = f"  (95% interval {interval})" if interval else ""
-            rows.append((metric.title, metric.text(figures) + beside))
+            rows.append((metric.named(figures), metric.text(figures) + beside))
     print_table((f"{evaluation.split} images", ""), rows, (LEFT, LEFT))
 
     say()
-    header = ("class", *(title for _, title, _ in CLASS_METRICS))
+    columns = (*CLASS_METRICS, *(LABEL_METRICS if metrics.several else ()))
+    header = ("class", *(title for _, title, _ in columns))
     averages = {key.replace("_", " "): one for key, one in metrics.averages.items()}
     classes = [
-        (name, *(format(getattr(one, key), form) for key, _, form in CLASS_METRICS))
+        (name, *(_cell(one, key, form) for key, _, form in columns))
         for name, one in (*zip(metrics.classes, metrics.per_class, strict=True), *averages.items())
     ]
-    print_table(header, classes, (LEFT, *(RIGHT for _ in CLASS_METRICS)))
-    if len(metrics.classes) <= _LARGEST_MATRIX:
+    print_table(header, classes, (LEFT, *(RIGHT for _ in columns)), drop=("support",) if metrics.several else ())
+    if metrics.confusion_matrix and len(metrics.classes) <= _LARGEST_MATRIX:
         _print_confusion(metrics)
     _print_certainty(metrics)
+
+
+def _cell(one: "ClassMetrics", key: str, form: str) -> str:
+    """A figure of a class; empty where an average, or a class without images, has none."""
+    value = getattr(one, key, None)
+    return "" if value is None else format(value, form)
 
 
 def _print_certainty(metrics: "Metrics") -> None:

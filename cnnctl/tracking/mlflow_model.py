@@ -49,7 +49,9 @@ def signature(run: Run) -> Any:
 
 
 def _metadata(run: Run) -> dict[str, Any]:
-    return {"cnnctl": __version__, "classes": list(run.read_classes())}
+    thresholds = run.read_json(run.thresholds)["classes"] if run.has(run.thresholds) else None
+    more = {} if thresholds is None else {"thresholds": {name: one["threshold"] for name, one in thresholds.items()}}
+    return {"cnnctl": __version__, "classes": list(run.read_classes()), **more}
 
 
 def _version(name: str) -> str:

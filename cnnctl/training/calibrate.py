@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.config.schema import TestTime
+from cnnctl.data.labels import Labels, are_several
 from cnnctl.evaluation.calibration import calibration, fit_temperature, probabilities_at
 from cnnctl.models.views import with_views
 
@@ -40,7 +41,7 @@ class Calibrated:
 def calibrate(
     model: Any,
     batches: Iterable[NDArray[np.uint8]],
-    labels: NDArray[np.int64],
+    labels: Labels,
     split: str,
     test_time: TestTime | None = None,
 ) -> Calibrated | None:
@@ -56,7 +57,10 @@ def calibrate(
     temperature = fit_temperature(logits, labels)
     output = model.layers[-1]
     output.set_weights([weight / np.float32(temperature) for weight in output.get_weights()])
-    before, after = (calibration(probabilities_at(logits, one), labels).expected_error for one in (1.0, temperature))
+    several = are_several(labels)
+    before, after = (
+        calibration(probabilities_at(logits, one, several), labels).expected_error for one in (1.0, temperature)
+    )
     return Calibrated(temperature, split, len(labels), before, after)
 
 

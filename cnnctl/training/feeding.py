@@ -16,6 +16,7 @@ from cnnctl.data.augment import Varied, augmenter
 from cnnctl.data.augment.moves import whole_moves
 from cnnctl.data.batches import count_batches, dealt_order, epoch_order
 from cnnctl.data.decoder.images import Image
+from cnnctl.data.labels import Labels
 from cnnctl.data.prepare import Prepared, Split
 from cnnctl.data.split import TRAIN, VALIDATION
 from cnnctl.models.backend import TENSORFLOW
@@ -36,13 +37,13 @@ class Examples:
 
     `pixels` are uint8 (images of all splits, height, width, channels), or what the stem of a network makes of them:
     float32 (images of all splits, ...). The int64 `rows` are those of the split.
-    `labels` are int64 class numbers, `weights` float32 factors in the loss, both (images,); None is 1. `objective` is
-    the form of the labels that the loss takes.
+    `labels` are those of the split, `weights` float32 factors in the loss, as `class_weights` gives them; None is 1.
+    `objective` is the form of the labels that the loss takes.
     """
 
     pixels: NDArray[Any]
     rows: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    labels: Labels
     objective: Objective
     weights: NDArray[np.float32] | None = None
 

@@ -20,15 +20,18 @@ from cnnctl.data.catalog import image_spec
 from cnnctl.data.prepare import Prepared, Split
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import EXIT_INTERRUPTED, DiskError, InterruptedTrainingError
-from cnnctl.evaluation.evaluate import Evaluation, save_evaluation, set_scores_for
+from cnnctl.evaluation.evaluate import Evaluation, save_evaluation, set_scores_for, thresholds_for
 from cnnctl.evaluation.foreign import learn_familiar, with_threshold
 from cnnctl.evaluation.metrics import ScoredSplit
+from cnnctl.formatting import percent
 from cnnctl.inference.model import Classifier, expand, load_classifier
+from cnnctl.inference.thresholds import Thresholds
 from cnnctl.models.backend import JAX
 from cnnctl.models.build import build_network
 from cnnctl.models.devices import FLOAT32
 from cnnctl.models.machine import versions
 from cnnctl.models.save import Answering, Parity, save_keras, save_onnx
+from cnnctl.runs import Run
 from cnnctl.system.cores import available_cores
 from cnnctl.system.interrupts import Interrupts
 from cnnctl.system.loudness import lap
@@ -39,6 +42,9 @@ from cnnctl.training.network import Network, head_of, output_inputs
 from cnnctl.training.record import TrainingRecord
 from cnnctl.training.request import TrainRequest
 from cnnctl.version import __version__
+
+_NAMED = 5
+"""Classes that are named."""
 
 
 def _best(record: TrainingRecord, network: Network) -> Any:
@@ -100,7 +106,8 @@ def export_and_score(
         calibrated = calibrate(asked, batches, compared.labels, name, config.test_time)
     save_keras(model, run)
     answering = Answering(model, network.plan, config.test_time)
-    made = save_onnx(answering, run, spec, run.read_classes(), prepared.pixels, compared.rows, name)
+    several = config.output.multi_label is not None
+    made = save_onnx(answering, run, spec, run.read_classes(), prepared.pixels, compared.rows, name, several)
     about_model = {"onnx": made.parity.to_json(), **({"calibration": calibrated.to_json()} if calibrated else {})}
     run.write_json(run.metrics, about_model)
     lap("calibrating, and writing and comparing the models,")
@@ -130,12 +137,27 @@ def export_and_score(
             probabilities, unknown = _judged(answering, classifier, _batches(prepared, splits[split]))
         paths, _ = run.read_split(split)
         title, classes = f"{run.title}, {split} images", run.read_classes()
-        scores = set_scores_for(run, split)
-        of_split = ScoredSplit(title, classes, paths, splits[split].labels, probabilities, spec, scores, unknown)
+        scores, truth = set_scores_for(run, split), splits[split].labels
+        thresholds = thresholds_for(run, config, split, probabilities, truth, classes) if several else None
+        if several and split == VALIDATION:
+            _tell_missed(run, watcher)
+        of_split = ScoredSplit(title, classes, paths, truth, probabilities, spec, scores, unknown, thresholds)
         is_main = split == scored[-1]  # the run's own figures
         evaluation = save_evaluation(run, split, of_split, is_main, draws=is_main)
     assert evaluation is not None
     return evaluation, made.parity
+
+
+def _tell_missed(run: Run, watcher: Watcher) -> None:
+    """Which classes do not have the precision that the config asks for at any threshold."""
+    found = Thresholds.from_json(run.read_json(run.thresholds), str(run.thresholds))
+    missed = found.missed()
+    if missed and found.precision is not None:
+        named = ", ".join(missed[:_NAMED]) + (", ..." if len(missed) > _NAMED else "")
+        what = f"no threshold gives a precision of {percent(found.precision)} on the validation images to"
+        watcher.note(
+            f"warning: {what} {len(missed)} of {len(found.classes)} classes: {named}; the most precise is taken"
+        )
 
 
 def _judged(

@@ -252,11 +252,12 @@ def _prepare(request: TrainRequest, findings: Findings, watcher: Watcher, sharer
 
 def _describe_data(catalog: Catalog | None, watcher: Watcher) -> None:
     assert catalog is not None
+    totals = catalog.totals()
     for split, counts in catalog.counts().items():
         each = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         if len(counts) > 12:
             each = f"{min(counts.values()):,} to {max(counts.values()):,} each"
-        watcher.note(f"{split}: {sum(counts.values()):,} images of {len(counts)} classes ({each})")
+        watcher.note(f"{split}: {totals[split]:,} images of {len(counts)} classes ({each})")
     left_out = describe_left_out(catalog.left_out)
     if left_out:
         watcher.note(left_out)

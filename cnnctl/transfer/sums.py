@@ -20,7 +20,7 @@ _LEFT_OUT = {".lock", "checkpoints", "tensorboard", "mlflow.json"}
 """What is of use on the machine that trained alone."""
 _OF_MODEL = {
     *("README.md", "network.png", "model.onnx", "model.keras", "classes.json", "config.yaml"),
-    *("metrics.json", "unknown.json", "prediction_sets.json", "environment.json"),
+    *("metrics.json", "unknown.json", "prediction_sets.json", "thresholds.json", "environment.json"),
 }
 """What names no image, and shows none."""
 _MOST_FILES = 1000

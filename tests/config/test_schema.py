@@ -197,7 +197,7 @@ def test_the_name_comes_from_the_file(stem, name):
         ("name: ../up", "expected letters, digits, -, _ and . alone, not beginning with - or ."),
         ("name: .hidden", "expected letters, digits, -, _ and . alone, not beginning with - or ."),
         ('name: "a\\n"', "expected letters, digits, -, _ and . alone, not beginning with - or ."),
-        ("output: relu", "expected softmax or sigmoid"),
+        ("output: relu", "expected softmax, sigmoid or multi_label"),
         ("deterministic: yes", "expected auto, true or false"),
         ("deterministic: 1", "expected auto, true or false"),
         ("augment: random_flip", "expected a list"),
@@ -415,6 +415,9 @@ OUTPUTS = {
     "{use_bias: false}": ("softmax", False),
     "{activation: sigmoid, use_bias: false}": ("sigmoid", False),
     "{}": ("softmax", True),
+    "multi_label": ("sigmoid", True),
+    "{multi_label: {precision: 0.9}, use_bias: false}": ("sigmoid", False),
+    "{multi_label: none}": ("softmax", True),
 }
 
 
@@ -428,12 +431,19 @@ def test_both_forms_of_the_output(text, expected):
 @pytest.mark.parametrize(
     ("text", "path", "message"),
     [
-        ("relu", "output", "expected softmax or sigmoid"),
-        ("3", "output", "expected softmax or sigmoid"),
-        ("[sigmoid]", "output", "expected softmax or sigmoid"),
+        ("relu", "output", "expected softmax, sigmoid or multi_label"),
+        ("3", "output", "expected softmax, sigmoid or multi_label"),
+        ("[sigmoid]", "output", "expected softmax, sigmoid or multi_label"),
         ("{activation: relu}", "output.activation", "expected softmax or sigmoid"),
         ("{bias: false}", "output.bias", "there is no such key"),
         ("{use_bias: 1}", "output.use_bias", "expected true or false"),
+        ("{multi_label: {precision: 0}}", "output.multi_label.precision", "expected a number above 0"),
+        ("{multi_label: {recall: 1}}", "output.multi_label.recall", "there is no such key"),
+        (
+            "{activation: softmax, multi_label: {}}",
+            "output",
+            "softmax gives an image one label: multi_label is sigmoid",
+        ),
     ],
 )
 def test_an_output_that_there_is_not(text, path, message):

@@ -20,6 +20,7 @@ from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.ejecting.reading import Reader, reader_source
 from cnnctl.ejecting.script import InitialWeights, cross_entropy, label_form
 from cnnctl.evaluation.calibration import fit_temperature
+from cnnctl.inference.thresholds import choose_thresholds
 from cnnctl.layers import Conv2D
 from cnnctl.layers.first_weights import covariance, dirac, whitening
 from cnnctl.models.backend import import_keras
@@ -80,7 +81,8 @@ def texts() -> dict[str, str]:
     scalings = ("unit", "symmetric", "standardize")
     for place, (name, items) in enumerate({**NETWORKS, **MORE}.items()):
         model = with_model(*items).partition("\n")[2]
-        output = ("", "output: sigmoid\n", "output: {use_bias: false}\n", "output: {activation: sigmoid}\n")[place % 4]
+        outputs = ("", "output: sigmoid\n", "output: {use_bias: false}\n", "output: {activation: sigmoid}\n")
+        output = (*outputs, "output: multi_label\n")[place % 5]
         found[name.replace(" ", "-")] = output + WIDE % scalings[place % 3] + model
     return found
 
@@ -92,7 +94,7 @@ def write_scripts(folder: Path) -> list[dict[str, str]]:
         path = folder / f"{name}.yaml"
         path.write_text(text)
         read = load(path)
-        count = 2 if read.output.activation == "sigmoid" else read.classes or 3
+        count = 2 if read.output.kind == "sigmoid" else read.classes or 3
         classes = [f"class {number}" for number in range(count)]
         made = folder / f"{name}.py"
         made.write_text(script(read, classes).text)
@@ -555,8 +557,8 @@ class Network:
 
 @pytest.mark.parametrize(
     ("rest", "units"),
-    [("", 3), ("train: {label_smoothing: 0.1}\n", 3), ("output: sigmoid\n", 1)],
-    ids=["number", "one_hot", "positive"],
+    [("", 3), ("train: {label_smoothing: 0.1}\n", 3), ("output: sigmoid\n", 1), ("output: multi_label\n", 3)],
+    ids=["number", "one_hot", "positive", "several"],
 )
 def test_the_temperature_is_that_of_a_training(rest, units, capsys):
     source = script(config(with_model("flatten", rest=rest))).text
@@ -571,6 +573,9 @@ def test_the_temperature_is_that_of_a_training(rest, units, capsys):
     truth = draws.integers(0, max(units, 2), 200)
     one_hot = np.eye(units, dtype=np.float32)[truth] if units > 1 else truth[:, None].astype(np.float32)
     network = Network()
+    if "multi_label" in rest:
+        truth = draws.integers(0, 2, (200, 3))
+        one_hot = truth.astype(np.float32)
     names["calibrate"](network, logits, truth if rest == "" else one_hot)
     expected = fit_temperature(logits, truth)
     assert expected > 1.5
@@ -586,3 +591,51 @@ def test_the_temperature_is_that_of_a_training(rest, units, capsys):
 def test_without_a_temperature_the_probabilities_stay(counts):
     rest = "train: {calibrate: none}\n" if "validation" in counts else ""
     assert "calibrate" not in script(config(with_model("flatten", rest=rest)), counts=counts).text
+
+
+SEVERAL = {
+    "f1": "output: multi_label\n",
+    "precision": "output: {multi_label: {precision: 0.8}}\n",
+}
+WEIGHED = (
+    "output: multi_label\naugment: [mix_up]\ntest_time: {flip: true}\ntrain: {class_weight: balanced}\n",
+    "output: multi_label\ntrain: {class_weight: {dog: 2}, label_smoothing: 0.1, loss: binary_crossentropy}\n",
+    "output: multi_label\ntrain: {class_weight: {dog: 2}, loss: mean_squared_error, calibrate: none}\n",
+)
+
+
+@pytest.mark.parametrize("rest", SEVERAL.values(), ids=SEVERAL)
+def test_the_thresholds_are_those_of_a_training(rest):
+    one = config(with_model("flatten", rest=rest))
+    choose = functions(script(one).text, "choose_threshold")["choose_threshold"]
+    draws = np.random.default_rng(0)
+    truth = draws.integers(0, 2, (90, 3)).astype(np.float32)
+    truth[:, 2] = 0
+    chances = np.round(draws.random((90, 3)) * 0.6 + 0.4 * truth, 2).astype(np.float32)
+    ours = choose_thresholds(chances, truth, "abc", "validation", one.output.multi_label.precision).values("abc")
+    np.testing.assert_allclose([choose(*pair) for pair in zip(chances.T, truth.T, strict=True)], ours, rtol=1e-6)
+
+
+def test_scripts_of_several_labels_are_written_well(tmp_path):
+    for number, rest in enumerate([*SEVERAL.values(), *WEIGHED]):
+        counts = {"train": 100} if number == 4 else {"train": 100, "validation": 20}
+        made = script(config(with_model("flatten", rest=rest)), counts=counts)
+        (tmp_path / f"{number}.py").write_text(made.text)
+        assert not [warning for warning in made.warnings if warning.startswith("class_weight")]
+    insist_on_ruff(tmp_path)
+
+
+@pytest.mark.parametrize("rest", WEIGHED[:2], ids=["balanced", "by name"])
+def test_the_weights_of_labels_are_those_of_a_training(rest):
+    one = config(with_model("flatten", rest=rest))
+    labels = np.array([[1, 0], [1, 1], [0, 0], [1, 0]], np.float32)
+    weight = one.train.class_weight
+    names = {"np": np, "CLASSES": ["cat", "dog"], "labels": labels, "CLASS_WEIGHT": {"cat": 1.0, "dog": 2.0}}
+    source = script(one).text
+    wanted = ("counts", "has", "lacks", "(has, lacks)")
+    for node in ast.walk(ast.parse(source)):
+        is_set = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in wanted
+        if is_set or (isinstance(node, ast.FunctionDef) and node.name == "weigh"):
+            exec(ast.unparse(node), names)
+    _, _, found = names["weigh"](None, labels)
+    np.testing.assert_allclose(found, class_weights(weight, ["cat", "dog"], labels.astype(np.uint8)), rtol=1e-6)

@@ -378,3 +378,45 @@ def test_a_backbone_that_nobody_has_is_refused_before_anything_is_looked_at(tmp_
     assert refused.value.hint == "did you mean MobileNetV2?"
     with pytest.raises(UsageError, match="exclude each other"):
         write_config(str(tmp_path / "none"), tmp_path / "x.yaml", backbone="MobileNetV2", from_scratch=True)
+
+
+PIPES = "name,tags\n" + "".join(f"{number}.png,{'red|big' if number % 2 else 'red'}\n" for number in range(20))
+ROWS = "name,label\n" + "".join(f"{number % 20}.png,{'big' if number < 20 else 'red'}\n" for number in range(30))
+ZEROS = "name,red,split,big\n" + "".join(f"{number}.png,1,a,{number % 2}\n" for number in range(19)) + "19.png,0,a,0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "label"),
+    [(PIPES, None, "tags"), (PIPES, ("name", "tags"), "tags"), (ROWS, None, "label"), (ZEROS, None, ("red", "big"))],
+    ids=["pipes", "named", "rows", "columns"],
+)
+def test_several_labels_are_found_in_a_csv(text, columns, label, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(0)
+    for number in range(20):
+        pixels = generator.integers(0, 256, (12, 12, 3)).astype(np.uint8)
+        (tmp_path / f"{number}.png").write_bytes(opencv().imencode(".png", pixels)[1].tobytes())
+    (tmp_path / "list.csv").write_text(text)
+    found, choices, path = write_config("list.csv", None, columns, from_scratch=True)
+    assert found.several
+    assert (found.total, set(found.counts)) == (20, {"big", "red"})
+    assert found.columns.label == label
+    config = parse_config(path).need()
+    assert config.output.multi_label is not None
+    assert config.data.csv.label == label
+    assert config.train.label_smoothing == 0
+    assert "output: multi_label  # images have several labels" in path.read_text()
+    findings = check(parse_config(path), nothing)
+    assert findings.problems == []
+    assert findings.catalog.classes == ("big", "red")
+    assert "its own" in choices.reasons["output"]
+
+
+def test_several_labels_are_found_in_folders_with_links(tmp_path):
+    photos = write_images(tmp_path / "photos", {"red": 10, "big": 4})
+    assert not look(str(photos)).several
+    for number in range(5):
+        (photos / "big" / f"again{number}.png").symlink_to(photos / "red" / f"{number}.png")
+    found = look(str(photos))
+    assert found.several
+    assert (found.counts, found.total) == ({"big": 9, "red": 10}, 14)

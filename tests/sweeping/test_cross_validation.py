@@ -23,6 +23,7 @@ from cnnctl.sweeping import cross_validation
 from cnnctl.sweeping.cross_validation import CrossValidation, cross_validate, spread
 from cnnctl.sweeping.folds import Pool, deal, make_folds, pool_of
 from cnnctl.sweeping.process import Ended, Epoch
+from cnnctl.system import files
 from cnnctl.system.interrupts import Interrupt
 from cnnctl.terminal.render import text_of
 from cnnctl.terminal.sweep import print_cross_validation
@@ -245,3 +246,31 @@ def test_the_interval_heeds_that_trainings_share_images() -> None:
     assert one.low == pytest.approx(0.875 - 3.182446305 * deviation * math.sqrt(1 / 4 + 1 / 3))
     assert one.high == 1.0
     assert spread("loss", [0.5, 3.0], 2).high == pytest.approx(1.75 + 12.70620474 * math.sqrt(3.125) * math.sqrt(1.5))
+
+
+def test_every_label_of_several_is_spread_evenly(tmp_path: Path) -> None:
+    draws = np.random.default_rng(0).random((120, 3)) < (0.5, 0.3, 0.1)
+    labels = ["|".join(name for name, has in zip("abc", row, strict=True) if has) for row in draws.tolist()]
+    pool = Pool([f"{row}.png" for row in range(120)], labels, (), several=True)
+    dealt = deal(pool, 4, 0)
+    for at in range(3):
+        counts = np.bincount(dealt[draws[:, at]], minlength=4)
+        assert counts.max() - counts.min() <= 2
+    assert np.ptp(np.bincount(dealt, minlength=4)) <= 2
+    with pytest.raises(DataError, match=r"the class c has \d+ image\(s\) for 60 folds"):
+        deal(pool, 60, 0)
+
+    header, rows = ("path", "a", "b", "c"), [(f"{at}.png", *row) for at, row in enumerate(draws.astype(int).tolist())]
+    files.write_csv(tmp_path / "list.csv", header, rows)
+    for path in pool.paths:
+        (tmp_path / path).touch()
+    (tmp_path / "c.yaml").write_text(
+        "output: multi_label\ndata: {train: list.csv, csv: {label: [a, b, c], folder: .}}\nmodel: [flatten]\n"
+    )
+    config = parse_config(tmp_path / "c.yaml").need()
+    catalog = make_catalog(config.data, 0, several=True)
+    (first, *_) = make_folds(config, pool_of(config, catalog), 3, 1, tmp_path)
+    again = make_catalog(first.config.data, 0, several=True).frame
+    found = {Path(path).name: label for path, label in zip(again.path, again.label, strict=True)}
+    assert found == dict(zip(pool.paths, labels, strict=True))
+    assert 30 < (again.split == "test").sum() < 50

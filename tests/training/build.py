@@ -14,7 +14,7 @@ from cnnctl.architecture.scaling import UNIT, Scaling
 from cnnctl.config import Config, parse_config
 from cnnctl.inference.model import load_classifier
 from cnnctl.inference.stream import classify
-from cnnctl.layers.output import OutputSettings
+from cnnctl.layers.output import MULTI_LABEL, OutputSettings
 from cnnctl.models.build import build_network
 from cnnctl.runs import Run
 from cnnctl.system.interrupts import Interrupts
@@ -45,7 +45,8 @@ def network(
     trains: bool = False,
 ) -> tuple[Any, Plan]:
     """The Keras model of these items of a model section, and its plan."""
-    plan = make_plan(layers(*items), shape, classes, OutputSettings(activation=output))
+    last = MULTI_LABEL if output == "multi_label" else OutputSettings(activation=output)
+    plan = make_plan(layers(*items), shape, classes, last)
     assert plan.problems == ()
     return build_network(plan, scaling, policy, seed, trains), plan
 

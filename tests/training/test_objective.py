@@ -14,6 +14,7 @@ MIX = "augment: [mix_up: {alpha: 0.5}]\n"
 CUT = "augment: [random_flip, cut_mix]\n"
 FLIP = "augment: [random_flip]\n"
 SIGMOID = "output: sigmoid\n"
+SEVERAL = "output: multi_label\n"
 SPARSE, CATEGORICAL, BINARY = (f"{kind}_crossentropy" for kind in ("sparse_categorical", "categorical", "binary"))
 SQUARED = "mean_squared_error"
 FORMS = [
@@ -29,6 +30,9 @@ FORMS = [
     ("", SIGMOID, (BINARY, "positive", 0.0)),
     ("loss: binary_crossentropy, label_smoothing: 0.2", SIGMOID, (BINARY, "positive", 0.2)),
     ("loss: mean_squared_error", SIGMOID + MIX, (SQUARED, "positive", 0.0)),
+    ("", SEVERAL, (BINARY, "several", 0.0)),
+    ("loss: binary_crossentropy, label_smoothing: 0.2", SEVERAL + MIX, (BINARY, "several", 0.2)),
+    ("loss: mean_squared_error", SEVERAL, (SQUARED, "several", 0.0)),
 ]
 
 
@@ -217,3 +221,66 @@ def test_balanced_weights_are_scikit_learns():
     np.testing.assert_allclose(ours, theirs[labels], rtol=1e-6)
     assert ours.mean() == pytest.approx(1)
     assert class_weights(None, "abcd", labels) is None
+
+
+ROWS = np.array(
+    [[1, 0, 1], [0, 0, 0], [1, 1, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [1, 0, 1]], np.uint8
+)
+"""Nine images with several labels."""
+
+
+def test_several_labels_are_a_row_of_their_shares():
+    encoded = Objective("", "several", 3).encode(ROWS)
+    assert encoded.dtype == np.float32
+    assert encoded.tolist() == ROWS.tolist()
+    soft = Objective("", "several", 3).encode_mixed(ROWS, (((0, 0.25), (2, 0.75)), ((1, 1.0),)))
+    assert soft.tolist() == [[1, 0.75, 0.25], [0, 0, 0]]
+
+
+def each(labels, p):
+    return -(labels * np.log(p) + (1 - labels) * np.log(1 - p))
+
+
+SEVERAL_LOSSES = {
+    "crossentropy": ("", lambda p: each(ROWS, p)),
+    "smoothed": ("label_smoothing: 0.3", lambda p: each(0.7 * ROWS + 0.15, p)),
+    "squared": ("loss: mean_squared_error", lambda p: (ROWS - p) ** 2),
+}
+
+
+@pytest.mark.parametrize("setting", [None, "balanced", {"b": 3.0}], ids=str)
+@pytest.mark.parametrize(("train", "loss"), SEVERAL_LOSSES.values(), ids=SEVERAL_LOSSES)
+def test_the_loss_of_several_labels_by_hand(train, loss, setting, tmp_path):
+    """The mean over images and labels; weights are of each label of each image, and no part of the validation."""
+    still = "optimizer: {sgd: {learning_rate: 1.0e-12}}"
+    chosen = settings(f"epochs: 1, batch_size: 9, {still}, {train}", rest=SEVERAL)
+    weights = class_weights(setting, "abc", ROWS)
+    objective = make_objective(chosen, 3)
+    training, validation = (
+        Examples(pixels(9), np.arange(9), ROWS, objective, weighing) for weighing in (weights, None)
+    )
+    model, _ = network("flatten", output="multi_label")
+    found = answers(model, training)
+    (figures,) = fitted(model, chosen, Feed(training, 9), Feed(validation, 9), tmp_path).history
+    expected = loss(found)
+    factors = np.ones_like(expected)
+    if setting == "balanced":
+        counts = ROWS.sum(axis=0)
+        factors = np.where(ROWS > 0, 9 / (2 * counts), 9 / (2 * (9 - counts)))
+        np.testing.assert_allclose(weights.mean(axis=0), 1, rtol=1e-6)
+    elif setting is not None:
+        factors[:, 1] = np.where(ROWS[:, 1] > 0, 3, 1)
+    assert figures["loss"] == pytest.approx((factors * expected).mean(), rel=1e-5)
+    assert figures["val_loss"] == pytest.approx(expected.mean(), rel=1e-5)
+    assert figures["accuracy"] == pytest.approx(((found > 0.5) == ROWS).all(axis=1).mean())
+
+
+def test_the_weights_of_mixed_labels_are_those_of_their_shares():
+    weights = class_weights("balanced", "abc", ROWS)
+    these = Examples(pixels(9), np.arange(9), ROWS, Objective("", "several", 3), weights)
+    shares = ((0, 0.7), (2, 0.3))
+    feed = Feed(these, 9, vary=lambda number, epoch: Varied(these.image(number), shares))
+    _, labels, factors = feed.make(0, 0)
+    feed.close()
+    np.testing.assert_allclose(labels[0], 0.7 * ROWS[0] + 0.3 * ROWS[2], rtol=1e-6)
+    np.testing.assert_allclose(factors[0], 0.7 * weights[0] + 0.3 * weights[2], rtol=1e-6)

@@ -60,7 +60,7 @@ def _metrics(figures: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if value is not None and metric.key != "images":
             interval = figures.get(metric.interval_key)
             more = {} if interval is None else {"args": {"interval_95": [float(end) for end in interval]}}
-            yield {"type": metric.key, "name": metric.title, "value": float(value), **more}
+            yield {"type": metric.key, "name": metric.named(figures), "value": float(value), **more}
     for key, name in _OF_CLASSES.items():
         if key in figures:
             yield {"type": "f1", "name": name, "value": float(figures[key]["f1"])}

@@ -8,9 +8,10 @@ from typing import Any
 
 from cnnctl.architecture.plan import Plan
 from cnnctl.config import Config
+from cnnctl.data.several import names_of
 from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.evaluation.card.head import data_name, scored
-from cnnctl.evaluation.metrics import METRICS, RANKING
+from cnnctl.evaluation.metrics import METRICS, RANKING, are_of_several
 from cnnctl.formatting import percent, printable, size
 from cnnctl.layers.notation import format_shape
 from cnnctl.runs import Run
@@ -72,6 +73,13 @@ def _first(config: Config, classes: Sequence[str], metrics: Mapping[str, Any]) -
     colours = "grey" if config.data.image.channels == 1 else "colour"
     accuracy, interval = RANKING.text(metrics), RANKING.interval_text(metrics)
     sure = f" (95% interval {interval})" if interval else ""
+    if are_of_several(metrics):
+        return (
+            f"A convolutional network that says which of {len(classes):,} labels an image has, several or none: "
+            f"{names}. All labels are right on {accuracy} of {int(metrics['images']):,} {metrics['split']} images{sure}"
+            f"; the mean F1 of the labels is {metrics['macro_f1']:.3f}. It takes {colours} images, "
+            f"{config.data.image.height} x {config.data.image.width} pixels."
+        )
     return (
         f"A convolutional network that says which of {len(classes):,} classes an image is of: {names}. It is right on "
         f"{accuracy} of {int(metrics['images']):,} {metrics['split']} images{sure}. It takes {colours} images, "
@@ -80,17 +88,24 @@ def _first(config: Config, classes: Sequence[str], metrics: Mapping[str, Any]) -
 
 
 def _data(run: Run, config: Config, classes: Sequence[str]) -> str:
-    counts = {split: Counter(run.read_split(split)[1]) for split in (TRAIN, VALIDATION, TEST)}
-    splits = [split for split in counts if counts[split]]
+    labels = {split: run.read_split(split)[1] for split in (TRAIN, VALIDATION, TEST)}
+    counts = {split: _counted(of, config) for split, of in labels.items()}
+    splits = [split for split in labels if labels[split]]
     rows = [(plain(name), *(f"{counts[split][name]:,}" for split in splits)) for name in classes[:_MOST_CLASSES]]
     more = len(classes) - _MOST_CLASSES
     rows += [(f"and {more:,} more", *("" for _ in splits))] if more > 0 else []
-    rows.append(("all", *(f"{sum(counts[split].values()):,}" for split in splits)))
+    rows.append(("all", *(f"{len(labels[split]):,}" for split in splits)))
     drawn = [f"{share:.0%} of them for {name}" for name, share in _shares(config)]
     how = f" Images were drawn at random: {' and '.join(drawn)}." if drawn else ""
     return (
         f"The images are those of {plain(data_name(config))}.{how}\n\n{_table(('class', *splits), rows, len(splits))}"
     )
+
+
+def _counted(labels: Sequence[str], config: Config) -> Counter[str]:
+    """How many images have each class."""
+    several = config.output.multi_label is not None
+    return Counter(name for label in labels for name in (names_of(label) if several else (label,)))
 
 
 def _shares(config: Config) -> Iterator[tuple[str, float]]:
@@ -108,7 +123,7 @@ def _results(metrics: Mapping[str, Any]) -> str:
         for _, figures in splits:
             interval = one.interval_text(figures)
             cells.append(one.text(figures) + (f" ({interval})" if interval else ""))
-        rows.append((one.title, *cells))
+        rows.append((one.named(metrics), *cells))
     text = _table(("", *(name for name, _ in splits)), rows, len(splits))
     intervals = "In brackets: 95% intervals (Wilson)."
     per_class = [
@@ -125,6 +140,8 @@ def _limits(run: Run, config: Config, classes: Sequence[str], metrics: Mapping[s
         yield f"The figures are those of {split} images, by which it was made or chosen: it is worse on new ones."
     yield "All images are from one source. Nothing here says how it does on those of other cameras, places or times."
     answers = f"It answers with one of its {len(classes):,} classes whatever an image shows."
+    if are_of_several(metrics):
+        answers = f"It knows {len(classes):,} labels and nothing else that an image may show."
     if run.has(run.unknown) and metrics.get("unknown_share") is not None:
         answers += (
             " cnnctl says `unknown` of one that is unlike the training images, as it does of "
@@ -140,7 +157,7 @@ def _limits(run: Run, config: Config, classes: Sequence[str], metrics: Mapping[s
     confused = list(_confused(metrics))
     if confused:
         yield f"What it confuses most often: {', '.join(confused)}."
-    counts = Counter(run.read_split(TRAIN)[1])
+    counts = _counted(run.read_split(TRAIN)[1], config)
     least, most = min(counts.values(), default=0), max(counts.values(), default=0)
     if least and most >= _LOPSIDED * least:
         yield f"The largest class has {most / least:.1f} times the training images of the smallest."
@@ -180,6 +197,10 @@ session = onnxruntime.InferenceSession("model.onnx")
 answer = session.run(None, {{session.get_inputs()[0].name: pixels.reshape(1, {height}, {width}, {channels})}})[0]
 {means}
 ```"""
+    if config.output.multi_label is not None:
+        program = program.replace(
+            means, "print(dict(zip(classes, answer[0])))  # an image has those from the threshold in thresholds.json on"
+        )
     form = config.data.image.fit
     fit = "" if form == "stretch" else f" This stretches an image, where cnnctl does `{form}`."
     return f"{command}\n\nWithout cnnctl, from uint8 pixels to probabilities:{fit}\n\n{program}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.data.decoder.parallel import in_threads
+from cnnctl.data.several import joined, names_of
 from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas
@@ -21,24 +22,30 @@ _BLANK = np.full((_PIXELS, _PIXELS, 3), 230, np.uint8)
 
 @dataclass(frozen=True)
 class Mistake:
-    """One image, by its path as it was given, that was taken for something else; `probability` is the answer's."""
+    """One image, by its path as it was given, that was taken for something else; `probability` is the answer's.
+
+    Of several labels, `truth` are those that it lacks and `predicted` those that it got without having them.
+    """
 
     path: str
     truth: str
     predicted: str
     probability: float
+    several: bool = False
 
 
 def most_confident(scored: ScoredSplit) -> list[Mistake]:
     """The mistakes with the most probable answers, the most probable first; equal ones in the images' order."""
-    answers = scored.probabilities.argmax(axis=1)
-    chances = scored.probabilities.max(axis=1)
-    wrong = np.flatnonzero(answers != scored.truth)
-    classes = scored.metrics.classes
-    return [
-        Mistake(scored.paths[at], classes[scored.truth[at]], classes[answers[at]], float(chances[at]))
-        for at in wrong[np.argsort(-chances[wrong], kind="stable")][:SHOWN]
-    ]
+    wrong = [row for row in scored.rows() if not row[-1]]
+    chances = np.array([chance for *_, chance, _ in wrong])
+    shown = [wrong[at] for at in np.argsort(-chances, kind="stable")[:SHOWN]]
+    if scored.several is None:
+        return [Mistake(path, truth, answer, chance) for path, truth, answer, chance, _ in shown]
+    found = []
+    for path, *texts, chance, _ in shown:
+        truth, answer = (set(names_of(str(text))) for text in texts)
+        found.append(Mistake(path, joined(truth - answer), joined(answer - truth), float(chance), several=True))
+    return found
 
 
 def mistakes_figure(scored: ScoredSplit) -> Any:
@@ -65,6 +72,8 @@ def mistakes_figure(scored: ScoredSplit) -> Any:
     facts = f"no mistakes among {images:,} images"
     if wrong:
         kinds = "true class → answer and its probability"
+        if scored.several is not None:
+            kinds = "− label not found, + label too many, and the probability of the answer"
         facts = f"{len(shown):,} of {wrong:,} mistakes among {images:,} images; {kinds}"
     style.heading(canvas.figure, "The most confident mistakes", scored.title, facts)
     return canvas.finish()
@@ -91,6 +100,14 @@ def _caption(canvas: Canvas, centre: float, top: float, mistake: Mistake) -> Non
 def _answer(mistake: Mistake, room: float) -> str:
     """`cat → dog  97.0%` in so many inches; a name that is short leaves its room to the other one."""
     chance = f"  {mistake.probability:.1%}"
+    if mistake.several:
+        parts = [
+            f"{sign}{name}"
+            for sign, label in (("−", mistake.truth), ("+", mistake.predicted))
+            for name in names_of(label)
+        ]
+        room -= style.width_of(chance, style.SMALL)
+        return style.left_to_right(style.fitted(" ".join(parts), room, style.SMALL)) + chance
     room -= style.width_of(f" → {chance}", style.SMALL)
     names = [style.one_line(name) for name in (mistake.truth, mistake.predicted)]
     narrower = min(style.width_of(name[:100], style.SMALL) for name in names)

@@ -13,7 +13,7 @@ _RELIABILITY_SIDE = 4.0
 
 
 def has_thresholds(scored: ScoredSplit) -> bool:
-    """Whether there are two classes, both with images: else neither curve is defined."""
+    """Whether there are two classes, both with images: else neither curve is defined; and images have one label."""
     return scored.metrics.roc_auc is not None
 
 
@@ -80,8 +80,14 @@ def _square(what: str, title: str, facts: str) -> tuple[Any, Any]:
     return figure, axes
 
 
-def reliability_figure(calibration: Calibration, title: str) -> Any:
-    """Accuracy over the probability of the answer, in bins (Niculescu-Mizil and Caruana 2005), and the bins' sizes."""
+def reliability_figure(calibration: Calibration, title: str, several: bool = False) -> Any:
+    """Accuracy over the probability of the answer, in bins (Niculescu-Mizil and Caruana 2005), and the bins' sizes.
+
+    Where images may have `several` labels, each label of each image has a probability.
+    """
+    what, unit, of = "accuracy", "images", "probability of the predicted class"
+    if several:
+        what, unit, of = "share that has it", "labels", "probability of a label, of every class and image"
     width, left, below, low = style.NARROWEST, 0.95, 0.9, 1.0
     figure = style.new_figure(width, style.HEAD + _RELIABILITY_SIDE + 0.15 + low + below)
     upper = style.panel(figure, left, below + low + 0.15, _RELIABILITY_SIDE + 0.7, _RELIABILITY_SIDE)
@@ -89,15 +95,15 @@ def reliability_figure(calibration: Calibration, title: str) -> Any:
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
     full = np.flatnonzero(calibration.images)
     options = {"width": 1 / CALIBRATION_BINS, "align": "edge", "edgecolor": "white"}
-    upper.bar(edges[full], calibration.accuracy[full], color=style.BLUE, alpha=0.45, label="accuracy", **options)
+    upper.bar(edges[full], calibration.accuracy[full], color=style.BLUE, alpha=0.45, label=what, **options)
     upper.plot([0, 1], [0, 1], color=style.GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
     means = (calibration.confidence[full], calibration.accuracy[full])
     upper.plot(*means, "o", color=style.RED, markersize=4.5, label="at the mean probability", clip_on=False)
-    upper.set_ylabel("accuracy")
+    upper.set_ylabel(what)
     lower.bar(edges[:-1], calibration.images, color=style.GREY, **options)
     style.legend_below(figure, upper)
-    lower.set_ylabel("images")
-    lower.set_xlabel("probability of the predicted class")
+    lower.set_ylabel(unit)
+    lower.set_xlabel(of)
     lower.locator_params(axis="y", nbins=3, integer=True)
     for axes in (upper, lower):
         axes.set_xlim(0, 1)
@@ -107,6 +113,6 @@ def reliability_figure(calibration: Calibration, title: str) -> Any:
     upper.set_ylim(0, 1)
     style.plain(upper.yaxis, percent=True)
     error = f"expected calibration error {calibration.expected_error:.3f}"
-    average = f"mean probability {calibration.mean_confidence:.1%}, accuracy {calibration.mean_accuracy:.1%}"
+    average = f"mean probability {calibration.mean_confidence:.1%}, {what} {calibration.mean_accuracy:.1%}"
     style.heading(figure, "Reliability", title, f"{error}; {average}")
     return figure

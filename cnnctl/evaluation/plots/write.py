@@ -8,6 +8,7 @@ from cnnctl.evaluation.calibration import calibration
 from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.evaluation.plots.classes import confusion_figure, f1_figure
 from cnnctl.evaluation.plots.curves import curves_figure, history_of
+from cnnctl.evaluation.plots.labels import precision_recall_of_labels_figure
 from cnnctl.evaluation.plots.mistakes import mistakes_figure
 from cnnctl.evaluation.plots.probabilities import (
     has_thresholds,
@@ -26,13 +27,19 @@ def write_plots(run: Run, folder: Path, scored: ScoredSplit) -> None:
         DiskError: it cannot be written.
     """
     title, metrics = scored.title, scored.metrics
+    several = scored.several
     figures: dict[str, Callable[[], Any]] = {
-        "confusion_matrix": lambda: confusion_figure(metrics, title, normalised=False),
-        "confusion_matrix_normalised": lambda: confusion_figure(metrics, title, normalised=True),
         "f1": lambda: f1_figure(metrics, title),
-        "reliability": lambda: reliability_figure(calibration(scored.probabilities, scored.truth), title),
+        "reliability": lambda: reliability_figure(
+            calibration(scored.probabilities, scored.truth), title, several is not None
+        ),
         "mistakes": lambda: mistakes_figure(scored),
     }
+    if several is not None:
+        figures["precision_recall"] = lambda: precision_recall_of_labels_figure(scored)
+    else:
+        figures["confusion_matrix"] = lambda: confusion_figure(metrics, title, normalised=False)
+        figures["confusion_matrix_normalised"] = lambda: confusion_figure(metrics, title, normalised=True)
     if has_thresholds(scored):
         figures["roc"] = lambda: roc_figure(scored)
         figures["precision_recall"] = lambda: precision_recall_figure(scored)

@@ -8,6 +8,7 @@ from typing import Any
 from cnnctl.architecture.plan import Plan
 from cnnctl.architecture.planner import plan_of
 from cnnctl.config import Config
+from cnnctl.data.several import names_of
 from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.errors import RunError
 from cnnctl.evaluation.metrics import METRICS, RANKING
@@ -72,7 +73,7 @@ def gather(run: Run, with_images: bool = False) -> Report:
         result=_result(run, split, calibrated),
         training=_plots(run, (("curves", "Loss, accuracy and learning rate", curves),)),
         mistakes=mistakes,
-        balance=_balance(run, classes),
+        balance=_balance(run, classes, config.output.multi_label is not None),
         samples=samples,
         samples_missing=missing,
         withheld=withheld,
@@ -89,7 +90,8 @@ def gather(run: Run, with_images: bool = False) -> Report:
 
 _MISTAKES = (
     "Images that were taken for something else, the surest first: the true class, the answer, its probability and the "
-    "file. A wrong label often stands here before any other."
+    "file. Of several labels, - stands before one that was not found and + before one too many. A wrong label often "
+    "stands here before any other."
 )
 
 
@@ -139,13 +141,15 @@ def _tiles(metrics: dict[str, Any], plan: Plan, environment: dict[str, Any]) -> 
     captions = {
         RANKING.key: f"95% interval {interval}" if interval else "",
         "loss": f"{metrics['images']:,} images" if metrics.get("loss") is not None else "",
+        "mean_average_precision": "mean area under the precision-recall curves of the classes",
+        "macro_f1": "mean F1 of the classes, by their thresholds",
         "roc_auc": "area under the ROC curve",
     }
     tiles = []
     for metric in METRICS:
         if metric.key in captions and metrics.get(metric.key) is not None:
             on = f" on {metrics['split']} images" if metric is RANKING else ""
-            tiles.append((metric.title + on, metric.text(metrics), captions[metric.key]))
+            tiles.append((metric.named(metrics) + on, metric.text(metrics), captions[metric.key]))
     epochs = environment.get("epochs")
     if epochs:
         tiles.append(("epochs", f"{epochs:,}", f"epoch {environment.get('best_epoch', '?')} is kept"))
@@ -177,7 +181,12 @@ def _result(run: Run, split: str, calibrated: str) -> tuple[Figure, ...]:
         ),
         ("confusion_matrix", "Confusion matrix, in images", "The same in counts."),
         ("roc", "ROC curve", "True positive rate against false positive rate at every threshold."),
-        ("precision_recall", "Precision and recall", "Precision against recall at every threshold."),
+        (
+            "precision_recall",
+            "Precision and recall",
+            "Precision against recall at every threshold. Where an image may have several labels, each class has a "
+            "panel, the lowest average precision first, with a mark at its threshold.",
+        ),
         (
             "reliability",
             "Reliability",
@@ -206,8 +215,12 @@ def _curves_words(environment: dict[str, Any]) -> str:
     return f"Where the training loss falls and the validation loss does not, the network overfits.{kept}"
 
 
-def _balance(run: Run, classes: Sequence[str]) -> Balance:
-    counts = {split: Counter(run.read_split(split)[1]) for split in (TRAIN, VALIDATION, TEST)}
+def _balance(run: Run, classes: Sequence[str], several: bool) -> Balance:
+    labels = {split: run.read_split(split)[1] for split in (TRAIN, VALIDATION, TEST)}
+    counts = {
+        split: Counter(name for label in of for name in (names_of(label) if several else (label,)))
+        for split, of in labels.items()
+    }
     splits = tuple(split for split in counts if counts[split])
     most = max(counts[TRAIN].values(), default=1)
     shown = sorted(classes, key=lambda name: -counts[TRAIN][name])
@@ -218,8 +231,12 @@ def _balance(run: Run, classes: Sequence[str]) -> Balance:
         for name in shown
     )
     least = min((counts[TRAIN][name] for name in classes), default=0)
-    total = sum(sum(of.values()) for of in counts.values())
+    total = sum(len(of) for of in labels.values())
     words = f"{total:,} images of {len(classes):,} classes. "
+    if several:
+        words += (
+            f"An image has {sum(sum(of.values()) for of in counts.values()) / max(1, total):.1f} labels on average. "
+        )
     missing = sum(not counts[TRAIN][name] for name in classes)
     if missing:
         words += f"{missing:,} of them have no training image."

@@ -64,19 +64,21 @@ async function classify(file) {
 }
 
 function draw(row) {
-  const answer = `${row.label} (${percent(row.probability)})`;
+  const given = row.labels && row.labels.map((one) => one.label);
+  const label = given ? given.join(", ") || "none of the classes" : row.label;
+  const answer = `${label} (${percent(row.probability)})`;
   at("answer").textContent = row.unknown ? `unknown: unlike the training images; else ${answer}` : answer;
   const classes = model ? model.classes.length : row.top.length;
   const all = row.top.length >= classes;
   at("caption").textContent = all ? "all classes" : `the ${row.top.length} most probable of ${classes} classes`;
-  at("bars").replaceChildren(...row.top.map(bar));
+  at("bars").replaceChildren(...row.top.map((one) => bar(one, given)));
 }
 
-function bar({ label, probability }) {
+function bar({ label, probability }, given) {
   const row = document.createElement("tr");
   const name = document.createElement("th");
   name.scope = "row";
-  name.textContent = label;
+  name.textContent = given?.includes(label) ? `\u2713 ${label}` : label; // of several labels, those that it gets
   if (/\S{21}/.test(label)) name.className = "long"; // a shorter word stays whole on a phone
   const number = document.createElement("td");
   number.className = "number";
@@ -153,7 +155,8 @@ ask("v1/model")
     const { height, width, channels } = found.input;
     document.title = `${found.run} - cnnctl serve`;
     at("run").textContent = found.run;
-    at("about").textContent = `An image classifier with ${found.classes.length} classes.`;
+    const several = found.thresholds ? ", of which an image may have several" : "";
+    at("about").textContent = `An image classifier with ${found.classes.length} classes${several}.`;
     at("size").textContent = `${height}x${width}, ${channels === 1 ? "grey" : "in colour"}`;
   })
   .catch((error) => show("error", error.message));
