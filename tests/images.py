@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageOps
+
+pillow_heif.register_heif_opener()
 
 HEIGHT, WIDTH = 37, 50
 
@@ -100,6 +103,9 @@ def every_mode() -> dict[str, bytes]:
         "avif": encode(colour, "AVIF", quality=95),
         "grey avif": encode(grey, "AVIF", quality=95),
         "avif with alpha": encode(fading, "AVIF", quality=95),
+        "heic": encode(colour, "HEIF", quality=95),
+        "grey heic": encode(grey, "HEIF", quality=95),
+        "heic with alpha": encode(fading, "HEIF", quality=95),
         "bmp": encode(colour, "BMP"),
         "grey bmp": encode(grey, "BMP"),
         "palette bmp": encode(palette, "BMP"),

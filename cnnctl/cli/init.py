@@ -17,7 +17,8 @@ def init_cli(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="Folder or archive with one folder for each class or with train/ and test/, or CSV file.",
+            help="Folder or archive with one folder for each class or with train/ and test/, or table of images "
+            "(CSV, JSON Lines, Parquet, COCO).",
             show_default=False,
         ),
     ] = None,
@@ -30,7 +31,7 @@ def init_cli(
         typer.Option(
             "--columns",
             metavar="PATH,LABEL",
-            help="Columns of a CSV file: file names and labels; default: found by looking.",
+            help="Columns of a table: file names and labels; default: found by looking.",
             show_default=False,
         ),
     ] = None,
@@ -39,7 +40,7 @@ def init_cli(
         typer.Option(
             "--folder",
             metavar="FOLDER",
-            help="Folder that the file names of a CSV file are relative to; default: found by looking.",
+            help="Folder that the file names of a table are relative to; default: found by looking.",
             show_default=False,
         ),
     ] = None,

@@ -96,7 +96,7 @@ def predict_cli(
 ) -> int:
     """Predict the class of each image with the latest run."""
     from cnnctl.cli.predict_output import Errors, Form, Place, refuse_cluster
-    from cnnctl.data.file_names import PARQUET, TABLE_SUFFIXES
+    from cnnctl.data.file_names import COCO, PARQUET, TABLE_SUFFIXES
     from cnnctl.formatting import printable
     from cnnctl.inference.inputs import STANDARD_INPUT, expand_inputs
     from cnnctl.inference.model import load_classifier
@@ -110,7 +110,7 @@ def predict_cli(
     form.raise_if_contradictory()
     place = Place.of(output, shard, form)
     refuse_cluster(cluster, workers, place)
-    if folder is not None and not any(Path(path).suffix.lower() in (*TABLE_SUFFIXES, PARQUET) for path in paths):
+    if folder is not None and not any(Path(path).suffix.lower() in (*TABLE_SUFFIXES, PARQUET, COCO) for path in paths):
         raise UsageError("--folder is for a CSV", "it is where the file names of the CSV are looked up")
     if null and STANDARD_INPUT not in paths:
         raise UsageError("-0 is about paths on stdin", "add -, which stands for them")
@@ -166,10 +166,10 @@ def _threshold(coverage: float, run: "Run") -> float:
 
 
 def _is_one_image(paths: list[str]) -> bool:
-    from cnnctl.data.file_names import ARCHIVE_SUFFIXES, PARQUET, TABLE_SUFFIXES
+    from cnnctl.data.file_names import ARCHIVE_SUFFIXES, COCO, PARQUET, TABLE_SUFFIXES
     from cnnctl.system.files import is_file
 
-    several = (*TABLE_SUFFIXES, PARQUET, *ARCHIVE_SUFFIXES)
+    several = (*TABLE_SUFFIXES, PARQUET, COCO, *ARCHIVE_SUFFIXES)
     return len(paths) == 1 and is_file(paths[0]) and Path(paths[0]).suffix.lower() not in several
 
 

@@ -117,9 +117,9 @@ Label = Annotated[
 
 
 class CsvColumns(Settings):
-    """Columns of a CSV of images, and the folder of its files."""
+    """Columns of a table of images, and the folder of its files."""
 
-    path: Annotated[Text, described("Column with the file names.")] = "path"
+    path: Annotated[Text, described("Column with the file names, or the images.")] = "path"
     label: Annotated[
         Label,
         described(
@@ -133,7 +133,10 @@ class CsvColumns(Settings):
     folder: Annotated[
         Text | None,
         OrNone,
-        described("Folder that the file names are relative to; default: the folder of the CSV.", "images"),
+        described(
+            "Folder that the file names are relative to; default: the table's own; for COCO: found by looking.",
+            "images",
+        ),
     ] = None
 
 
@@ -177,7 +180,9 @@ class DataSettings(Settings):
 
     train: Annotated[
         Text,
-        described("Folder or archive with one folder for each class, CSV file, or the built-in `digits`.", "photos"),
+        described(
+            "Folder or archive with one folder for each class, table of images, or the built-in `digits`.", "photos"
+        ),
     ]
     validation: Annotated[ShareOrSource, described("Fraction of all images, or a path; 0: none.")] = Share(0.2)
     test: Annotated[ShareOrSource, described("Fraction of all images, a path, or none.", 0.15)] = None

@@ -1,5 +1,7 @@
 """ZIP and tar files as folders: `photos.zip/cat/1.jpg` is a file in one, and read without unpacking the others.
 
+The images in the rows of a Parquet file are files in it too: `photos.parquet/12`.
+
 A path is looked up on the disk first, so that a real folder of such a name stays one. Nothing is written anywhere.
 """
 
@@ -13,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 from weakref import finalize
 
-from cnnctl.data.file_names import ARCHIVE_SUFFIXES
+from cnnctl.data.file_names import ARCHIVE_SUFFIXES, PARQUET
+from cnnctl.data.members import MemberError as MemberError
+from cnnctl.data.members import TooLargeError as TooLargeError
 from cnnctl.errors import DataError
 from cnnctl.system.files import exists as exists_on_disk
 from cnnctl.system.files import is_folder as is_folder_on_disk
@@ -22,18 +26,12 @@ from cnnctl.system.regular_files import NotRegularError, open_regular
 if TYPE_CHECKING:
     import zipfile
 
+    from cnnctl.data.parquet_images import ParquetImages
+
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 _KEPT_OPEN = 16
 
 Identity = tuple[int, ...]
-
-
-class MemberError(OSError):
-    """A file in an archive cannot be read; its text is the reason."""
-
-
-class TooLargeError(MemberError):
-    """A file in an archive has more bytes than are wanted."""
 
 
 class Entry(Protocol):
@@ -75,6 +73,26 @@ class _Archive:
     files: dict[str, tuple[int, int]]
     folders: dict[str, set[str]]
 
+    def has_file(self, name: str) -> bool:
+        """Whether it holds a file of that name."""
+        return name in self.files
+
+    def has_folder(self, name: str) -> bool:
+        """Whether it holds a folder of that name; the empty one is the archive itself."""
+        return name in self.folders
+
+    def names_in(self, folder: str) -> list[str]:
+        """The names of what a folder holds, sorted."""
+        return sorted(self.folders[folder])
+
+    def mark(self, name: str) -> tuple[int, ...]:
+        """What tells a file or folder from others."""
+        return self.files.get(name, (hash(name),))
+
+    def size(self, name: str) -> int:
+        """The bytes of a file; 0 where there is none."""
+        return self.files.get(name, (0, 0))[1]
+
     def read(self, name: str, limit: int) -> bytes:
         """The content of a file.
 
@@ -113,7 +131,7 @@ def is_folder(path: str | Path) -> bool:
     if is_folder_on_disk(path) or is_archive(path):
         return True
     place = _place(path)
-    return place is not None and place[1] in _open(place[0]).folders
+    return place is not None and _open(place[0]).has_folder(place[1])
 
 
 def exists(path: str | Path) -> bool:
@@ -124,7 +142,7 @@ def exists(path: str | Path) -> bool:
 def is_file(path: str | Path) -> bool:
     """Whether a path is that of a file in an archive."""
     place = _place(path)
-    return place is not None and place[1] in _open(place[0]).files
+    return place is not None and _open(place[0]).has_file(place[1])
 
 
 def is_inside(path: str | Path) -> bool:
@@ -142,7 +160,7 @@ def read(path: str | Path, limit: int) -> bytes | None:
     try:
         place = _place(path)
         archive = None if place is None else _open(place[0])
-        if place is None or archive is None or place[1] not in archive.files:
+        if place is None or archive is None or not archive.has_file(place[1]):
             return None
         return archive.read(place[1], limit)
     except DataError as error:
@@ -153,6 +171,15 @@ def read(path: str | Path, limit: int) -> bytes | None:
         raise MemberError("it is encrypted in its archive") from None
     except _damages() as error:
         raise MemberError(f"it is damaged in its archive: {error}") from None
+
+
+def size(path: str | Path) -> int:
+    """The bytes of a file in an archive, or about those of an image in a table; 0 where there is none."""
+    try:
+        place = _place(path)
+        return 0 if place is None else _open(place[0]).size(place[1])
+    except DataError:
+        return 0
 
 
 def identity(path: str | Path) -> Identity:
@@ -168,7 +195,7 @@ def identity(path: str | Path) -> Identity:
         if place is None:
             raise
     archive = _open(place[0])
-    return *_of_status(os.stat(place[0])), *archive.files.get(place[1], (hash(place[1]),))
+    return *_of_status(os.stat(place[0])), *archive.mark(place[1])
 
 
 def scan(folder: str | Path) -> AbstractContextManager[Iterator[Entry]]:
@@ -182,7 +209,7 @@ def scan(folder: str | Path) -> AbstractContextManager[Iterator[Entry]]:
         return os.scandir(folder)
     except NotADirectoryError:
         place = (os.fspath(folder), "") if is_archive(folder) else _place(folder)
-        if place is None or place[1] not in _open(place[0]).folders:
+        if place is None or not _open(place[0]).has_folder(place[1]):
             raise
     return nullcontext(_members(*place))
 
@@ -205,16 +232,16 @@ def unwrapped(root: Path) -> Path:
 
 def _members(archive: str, folder: str) -> Iterator[Entry]:
     opened = _open(archive)
-    for name in sorted(opened.folders[folder]):
+    for name in opened.names_in(folder):
         inner = f"{folder}/{name}" if folder else name
-        yield Member(name, f"{archive}/{inner}", inner in opened.folders)
+        yield Member(name, f"{archive}/{inner}", opened.has_folder(inner))
 
 
 def _place(path: str | Path) -> tuple[str, str] | None:
     """The archive that a path leads into, and the name within it; None where it leads into none."""
     text = os.fspath(path)
     lower = text.lower()
-    for suffix in ARCHIVE_SUFFIXES:
+    for suffix in (*ARCHIVE_SUFFIXES, PARQUET):
         end = lower.find(f"{suffix}/")
         while end >= 0:
             archive = text[: end + len(suffix)]
@@ -224,7 +251,7 @@ def _place(path: str | Path) -> tuple[str, str] | None:
     return None
 
 
-def _open(archive: str) -> _Archive:
+def _open(archive: str) -> "_Archive | ParquetImages":
     """An archive that is kept open until it is changed, or others are read.
 
     Raises:
@@ -244,10 +271,12 @@ _OPENING = threading.Lock()
 
 
 @lru_cache(maxsize=_KEPT_OPEN)
-def _opened(archive: str, status: Identity) -> _Archive:
+def _opened(archive: str, status: Identity) -> "_Archive | ParquetImages":
     import zipfile
 
     stream, packed = open_regular(archive), None
+    if archive.lower().endswith(PARQUET):
+        return _opened_table(archive, stream)
     try:
         if archive.lower().endswith(".zip"):
             packed = zipfile.ZipFile(stream)
@@ -265,6 +294,20 @@ def _opened(archive: str, status: Identity) -> _Archive:
     opened = _Archive(stream, packed, named, _folders(named))
     finalize(opened, stream.close)  # once nobody reads from it any more
     return opened
+
+
+def _opened_table(file: str, stream: BinaryIO) -> "ParquetImages":
+    from cnnctl.data.parquet_file import in_short, pyarrow
+    from cnnctl.data.parquet_images import ParquetImages
+
+    arrow, _ = pyarrow()
+    try:
+        table = ParquetImages(stream)
+    except (arrow.ArrowException, OSError) as error:
+        stream.close()
+        raise DataError(f"{file} is damaged, or no Parquet file: {in_short(error)}", "write it again") from None
+    finalize(table, stream.close)
+    return table
 
 
 def _damages() -> tuple[type[Exception], ...]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.schema import DataSettings, ImageSettings
 from cnnctl.data import table
-from cnnctl.data.archives import exists, is_folder, unwrapped
+from cnnctl.data.archives import is_folder, unwrapped
 from cnnctl.data.decoder.images import MEGAPIXEL, ImageSpec
 from cnnctl.data.decoder.reading import MEGABYTE
 from cnnctl.data.labels import describe_unknown, look_alikes
 from cnnctl.data.listing import Listing, describe_left_out, describe_parent, list_class_folders
 from cnnctl.data.several import names_of
 from cnnctl.data.shards import list_shards, shards_of
+from cnnctl.data.sheets import metadata_left_out, table_at, there_is
 from cnnctl.data.sources import digits_folder, is_table, table_columns
 from cnnctl.data.split import SPLITS, TRAIN, grouped, least_images, stratified, stratified_several
 from cnnctl.data.split_folders import look_inside
@@ -99,12 +100,15 @@ def find_images(
     path = digits_folder(cache) if source in BUILT_IN_DATA else Path(source)
     if source in BUILT_IN_DATA:
         form, listing = "class folders", list_class_folders(path, several=columns.several)
-    elif is_table(path):
-        form, listing = "a table of files and labels", table.read_table(path, columns)
+    elif (found := table_at(path, known is None)) is not None:
+        form, listing = "a table of files and labels", table.read_table(found, columns)
     elif shards := shards_of(path):
         form, listing = f"{len(shards):,} shards", list_shards(shards, columns.several)
     else:
         form, listing = "class folders", list_class_folders(unwrapped(path), known, columns.several)
+        notice = metadata_left_out(path) if known is not None else None
+        if notice is not None:
+            listing.notices.append(notice)
     detail(f"images: {len(listing.paths):,} listed in {path}, taken for {form}")
     return listing
 
@@ -180,7 +184,7 @@ def _find_all(data: DataSettings, several: bool) -> tuple[dict[str, Listing], li
         error = DataError(f"there is no folder {folder}", describe_parent(Path(folder)))
         faults.append(Fault(("csv", "folder"), error))
     for split, source in data.sources.items():
-        if source not in BUILT_IN_DATA and not exists(source):
+        if source not in BUILT_IN_DATA and not there_is(source):
             error = DataError(f"there is no folder or file {source}", describe_parent(Path(source)))
             faults.append(Fault((split,), error))
             continue

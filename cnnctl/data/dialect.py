@@ -1,15 +1,22 @@
 """The text of a CSV -> its columns and rows: which separator it has, and on which line each row begins."""
 
+import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from cnnctl.data import archives
 from cnnctl.errors import DataError
 from cnnctl.formatting import name_form
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_LARGEST = 2**30
+"""Bytes of a table that is unpacked from an archive."""
 
 BLANK = " "
 ALONE = "\x1f"
@@ -33,13 +40,15 @@ class Record:
 class Sheet:
     """The text of a table, which is split into rows when these are asked for.
 
-    `skips` is how much of the text comes before its first row: a line that names the separator.
+    `skips` is how much of the text comes before its first row: a line that names the separator. `left_out` counts the
+    images that have no row, by sort.
     """
 
     file: Path
     text: str
     separator: str | None = None
     skips: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def records(self, separator: str) -> Iterator[Record]:
         """Every row that is not empty, the first line's included.
@@ -99,17 +108,31 @@ def read_sheet(file: Path) -> Sheet:
         DataError: the file is missing, no text, or has not a single row.
     """
     try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"there is no file {file}") from None
-    except UnicodeDecodeError:
+        content = content_of(file)
+        text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
+    except UnicodeError:
         raise DataError(f"{file} is not UTF-8 text", "save the CSV as UTF-8") from None
-    except ValueError:
-        raise DataError(f"no file can be called {str(file)!r}: there is a NUL in it") from None
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}") from None
     named = _NAMED_BY_EXCEL.match(text)
     sheet = Sheet(file, text, named[1], named.end()) if named else Sheet(file, text)
     if not text[sheet.skips :].strip():
         raise DataError(f"{file} is empty", "its first line names the columns: path,label")
     return sheet
+
+
+def content_of(file: Path) -> bytes:
+    """The bytes of a table, which may be in an archive.
+
+    Raises:
+        DataError: it is missing, or cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"there is no file {file}") from None
+    except ValueError:
+        raise DataError(f"no file can be called {str(file)!r}: there is a NUL in it") from None
+    except OSError as error:
+        found = archives.read(file, _LARGEST) if isinstance(error, NotADirectoryError) else None
+        if found is None:
+            raise DataError(f"{file} cannot be read: {error.strerror}") from None
+        return found

@@ -6,21 +6,30 @@ import os
 import re
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .gif .tif .tiff .jp2 .avif .pbm .pgm .ppm .pnm".split(" ")
+    ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .gif .tif .tiff .jp2 .avif .heic .heif .hif .pbm .pgm .ppm .pnm".split(
+        " "
+    )
 )
 """Files that are read as images."""
 
 _CAMERA_RAW = ".dng .nef .nrw .cr2 .cr3 .crw .arw .sr2 .srf .orf .rw2 .rwl .raf .pef .srw .3fr .fff .iiq .x3f .erf .mrw"
 _CAMERA_RAW += " .mef .mos .dcr .kdc .gpr"
-UNSUPPORTED_SUFFIXES = frozenset(f".heic .heif .jxl .psd .svg {_CAMERA_RAW}".split(" "))
+UNSUPPORTED_SUFFIXES = frozenset(f".jxl .psd .svg {_CAMERA_RAW}".split(" "))
 """Files that are images to their owner: taken along, so that they are named as what cannot be decoded."""
 
 TAKEN_SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+JSON_LINES = ".jsonl"
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", JSON_LINES)
 PARQUET = ".parquet"
-ARCHIVE_SUFFIXES = (".zip", ".tar")
 """Files that are taken for tables."""
+
+COCO = ".json"
+METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+"""The table in a folder of images, as Hugging Face has it."""
+
+ARCHIVE_SUFFIXES = (".zip", ".tar")
+"""Files that are taken for folders."""
 
 _LEFT_BEHIND = frozenset(
     name.casefold()

@@ -1,6 +1,7 @@
 """Why the files that a CSV names are not there, and what mends it."""
 
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,16 @@ def how_to_mend(names: Sequence[str], base: Path, key: str, other: str | None = 
     folder = _other_folder(looked_at, base, other)
     where = "" if folder is None else f", and the files are in {printable(str(folder))}"
     return f"file names are looked up in {printable(str(base))}{where}; {key} names another folder"
+
+
+def locate(base: Path, name: str) -> str | None:
+    """The file that a table means: as it is written, else without blanks around or in the other form of Unicode."""
+    bare = name.strip()
+    for form in (name, bare, unicodedata.normalize("NFC", bare), unicodedata.normalize("NFD", bare)):
+        path = str(base / form)
+        if is_there(path):
+            return path
+    return None
 
 
 def is_there(path: str) -> bool:

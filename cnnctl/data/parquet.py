@@ -1,12 +1,29 @@
-"""Tables of images in Apache Parquet, by pyarrow, which is loaded where one is read or written."""
+"""Tables of images in Apache Parquet, by pyarrow, which is loaded where one is read or written.
+
+A column holds the names of files, or the images themselves: bytes, or Hugging Face's structures of bytes and path.
+"""
 
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from cnnctl.data.parquet_file import pyarrow
+from cnnctl.data.parquet_table import image_column, rows_of, table_of
 from cnnctl.data.table import Columns, listed
-from cnnctl.errors import DataError, MachineError, how_to_install
+from cnnctl.errors import DataError
+
+
+def list_parquet(file: Path, columns: Columns) -> Iterator[str]:
+    """The images of a table: those that lie in it, else the files that it lists.
+
+    Raises:
+        DataError: it is damaged, has several columns of images, or as `read_parquet_paths`.
+        MachineError: pyarrow is not installed.
+    """
+    with table_of(file) as table:
+        column = image_column(file, table.schema_arrow, columns.path)
+        found = None if column is None else rows_of(file, table, column)
+    return read_parquet_paths(file, columns) if found is None else found
 
 
 def read_parquet_paths(file: Path, columns: Columns) -> Iterator[str]:
@@ -45,17 +62,3 @@ def _column(file: Path, names: list[str], columns: Columns) -> str:
         f"{file} has no column {columns.path}; it has {', '.join(names[:8])}",
         f"did you mean {alike[0]}?{option}" if alike else f"call the column of the file names {columns.path}{option}",
     )
-
-
-def pyarrow() -> tuple[Any, Any]:
-    """pyarrow and pyarrow.parquet.
-
-    Raises:
-        MachineError: it is not installed.
-    """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise MachineError("Parquet needs pyarrow, which is not installed", how_to_install("parquet")) from None
-    return pyarrow, parquet

@@ -15,9 +15,10 @@ from cnnctl.config.schema import CsvColumns
 from cnnctl.data import table
 from cnnctl.data.archives import unwrapped
 from cnnctl.data.cache.folders import cache_folder, staging_folder
-from cnnctl.data.file_names import TABLE_SUFFIXES
+from cnnctl.data.file_names import COCO, PARQUET, TABLE_SUFFIXES
 from cnnctl.data.listing import count_classes
 from cnnctl.data.shards import list_shards, shards_of
+from cnnctl.data.sheets import table_at
 from cnnctl.errors import MachineError
 from cnnctl.system.files import is_folder
 from cnnctl.system.home import temporary_folder, user_cache
@@ -30,8 +31,8 @@ _IMAGES = 1797
 
 
 def is_table(path: Path) -> bool:
-    """Whether a path is taken for a CSV."""
-    return path.suffix.lower() in TABLE_SUFFIXES and not is_folder(path)
+    """Whether a path is taken for a table by its name: a CSV, JSON Lines, Parquet or COCO's JSON."""
+    return path.suffix.lower() in (*TABLE_SUFFIXES, PARQUET, COCO) and not is_folder(path)
 
 
 def table_columns(columns: CsvColumns, groups: bool = False, several: bool = False) -> table.Columns:
@@ -54,8 +55,9 @@ def count_source_classes(
     if source in BUILT_IN_DATA:
         return _CLASSES
     path = Path(source)
-    if is_table(path):
-        return table.count_labels(path, table_columns(columns, several=several))
+    found = table_at(path, folders_are_classes)
+    if found is not None:
+        return table.count_labels(found, table_columns(columns, several=several))
     shards = shards_of(path)
     if shards:
         return len(list_shards(shards, several).classes())

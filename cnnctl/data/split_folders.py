@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnctl.data.archives import scan
-from cnnctl.data.file_names import TAKEN_SUFFIXES, is_system_name
+from cnnctl.data.file_names import METADATA_NAMES, PARQUET, TAKEN_SUFFIXES, is_system_name
 from cnnctl.errors import DataError
 
 _TRAIN = "train"
@@ -45,20 +45,35 @@ _PLAIN = re.compile(r"[\w./][\w./ -]*")
 
 @dataclass(frozen=True)
 class Inside:
-    """What a folder holds itself: its folders' names, without those of the system, and whether there are images."""
+    """What a folder holds itself: its folders' names, without those of the system, whether there are images, the names
+    of its Parquet files, and whether there is a table of the images in it.
+    """
 
     folders: tuple[str, ...] = ()
     has_images: bool = False
+    tables: tuple[str, ...] = ()
+    has_metadata: bool = False
 
     @property
     def is_of_classes(self) -> bool:
         """Whether it may be class folders."""
         return bool(self.folders) and not self.has_images
 
+    @property
+    def is_of_tables(self) -> bool:
+        """Whether it holds a table of Parquet files and nothing else."""
+        return bool(self.tables) and not self.folders and not self.has_images and not self.has_metadata
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether what it holds says of which class images are, whatever its folders are called."""
+        return self.has_metadata or self.is_of_tables
+
 
 @dataclass(frozen=True)
 class Splits:
-    """Folders that are splits: `names` are all folders of `root`, `rest` those that are no splits.
+    """Folders that are splits: `names` are all folders of `root`, `rest` those that are no splits; or Parquet files,
+    which are all called after splits where they are.
 
     `labelled` are those that hold folders of the training's classes, by the key of the data section that names them;
     `unlabelled` are the others, each with what it holds.
@@ -69,6 +84,7 @@ class Splits:
     labelled: Mapping[str, Path]
     unlabelled: Mapping[str, tuple[Path, Inside]]
     rest: tuple[str, ...]
+    are_files: bool = False
 
     def reasons(self) -> dict[str, str]:
         """Why a split of `unlabelled` cannot be used, by its key."""
@@ -88,8 +104,8 @@ class SplitsError(DataError):
         self.mend = _mend(splits)
         self.splits = splits
         super().__init__(
-            f"{splits.root} holds {shown}: these are splits, not classes",
-            f"{self.mend}; if they are classes: data: {{folders_are_classes: true}}",
+            f"{splits.root} holds {shown}: these are splits, not {'one set' if splits.are_files else 'classes'}",
+            self.mend if splits.are_files else f"{self.mend}; if they are classes: data: {{folders_are_classes: true}}",
         )
 
 
@@ -128,14 +144,18 @@ def find_splits(root: Path, names: Sequence[str]) -> Splits | None:
     Two kinds of split, one of which is for training, are splits, unless they are a minority beside folders that hold
     images just like them. One kind alone is, where its folder and another hold folders of the same names.
     """
+    own = look_inside(root)
+    if own.is_of_tables:
+        return _splits_of_files(root, own.tables)
     kinds = _by_kind(names)
     inside = {name: look_inside(root / name) for found in kinds.values() for name in found}
     if _TRAIN in kinds and len(kinds) > 1:
         rest = [name for name in names if name not in inside and not _COMPANIONS.fullmatch(name.lower())]
-        if any(inside[name].is_of_classes for name in kinds[_TRAIN]) or len(inside) >= len(rest):
-            return _splits(root, names, kinds, inside)
+        known = (inside[name].is_of_classes or inside[name].has_labels for name in kinds[_TRAIN])
+        if any(known) or len(inside) >= len(rest):
+            return _splits(root, names, kinds, inside, own.has_metadata)
     elif kinds and _have_classes_in_common(root, names, inside):
-        return _splits(root, names, kinds, inside)
+        return _splits(root, names, kinds, inside, own.has_metadata)
     for name in names:
         if name.lower() in _CONTAINERS or len(names) == 1:
             within = find_splits(root / name, look_inside(root / name).folders)
@@ -144,14 +164,43 @@ def find_splits(root: Path, names: Sequence[str]) -> Splits | None:
     return None
 
 
-def _splits(root: Path, names: Sequence[str], kinds: Mapping[str, list[str]], inside: Mapping[str, Inside]) -> Splits:
+def _splits_of_files(root: Path, names: Sequence[str]) -> Splits | None:
+    """The splits that Parquet files are called after: train-00000-of-00002.parquet, test-00000-of-00001.parquet."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        word = re.match("[A-Za-z]*", name)
+        kind = _SPLIT_OF.get(word[0].lower()) if word is not None else None
+        if kind is None:
+            return None
+        found.setdefault(kind, []).append(name)
+    if _TRAIN not in found or len(found) < 2:
+        return None
+    places = {kind: root / (one[0] if len(one) == 1 else _pattern(one)) for kind, one in found.items()}
+    return Splits(root, tuple(names), places, {}, (), are_files=True)
+
+
+def _pattern(names: Sequence[str]) -> str:
+    """A pattern of files that begin with the same word."""
+    words = {re.sub("[^A-Za-z].*", "", name) for name in names}
+    return f"{min(words, key=len)}*{PARQUET}"
+
+
+def _splits(
+    root: Path,
+    names: Sequence[str],
+    kinds: Mapping[str, list[str]],
+    inside: Mapping[str, Inside],
+    has_metadata: bool,
+) -> Splits:
     labelled: dict[str, Path] = {}
     unlabelled: dict[str, tuple[Path, Inside]] = {}
     known: set[str] = set()
     for kind, found in kinds.items():
         best = min(found, key=lambda name: _rank(inside[name], name, known))
         place, content = _unpack(root / best, inside[best])
-        if content.is_of_classes and (kind == _TRAIN or set(content.folders) <= known):
+        if content.has_labels or (has_metadata and content.has_images):
+            labelled[kind] = place
+        elif content.is_of_classes and (kind == _TRAIN or set(content.folders) <= known):
             labelled[kind] = place
             known = known or set(content.folders)
         else:
@@ -220,18 +269,28 @@ def _kind(name: str) -> tuple[str | None, tuple[str, ...]]:
     return _TRAIN if _TRAIN in kinds else kinds.pop(), tuple(others)  # train_val is for training
 
 
+def split_of_name(name: str) -> str | None:
+    """The split that a name is called after, as the key of the data section has it."""
+    return _kind(name)[0]
+
+
 def look_inside(folder: Path) -> Inside:
     """What a folder holds; nothing where it cannot be read."""
-    folders, has_images = [], False
+    folders, tables, has_images, has_metadata = [], [], False, False
     try:
         with scan(folder) as entries:
             for entry in entries:
+                suffix = os.path.splitext(entry.name)[1].lower()
                 if is_system_name(entry.name):
                     continue
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif not has_images:
-                    has_images = os.path.splitext(entry.name)[1].lower() in TAKEN_SUFFIXES
+                elif entry.name in METADATA_NAMES:
+                    has_metadata = True
+                elif suffix == PARQUET:
+                    tables.append(entry.name)
+                else:
+                    has_images = has_images or suffix in TAKEN_SUFFIXES
     except (OSError, DataError):
         return Inside()
-    return Inside(tuple(sorted(folders)), has_images)
+    return Inside(tuple(sorted(folders)), has_images, tuple(sorted(tables)), has_metadata)

@@ -1,17 +1,19 @@
 """A CSV of images -> file names with labels and groups. Labels are text: `no`, `007` and `NA` stay as they are."""
 
 import difflib
-import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cnnctl.data.dialect import ALONE, BLANK, SEPARATORS, Record, Sheet, read_sheet
+from cnnctl.data.dialect import ALONE, BLANK, SEPARATORS, Record, Sheet
 from cnnctl.data.file_names import is_address, looks_like_image
 from cnnctl.data.listing import Listing
-from cnnctl.data.missing import how_to_mend, is_there
+from cnnctl.data.missing import how_to_mend
+from cnnctl.data.missing import locate as locate
 from cnnctl.data.several import BETWEEN, joined, names_of, united
+from cnnctl.data.sheets import read_sheet
 from cnnctl.errors import DataError, Notice
 from cnnctl.formatting import differences, name_form
 
@@ -75,7 +77,7 @@ def read_table(file: Path, columns: Columns) -> Listing:
         DataError: the file or a column is missing, a row has no name or no label, an image that it names is not
             there, or one image has two labels; rows are named by their line.
     """
-    sheet = read_sheet(file)
+    sheet = read_sheet(file, columns.folder, columns.labels[0], columns.several)
     wanted = columns.wanted()
     base = Path(columns.folder) if columns.folder else file.parent
     separator = sheet.choose_separator(lambda header: _has_all(header, [*wanted.values(), *columns.labels]))
@@ -89,7 +91,7 @@ def read_table(file: Path, columns: Columns) -> Listing:
     if not columns.several:
         _refuse_empty(file, wanted["label"], rows, values["label"])
 
-    listing = Listing(several=columns.several)
+    listing = Listing(left_out=Counter(sheet.left_out), several=columns.several)
     if isinstance(columns.label, str):
         names, labels = values["path"], _clean(file, columns.label, lines, values["label"], listing)
     else:
@@ -170,7 +172,7 @@ def read_paths(file: Path, columns: Columns) -> list[ListedPath]:
     Raises:
         DataError: the file or its column is missing.
     """
-    sheet = read_sheet(file)
+    sheet = read_sheet(file, columns.folder, several=True)
     base = Path(columns.folder) if columns.folder else file.parent
     separator = sheet.choose_separator(lambda header: _has_all(header, [columns.path]))
     header = sheet.header(separator)
@@ -193,7 +195,7 @@ def listed(base: Path, name: str) -> ListedPath:
 
 def count_labels(file: Path, columns: Columns) -> int:
     """The number of different labels in a CSV, without looking at its images."""
-    sheet = read_sheet(file)
+    sheet = read_sheet(file, columns.folder, columns.labels[0], columns.several or None)
     separator = sheet.choose_separator(lambda header: _has_all(header, [columns.path, *columns.labels]))
     header = sheet.header(separator)
     if not isinstance(columns.label, str):
@@ -224,16 +226,6 @@ def refuse_images_as_header(sheet: Sheet, separator: str, columns: Columns, base
     if is_column and columns.are_in_config:
         mend += "; and remove path and label from data.csv"
     raise DataError(f"the first line of {sheet.file} is an image, not the names of the columns: {fields[place]}", mend)
-
-
-def locate(base: Path, name: str) -> str | None:
-    """The file that a table means: as it is written, else without blanks around or in the other form of Unicode."""
-    bare = name.strip()
-    for form in (name, bare, unicodedata.normalize("NFC", bare), unicodedata.normalize("NFD", bare)):
-        path = str(base / form)
-        if is_there(path):
-            return path
-    return None
 
 
 def _names_file(base: Path, name: str) -> bool:

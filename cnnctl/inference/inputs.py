@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnctl.data.archives import is_folder
-from cnnctl.data.file_names import PARQUET, TABLE_SUFFIXES, is_address
+from cnnctl.data.file_names import COCO, PARQUET, TABLE_SUFFIXES, is_address
 from cnnctl.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +58,15 @@ def expand_inputs(
             yield from list_remote(given)
         elif is_folder(path):
             from cnnctl.data.listing import describe_left_out
+            from cnnctl.data.parquet_files import parquet_files
+            from cnnctl.data.split_folders import look_inside
+
+            if look_inside(path).is_of_tables:
+                from cnnctl.data.parquet import list_parquet
+
+                for file in parquet_files(path):
+                    yield from list_parquet(file, columns())
+                continue
 
             found, left_out = _list_below(path)
             told = describe_left_out(left_out)
@@ -67,10 +76,10 @@ def expand_inputs(
                 note(f"{path}: {told}")
             yield from found
         elif path.suffix.lower() == PARQUET:
-            from cnnctl.data.parquet import read_parquet_paths
+            from cnnctl.data.parquet import list_parquet
 
-            yield from read_parquet_paths(path, columns())
-        elif path.suffix.lower() in TABLE_SUFFIXES:
+            yield from list_parquet(path, columns())
+        elif path.suffix.lower() in (*TABLE_SUFFIXES, COCO):
             from cnnctl.data.table import read_paths
 
             names = columns()

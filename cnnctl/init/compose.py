@@ -7,6 +7,7 @@ from pathlib import Path
 from cnnctl.config.load import BUILT_IN_DATA
 from cnnctl.config.scalars import escape
 from cnnctl.config.schema import CsvColumns
+from cnnctl.data.file_names import PARQUET
 from cnnctl.init.choose import TINY, Block, Choices
 from cnnctl.init.look import DatasetSummary
 from cnnctl.system.files import absolute, is_file
@@ -161,6 +162,7 @@ def _train(choices: Choices, several: bool) -> list[str]:
 
 def run_name(data: str) -> str:
     """A name for the runs, after the data's folder or file."""
-    stem = absolute(Path(data)).name.removesuffix(Path(data).suffix if is_file(data) else "")
+    is_one = is_file(data) or Path(data).suffix.lower() == PARQUET
+    stem = absolute(Path(data)).name.removesuffix(Path(data).suffix if is_one else "")
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-.")
     return name[:_LONGEST_NAME] or "images"

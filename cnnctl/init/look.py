@@ -14,10 +14,12 @@ from cnnctl.data.decoder.images import ImageError, ImageSpec, decode_whole
 from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.data.decoder.reading import read_bytes
 from cnnctl.data.listing import Listing, split_folders
+from cnnctl.data.sheets import table_at
 from cnnctl.data.sources import is_table, table_columns
 from cnnctl.data.split import TRAIN
 from cnnctl.data.split_folders import SplitsError
 from cnnctl.errors import DataError, Notice, UsageError
+from cnnctl.init.coco import coco_files
 from cnnctl.init.several import folders_have_several
 from cnnctl.init.tables import find_columns
 
@@ -63,24 +65,25 @@ def look(
     folder: Path | None = None,
     folders_are_classes: bool = False,
 ) -> DatasetSummary:
-    """Look at class folders, a folder with train/ and test/ in it, a CSV, or a built-in name.
+    """Look at class folders, a folder with train/ and test/ in it, a table such as a CSV, or a built-in name.
 
-    `columns` (file names, labels) and `folder` (of the images) say of a CSV what is else found by looking. With
+    `columns` (file names, labels) and `folder` (of the images) say of a table what is else found by looking. With
     `folders_are_classes` train/ and test/ are classes.
 
     Raises:
-        UsageError: they are given, and there is no CSV.
+        UsageError: they are given, and there is no table.
         DataError: there is nothing to learn from; the hint says what is expected.
     """
     sources = {"train": data}
     found, several = None, False
     unused: dict[str, str] = {}
-    if is_table(Path(data)):
-        found, several = find_columns(Path(data), columns, folder)
-    elif columns is not None or folder is not None:
-        raise UsageError(f"--columns and --folder are for CSV files, and {data} is none", "leave them out")
-    elif data not in BUILT_IN_DATA and not folders_are_classes:
+    if data not in BUILT_IN_DATA and not is_table(Path(data)) and not folders_are_classes:
         sources, unused = _parts(Path(data))
+    place = None if data in BUILT_IN_DATA else table_at(Path(sources[TRAIN]), folders_are_classes)
+    if place is not None:
+        found, several = find_columns(place, columns, folder)
+    elif columns is not None or folder is not None:
+        raise UsageError(f"--columns and --folder are for tables such as a CSV, and {data} is none", "leave them out")
     several = several or (found is None and folders_have_several(sources[TRAIN]))
     listing = _find(sources[TRAIN], found, folders_are_classes, several)
     refuse_useless(listing, sources[TRAIN])
@@ -111,7 +114,7 @@ def _parts(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """The keys of the data section with the folders that they name, and what is not used, with the reasons."""
     splits = split_folders(folder)
     if splits is None or TRAIN not in splits.labelled:
-        return {TRAIN: str(folder)}, {}
+        return {key: str(file) for key, file in coco_files(folder).items()} or {TRAIN: str(folder)}, {}
     rest = {name: f"{splits.root / name} is not the name of a split" for name in splits.rest}
     return {key: str(place) for key, place in splits.labelled.items()}, {**splits.reasons(), **rest}
 

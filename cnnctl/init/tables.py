@@ -1,41 +1,24 @@
 """Which columns of a CSV are file names and labels, and in which folder its images are: found by looking."""
 
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from cnnctl.config.schema import CsvColumns
-from cnnctl.data.dialect import Record, read_sheet
-from cnnctl.data.file_names import is_system_name, looks_like_image
+from cnnctl.data.columns import LABEL_NAMES, PATH_NAMES, ranked
+from cnnctl.data.dialect import Record
+from cnnctl.data.file_names import looks_like_image
+from cnnctl.data.image_folders import searched
+from cnnctl.data.sheets import read_sheet
 from cnnctl.data.table import Columns, locate, refuse_images_as_header
 from cnnctl.errors import DataError
 from cnnctl.formatting import name_form
 from cnnctl.init.several import columns_of_labels, has_several
 from cnnctl.system.files import absolute
 
-_PATH_NAMES = (
-    "path",
-    "filepath",
-    "imagepath",
-    "imgpath",
-    "filename",
-    "file",
-    "imagename",
-    "image",
-    "img",
-    "picture",
-    "id",
-)
-_LABEL_NAMES = ("label", "class", "category", "target", "labelname", "classname", "species", "digit")
-"""What such columns are called, the most telling name first."""
-
 _TRIED = 50
 """Rows whose images are looked for."""
 
-_MOST_FOLDERS, _DEPTH = 500, 3
 _COLUMNS_HINT = "name the two: --columns PATH,LABEL"
 
 
@@ -59,7 +42,7 @@ def find_columns(file: Path, names: tuple[str, str] | None, folder: Path | None)
     Raises:
         DataError: it cannot be told, or the images are nowhere to be found.
     """
-    sheet = read_sheet(file)
+    sheet = read_sheet(file, None if folder is None else str(folder))
     separator = sheet.choose_separator(lambda header: _knows(header, names))
     header = sheet.header(separator)
     refuse_images_as_header(sheet, separator, Columns(*names) if names else Columns(), folder or file.parent)
@@ -82,17 +65,7 @@ def find_columns(file: Path, names: tuple[str, str] | None, folder: Path | None)
 def _knows(header: Sequence[str], names: tuple[str, str] | None) -> bool:
     if names is not None:
         return all(name_form(name) in header for name in names)
-    return _rank(header, _PATH_NAMES) != [] and _rank(header, _LABEL_NAMES) != []
-
-
-def _rank(header: Sequence[str], names: Sequence[str]) -> list[int]:
-    """The columns that are called so, in the order of the names."""
-    known = {name: place for place, name in reversed(list(enumerate(map(_plain, header))))}
-    return [known[name] for name in names if name in known]
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace(" ", "").replace("-", "")
+    return ranked(header, PATH_NAMES) != [] and ranked(header, LABEL_NAMES) != []
 
 
 def _find_images(
@@ -104,17 +77,17 @@ def _find_images(
         DataError: there is none, or two folders have as many.
     """
     tried = records[:_TRIED]
-    ranked = _rank(header, _PATH_NAMES)
-    columns = [column] if column is not None else [*ranked, *(set(range(len(header))) - set(ranked))]
+    by_name = ranked(header, PATH_NAMES)
+    columns = [column] if column is not None else [*by_name, *(set(range(len(header))) - set(by_name))]
     best: list[_Place] = []
-    for folders in _searched(file.parent) if folder is None else [[folder]]:
+    for folders in searched(file.parent) if folder is None else [[folder]]:
         found = _count(folders, columns, tried)
         if found and (not best or found[0].hits > best[0].hits):
             best = [place for place in found if place.hits == found[0].hits and place.column == found[0].column]
         if best and best[0].hits == len(tried):
             break
     if not best:
-        raise _not_found(file, header, records, columns, ranked, folder)
+        raise _not_found(file, header, records, columns, by_name, folder)
     if len(best) > 1:
         some = ", ".join(str(place.folder) for place in best[:5])
         raise DataError(
@@ -135,42 +108,12 @@ def _count(folders: Iterable[Path], columns: Sequence[int], tried: Sequence[Reco
     return sorted(places, key=lambda place: -place.hits)
 
 
-def _searched(base: Path) -> Iterator[Iterable[Path]]:
-    """Where a table in the folder `base` may have its images, the nearest first."""
-    yield [base]
-    yield islice(_below(base), _MOST_FOLDERS)
-    yield [absolute(Path())]
-    above = absolute(base).parent
-    yield [above]
-    yield islice(_subfolders(above), _MOST_FOLDERS)
-
-
-def _below(base: Path) -> Iterator[Path]:
-    """The folders below one, level by level."""
-    waiting = deque([(base, 1)])
-    while waiting:
-        parent, depth = waiting.popleft()
-        for folder in _subfolders(parent):
-            yield folder
-            if depth < _DEPTH:
-                waiting.append((folder, depth + 1))
-
-
-def _subfolders(folder: Path) -> Sequence[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not is_system_name(entry.name) and entry.is_dir()]
-    except OSError:
-        return []
-    return [folder / name for name in sorted(names)]
-
-
 def _not_found(
     file: Path,
     header: Sequence[str],
     records: Sequence[Record],
     columns: Sequence[int],
-    ranked: Sequence[int],
+    by_name: Sequence[int],
     folder: Path | None,
 ) -> DataError:
     """No image was found by any column: the error, which names the one that has file names."""
@@ -183,7 +126,7 @@ def _not_found(
             if column < len(record.fields)
         )
     ]
-    named = has_names or ranked
+    named = has_names or by_name
     if not named or not records:
         return _unclear(file, header)
     first = next((record for record in records if named[0] < len(record.fields)), records[0])
@@ -202,7 +145,7 @@ def _label(file: Path, header: Sequence[str], records: Sequence[Record], path: i
     Raises:
         DataError: it cannot be told.
     """
-    named = [column for column in _rank(header, _LABEL_NAMES) if column != path]
+    named = [column for column in ranked(header, LABEL_NAMES) if column != path]
     if named:
         return header[named[0]]
     repeating = []

@@ -148,7 +148,7 @@ def status_of(content: bytes, spec: ImageSpec) -> int:
     """The status for an image that cannot be used: 413 too large, 415 no format that is read, 422 damaged."""
     with suppress(Exception):
         file_format = headers.image_format(content)
-        if file_format is None or file_format in headers.CONVERSIONS:
+        if file_format is None or headers.not_read(content, file_format) is not None:
             return 415 if content else 422
         height, width = headers.dimensions(content, file_format) or (0, 0)
         if height * width > spec.max_pixels:

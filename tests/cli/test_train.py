@@ -118,7 +118,7 @@ def test_data_errors_name_the_image_and_the_reason(small_photos: Path, tmp_path:
     said = fail(3, "train", config, cwd=tmp_path)
     assert f"{photos / 'cat' / 'text.jpg'}: it is a text file" in said
     assert f"{photos / 'cat' / 'empty.png'}: the file is empty" in said
-    assert "HEIC is not supported (convert it to JPEG" in said
+    assert "the HEIC image is damaged: its header has no valid size" in said
     assert "left out: 1 hidden or system file" in said
     assert not (tmp_path / "runs").exists()
     skipping = ["--set", "data.on_bad_image=skip", "--set", "data.max_bad_images=0.5"]

@@ -193,7 +193,7 @@ def test_columns_and_a_folder_that_are_told(tmp_path):
     with pytest.raises(DataError, match=r"are not in .* \(line 2: a/0.png\)") as caught:
         look(str(file), ("where", "side"), tmp_path / "nowhere")
     assert "--folder FOLDER" in caught.value.hint
-    with pytest.raises(UsageError, match="for CSV files"):
+    with pytest.raises(UsageError, match="for tables such as a CSV"):
         look(str(tmp_path / "images"), folder=tmp_path)
 
 

@@ -32,7 +32,7 @@ BAD = [
     (413, bomb(100_000), "image/png", "its header claims 100,000 x 100,000 pixels"),
     (415, b"some text", "image/png", "it is a text file"),
     (415, b"%PDF-1.4 ...", "", "it is a PDF document"),
-    (415, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heic", "HEIC is not supported"),
+    (422, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heic", "the HEIC image is damaged"),
     (415, b"FUJIFILMCCD-RAW 0201" + bytes(90), "image/x-fuji-raf", "camera RAW (RAF) is not supported"),
     (415, b"II+\0\x08\0\0\0" + bytes(90), "image/tiff", "BigTIFF is not supported"),
     (415, RED, "text/plain", "bodies of type text/plain are not supported"),

@@ -25,6 +25,7 @@ from cnnctl.data.cache import entries
 from cnnctl.data.cache.decoding import Progress, decode_into
 from cnnctl.data.cache.entries import DIGESTS, FAILURES, PIXEL_DIGESTS, PIXELS, VALUE_RANGES
 from cnnctl.data.cache.folders import make_folder, staging_folder
+from cnnctl.data.decoder import heif
 from cnnctl.data.decoder.images import DECODER_VERSION, Image, ImageSpec
 from cnnctl.errors import MachineError
 from cnnctl.system.digests import DIGEST_BYTES
@@ -91,7 +92,8 @@ def decode_images(
 
 def _key(paths: Sequence[str], spec: ImageSpec) -> str:
     state = hashlib.blake2b(digest_size=16)
-    state.update(repr((DECODER_VERSION, astuple(spec), len(paths))).encode())
+    heic = ("heic",) if heif.is_installed() else ()  # once it is, what could not be read can be
+    state.update(repr((DECODER_VERSION, astuple(spec), len(paths), *heic)).encode())
     for path in paths:
         try:
             status = os.stat(path)

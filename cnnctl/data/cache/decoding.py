@@ -39,6 +39,8 @@ Arrays = Mapping[str, NDArray[np.uint8]]
 
 _OF_A_THREAD, _OF_A_PROCESS = 32, 128
 """Images of a chunk of work."""
+_LARGE_ONES = 4
+"""Images of a chunk of large ones, so that threads read close to each other where they lie in one file."""
 
 _MANY = 4_000
 """Images from which on processes are worth their start."""
@@ -57,16 +59,17 @@ def decode_into(paths: Sequence[str], spec: ImageSpec, arrays: Arrays, progress:
     if small and len(paths) >= _MANY and all(isinstance(array, np.memmap) for array in arrays.values()):
         rows = decode_by_processes(paths, spec, arrays, progress)
     failures: dict[int, str] = {}
+    size = _OF_A_THREAD if small else _LARGE_ONES
 
     def work(start: int) -> int:
-        chunk = rows[start : start + _OF_A_THREAD]
+        chunk = rows[start : start + size]
         failures.update(_decode_rows(((row, paths[row]) for row in chunk), spec, arrays))
         return len(chunk)
 
     done = len(paths) - len(rows)
     with ThreadPoolExecutor(1 if small else available_cores()) as pool:
         try:
-            for count in pool.map(work, range(0, len(rows), _OF_A_THREAD)):
+            for count in pool.map(work, range(0, len(rows), size)):
                 done += count
                 progress(done, len(paths))
         except BaseException:

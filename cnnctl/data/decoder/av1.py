@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from cnnctl.data.decoder.bits import Bits
 from cnnctl.data.decoder.refusals import counted
 
 _SEQUENCE_HEADER = 1
@@ -154,34 +155,14 @@ def _frame_at(data: bytes, at: int) -> Frame | None:
             if data[at - 1] < 0x80:
                 break
         if kind == _SEQUENCE_HEADER:
-            return _frame(_Bits(data, at))
+            return _frame(Bits(data, at))
         if not head & 2:
             return None
         at += length
     return None
 
 
-class _Bits:
-    """The bits of some bytes, the highest of each first."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        self._bits = int.from_bytes(data[at : at + 512].ljust(512, b"\0"), "big")
-        self._left = 512 * 8
-
-    def read(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
-            raise ValueError("a sequence header without an end")
-        return self._bits >> self._left & ((1 << count) - 1)
-
-    def skip_uvlc(self) -> None:
-        zeros = 0
-        while zeros < 32 and not self.read(1):
-            zeros += 1
-        self.read(zeros if zeros < 32 else 0)
-
-
-def _frame(bits: _Bits) -> Frame:
+def _frame(bits: Bits) -> Frame:
     profile, _, reduced = bits.read(3), bits.read(1), bits.read(1)
     if reduced:
         bits.read(5)
@@ -193,7 +174,7 @@ def _frame(bits: _Bits) -> Frame:
     return Frame(height, width, *_colours(bits, profile))
 
 
-def _colours(bits: _Bits, profile: int) -> tuple[int, bool, bool]:
+def _colours(bits: Bits, profile: int) -> tuple[int, bool, bool]:
     """(bits of a sample, whether there is grey alone, whether black is 0): section 5.5.2."""
     deep = bits.read(1)
     depth = 8 + 2 * deep
@@ -205,7 +186,7 @@ def _colours(bits: _Bits, profile: int) -> tuple[int, bool, bool]:
     return depth, grey, srgb or bool(bits.read(1))
 
 
-def _skip_tools(bits: _Bits, reduced: bool) -> None:
+def _skip_tools(bits: Bits, reduced: bool) -> None:
     """What stands between the size and the colours."""
     if not reduced and bits.read(1):  # frame_id_numbers_present_flag
         bits.read(4 + 3)
@@ -221,12 +202,12 @@ def _skip_tools(bits: _Bits, reduced: bool) -> None:
     bits.read(3)
 
 
-def _skip_operating_points(bits: _Bits) -> None:
+def _skip_operating_points(bits: Bits) -> None:
     delay_length = 0
     if bits.read(1):  # timing_info_present_flag
         bits.read(64)
         if bits.read(1):  # equal_picture_interval
-            bits.skip_uvlc()
+            bits.read_exp_golomb()
         if bits.read(1):  # decoder_model_info_present_flag
             delay_length = bits.read(5) + 1
             bits.read(32 + 5 + 5)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from cnnctl.data.decoder.raw import camera_raw
 from cnnctl.data.decoder.refusals import ImageError, as_reason, counted
+from cnnctl.errors import how_to_install
 
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -29,24 +30,38 @@ _FOREIGN = (
     (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
     (b"II\xbc\x01", "a JPEG XR image"),
 )
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-CONVERSIONS = {
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+_CONVERSIONS = {
     "HEIC": "convert it to JPEG, for example: heif-convert photo.heic photo.jpg",
     "camera RAW": "convert it to JPEG, for example: darktable-cli photo.nef photo.jpg",
     "BigTIFF": "convert it to PNG, for example: magick image.tif image.png",
     "PAM": "convert it to PNG, for example: pamtopng image.pam > image.png",
     "PFM": "convert it to PNG, for example: magick image.pfm image.png",
 }
-"""How to convert files of the formats that are known here and cannot be read."""
+"""How to convert files of the formats that are known here and cannot be read, HEIC unless its extra is installed."""
 
 _DAMAGED = "it is damaged: its header cannot be read"
+
+
+def not_read(data: bytes, file_format: str) -> tuple[str, str] | None:
+    """What is said of a file in a format that is known here and cannot be read, and a hint; None for one that can."""
+    mend = _CONVERSIONS.get(file_format)
+    if mend is None:
+        return None
+    if file_format == "HEIC":
+        from cnnctl.data.decoder import heif
+
+        missing = "HEIC needs pillow-heif, which is not installed", f"{how_to_install('heic')}; or {mend}"
+        return None if heif.is_installed() else missing
+    sort = camera_raw(data)
+    return f"{file_format}{f' ({sort})' if sort else ''} is not supported", mend
 
 
 @as_reason(_DAMAGED)
 def image_format(data: bytes) -> str | None:
     """The format by its magic number: `JPEG`, `PNG`, `GIF`, `BMP`, `TIFF`, `WebP`, `AVIF`, `PNM`, `JPEG 2000`.
 
-    Or one of `CONVERSIONS`, which cannot be read; else None.
+    `HEIC`, for all HEIF images but AVIF, is read by an extra. Or another one of `not_read`, or None.
     """
     if camera_raw(data) is not None:
         return "camera RAW"
@@ -181,6 +196,10 @@ def _size(data: bytes, file_format: str) -> tuple[int, int] | None:
             return _webp_size(data)
         case "AVIF":
             return _avif_size(data)
+        case "HEIC":
+            from cnnctl.data.decoder import hevc
+
+            return hevc.largest(data)
         case "JPEG 2000":
             return _jpeg_2000_size(data)
         case "PNM":
@@ -214,6 +233,10 @@ def unreadable(data: bytes, file_format: str) -> tuple[str, str] | None:
             from cnnctl.data.decoder import av1
 
             return av1.unreadable(data)
+        case "HEIC":
+            from cnnctl.data.decoder import hevc
+
+            return hevc.unreadable(data)
     return None
 
 
@@ -263,7 +286,7 @@ def has_transparent_colours(data: bytes) -> bool:
 
 @as_reason(_DAMAGED)
 def orientation(data: bytes, file_format: str) -> int:
-    """The EXIF orientation, 1 to 8; 1 (upright) where there is none. (OpenCV turns TIFF files by itself.)
+    """The EXIF orientation, 1 to 8; 1 (upright) where there is none. (OpenCV turns TIFF, libheif HEIC by itself.)
 
     Source: CIPA DC-008 (Exif 2.32), tag 0x0112; for AVIF the boxes `irot` and `imir` of ISO/IEC 23008-12.
     """

@@ -1,8 +1,8 @@
 """Bytes -> one uint8 image of the declared size: THE decoder. Training, evaluation and prediction see its pixels.
 
-OpenCV decodes; what it leaves to the caller is done here: the EXIF orientation (which it ignores where it keeps the
-alpha channel), 16 bits to 8, alpha over a background, grey or RGB, and the fit to the declared size. Shrinking uses
-INTER_AREA, enlarging INTER_LINEAR.
+OpenCV decodes, and libheif HEIC; what OpenCV leaves to the caller is done here: the EXIF orientation (which it ignores
+where it keeps the alpha channel), 16 bits to 8, alpha over a background, grey or RGB, and the fit to the declared size.
+Shrinking uses INTER_AREA, enlarging INTER_LINEAR.
 """
 
 import os
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from cnnctl.data.decoder import headers
 from cnnctl.data.decoder.depth import in_8_bits, levels
 from cnnctl.data.decoder.memory import BYTES_OF_A_PIXEL, ByteBudget, bytes_of, refuse_above
-from cnnctl.data.decoder.raw import camera_raw
 from cnnctl.data.decoder.reading import MAX_FILE_BYTES, read_bytes
 from cnnctl.data.decoder.refusals import ImageError as ImageError
 from cnnctl.data.decoder.refusals import as_reason
@@ -161,11 +160,9 @@ def _look(data: bytes, max_pixels: int) -> _Seen:
     file_format = headers.image_format(data)
     if file_format is None:
         raise ImageError(f"it is {headers.foreign_format(data)}")
-    if file_format in headers.CONVERSIONS:
-        sort = camera_raw(data)
-        raise ImageError(
-            f"{file_format}{f' ({sort})' if sort else ''} is not supported", headers.CONVERSIONS[file_format]
-        )
+    not_read = headers.not_read(data, file_format)
+    if not_read is not None:
+        raise ImageError(*not_read)
     if headers.is_truncated(data, file_format):
         raise ImageError(f"the {file_format} file is cut off: its end is missing")
     unfit = headers.unreadable(data, file_format)
@@ -194,6 +191,11 @@ def _decode(data: bytes, seen: _Seen) -> Any:
         from cnnctl.data.decoder import bmp
 
         return _in_upright_8_bits(bmp.pixels(data), data, seen)
+    if seen.file_format == "HEIC":
+        from cnnctl.data.decoder import heif
+
+        pixels, is_premultiplied = heif.pixels(data)
+        return _divide_by_alpha(np.array(pixels), 255) if is_premultiplied else pixels
     return _in_upright_8_bits(_by_opencv(data, seen.file_format), data, seen)
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnctl.data import archives
 from cnnctl.data.decoder.images import Image
 from cnnctl.system.cores import available_cores
 
@@ -48,5 +49,7 @@ def are_small(paths: Sequence[str]) -> bool:
 def _size(path: str) -> int:
     try:
         return os.stat(path).st_size
+    except NotADirectoryError:
+        return archives.size(path)
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return 0

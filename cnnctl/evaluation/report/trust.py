@@ -3,14 +3,17 @@
 import heapq
 import os
 from collections.abc import Container
+from contextlib import suppress
 from pathlib import Path
 
 from cnnctl.config import Config
 from cnnctl.config.load import BUILT_IN_DATA
+from cnnctl.data.coco import images_folder
 from cnnctl.data.decoder.images import ImageError
 from cnnctl.data.decoder.reading import read_bytes
+from cnnctl.data.file_names import COCO
 from cnnctl.data.sources import digits_folder, is_table
-from cnnctl.errors import RunError
+from cnnctl.errors import DataError, RunError
 from cnnctl.evaluation.plots.mistakes import SHOWN
 from cnnctl.runs import Run
 from cnnctl.system.digests import digest
@@ -32,6 +35,9 @@ def data_folders(config: Config) -> list[Path]:
     for source in config.data.sources.values():
         path = digits_folder(config.data.cache) if source in BUILT_IN_DATA else Path(source)
         if source not in BUILT_IN_DATA and is_table(path):
+            if path.suffix.lower() == COCO:
+                with suppress(DataError):
+                    folders.append(images_folder(path))
             path = path.parent
             if config.data.csv.folder is not None:
                 folders.append(Path(config.data.csv.folder))

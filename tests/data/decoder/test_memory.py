@@ -70,6 +70,8 @@ def large(kind: str) -> bytes:
             return avif(deep.astype(int) >> 6, 10)
         case "avif with alpha":
             return encode(Image.fromarray((deep // 257).astype(np.uint8)), "AVIF", speed=10)
+        case "HEIF of 4:4:4":
+            return encode(image, "HEIF", quality=10, chroma=444)
     return encode(image, kind)
 
 
@@ -84,6 +86,7 @@ KINDS += (
     "TIFF",
     "GIF",
     "WEBP",
+    "HEIF of 4:4:4",
 )
 
 
