@@ -17,7 +17,7 @@ from cnnctl.data.file_names import COCO, JSON_LINES, METADATA_NAMES, PARQUET, TA
 from cnnctl.data.parquet_files import parquet_files
 from cnnctl.data.several import BETWEEN
 from cnnctl.data.split_folders import Inside, look_inside, refuse_splits
-from cnnctl.errors import DataError, Notice
+from cnnctl.errors import CnnctlError, DataError, Notice
 from cnnctl.formatting import name_form
 from cnnctl.system.files import absolute
 
@@ -47,7 +47,7 @@ def table_at(source: Path, folders_are_classes: bool = False) -> Path | None:
     if not is_folder(source):
         return source if suffix in (*TABLE_SUFFIXES, PARQUET, COCO) else None
     inside = look_inside(source)
-    own = metadata_in(source)
+    own = metadata_in(source, is_meant=not inside.is_of_classes)
     if (own is not None or inside.is_of_tables) and not folders_are_classes:
         refuse_splits(source, inside.folders)
     if has_class_folders(inside):
@@ -64,17 +64,21 @@ def there_is(source: str) -> bool:
     return exists(source) or (source.lower().endswith(PARQUET) and bool(parquet_files(source)))
 
 
-def metadata_in(folder: Path) -> Path | None:
-    """Hugging Face's metadata of the images in a folder: a table with the column file_name."""
+def metadata_in(folder: Path, is_meant: bool = False) -> Path | None:
+    """Hugging Face's metadata of the images in a folder: a table with the column file_name.
+
+    Raises:
+        CnnctlError: it cannot be read, and `is_meant`; else it is none.
+    """
     for name in METADATA_NAMES:
         file = folder / name
         if exists(file):
             try:
-                names = read_sheet(file).first(",")
-            except DataError:
-                continue
-            if FILE_NAME in names:
-                return file
+                if FILE_NAME in read_sheet(file).first(","):
+                    return file
+            except CnnctlError:
+                if is_meant:
+                    raise
     return None
 
 
@@ -89,9 +93,8 @@ def metadata_left_out(folder: Path) -> Notice | None:
     if own is None:
         return None
     sheet = read_sheet(own)
-    assert isinstance(sheet, Rows)
-    by_name = ranked(sheet.names[: len(sheet.names) - sheet.added], LABEL_NAMES)
-    if not by_name:
+    by_name = ranked(sheet.names[: len(sheet.names) - sheet.added], LABEL_NAMES) if isinstance(sheet, Rows) else []
+    if not by_name or not isinstance(sheet, Rows):
         return None
     label, path, rows = by_name[0], sheet.names.index(FILE_NAME), sheet.rows
     if all(row.fields[path].removeprefix("./").startswith(f"{row.fields[label]}/") for row in rows):
@@ -138,6 +141,8 @@ def _with_defaults(sheet: Sheet) -> Sheet:
     separator = sheet.choose_separator(lambda header: FILE_NAME in header)
     records = list(sheet.records(separator))
     names = [name_form(name) for name in records[0].fields]
+    if FILE_NAME not in names or any(len(row.fields) > len(names) for row in records):
+        return sheet  # which says what is wrong with it
     rows = [(row.line, row.fields + [""] * (len(names) - len(row.fields))) for row in records[1:]]
     return _rows(sheet.file, names, rows, LABEL, None)
 

@@ -12,6 +12,7 @@ from cnnctl.checks import Findings
 from cnnctl.config import Config
 from cnnctl.data.archives import is_inside
 from cnnctl.data.catalog import image_spec
+from cnnctl.data.file_names import PARQUET
 from cnnctl.data.split import TRAIN
 from cnnctl.data.statistics import channel_statistics
 from cnnctl.ejecting.backbone import EjectedBackbone, ejected_backbone, is_in_keras
@@ -66,9 +67,10 @@ def _refuse_existing(path: Path) -> None:
 def _refuse_archives(paths: Sequence[str]) -> None:
     inside = next((path for path in paths if is_inside(path)), None)
     if inside is not None:
+        is_row = PARQUET in inside.lower()
         raise UsageError(
-            f"a Keras script reads files, and this image is in an archive: {inside}",
-            "unpack the archive, and name its folder in the config",
+            f"a Keras script reads files, and this image is in {'a table' if is_row else 'an archive'}: {inside}",
+            f"{'write its images as files' if is_row else 'unpack it'}, and name their folder in the config",
         )
 
 

@@ -27,8 +27,8 @@ SUMMARY = (
 PREDICT = (
     *(*ROOMS, "config", "layers", "architecture", "runs.listing", "terminal.found"),
     *("inference.operators", "inference.time_limit", "inference.sets"),
-    *("data.table", "data.dialect", "data.listing", "data.split_folders", "data.missing"),
-    *(f"data.decoder.{name}" for name in ("tiff", "jpeg", "jpeg2000", "bmp", "pnm", "av1", "parallel")),
+    *("data.table", "data.sheets", "data.dialect", "data.listing", "data.split_folders", "data.missing"),
+    *(f"data.decoder.{name}" for name in "tiff jpeg jpeg2000 bmp pnm av1 heif hevc heif_boxes bits parallel".split()),
 )
 
 

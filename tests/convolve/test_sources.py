@@ -167,3 +167,9 @@ def test_a_file_whose_name_looks_like_a_matrix(tmp_path, monkeypatch):
     assert not is_matrix("[1].png")
     assert is_matrix("[[1]]")
     assert read_picture("[1].png", None, False).pixels.shape == (37, 50, 3)
+
+
+def test_a_heic_photo(tmp_path: Path) -> None:
+    (tmp_path / "photo.heic").write_bytes(encode(picture(), "HEIF", quality=95))
+    found = read_picture(str(tmp_path / "photo.heic"), None, grey=False)
+    assert np.abs(found.pixels - np.asarray(picture())).mean() < 8

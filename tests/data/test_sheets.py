@@ -176,3 +176,16 @@ def test_utf_16_of_excel(tmp_path: Path) -> None:
         mark = "" if encoding == "utf-16" else "\ufeff"
         (tmp_path / "list.csv").write_bytes(f"{mark}path\tlabel\r\ngröße.png\tköter\r\n".encode(encoding))
         assert find_images(str(tmp_path / "list.csv"), Columns()).labels == ["köter"]
+
+
+def test_metadata_that_is_damaged(tmp_path: Path) -> None:
+    root = folder_of(tmp_path / "photos", ",")
+    (root / "metadata.csv").write_text('file_name,label\n"0.png,a\n')
+    with pytest.raises(DataError, match="the double quote in line 2 is never closed"):
+        find_images(str(root), Columns())
+    (root / "metadata.csv").write_text("file_name,label\n0.png,a,b\n")
+    with pytest.raises(DataError, match="has no column path"):
+        find_images(str(root), Columns())
+    classes = write_classes(tmp_path / "classes", {"a": 2, "b": 2})
+    (classes / "metadata.jsonl").write_text("[1]\n")
+    assert find_images(str(classes), Columns()).labels == ["a", "a", "b", "b"]
