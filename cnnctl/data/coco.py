@@ -39,8 +39,8 @@ def read_coco(
             said = f"an annotation of the image {one.get('image_id')} has the category {one.get('category_id')}"
             raise DataError(f"{file}: {said}, which has no name", "add it to categories")
         labels.setdefault(str(one.get("image_id")), []).append(name)
-    images = [(str(one.get("id")), one.get("file_name")) for one in told["images"]]
-    nameless = sum(not isinstance(name, str) or not name for _, name in images)
+    images = [(str(one.get("id")), str(one.get("file_name") or "")) for one in told["images"]]
+    nameless = sum(not name for _, name in images)
     if nameless:
         raise DataError(f"{file}: {nameless:,} of {len(images):,} images have no file_name", "it is COCO's key of them")
     base = Path(folder) if folder is not None else _folder_of(file, [name for _, name in images])

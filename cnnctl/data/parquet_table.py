@@ -80,7 +80,7 @@ def _mean_bytes(table: Any, name: str) -> float:
         for place in range(about.num_columns):
             chunk = about.row_group(group).column(place)
             total += chunk.total_uncompressed_size if chunk.path_in_schema.split(".")[0] == name else 0
-    return total / max(1, about.num_rows)
+    return float(total / max(1, about.num_rows))
 
 
 def _may_be_label(kind: Any) -> bool:

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cnnctl.data.parquet import pyarrow
+from cnnctl.data.parquet_file import pyarrow
 from cnnctl.inference.answers import Answer
 
 _ROWS = 10_000  # of a row group
