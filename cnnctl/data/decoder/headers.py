@@ -43,9 +43,10 @@ _CONVERSIONS = {
 _DAMAGED = "it is damaged: its header cannot be read"
 
 
+@as_reason(_DAMAGED)
 def not_read(data: bytes, file_format: str) -> tuple[str, str] | None:
     """What is said of a file in a format that is known here and cannot be read, and a hint; None for one that can."""
-    mend = _CONVERSIONS.get(file_format)
+    sort, mend = camera_raw(data), _CONVERSIONS.get(file_format)
     if mend is None:
         return None
     if file_format == "HEIC":
@@ -53,7 +54,6 @@ def not_read(data: bytes, file_format: str) -> tuple[str, str] | None:
 
         missing = "HEIC needs pillow-heif, which is not installed", f"{how_to_install('heic')}; or {mend}"
         return None if heif.is_installed() else missing
-    sort = camera_raw(data)
     return f"{file_format}{f' ({sort})' if sort else ''} is not supported", mend
 
 
