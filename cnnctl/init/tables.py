@@ -54,7 +54,7 @@ def find_columns(file: Path, names: tuple[str, str] | None, folder: Path | None)
     place = _find_images(file, header, records, names and header.index(name_form(names[0])), folder)
     own = absolute(place.folder) == absolute(file.parent)
     found = CsvColumns(path=header[place.column], folder=None if own else str(place.folder))
-    several = () if names or _rank(header, _LABEL_NAMES) else columns_of_labels(header, records, place.column)
+    several = () if names or ranked(header, LABEL_NAMES) else columns_of_labels(header, records, place.column)
     if several:
         return found.model_copy(update={"label": several}), True
     label = name_form(names[1]) if names else _label(file, header, records, place.column)
