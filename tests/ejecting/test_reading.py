@@ -18,7 +18,15 @@ SPECS = [
     ImageSpec(8, 90, 1, "stretch", (255, 255, 255)),
 ]
 MODES = every_mode()
-ODD = {"grey png, one transparent", "1-bit png, one transparent", "tiff with alpha", "deflate tiff with alpha"}
+ODD = {
+    "heic",
+    "grey heic",
+    "heic with alpha",
+    "grey png, one transparent",
+    "1-bit png, one transparent",
+    "tiff with alpha",
+    "deflate tiff with alpha",
+}
 """What OpenCV alone reads otherwise than cnnctl."""
 
 
