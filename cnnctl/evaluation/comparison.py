@@ -15,14 +15,7 @@ from cnnctl.architecture.planner import plan_of
 from cnnctl.config import Config
 from cnnctl.config.difference import Difference, differences
 from cnnctl.errors import CnnctlError, RunError, UsageError
-from cnnctl.evaluation.metrics import (
-    RANKING,
-    RANKING_OF_SEVERAL,
-    Figures,
-    are_of_several,
-    finite,
-    read_figures,
-)
+from cnnctl.evaluation.metrics import RANKING, RANKING_OF_SEVERAL, Figures, are_of_several, finite, read_figures
 from cnnctl.evaluation.significance import SIGNIFICANCE, holm, mcnemar
 from cnnctl.formatting import several
 from cnnctl.runs import Run, find_run

@@ -22,8 +22,9 @@ from cnnctl.data.split import SPLITS, TEST, TRAIN, VALIDATION
 from cnnctl.data.split_folders import SplitsError
 from cnnctl.data.table import Columns
 from cnnctl.errors import DataError, Notice, RunError, UsageError
-from cnnctl.evaluation.metrics import Metrics, ScoredSplit
+from cnnctl.evaluation.metrics import Metrics
 from cnnctl.evaluation.plots.write import write_plots
+from cnnctl.evaluation.score import ScoredSplit
 from cnnctl.inference.model import Classifier, load_classifier
 from cnnctl.inference.sets import SetScores, read_scores, score_sets
 from cnnctl.inference.stream import classify

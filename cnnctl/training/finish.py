@@ -22,7 +22,7 @@ from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import EXIT_INTERRUPTED, DiskError, InterruptedTrainingError
 from cnnctl.evaluation.evaluate import Evaluation, save_evaluation, set_scores_for, thresholds_for
 from cnnctl.evaluation.foreign import learn_familiar, with_threshold
-from cnnctl.evaluation.metrics import ScoredSplit
+from cnnctl.evaluation.score import ScoredSplit
 from cnnctl.formatting import percent
 from cnnctl.inference.model import Classifier, expand, load_classifier
 from cnnctl.inference.thresholds import Thresholds

@@ -13,10 +13,11 @@ from cnnctl.errors import UsageError
 from cnnctl.evaluation.bootstrap import paired_bootstrap
 from cnnctl.evaluation.calibration import calibration, fit_temperature, probabilities_at
 from cnnctl.evaluation.comparison import compare
-from cnnctl.evaluation.metrics import LabelMetrics, ScoredSplit, read_figures
+from cnnctl.evaluation.metrics import LabelMetrics, read_figures
 from cnnctl.evaluation.plots.labels import precision_recall_of_labels_figure
 from cnnctl.evaluation.plots.mistakes import mistakes_figure, most_confident
 from cnnctl.evaluation.plots.write import write_plots
+from cnnctl.evaluation.score import ScoredSplit
 from cnnctl.pictures import style
 from cnnctl.runs import Run
 from cnnctl.system import files

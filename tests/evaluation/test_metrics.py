@@ -11,11 +11,13 @@ from hypothesis.extra.numpy import arrays
 from sklearn import metrics as sklearn_metrics
 
 from cnnctl.evaluation import metrics
+from cnnctl.evaluation import score as score_module
 from cnnctl.evaluation.calibration import CALIBRATION_BINS, calibration
 from cnnctl.evaluation.comparison import compare
 from cnnctl.evaluation.evaluate import Evaluation
-from cnnctl.evaluation.metrics import METRICS, Metric, read_figures, score
+from cnnctl.evaluation.metrics import METRICS, Metric, read_figures
 from cnnctl.evaluation.report import gather
+from cnnctl.evaluation.score import score
 from cnnctl.system import files
 from cnnctl.terminal.compare import print_comparison
 from cnnctl.terminal.training import print_evaluation
@@ -210,7 +212,8 @@ def test_a_new_metric_is_one_row(tmp_path, monkeypatch, capsys):
     """It is in metrics.json, in the terminal, in compare, in the report and with the trackers."""
     row = Metric("median_chance", "median chance", ".2f", "higher", lambda chances, _: float(np.median(chances)), True)
     monkeypatch.setattr(metrics, "METRICS", (*METRICS, row))
-    monkeypatch.setattr(gather, "METRICS", metrics.METRICS)
+    for reader in (score_module, gather):
+        monkeypatch.setattr(reader, "METRICS", metrics.METRICS)
     got = score(*random_case(20, 2), ("no", "yes"))
     content = {"split": "test", **got.to_json()}
     value = content["median_chance"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnctl.evaluation.metrics import score
+from cnnctl.evaluation.score import score
 from cnnctl.evaluation.selective import COVERAGES, THRESHOLDS, Answered, Covered
 from cnnctl.inference.sets import SetScores, score_sets
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnctl.evaluation.metrics import score
+from cnnctl.evaluation.score import score
 from cnnctl.evaluation.verdict import verdict
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from cnnctl.config.difference import Difference
 from cnnctl.data.cache.entries import Entry
-from cnnctl.evaluation.metrics import score
+from cnnctl.evaluation.score import score
 from cnnctl.inference.answers import Answer, Prediction
 from cnnctl.network_source import find_subject
 from cnnctl.runs import Run

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cnnctl.config import load
-from cnnctl.evaluation.metrics import score
+from cnnctl.evaluation.score import score
 from cnnctl.inference.answers import Answer, Prediction
 from cnnctl.network_source import find_subject
 from cnnctl.sweeping.cross_validation import Spread
@@ -89,7 +89,13 @@ def folds() -> None:
         Spread(key, 0.912345, 0.01, 0.9, 0.92, (0.89, 0.93)) for key in ("accuracy", "expected_calibration_error")
     ]
     result: Any = SimpleNamespace(
-        spreads=shares, folds=10, repeat=10, runs=[PATH / "1"], folder=PATH, ensemble=PATH / "ensemble.onnx"
+        spreads=shares,
+        folds=10,
+        repeat=10,
+        runs=[PATH / "1"],
+        folder=PATH,
+        ensemble=SimpleNamespace(path=PATH / "ensemble"),
+        pooled=SimpleNamespace(figures={}, several=False),
     )
     sweep.print_cross_validation(result)
 

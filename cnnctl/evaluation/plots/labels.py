@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from cnnctl.evaluation.metrics import LabelMetrics, ScoredSplit
+from cnnctl.evaluation.metrics import LabelMetrics
+from cnnctl.evaluation.score import ScoredSplit
 from cnnctl.pictures import style
 
 _COLUMNS = 4

@@ -9,7 +9,7 @@ import numpy as np
 from cnnctl.data.decoder.images import Image, ImageError, ImageSpec, read_image
 from cnnctl.data.decoder.parallel import in_threads
 from cnnctl.data.several import joined, names_of
-from cnnctl.evaluation.metrics import ScoredSplit
+from cnnctl.evaluation.score import ScoredSplit
 from cnnctl.pictures import style
 from cnnctl.pictures.canvas import Canvas
 

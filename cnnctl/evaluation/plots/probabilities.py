@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from cnnctl.evaluation.calibration import CALIBRATION_BINS, Calibration
-from cnnctl.evaluation.metrics import ScoredSplit
+from cnnctl.evaluation.score import ScoredSplit
 from cnnctl.pictures import style
 
 _SIDE = 4.4

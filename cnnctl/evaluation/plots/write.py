@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.evaluation.calibration import calibration
-from cnnctl.evaluation.metrics import ScoredSplit
 from cnnctl.evaluation.plots.classes import confusion_figure, f1_figure
 from cnnctl.evaluation.plots.curves import curves_figure, history_of
 from cnnctl.evaluation.plots.labels import precision_recall_of_labels_figure
@@ -16,6 +15,7 @@ from cnnctl.evaluation.plots.probabilities import (
     reliability_figure,
     roc_figure,
 )
+from cnnctl.evaluation.score import ScoredSplit
 from cnnctl.pictures import style
 from cnnctl.runs import Run
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnctl.data.decoder.images import ImageSpec
-from cnnctl.evaluation.metrics import ScoredSplit
+from cnnctl.evaluation.score import ScoredSplit
 
 ODD = (
     "costs $5 and $6",
