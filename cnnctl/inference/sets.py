@@ -72,7 +72,7 @@ def read_scores(run: Run) -> SetScores:
         RunError: it has none.
     """
     if not run.has(run.prediction_sets):
-        if run.has(run.thresholds) or run.read_config().output.multi_label is not None:
+        if run.has(run.thresholds) or (run.has(run.config) and run.read_config().output.multi_label is not None):
             raise UsageError(
                 "prediction sets are for images with one label, and this run may give several",
                 f"leave the coverage out: {run.thresholds.name} says from which probability on an image has a label",

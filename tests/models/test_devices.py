@@ -191,6 +191,10 @@ def test_the_users_keras_json_bends_nothing(tmp_path):
 
 def test_a_missing_tensorflow_is_the_machines_fault(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with warnings.catch_warnings(), pytest.raises(MachineError, match="TensorFlow is not installed") as caught:
+        KerasImport(TrainSettings(), deterministic=False).wait()
+    assert "pip install" in caught.value.hint
+    monkeypatch.setattr("cnnctl.models.backend.is_installed", lambda name: True)
     with warnings.catch_warnings(), pytest.raises(MachineError, match="Keras cannot be imported: ") as caught:
         KerasImport(TrainSettings(), deterministic=False).wait()
     assert isinstance(caught.value.__cause__, ImportError)

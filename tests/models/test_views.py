@@ -158,7 +158,8 @@ def test_a_run_answers_by_its_views_everywhere(keras, small_photos, tmp_path, mo
 
     classifier, found = load_classifier(run), load_network(run)
     row = run.read_split("test")[0][0]
-    pixels, shipped, _ = given_and_answered(run, Path(row))
+    answered = given_and_answered(run, Path(row))
+    pixels, shipped = answered.image, answered.probabilities
     model = found.model
     expected = softmax(mean_logits(model, pixels[None], TestTime(flip=True, shift=1)), axis=1)
     np.testing.assert_allclose(classifier.probabilities(pixels[None]), expected, atol=1e-4)

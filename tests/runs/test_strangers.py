@@ -187,7 +187,8 @@ def test_links_pipes_and_devices_are_refused_by_name(stage: Path) -> None:
     turns = itertools.cycle(COMMANDS)
     for name in sorted(OWN):
         keep = stage / "kept"
-        (stage / "run" / name).rename(keep)
+        if name != "thresholds.json":  # which this run has no need of
+            (stage / "run" / name).rename(keep)
         for make in STRAYS:
             place = put(stage, name, make)
             for command in COMMANDS if make is link_to_a_file else (next(turns), next(turns)):
@@ -198,7 +199,8 @@ def test_links_pipes_and_devices_are_refused_by_name(stage: Path) -> None:
                 assert what in said, (name, make, command, said)
             assert os.path.lexists(place)
             place.unlink()
-        keep.rename(stage / "run" / name)
+        if keep.exists():
+            keep.rename(stage / "run" / name)
         assert contents(stage / "outside") == before
 
 
