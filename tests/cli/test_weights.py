@@ -77,7 +77,8 @@ def test_without_the_package(tmp_path: Path) -> None:
         "try:\n    obtain(NETWORKS['EfficientNetLite0'], fetch=True)\n"
         "except MachineError as error:\n    print(error)\n"
     )
-    imports = "import cnnctl.weights.find, cnnctl.weights.published, cnnctl.weights.download, urllib.request, importlib.metadata\n"
+    imports = "import cnnctl.weights.find, cnnctl.weights.published, cnnctl.weights.download\n"
+    imports += "import importlib.metadata, urllib.request\n"
     done = subprocess.run(
         [sys.executable, "-c", imports + program], cwd=tmp_path, capture_output=True, text=True, check=True
     )
