@@ -118,6 +118,10 @@ def cross_validate(
     findings.raise_if_problems()
     config, catalog = loaded.need(), findings.catalog
     assert catalog is not None
+    if ensemble and config.output.multi_label is not None:
+        raise UsageError(
+            "an ensemble has no thresholds, so that it cannot say which labels an image has", "leave --ensemble out"
+        )
     folder = files.absolute(output)
     line = resume_line(loaded, output, folds, repeat, ensemble)
     with files.writing(folder):

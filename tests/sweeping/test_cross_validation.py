@@ -274,3 +274,7 @@ def test_every_label_of_several_is_spread_evenly(tmp_path: Path) -> None:
     found = {Path(path).name: label for path, label in zip(again.path, again.label, strict=True)}
     assert found == dict(zip(pool.paths, labels, strict=True))
     assert 30 < (again.split == "test").sum() < 50
+
+    with pytest.raises(UsageError, match="an ensemble has no thresholds"):
+        cross_validate(parse_config(tmp_path / "c.yaml"), tmp_path / "cv", 2, 1, ["cnnctl"], str, ensemble=True)
+    assert not (tmp_path / "cv").exists()
