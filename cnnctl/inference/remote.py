@@ -11,7 +11,8 @@ from typing import Any
 from cnnctl.data.decoder.reading import too_large
 from cnnctl.data.decoder.refusals import ImageError
 from cnnctl.data.file_names import IMAGE_SUFFIXES, is_system_name
-from cnnctl.errors import DataError, MachineError, how_to_install
+from cnnctl.errors import DataError, MachineError
+from cnnctl.system.remote import file_system, reason
 
 _SIGNS = frozenset("*?[")
 
@@ -32,7 +33,7 @@ def list_remote(address: str) -> Iterator[str]:
         place = system._strip_protocol(address)
         found = system.glob(place) if is_pattern else system.find(place)
     except Exception as error:  # each package raises its own
-        raise DataError(f"{address} cannot be listed: {_reason(error)}") from None
+        raise DataError(f"{address} cannot be listed: {reason(error)}") from None
     images = [name for name in sorted(found) if _is_image(name)]
     if not images:
         raise DataError(f"no image was found in {address}", "images end in .jpg, .png, .webp, .bmp, .gif or .tif")
@@ -51,7 +52,7 @@ def read_remote(address: str, limit: int) -> bytes:
     except MachineError as error:
         raise ImageError(error.message) from None
     except Exception as error:  # each package raises its own
-        raise ImageError(f"it cannot be read: {_reason(error)}") from None
+        raise ImageError(f"it cannot be read: {reason(error)}") from None
     if len(data) > limit:
         raise too_large(limit)
     return data
@@ -59,16 +60,7 @@ def read_remote(address: str, limit: int) -> bytes:
 
 @cache
 def _of_scheme(scheme: str) -> Any:
-    try:
-        import fsspec
-    except ImportError:
-        raise MachineError(f"{scheme}:// needs fsspec, which is not installed", how_to_install("remote")) from None
-    try:
-        return fsspec.filesystem(scheme)
-    except (ImportError, ValueError) as error:
-        raise MachineError(f"{scheme}:// cannot be read: {error}", "install the package that it names") from None
-    except Exception as error:  # each package raises its own
-        raise MachineError(f"{scheme}:// cannot be read: {_reason(error)}") from None
+    return file_system(scheme)
 
 
 def _system(address: str) -> Any:
@@ -82,8 +74,3 @@ def _scheme(address: str) -> str:
 def _is_image(name: str) -> bool:
     last = name.rpartition("/")[2]
     return os.path.splitext(last)[1].lower() in IMAGE_SUFFIXES and not is_system_name(last)
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__

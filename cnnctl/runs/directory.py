@@ -73,6 +73,18 @@ class Run(Contents):
         """The content of metrics.json; an empty dict where there is none yet."""
         return self._read_object(self.metrics, "metrics")
 
+    def read_evaluation(self) -> dict[str, Any]:
+        """The content of metrics.json.
+
+        Raises:
+            RunError: it is missing, or holds no evaluation.
+        """
+        self.need(self.metrics)
+        metrics = self.read_metrics()
+        if not isinstance(metrics.get("accuracy"), int | float) or "split" not in metrics:
+            raise RunError(f"{self.metrics} holds no evaluation", "cnnctl evaluate makes it")
+        return metrics
+
     def read_environment(self) -> dict[str, Any]:
         """The content of environment.json; an empty dict where there is none yet."""
         return self._read_object(self.environment, "an environment")

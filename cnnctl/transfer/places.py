@@ -11,6 +11,7 @@ from cnnctl.data.file_names import is_address
 from cnnctl.errors import MachineError, RunError, UsageError, how_to_install
 from cnnctl.runs import Run
 from cnnctl.system import files, inside
+from cnnctl.system.remote import file_system, reason
 from cnnctl.transfer.sums import SUMS, to_text
 
 Told = Callable[[str], None]
@@ -95,7 +96,7 @@ class Remote:
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
-        self._system = _fsspec(address.partition("://")[0].lower())
+        self._system = file_system(address.partition("://")[0].lower())
         self._root = str(self._system._strip_protocol(self.address)).rstrip("/")
 
     def names(self) -> list[str]:
@@ -200,26 +201,8 @@ def reaching(address: str) -> Iterator[None]:
     except CnnctlError:
         raise
     except FileNotFoundError as error:
-        raise RunError(f"{address} has no such file: {_reason(error)}") from None
+        raise RunError(f"{address} has no such file: {reason(error)}") from None
     except Exception as error:  # each package raises its own
         raise RunError(
-            f"{address} cannot be reached: {_reason(error)}", "are the address and the account right?"
+            f"{address} cannot be reached: {reason(error)}", "are the address and the account right?"
         ) from None
-
-
-def _fsspec(scheme: str) -> Any:
-    try:
-        import fsspec
-    except ImportError:
-        raise MachineError(f"{scheme}:// needs fsspec, which is not installed", how_to_install("remote")) from None
-    try:
-        return fsspec.filesystem(scheme)
-    except (ImportError, ValueError) as error:
-        raise MachineError(f"{scheme}:// cannot be used: {error}", "install the package that it names") from None
-    except Exception as error:  # each package raises its own
-        raise MachineError(f"{scheme}:// cannot be used: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__

@@ -1,6 +1,5 @@
 """RUN/README.md and the picture of the network beside it."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def write_card(run: Run, output: Path | None = None, overwrite: bool = False) ->
         raise UsageError(f"there is a {place.card} already", "--overwrite replaces it, and what was written into it")
     lock = own(run) if output is None else None
     try:
-        metrics = _need_metrics(run)
+        metrics = run.read_evaluation()
         config, classes = run.read_config(), run.read_classes()
         plan = plan_of(config, len(classes), run.config, run.checked(run.keras_model))
         pictures = {}
@@ -50,14 +49,6 @@ def write_card(run: Run, output: Path | None = None, overwrite: bool = False) ->
         if lock is not None:
             lock.release(remove=True)
     return place.card
-
-
-def _need_metrics(run: Run) -> Mapping[str, Any]:
-    run.need(run.metrics)
-    metrics = run.read_metrics()
-    if not isinstance(metrics.get("accuracy"), int | float) or "split" not in metrics:
-        raise RunError(f"{run.metrics} holds no evaluation", "cnnctl evaluate makes it")
-    return metrics
 
 
 def _draw(place: Run, plan: Any, title: str) -> bool:

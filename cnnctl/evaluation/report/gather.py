@@ -43,7 +43,7 @@ def gather(run: Run, with_images: bool = False) -> Report:
         RunError: a file of it is missing; the hint says which command makes it.
         CnnctlError: its config is wrong.
     """
-    metrics = _need_metrics(run)
+    metrics = run.read_evaluation()
     environment = run.read_environment()
     config, classes = run.read_config(), run.read_classes()
     plan = plan_of(config, len(classes), run.config, run.checked(run.keras_model))
@@ -99,14 +99,6 @@ _MISTAKES_WITHHELD = (
     "The picture of the mistakes is not shown: the run's checkpoints do not say that it was trained and evaluated on "
     "these files"
 )
-
-
-def _need_metrics(run: Run) -> dict[str, Any]:
-    run.need(run.metrics)
-    metrics = run.read_metrics()
-    if not isinstance(metrics.get("accuracy"), int | float) or "split" not in metrics:
-        raise RunError(f"{run.metrics} holds no evaluation", "cnnctl evaluate makes it")
-    return metrics
 
 
 def _figure(content: bytes, title: str, caption: str) -> Figure:
