@@ -16,6 +16,9 @@ from cnnctl.models.backend import TENSORFLOW
 from cnnctl.models.graph import MakeLayer, build
 from cnnctl.models.rewrite import pool_first, relu_gradient, relu_values, split_relus
 
+_FUSED = ("BatchNormalization", "Conv2D", "DepthwiseConv2D")
+"""Layers of Keras that have a faster one in models/layers.py."""
+
 
 def build_network(plan: Plan, scaling: Scaling, policy: str, seed: int | None = None, trains: bool = False) -> Any:
     """The Keras model of a plan without problems, with its output layer.
@@ -124,9 +127,14 @@ def _layer(layer: BaseLayer, common: dict[str, Any], seeds: _Seeds, trains: bool
     if layer.acts_in_training_only:
         arguments["seed"] = seeds.next()
     package, _, name = layer.keras_class.rpartition(">")  # our own classes are registered as `cnnctl>`
-    is_faster = trains and name == "BatchNormalization" and keras.backend.backend() == TENSORFLOW
-    if not package and not is_faster:
-        return getattr(keras.layers, name)(**arguments, **common)
-    from cnnctl.models import layers
+    is_faster = trains and keras.backend.backend() == TENSORFLOW
+    makers: Any = keras.layers
+    if package or (is_faster and name in _FUSED):
+        from cnnctl.models import layers as makers
 
-    return getattr(layers, "FusedBatchNormalization" if is_faster else name)(**arguments, **common)
+        name = name if package else f"Fused{name}"
+    if is_faster and "activation" in arguments:
+        from cnnctl.models.fused_activations import fused
+
+        arguments["activation"] = fused(arguments["activation"]) or arguments["activation"]
+    return getattr(makers, name)(**arguments, **common)

@@ -11,6 +11,8 @@ from cnnctl.errors import RunError
 from cnnctl.layers.base import BaseLayer
 from cnnctl.layers.normalization import Rescaling
 from cnnctl.layers.notation import Shape
+from cnnctl.models.backend import TENSORFLOW
+from cnnctl.models.rewrite import folded_normalizations
 
 Arrays = Mapping[str, tuple[NDArray[np.float32], ...]]
 """The weights of each layer that has some, by its name and in the order of Keras."""
@@ -29,13 +31,20 @@ def build(graph: Graph, name: str, shape: Shape, make: MakeLayer, trains: bool =
 
     image = keras.layers.Input(shape, dtype="float32", name="pixels")
     made = {-1: image}
+    folded = folded_normalizations(graph.nodes) if trains and keras.backend.backend() == TENSORFLOW else {}
+    normalizations: dict[int, Any] = {}
     for number, node in enumerate(graph.nodes):
         inputs = [made[one] for one in node.inputs]
         if node.layer.acts_in_training_only:
             made[number] = inputs[0]
             continue
         scales_pixels = isinstance(node.layer, Rescaling) and node.inputs == (-1,)
-        layer = make(node.layer, {"name": node.name, **({"dtype": "float32"} if scales_pixels else {})})
+        common = {"name": node.name, **({"dtype": "float32"} if scales_pixels else {})}
+        layer = normalizations.pop(number) if number in normalizations else make(node.layer, common)
+        if number in folded:
+            after = graph.nodes[folded[number]]
+            normalization = normalizations[folded[number]] = make(after.layer, {"name": after.name})
+            layer.fold(normalization, inputs[0].shape)
         made[number] = layer(inputs if len(inputs) > 1 else inputs[0])
     output = made[len(graph.nodes) - 1]
     if not trains:

@@ -69,13 +69,26 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
     Keras 3 computes mean, variance and the normalization in several passes over the image; FusedBatchNormV3 takes one.
     Its variance is divided by n - 1, Keras' by n, hence the factor. TensorFlow backend, channels last, images only.
-    Where it is frozen, TensorFlow joins it to the convolution before it; where only its statistics are, Keras' way is
-    quicker, because of the kernel's gradient.
+    Where only its statistics are frozen, Keras' way is quicker, because of the kernel's gradient.
 
     Input and output shape: (batch, height, width, channels).
     """
 
+    is_folded = False
+    """Whether the convolution before it does its work, by `factor_and_offset`."""
+
+    def factor_and_offset(self) -> tuple[Any, Any]:
+        """What it makes of a channel by its stored statistics: x * factor + offset. Float32, (channels,) each."""
+        factor = keras.ops.rsqrt(self.moving_variance + self.epsilon)
+        if self.scale:
+            factor = factor * self.gamma
+        offset = -self.moving_mean * factor
+        return factor, offset + self.beta if self.center else offset
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if self.is_folded:
+            assert not training, f"{self.name} goes by its stored statistics"
+            return inputs
         learns = bool(training) and self.trainable
         if len(inputs.shape) != 4 or (self.trainable and not learns):
             return super().call(inputs, training=training, mask=mask)
@@ -101,3 +114,52 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[
 
     def _move(self, average: Any, seen: Any) -> None:
         average.assign(average * self.momentum + keras.ops.stop_gradient(seen) * (1.0 - self.momentum))
+
+
+class _Folding:
+    """A convolution without bias that does, in its kernel, the batch normalization by stored statistics after it."""
+
+    _factor_and_offset: Any = None
+
+    def fold(self: Any, normalization: FusedBatchNormalization, shape: Any) -> None:
+        """Take over the work of a layer; `shape` is (batch, height, width, channels) of what flows in."""
+        normalization.build(self.compute_output_shape(shape))
+        normalization.is_folded = True
+        self._factor_and_offset = normalization.factor_and_offset  # the layer itself would give its weights to this one
+
+
+class FusedConv2D(_Folding, keras.layers.Conv2D):  # type: ignore[misc]
+    """keras.layers.Conv2D that may do the batch normalization after it; it is never saved."""
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        if self._factor_and_offset is None:
+            return super().convolution_op(inputs, kernel)
+        factor, offset = self._factor_and_offset()
+        kernel = keras.ops.cast(kernel * factor, self.compute_dtype)
+        return _add_bias(super().convolution_op(inputs, kernel), offset)
+
+
+class FusedDepthwiseConv2D(_Folding, keras.layers.DepthwiseConv2D):  # type: ignore[misc]
+    """keras.layers.DepthwiseConv2D that may do the batch normalization after it; it is never saved."""
+
+    def call(self, inputs: Any) -> Any:
+        if self._factor_and_offset is None:
+            return super().call(inputs)
+        factor, offset = self._factor_and_offset()
+        kernel = self.kernel * keras.ops.reshape(factor, self.kernel.shape[2:])
+        made = keras.ops.depthwise_conv(
+            inputs,
+            keras.ops.cast(kernel, self.compute_dtype),
+            self.strides,
+            self.padding,
+            self.data_format,
+            self.dilation_rate,
+        )
+        return _add_bias(made, offset)
+
+
+def _add_bias(values: Any, bias: Any) -> Any:
+    """Keras' sum of the two has a slower gradient."""
+    import tensorflow as tf
+
+    return tf.nn.bias_add(values, tf.cast(bias, values.dtype))

@@ -1,13 +1,16 @@
 """Layers in an order that computes the same with less work, for the network that trains."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from cnnctl.architecture import LayerPlan
+from cnnctl.architecture.graph import Node
 from cnnctl.layers.activation import ActivationLayer
 from cnnctl.layers.base import BaseLayer
-from cnnctl.layers.convolution import Conv2D
+from cnnctl.layers.convolution import Conv2D, DepthwiseConv2D
+from cnnctl.layers.normalization import BatchNormalization
 
 
 def pool_first(rows: Sequence[LayerPlan]) -> tuple[LayerPlan, ...]:
@@ -44,6 +47,24 @@ def split_relus(rows: Sequence[LayerPlan]) -> dict[str, str]:
     moved = {f"{row.name}_activation": row.name for row in rows if isinstance(row.layer, Conv2D)}
     relus = [row.name for row in rows if isinstance(row.layer, ActivationLayer) and row.layer.activation == "relu"]
     return {moved[name]: name for name in relus if name in moved}
+
+
+def folded_normalizations(nodes: Sequence[Node]) -> dict[int, int]:
+    """The convolutions of a graph whose batch normalization can be done in their kernels: numbers of nodes.
+
+    That is where each is the only one after a convolution without bias and activation. By its stored statistics it
+    multiplies each channel by a factor and adds an offset; a convolution with kernel * factor and the offset as bias is
+    the same, and its gradients need no pass over the image.
+    """
+    uses = Counter(number for node in nodes for number in node.inputs)
+    found = {}
+    for number, node in enumerate(nodes):
+        if isinstance(node.layer, BatchNormalization) and node.inputs[0] >= 0:
+            before = nodes[node.inputs[0]].layer
+            is_plain = isinstance(before, Conv2D | DepthwiseConv2D) and not before.use_bias
+            if is_plain and before.function == "linear" and uses[node.inputs[0]] == 1:
+                found[node.inputs[0]] = number
+    return found
 
 
 def _after(pooling: LayerPlan, name: str, layer: BaseLayer) -> LayerPlan:
