@@ -95,9 +95,15 @@ def test_a_database_without_an_encoding_is_named(monkeypatch: pytest.MonkeyPatch
         open_storage("sqlite:///trials.db", 10)
 
 
-@pytest.mark.skipif(shutil.which("initdb") is None, reason="PostgreSQL is not installed")
+def postgresql() -> str | None:
+    """The folder of PostgreSQL's programs, which Debian has outside of PATH."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = str(debian[-1]) if debian else shutil.which("initdb")
+    return found and str(Path(found).parent)
+
+
+@pytest.mark.skipif(postgresql() is None, reason="PostgreSQL is not installed")
 def test_postgresql(tmp_path: Path) -> None:
-    pytest.importorskip("psycopg", reason="psycopg, which reaches PostgreSQL, is not installed")
     if os.getuid() == 0 and shutil.which("setpriv") is None:
         pytest.skip("PostgreSQL does not run as root, and there is no setpriv")
     as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
@@ -106,9 +112,12 @@ def test_postgresql(tmp_path: Path) -> None:
     if as_user:
         os.chown(place, 65534, 65534)
 
-    def run(*command: str) -> None:
+    programs = postgresql()
+
+    def run(program: str, *options: str) -> None:
         environment = {**os.environ, "LC_ALL": "C", "HOME": str(place)}
-        subprocess.run([*as_user, *command], cwd=place, env=environment, check=True, stdout=subprocess.DEVNULL)
+        command = [*as_user, f"{programs}/{program}", *options]
+        subprocess.run(command, cwd=place, env=environment, check=True, stdout=subprocess.DEVNULL)
 
     data = str(place / "data")
     try:
@@ -126,5 +135,6 @@ def test_postgresql(tmp_path: Path) -> None:
         assert results[0]["complete"] == 6
         assert not (tmp_path / "out" / "trials.db").exists()
     finally:
-        subprocess.run([*as_user, "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=False, capture_output=True)
+        stop = [*as_user, f"{programs}/pg_ctl", "-D", data, "-m", "immediate", "stop"]
+        subprocess.run(stop, check=False, capture_output=True)
         shutil.rmtree(place, ignore_errors=True)
