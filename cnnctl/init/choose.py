@@ -19,6 +19,10 @@ _LARGE = 112
 """Sides in pixels from which on images have something to show at the larger size."""
 _FEW = 20_000
 """Training images up to which a backbone is better than what they alone teach."""
+_MANY = 20_000
+"""Small images from which on a wide network has enough of them."""
+_SEEN = 600_000
+"""Images, all epochs together, after which a network whose first filters whiten learns little more."""
 _HEAD_STEPS = 500
 _UNBALANCED = 1.5
 _LEAST_FOR_TEST = 60
@@ -39,7 +43,8 @@ class Choices:
     """A config's settings, with the reasons by the name of the choice; `blocks` come before the global pooling.
 
     `shares` are (validation, test): a share of the images, or None where the folder has such a part. `backbone` comes
-    in the place of the blocks. `advice` is what a backbone would give where there could be one.
+    in the place of the blocks. `advice` is what a backbone would give where there could be one. With `whitens` the
+    network and its training are nearly those of configs/cifar10-airbench.yaml, which learns small photos best.
     """
 
     height: int
@@ -55,6 +60,7 @@ class Choices:
     reasons: dict[str, str]
     backbone: str | None = None
     advice: str | None = None
+    whitens: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,7 @@ def _with_backbone(seen: DatasetSummary, scratch: Choices, name: str, why: str) 
         width=width,
         channels=3,
         blocks=(),
+        whitens=False,
         dropout=0.2,
         epochs=epochs,
         batch_size=batch_size,
@@ -125,6 +132,10 @@ def _from_scratch(seen: DatasetSummary) -> Choices:
     blocks = _blocks(side, seen.total, reasons)
     batch_size = 32 if seen.total < 3000 else 64 if seen.total < 10_000 else 128
     epochs = _epochs(seen.total, side)
+    whitens = TINY < side <= SMALL and seen.total >= _MANY and not seen.is_grey and not seen.several
+    if whitens:
+        reasons["model"] = f"{seen.total:,} small images in colour are learnt best by first filters that whiten them"
+        blocks, batch_size, epochs = (), 1024, min(30, max(8, round(_SEEN / seen.total)))
     reasons["epochs"] = f"chosen for {seen.total:,} images; a smaller set of images takes more"
     least, most = min(seen.counts.values()), max(seen.counts.values())
     is_unbalanced = most / least >= _UNBALANCED and not seen.several
@@ -149,6 +160,7 @@ def _from_scratch(seen: DatasetSummary) -> Choices:
         flips,
         _shares(seen, reasons),
         reasons,
+        whitens=whitens,
     )
 
 
@@ -184,7 +196,7 @@ def _blocks(side: int, images: int, reasons: dict[str, str]) -> tuple[Block, ...
         reasons["model"] = f"{side} pixels a side allow one pooling layer"
         return (Block((32, 64)), Block((128,), pools=False))
     if side <= SMALL:
-        many = images >= 20_000
+        many = images >= _MANY
         reasons["model"] = f"images of {side} pixels a side, {images:,} of them: " + ("wide" if many else "narrow")
         if many:
             return (Block((32, 64)), Block((96, 192)), Block((192, 256)), Block((256,), pools=False))
@@ -196,7 +208,7 @@ def _blocks(side: int, images: int, reasons: dict[str, str]) -> tuple[Block, ...
 
 
 def _epochs(images: int, side: int) -> int:
-    if side <= SMALL and images >= 20_000:
+    if side <= SMALL and images >= _MANY:
         return 10
     return min(80, max(10, round(2000 / math.sqrt(images) / 5) * 5))
 

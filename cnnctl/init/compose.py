@@ -10,6 +10,7 @@ from cnnctl.config.schema import CsvColumns
 from cnnctl.data.file_names import PARQUET
 from cnnctl.init.choose import TINY, Block, Choices
 from cnnctl.init.look import DatasetSummary
+from cnnctl.init.whitened import whitened_augment, whitened_model, whitened_train
 from cnnctl.system.files import absolute, is_file
 
 _LONGEST_NAME = 100
@@ -85,6 +86,8 @@ def _augment(choices: Choices) -> list[str]:
             "# To train the backbone as well, which takes minutes more: uncomment this line and fine_tune below.",
             f"# augment: [{steps}]  # {choices.reasons['flip']}",
         ]
+    if choices.whitens:
+        return whitened_augment(choices)
     tiny = min(choices.height, choices.width) <= TINY
     small = min(choices.height, choices.width) <= 40
     lines = [f"augment:  # {choices.reasons['flip']}"]
@@ -110,6 +113,8 @@ def _model(choices: Choices) -> list[str]:
             "  - global_average_pooling2d",
             f"  - dropout: {{rate: {choices.dropout}}}",
         ]
+    if choices.whitens:
+        return whitened_model(choices)
     lines = [f"model:  # {choices.reasons['model']}; the output layer is appended"]
     sides = (choices.height, choices.width)
     for block in choices.blocks:
@@ -146,6 +151,8 @@ def _train(choices: Choices, several: bool) -> list[str]:
     ]
     if choices.backbone is not None:
         lines.append("  # fine_tune: {epochs: 4, layers: all, learning_rate: 2.0e-4}")
+    elif choices.whitens:
+        lines += whitened_train()
     elif small:
         sgd = "learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.0125"
         lines += [f"  optimizer: {{sgd: {{{sgd}}}}}", "  schedule: {one_cycle: {warmup_fraction: 0.25}}"]

@@ -420,3 +420,38 @@ def test_several_labels_are_found_in_folders_with_links(tmp_path):
     found = look(str(photos))
     assert found.several
     assert (found.counts, found.total) == ({"big": 9, "red": 10}, 14)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (28, 28), (13, 40), (40, 37), (20, 24)], ids=str)
+@pytest.mark.parametrize("names", [("frog", "ship"), ("0", "1")], ids=["photos", "digits"])
+def test_many_small_images_in_colour_get_the_network_of_airbench(size, names, tmp_path):
+    root = write_images(tmp_path / "small", dict.fromkeys(names, 30), size)
+    few = look(str(root))
+    assert not choose(few).whitens
+    many = replace(few, counts=dict.fromkeys(names, 20_000), images=40_000)
+    chosen = choose(many)
+    assert (chosen.whitens, chosen.batch_size, chosen.epochs) == (True, 1024, 15)
+    path = tmp_path / "made.yaml"
+    path.write_text(compose(many, chosen, "small", tmp_path))
+    parsed = parse_config(path)
+    findings = check(parsed, nothing)
+    assert findings.problems == []
+    assert [one for one in findings.warnings if "batch_size" not in str(one)] == []
+    first = parsed.config.model[0]
+    assert (first.begins_with_images, first.trainable) == (True, False)
+    assert parsed.config.test_time.flip is (names[0] == "frog")
+    assert any("random_flip" in line for line in path.read_text().splitlines()) is (names[0] == "frog")
+
+
+@pytest.mark.parametrize("other", [{"grey": True}, {"several": True}], ids=str)
+def test_other_small_images_have_no_whitening(other):
+    many = replace(seen({"a": 20_000, "b": 20_000}, (32, 32)), sizes=((32, 32),))
+    assert choose(many).whitens
+    assert not choose(replace(many, **({"is_grey": True} if "grey" in other else other))).whitens
+    assert not choose(replace(many, sizes=((12, 12),))).whitens
+    assert not choose(replace(many, sizes=((48, 48),))).whitens
+
+
+@pytest.mark.parametrize(("images", "epochs"), [(20_000, 30), (50_000, 12), (1_000_000, 8)])
+def test_the_more_small_images_the_fewer_epochs(images, epochs):
+    assert choose(seen({"a": images // 2, "b": images // 2}, (32, 32))).epochs == epochs
