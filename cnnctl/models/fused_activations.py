@@ -21,8 +21,24 @@ _SURE = 4.0
 
 
 def fused(name: str) -> _Function | None:
-    """The activation of a name, with its gradient; None for one that is a single kernel anyhow."""
-    return _fused(name) if name in _FORMULAS and not tf.config.get_visible_devices("GPU") else None
+    """The activation of a name, with its gradient; None where Keras' own is as fast, or XLA is not at hand."""
+    if name not in _FORMULAS or tf.config.get_visible_devices("GPU") or not _compiles():
+        return None
+    return _fused(name)
+
+
+@cache
+def _compiles() -> bool:
+    """Whether this build of TensorFlow has XLA for processors."""
+
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    def doubled(value: Any) -> Any:
+        return value + value
+
+    try:
+        return float(doubled(tf.constant(1.0))) == 2.0
+    except tf.errors.OpError:
+        return False
 
 
 def _share_below(x: Any) -> Any:

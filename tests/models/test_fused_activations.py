@@ -64,6 +64,26 @@ def test_other_activations_stay_keras_own(keras):
     assert trains.get_layer("conv2d").activation is keras.activations.elu
 
 
+def test_without_xla_they_are_keras_own(monkeypatch, keras):
+    import tensorflow as tf
+
+    from cnnctl.models import fused_activations
+
+    def refuse(*_, **__):
+        def call(*_):
+            raise tf.errors.InvalidArgumentError(None, None, "no XLA here")
+
+        return lambda _: call
+
+    assert fused_activations.fused("gelu") is not None
+    monkeypatch.setattr(fused_activations.tf, "function", refuse)
+    fused_activations._compiles.cache_clear()
+    try:
+        assert fused_activations.fused("gelu") is None
+    finally:
+        fused_activations._compiles.cache_clear()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_network_that_trains_and_the_bare_one_learn_alike(name, keras):
     """As the activation of a layer and as a layer of its own."""
