@@ -21,7 +21,7 @@ class ExportedModel(Shown):
 
     @property
     def path(self) -> Path:
-        """The file, absolute; of a SavedModel a folder. Beside it lies PATH.json, which says how to use it."""
+        """The file, absolute; OpenVINO and SavedModel are folders. PATH.json beside it says how to use it."""
         return absolute(self._found.path)
 
     @property
@@ -60,7 +60,7 @@ def export(
 
     Args:
         run: A run; the latest of the current folder when left out.
-        form: `onnx`, `litert` or `savedmodel`.
+        form: `onnx`, `litert`, `openvino` or `savedmodel`.
         quantize: `float16` or `int8`; not for savedmodel.
         output: The file to write; named after the run, in the current folder, when left out.
         max_accuracy_drop: Percentage points of accuracy that int8 may lose; 1 when left out.

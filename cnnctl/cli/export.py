@@ -16,7 +16,8 @@ def export_cli(
     form: Annotated[
         str,
         typer.Option(
-            "--format", help="Format: onnx (servers), litert (phones, small boards) or savedmodel (TensorFlow)."
+            "--format",
+            help="Format: onnx (servers), litert (phones, small boards), openvino (Intel) or savedmodel (TensorFlow).",
         ),
     ] = "onnx",
     quantize: Annotated[

@@ -14,6 +14,7 @@ from cnnctl.exporting.formats import (
     LITERT,
     MAX_ACCURACY_DROP,
     ONNX,
+    OPENVINO,
     SAVEDMODEL,
     Format,
     choose_format,
@@ -30,7 +31,7 @@ from cnnctl.exporting.parity import (
 )
 from cnnctl.exporting.place import default_path, publish, refuse_unfit, size_of, staged
 from cnnctl.exporting.runtimes import Opened, open_exported
-from cnnctl.exporting.writers import write_litert, write_onnx, write_savedmodel
+from cnnctl.exporting.writers import write_litert, write_onnx, write_openvino, write_savedmodel
 from cnnctl.inference.model import Classifier, load_classifier, metadata
 from cnnctl.models.backend import TENSORFLOW, choose_backend, import_keras_on_the_processor, title
 from cnnctl.models.of_run import load_network
@@ -102,7 +103,8 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
     labelled = images_to_compare_on(run, classifier.classes, classifier.thresholds)
     calibration = decoded(calibration_paths(run) if quantization == INT8 else [], spec)
     text = metadata(spec, classifier.classes, classifier.several)
-    model = None if form == ONNX and quantization else _load(run, form, quantization, watcher)
+    is_made_of_onnx = form == OPENVINO or (form == ONNX and quantization is not None)
+    model = None if is_made_of_onnx else _load(run, form, quantization, watcher)
     reference: Predict = classifier.probabilities
     name = run.onnx_model.name
     if form == ONNX and model is not None:
@@ -114,6 +116,8 @@ def export(run: Run, wish: ExportRequest, watcher: Watcher) -> Exported:
         watcher.busy(f"writing {form.title}")
         if form == ONNX:
             write_onnx(run.read_bytes(run.onnx_model), made, quantization, calibration, text)
+        elif form == OPENVINO:
+            write_openvino(run.read_bytes(run.onnx_model), made, quantization, calibration, text)
         elif form == SAVEDMODEL:
             write_savedmodel(model, made, text)
         else:

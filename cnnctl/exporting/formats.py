@@ -7,6 +7,9 @@ from cnnctl.system.packages import is_installed
 
 FLOAT16, INT8 = "float16", "int8"
 
+OPENVINO_MODEL = "model.xml"
+"""The file of an OpenVINO folder that its runtime opens; the weights lie beside it."""
+
 MAX_ACCURACY_DROP = 1.0
 """Percentage points of accuracy that int8 may cost; it may change twice as many answers."""
 
@@ -28,7 +31,10 @@ class Tool:
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file: its name on the command line, what its own tools offer, and what makes and runs it."""
+    """A kind of file: its name on the command line, what its own tools offer, and what makes and runs it.
+
+    Where several files belong together they lie in a folder, and the `ending` has no dot.
+    """
 
     name: str
     title: str
@@ -36,15 +42,21 @@ class Format:
     quantizations: tuple[str, ...]
     needs: tuple[Tool, ...]
 
+    @property
+    def is_folder(self) -> bool:
+        return not self.ending.startswith(".")
+
 
 _TENSORFLOW = Tool("tensorflow", "TensorFlow")
 _LITERT = Tool("ai_edge_litert", "ai-edge-litert", "litert")
+_OPENVINO = Tool("openvino", "its package openvino", "openvino")
 
 ONNX = Format("onnx", "ONNX", ".onnx", (FLOAT16, INT8), ())
 LITERT = Format("litert", "LiteRT", ".tflite", (FLOAT16, INT8), (_TENSORFLOW, _LITERT))
+OPENVINO = Format("openvino", "OpenVINO", "-openvino", (FLOAT16, INT8), (_OPENVINO,))
 SAVEDMODEL = Format("savedmodel", "SavedModel", "-savedmodel", (), (_TENSORFLOW,))
 
-FORMATS = (ONNX, LITERT, SAVEDMODEL)
+FORMATS = (ONNX, LITERT, OPENVINO, SAVEDMODEL)
 
 
 def choose_format(name: str, quantization: str | None) -> Format:
@@ -60,8 +72,11 @@ def choose_format(name: str, quantization: str | None) -> Format:
         return found
     if quantization not in (FLOAT16, INT8):
         raise UsageError(f"there is no quantization {quantization}", f"quantizations are {FLOAT16} and {INT8}")
-    others = " and ".join(one.name for one in FORMATS if quantization in one.quantizations)
-    raise UsageError(f"{found.title} has no {quantization} quantization", f"leave --quantize out, or choose {others}")
+    *others, last = [one.name for one in FORMATS if quantization in one.quantizations]
+    raise UsageError(
+        f"{found.title} has no {quantization} quantization",
+        f"leave --quantize out, or choose {', '.join(others)} or {last}",
+    )
 
 
 def insist_on_tools(wanted: Format) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cnnctl.errors import DiskError, MachineError, UsageError
-from cnnctl.exporting.formats import FORMATS, SAVEDMODEL, Format
+from cnnctl.exporting.formats import FORMATS, Format
 from cnnctl.system import files
 
 _HINT = "choose another place with --output PATH"
@@ -30,7 +30,7 @@ def refuse_unfit(path: Path, form: Format) -> None:
     UsageError: something is there already, or the name does not end as the format's files do.
     MachineError: the path cannot be looked at.
     """
-    if form != SAVEDMODEL and path.suffix != form.ending:
+    if not form.is_folder and path.suffix != form.ending:
         raise UsageError(f"{form.title} files end in {form.ending}; received: --output {path}", _mend(path, form))
     if not path.name or path.name == "..":
         raise UsageError(f"--output {path} names no file", _HINT)
@@ -54,7 +54,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _mend(path: Path, form: Format) -> str:
-    meant = next((one for one in FORMATS if one != SAVEDMODEL and one.ending == path.suffix), None)
+    meant = next((one for one in FORMATS if not one.is_folder and one.ending == path.suffix), None)
     return f"--format {meant.name} makes such a file" if meant else f"--output {path.name}{form.ending}"
 
 

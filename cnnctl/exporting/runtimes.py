@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnctl.exporting.formats import LITERT, ONNX, SAVEDMODEL, Format
+from cnnctl.exporting.formats import LITERT, ONNX, OPENVINO, OPENVINO_MODEL, SAVEDMODEL, Format
 from cnnctl.exporting.parity import Predict
 from cnnctl.inference.model import open_session
 from cnnctl.system.cores import available_cores
@@ -36,7 +36,8 @@ def open_exported(path: Path, form: Format) -> Opened:
         RunError: ONNX Runtime refuses it.
         AssertionError: it does not take uint8 pixels and give float32 probabilities: a bug of ours.
     """
-    opened = {ONNX: _open_onnx, LITERT: _open_litert, SAVEDMODEL: _open_savedmodel}[form](path)
+    openers = {ONNX: _open_onnx, LITERT: _open_litert, OPENVINO: _open_openvino, SAVEDMODEL: _open_savedmodel}
+    opened = openers[form](path)
     assert len(opened.input_shape) == 4, opened
     assert len(opened.output_shape) == 2, opened
     return opened
@@ -75,6 +76,28 @@ def _open_litert(path: Path) -> Opened:
 
     (input_name,), (output_name,) = names["inputs"], names["outputs"]
     return Opened(predict, signature, input_name, _shape(given["shape"]), output_name, _shape(answered["shape"]))
+
+
+def _open_openvino(path: Path) -> Opened:
+    import openvino
+
+    core = openvino.Core()
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": available_cores(),
+    }  # not the machine's bfloat16
+    compiled = core.compile_model(core.read_model(path / OPENVINO_MODEL), "CPU", settings)
+    (given,), (answered,) = compiled.inputs, compiled.outputs
+    assert (given.element_type, answered.element_type) == (openvino.Type.u8, openvino.Type.f32), (given, answered)
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.array(compiled(images)[answered], np.float32)
+
+    shapes = [
+        _shape([None if side.is_dynamic else side.get_length() for side in one.partial_shape])
+        for one in (given, answered)
+    ]
+    return Opened(predict, None, given.any_name, shapes[0], answered.any_name, shapes[1])
 
 
 def _open_savedmodel(path: Path) -> Opened:

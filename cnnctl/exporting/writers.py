@@ -1,5 +1,7 @@
-"""A run's network in the form of each format, by that format's own tools: ONNX Runtime's, LiteRT's, TensorFlow's."""
+"""A run's network in the form of each format, by the tools of ONNX Runtime, OpenVINO, LiteRT and TensorFlow."""
 
+import errno
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnctl.errors import RunError
-from cnnctl.exporting.formats import FLOAT16, INT8
+from cnnctl.exporting.formats import FLOAT16, INT8, OPENVINO_MODEL
 from cnnctl.inference.model import METADATA_KEY, open_session
 
 _INPUT = "image"
@@ -88,6 +90,42 @@ def _int8(source: bytes, path: Path, calibration: Iterator[NDArray[np.uint8]]) -
     given.unlink()
     prepared.unlink()
     return onnx.load_model_from_string(path.read_bytes())
+
+
+def write_openvino(
+    source: bytes, folder: Path, quantization: str | None, calibration: Iterator[NDArray[np.uint8]], text: str
+) -> None:
+    """A folder of model.xml, the network, and model.bin, its weights: uint8 in, float32 answers alone out.
+
+    It is made of `source`, an ONNX file, for `int8` of what `write_onnx` makes of that; `float16` quantizes the
+    weights. `text` is its metadata, `cnnctl` of the rt_info in model.xml.
+
+    Raises:
+        RunError: OpenVINO lacks an operator that the network needs.
+        OSError: it cannot be written.
+    """
+    import openvino
+
+    source = _without_features(source)
+    if quantization == INT8:
+        source = _int8(source, folder.with_name("quantized.onnx"), calibration).SerializeToString()
+    try:
+        model = openvino.Core().read_model(source)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        reason = next((line.removeprefix("-- ") for line in lines if line.startswith("-- ")), lines[-1])
+        raise RunError(f"OpenVINO cannot compute this network: {reason}", "export it to onnx") from None
+    model.set_rt_info(text, [METADATA_KEY])
+    folder.mkdir()
+    path = folder / OPENVINO_MODEL
+    try:
+        openvino.save_model(model, path, compress_to_fp16=quantization == FLOAT16)
+        is_whole = path.read_bytes().rstrip().endswith(b"</net>")
+    except RuntimeError:  # of a full disk OpenVINO says "iostream error"
+        is_whole = False
+    if not is_whole:
+        (folder / "room").write_bytes(bytes(len(source)))  # here the system says what is wrong
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def write_litert(

@@ -23,7 +23,8 @@ def test_files_that_the_programs_of_the_page_use(digits_run: Trained) -> None:
     image = digits_folder() / "3" / "0003.png"
     (answer,) = json.loads(succeed("predict", image, "--format", "json", cwd=folder))
     probability = {one["label"]: one["probability"] for one in answer["top"]}
-    for form, file, snippet in zip(("onnx", "litert"), ("digits-1.onnx", "digits-1.tflite"), snippets(), strict=True):
+    files = {"onnx": "digits-1.onnx", "litert": "digits-1.tflite", "openvino": "digits-1-openvino"}
+    for (form, file), snippet in zip(files.items(), snippets(), strict=True):
         words = ["export", "--format", form, "--quantize", "int8", "--output", file]
         made = succeed(*words, cwd=folder, fresh=form == "litert")
         assert_shown(made.splitlines(), json.loads((folder / f"{file}.json").read_text()))
@@ -59,11 +60,12 @@ def test_the_latest_run_for_programs(digits_run: Trained) -> None:
 
 
 def snippets() -> list[str]:
-    """The programs of docs/exporting.md that use what was exported: a whole one, and another ending of it."""
-    whole, ending = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    """The programs of docs/exporting.md that use what was exported: a whole one, and other endings of it."""
+    whole, *endings = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert whole.count("\n") <= 10
-    begins = whole[: whole.index("session = ")].replace(", onnxruntime", "").replace(".onnx", ".tflite")
-    return [whole, begins + ending]
+    begins = whole[: whole.index("session = ")].replace(", onnxruntime", "")
+    names = (".tflite", "-openvino")
+    return [whole, *(begins.replace(".onnx", name) + ending for name, ending in zip(names, endings, strict=True))]
 
 
 def test_mistakes_are_found_before_anything_is_loaded(digits_run: Trained, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from cnnctl.config import load
 from cnnctl.config.dump import to_yaml
 from cnnctl.data.decoder.images import ImageSpec, read_image
-from cnnctl.exporting.formats import FORMATS, LITERT, ONNX, Format
+from cnnctl.exporting.formats import FORMATS, LITERT, ONNX, OPENVINO, Format
 from cnnctl.models.save import Answering, save_keras, save_onnx
 from cnnctl.runs import Run
 from cnnctl.system import files
@@ -84,6 +84,11 @@ def answers(path: Path, form: Format, images: np.ndarray) -> np.ndarray:
         runner = Interpreter(model_path=str(path)).get_signature_runner()
         (name,) = runner.get_input_details()
         return np.concatenate([next(iter(runner(**{name: image[None]}).values())) for image in images])
+    if form == OPENVINO:
+        import openvino
+
+        exact = {"INFERENCE_PRECISION_HINT": "f32"}
+        return np.array(openvino.Core().compile_model(path / "model.xml", "CPU", exact)(images)[0])
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))  # by itself, `serve` would not keep its variables
@@ -104,4 +109,8 @@ def metadata_of(path: Path, form: Format) -> Any:
         found = [model.Metadata(at) for at in range(model.MetadataLength())]
         (entry,) = (one for one in found if one.Name() == b"cnnctl")
         return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
+    if form == OPENVINO:
+        import openvino
+
+        return openvino.Core().read_model(path / "model.xml").get_rt_info(["cnnctl"]).astype(str)
     return (path / "assets.extra" / "cnnctl.json").read_text().strip()

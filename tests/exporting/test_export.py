@@ -12,8 +12,9 @@ from cnnctl.data.decoder.images import ImageSpec
 from cnnctl.errors import EXIT_RUN, DiskError, RunError, UsageError
 from cnnctl.exporting import export as module
 from cnnctl.exporting.export import ExportRequest, export
-from cnnctl.exporting.formats import FLOAT16, INT8, LITERT, ONNX, SAVEDMODEL
+from cnnctl.exporting.formats import FLOAT16, INT8, LITERT, ONNX, OPENVINO, SAVEDMODEL
 from cnnctl.exporting.parity import CALIBRATION_IMAGES, calibration_paths
+from cnnctl.exporting.writers import write_openvino
 from cnnctl.inference.model import load_classifier, metadata
 from cnnctl.runs import Run
 from cnnctl.system import files
@@ -86,12 +87,17 @@ def test_the_file_and_the_json_beside_it_say_how_to_use_it(form, quantization, e
 
 
 def test_fewer_bits_take_fewer_bytes(exported):
-    for form in (ONNX, LITERT):
-        whole = exported[form, None].size
-        assert 0.45 < exported[form, FLOAT16].size / whole < 0.6
-        assert 0.2 < exported[form, INT8].size / whole < 0.35
+    for form in (ONNX, LITERT, OPENVINO):
+        whole, half, quarter = (weights_of(exported[form, quantization].path) for quantization in (None, FLOAT16, INT8))
+        assert 0.45 < half / whole < 0.6
+        assert 0.2 < quarter / whole < 0.35
     folder = exported[SAVEDMODEL, None]
     assert folder.size == sum(path.stat().st_size for path in folder.path.rglob("*") if path.is_file()) > 500_000
+
+
+def weights_of(path):
+    """Bytes of the file with the weights."""
+    return (path / "model.bin" if path.is_dir() else path).stat().st_size
 
 
 def test_plain_onnx_is_the_runs_own_file(exported, digits_run):
@@ -113,6 +119,13 @@ def test_int8_computes_in_integers(exported):
         kernel = onnx.numpy_helper.to_array(weights[unpacked[1].input[0]])
         assert kernel.dtype == np.int8
         assert np.abs(kernel).max() <= 64  # 7 bits
+    import openvino
+
+    compiled = openvino.compile_model(exported[OPENVINO, INT8].path / "model.xml", "CPU")
+    computed = [one.get_rt_info() for one in compiled.get_runtime_model().get_ops()]
+    kinds = [(one["layerType"].astype(str), one["runtimePrecision"].astype(str)) for one in computed]
+    heavy = [precision for kind, precision in kinds if kind in ("Convolution", "FullyConnected")]
+    assert heavy == ["u8"] * 4
     interpreter = Interpreter(model_path=str(exported[LITERT, INT8].path))
     large = [one["dtype"] for one in interpreter.get_tensor_details() if np.prod(one["shape"]) >= 256]
     assert large
@@ -157,7 +170,38 @@ def test_another_model_is_not_kept(form, spoilt, tmp_path):
     assert os.listdir(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize("form", [ONNX, LITERT], ids=lambda form: form.name)
+def test_openvino_that_answers_otherwise_is_not_kept(digits_run, tmp_path, monkeypatch):
+    """It is made of model.onnx, which is what it is compared with: so a weight is changed on the way."""
+    import onnx
+
+    def write_another(source, *rest):
+        model = onnx.load_model_from_string(source)
+        bias = next(one for one in model.graph.initializer if list(one.dims) == [10])
+        bias.CopyFrom(onnx.numpy_helper.from_array(np.linspace(0, 0.1, 10, dtype=np.float32), bias.name))
+        write_openvino(model.SerializeToString(), *rest)
+
+    monkeypatch.setattr(module, "write_openvino", write_another)
+    path = tmp_path / "out" / "it"
+    with pytest.raises(RunError, match=r"the OpenVINO model is not kept: on .* differ"):
+        export(Run(digits_run.run), ExportRequest(OPENVINO, None, path), Listener())
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_a_network_that_openvino_does_not_know_is_refused(tmp_path):
+    import onnx
+    from onnx import helper
+
+    shapes = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("given", "answered")]
+    node = helper.make_node("Unheard", ["given"], ["answered"], domain="ours")
+    graph = helper.make_graph([node], "one", shapes[:1], shapes[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid("ours", 1)])
+    with pytest.raises(RunError, match=r"OpenVINO cannot compute this network: .*Unheard") as caught:
+        write_openvino(model.SerializeToString(), tmp_path / "it", None, iter(()), "{}")
+    assert caught.value.hint == "export it to onnx"
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("form", [ONNX, LITERT, OPENVINO], ids=lambda form: form.name)
 def test_int8_that_was_shown_other_images_is_not_kept(form, digits_run, tmp_path, monkeypatch):
     black = paint(tmp_path / "black.png", 0, 0, 0)
     monkeypatch.setattr(module, "calibration_paths", lambda run: [black])
@@ -188,7 +232,10 @@ def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize(("form", "quantization"), [(ONNX, None), (ONNX, INT8), (LITERT, None), (SAVEDMODEL, None)])
+@pytest.mark.parametrize(
+    ("form", "quantization"),
+    [(ONNX, None), (ONNX, INT8), (LITERT, None), (OPENVINO, None), (OPENVINO, INT8), (SAVEDMODEL, None)],
+)
 def test_a_full_disk_is_said_and_nothing_left(form, quantization, digits_run, tmp_path, small_files):
     path = tmp_path / f"it{form.ending}"
     with pytest.raises(DiskError) as caught:
@@ -197,7 +244,7 @@ def test_a_full_disk_is_said_and_nothing_left(form, quantization, digits_run, tm
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(("form", "quantization"), [(LITERT, INT8), (ONNX, INT8), (SAVEDMODEL, None)])
+@pytest.mark.parametrize(("form", "quantization"), [(LITERT, INT8), (ONNX, INT8), (OPENVINO, None), (SAVEDMODEL, None)])
 def test_a_sigmoid_of_coloured_images(form, quantization, small_photos, tmp_path):
     run = hand_made(tmp_path / "run", small_photos, ("007", "no"), output="sigmoid")
     spec = ImageSpec(11, 12)

@@ -8,25 +8,25 @@ import pytest
 
 from cnnctl.errors import MachineError, UsageError
 from cnnctl.exporting.export import parse_wish
-from cnnctl.exporting.formats import FORMATS, LITERT, ONNX, SAVEDMODEL, choose_format, insist_on_tools
+from cnnctl.exporting.formats import FORMATS, LITERT, ONNX, OPENVINO, SAVEDMODEL, choose_format, insist_on_tools
 
 
 def test_formats_have_names():
-    assert [choose_format(form.name, None) for form in FORMATS] == [ONNX, LITERT, SAVEDMODEL]
+    assert [choose_format(form.name, None) for form in FORMATS] == [ONNX, LITERT, OPENVINO, SAVEDMODEL]
     assert choose_format("litert", "int8") == LITERT
 
 
 @pytest.mark.parametrize(
     ("name", "quantization", "message", "hint"),
     [
-        ("tflite", None, "there is no format tflite", "formats are onnx, litert, savedmodel"),
+        ("tflite", None, "there is no format tflite", "formats are onnx, litert, openvino, savedmodel"),
         ("onnx", "int4", "there is no quantization int4", "quantizations are float16 and int8"),
         ("savedmodel", "int4", "there is no quantization int4", "quantizations are float16 and int8"),
         (
             "savedmodel",
             "int8",
             "SavedModel has no int8 quantization",
-            "leave --quantize out, or choose onnx and litert",
+            "leave --quantize out, or choose onnx, litert or openvino",
         ),
     ],
 )
@@ -52,6 +52,12 @@ def test_only_int8_may_lose_accuracy(quantization):
             "LiteRT needs ai-edge-litert, which is not installed",
             "pip install '.[litert]' from a checkout of cnnctl",
         ),
+        (
+            "openvino",
+            OPENVINO,
+            "OpenVINO needs its package openvino, which is not installed",
+            "pip install '.[openvino]' from a checkout of cnnctl",
+        ),
         ("tensorflow", LITERT, "LiteRT needs TensorFlow, which is not installed", "pip install tensorflow"),
         ("tensorflow", SAVEDMODEL, "SavedModel needs TensorFlow, which is not installed", "pip install tensorflow"),
     ],
@@ -73,7 +79,7 @@ import cnnctl.cli.export, cnnctl.exporting
 modules = [one.name for one in pkgutil.walk_packages(cnnctl.exporting.__path__, "cnnctl.exporting.")]
 for name in modules:
     importlib.import_module(name)
-slow = {"keras", "tensorflow", "jax", "onnx", "ai_edge_litert", "onnxruntime"}
+slow = {"keras", "tensorflow", "jax", "onnx", "ai_edge_litert", "onnxruntime", "openvino"}
 print(json.dumps([len(modules), sorted(slow & {name.partition(".")[0] for name in sys.modules})]))
 """
 
