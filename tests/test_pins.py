@@ -80,7 +80,8 @@ def test_keras_is_capped_at_the_minor_version_that_is_tested() -> None:
 
 def test_the_extras_that_hints_name_exist() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert {"gpu", "jax", "litert", "mlflow", "pretrained", "serve", "sweep", "tensorboard"} <= set(extras)
+    assert {"gpu", "jax", "litert", "mlflow", "openvino", "pretrained", "serve", "sweep"} <= set(extras)
+    assert {"tensorboard", "wandb"} <= set(extras)
 
 
 def test_make_help_lists_every_target() -> None:

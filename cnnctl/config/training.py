@@ -20,7 +20,7 @@ from cnnctl.settings import (
     expected,
 )
 
-Logger = Literal["tensorboard", "mlflow"]
+Logger = Literal["tensorboard", "mlflow", "wandb"]
 
 
 class EarlyStopping(Settings):

@@ -23,6 +23,7 @@ _FURTHER = (
     "uvicorn",
     "mlflow-skinny",
     "tensorboard",
+    "wandb",
 )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = {
     ".lock": 64,
     "mlflow.json": 2**16,
+    "wandb.json": 2**16,
     "config.yaml": 2**24,
     "history.csv": 2**24,
     "metrics.json": 2**29,
@@ -86,6 +87,7 @@ class Contents:
     network = _Inside("network.png")
     tensorboard = _Inside("tensorboard")
     mlflow = _Inside("mlflow.json")
+    wandb = _Inside("wandb.json")
     lock = _Inside(".lock")
 
     def refuse_links(self, deep: bool = False) -> None:

@@ -32,6 +32,7 @@ _MARKS = OWN - {
     "plots",
     "tensorboard",
     "mlflow.json",
+    "wandb.json",
 }
 _MARKS_OF_A_RUN = 2
 _DEEPEST = 4

@@ -7,7 +7,7 @@ from typing import Any
 
 from cnnctl.runs import Run
 from cnnctl.system import files
-from cnnctl.version import __version__
+from cnnctl.tracking.model_metadata import model_metadata
 
 _REQUIREMENTS, _ENVIRONMENT = "requirements.txt", "python_env.yaml"
 
@@ -17,7 +17,7 @@ def write_description(run: Run, number: str, folder: Path) -> list[Path]:
     from mlflow.models import Model
 
     data, python = run.onnx_model.name, platform.python_version()
-    model = Model(signature=signature(run), metadata=_metadata(run), model_id=number)
+    model = Model(signature=signature(run), metadata=model_metadata(run), model_id=number)
     # what pyfunc.add_to_model does, whose import takes long and warns
     loader, environment = "mlflow.onnx", {"virtualenv": _ENVIRONMENT}
     model.add_flavor("python_function", loader_module=loader, data=data, env=environment, python_version=python)
@@ -46,12 +46,6 @@ def signature(run: Run) -> Any:
         return TensorSpec(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type), sizes, value.name)
 
     return ModelSignature(Schema([tensor(one) for one in graph.input]), Schema([tensor(one) for one in graph.output]))
-
-
-def _metadata(run: Run) -> dict[str, Any]:
-    thresholds = run.read_json(run.thresholds)["classes"] if run.has(run.thresholds) else None
-    more = {} if thresholds is None else {"thresholds": {name: one["threshold"] for name, one in thresholds.items()}}
-    return {"cnnctl": __version__, "classes": list(run.read_classes()), **more}
 
 
 def _version(name: str) -> str:

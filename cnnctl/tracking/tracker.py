@@ -98,6 +98,10 @@ def _make(name: Logger) -> Tracker:
             from cnnctl.tracking.mlflow import Mlflow
 
             return Mlflow()
+        case "wandb":
+            from cnnctl.tracking.wandb import Wandb
+
+            return Wandb()
         case _:
             assert_never(name)
 

@@ -16,7 +16,7 @@ from cnnctl.system.files import is_folder
 SUMS = "SHA256SUMS"
 MOST_BYTES = 2**20
 
-_LEFT_OUT = {".lock", "checkpoints", "tensorboard", "mlflow.json"}
+_LEFT_OUT = {".lock", "checkpoints", "tensorboard", "mlflow.json", "wandb.json"}
 """What is of use on the machine that trained alone."""
 _OF_MODEL = {
     *("README.md", "network.png", "model.onnx", "model.keras", "classes.json", "config.yaml"),

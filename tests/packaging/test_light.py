@@ -26,7 +26,7 @@ from tests.serving.build import READY
 
 LIGHT = ROOT / "packaging" / "light"
 DOCKERFILE = LIGHT / "Dockerfile"
-HEAVY = {"gpu", "jax", "litert", "pretrained", "tensorboard", "mlflow", "ray", "sweep", "test"}
+HEAVY = {"gpu", "jax", "litert", "mlflow", "openvino", "pretrained", "ray", "sweep", "tensorboard", "test", "wandb"}
 """The extras of cnnctl that are for training."""
 WHOLE = "pip uninstall cnnctl-light, then pip install . from a checkout of cnnctl"
 

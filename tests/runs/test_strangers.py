@@ -45,6 +45,7 @@ def original(digits_run: Trained, tmp_path_factory: pytest.TempPathFactory) -> P
     shutil.copytree(digits_run.run, run.path)
     shutil.copytree(run.plots, run.evaluations / "1" / "plots")
     run.write_json(run.mlflow, {"run_id": "1"})
+    run.write_json(run.wandb, {"run_id": "1"})
     run.write_bytes(run.tensorboard / "train" / "events.out.tfevents.1.x", b"x")
     for path in (run.report, run.card, run.network):
         run.write_bytes(path, b"x")

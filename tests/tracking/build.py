@@ -1,5 +1,6 @@
 """Beginnings, figures, and what trackers wrote, read back by their makers' own programs."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,27 @@ def accumulated(folder: Path) -> Any:
 
     read = EventAccumulator(str(folder), size_guidance={"tensors": 0}, purge_orphaned_data=False)
     return read.Reload()
+
+
+def wandb_records(folder: Path) -> list[Any]:
+    """What Weights & Biases wrote into the transaction log of a run's folder, `run-*` or `offline-run-*`.
+
+    The file has the form of LevelDB's logs: blocks of 32 KiB, records in fragments, each with a checksum, its length
+    and its kind, which are whole, first, middle and last. The first 7 bytes are wandb's own.
+    """
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    (path,) = folder.glob("*.wandb")
+    content, at, fragments, found = path.read_bytes(), 7, b"", []
+    while at + 7 <= len(content):
+        rest = 2**15 - at % 2**15
+        if rest < 7:
+            at += rest
+            continue
+        _, length, kind = struct.unpack_from("<IHB", content, at)
+        fragments += content[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):
+            found.append(Record.FromString(fragments))
+            fragments = b""
+    return found

@@ -87,6 +87,7 @@ def test_the_outcome_of_a_complete_run(tmp_path: Path) -> None:
         ("mlflow", "mlflow", "http://localhost:1"),
         ("mlflow", "sqlalchemy", None),
         ("mlflow", "alembic", "sqlite:///here.db"),
+        ("wandb", "wandb", None),
     ],
 )
 def test_what_is_not_installed_is_an_error_that_names_the_extra(
@@ -95,7 +96,7 @@ def test_what_is_not_installed_is_an_error_that_names_the_extra(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     if where is not None:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", where)
-    insist_on_packages(["tensorboard", "mlflow"])
+    insist_on_packages(["tensorboard", "mlflow", "wandb"])
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == hidden else find(name))
     with pytest.raises(MachineError) as caught:
@@ -116,8 +117,8 @@ def test_without_trackers_nothing_of_them_is_imported() -> None:
     program = (
         "import sys; import cnnctl.training.train, cnnctl.checks\n"
         "from cnnctl.tracking.tracker import make_trackers\n"
-        "make_trackers((), print).epoch(1, {}); make_trackers(('tensorboard', 'mlflow'), print)\n"
-        "print(sorted({'tensorboard', 'mlflow', 'sqlalchemy'} & set(sys.modules)))"
+        "make_trackers((), print).epoch(1, {}); make_trackers(('tensorboard', 'mlflow', 'wandb'), print)\n"
+        "print(sorted({'tensorboard', 'mlflow', 'sqlalchemy', 'wandb'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[]\n", "")

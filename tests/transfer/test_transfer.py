@@ -21,7 +21,7 @@ from cnnctl.transfer.sums import SUMS
 from tests.inference.build import colour_run, paint
 from tests.transfer.hub import TOKEN, Hub, standing_in
 
-STAY = ("checkpoints/epoch-0001.npz", "tensorboard/train/events.x", "mlflow.json", ".lock", "notes.txt")
+STAY = ("checkpoints/epoch-0001.npz", "tensorboard/train/events.x", "mlflow.json", "wandb.json", ".lock", "notes.txt")
 
 
 @pytest.fixture(scope="module")
