@@ -25,7 +25,8 @@ def read_coco(
 ) -> tuple[list[str], list[tuple[int, list[Any]]], Counter[str]]:
     """The columns file_name and label, (number from 1, values) of each image, and how many were left out, by sort.
 
-    The value of an image with several labels is a list. `folder` is where the images are; else they are looked for.
+    A label is the list of all categories of an image, each once. `folder` is where the images are; else they are
+    looked for.
 
     Raises:
         DataError: it is missing, no such file, or its images are nowhere to be found.
@@ -49,7 +50,7 @@ def read_coco(
     for number, (identity, name) in enumerate(images, 1):
         found = list(dict.fromkeys(labels.get(identity, ())))
         if found or keeps_unlabelled:
-            rows.append((number, [str(absolute(base / name)), found[0] if len(found) == 1 else found]))
+            rows.append((number, [str(absolute(base / name)), found]))
         else:
             left_out[WITHOUT] += 1
     return [FILE_NAME, LABEL], rows, left_out

@@ -8,6 +8,9 @@ from cnnctl.errors import MachineError, how_to_install
 _LARGEST_NOTE = 2**24
 """Bytes of what Hugging Face's library says of the columns."""
 
+_LISTS, _DEEPEST = ("Sequence", "List", "LargeList"), 3
+"""What it calls columns of lists, and how many of them lie in each other at most."""
+
 
 def opened(stream: BinaryIO) -> Any:
     """A table in an open file.
@@ -40,7 +43,7 @@ def pyarrow() -> tuple[Any, Any]:
 
 def image_columns(schema: Any) -> list[str]:
     """The columns that hold images: those that Hugging Face's library calls so, else all of bytes."""
-    told = [name for name, about in features(schema).items() if about.get("_type") == "Image"]
+    told = [name for name, about in features(schema).items() if is_image(about)]
     of_bytes = [field.name for field in schema if _holds_bytes(field.type)]
     return [name for name in told if name in of_bytes] or of_bytes
 
@@ -54,21 +57,35 @@ def _holds_bytes(kind: Any) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def features(schema: Any) -> dict[str, dict[str, Any]]:
-    """What Hugging Face's library says of the columns, by their names."""
+def features(schema: Any) -> dict[str, Any]:
+    """What Hugging Face's library says of the columns, by their names: objects, or lists of one of lists."""
     note = (schema.metadata or {}).get(b"huggingface", b"")
     if len(note) > _LARGEST_NOTE:
         return {}
     try:
-        told = json.loads(note)["info"]["features"]
-        return {name: about for name, about in told.items() if isinstance(about, dict)}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return dict(json.loads(note)["info"]["features"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
+
+
+def is_image(about: Any) -> bool:
+    """Whether a feature is a column of images."""
+    return isinstance(about, dict) and about.get("_type") == "Image"
+
+
+def class_label(about: Any) -> dict[str, Any] | None:
+    """The feature of classes, where a column has their numbers, or lists of them."""
+    for _ in range(_DEEPEST):
+        if isinstance(about, list) and len(about) == 1:
+            about = about[0]
+        elif isinstance(about, dict) and about.get("_type") in _LISTS:
+            about = about.get("feature")
+    return about if isinstance(about, dict) and about.get("_type") == "ClassLabel" else None
 
 
 def class_names(schema: Any, column: str) -> list[str] | None:
     """The names of the classes that a column has the numbers of."""
-    names = features(schema).get(column, {}).get("names")
+    names = (class_label(features(schema).get(column)) or {}).get("names")
     if isinstance(names, dict):  # older versions of the library
         names = list(names.values())
     return [str(name) for name in names] if isinstance(names, list) and names else None

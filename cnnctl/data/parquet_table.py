@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnctl.data.columns import LABEL, LABEL_NAMES, PATH, PATH_NAMES, ranked
-from cnnctl.data.parquet_file import class_names, features, image_columns, in_short, opened, pyarrow
+from cnnctl.data.parquet_file import class_label, class_names, features, image_columns, in_short, opened, pyarrow
 from cnnctl.errors import DataError
 from cnnctl.system.files import absolute
 
@@ -51,7 +51,7 @@ def _columns(file: Path, table: Any) -> tuple[list[str], list[list[Any]]]:
     by_name = ranked(images, PATH_NAMES)
     if PATH not in schema.names and (by_name or len(images) == 1):
         found[PATH] = found[images[by_name[0] if by_name else 0]]
-    told = [name for name, about in features(schema).items() if about.get("_type") == "ClassLabel" and name in found]
+    told = [name for name, about in features(schema).items() if class_label(about) is not None and name in found]
     candidates = told or kept
     best = ranked(candidates, LABEL_NAMES) or [0] * (len(candidates) == 1)
     if LABEL not in found and best:
@@ -63,15 +63,12 @@ def _values(values: list[Any], names: list[str] | None) -> list[Any]:
     """The values of a column, the numbers of classes as their names; -1, which is no class, as nothing."""
     if names is None:
         return values
-    known = dict(enumerate(names))
-    return [
-        [known.get(one, str(one)) for one in value]
-        if isinstance(value, list)
-        else None
-        if value is None or value == -1
-        else known.get(value, str(value))
-        for value in values
-    ]
+    known = {None: None, -1: None, **dict(enumerate(names))}
+
+    def named(value: Any) -> Any:
+        return [named(one) for one in value] if isinstance(value, list) else known.get(value, str(value))
+
+    return [named(value) for value in values]
 
 
 def _mean_bytes(table: Any, name: str) -> float:

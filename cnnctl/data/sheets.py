@@ -109,14 +109,14 @@ def read_sheet(file: Path, folder: str | None = None, label: str = LABEL, severa
     clear which is meant, it has it once more under that name.
 
     `folder` is where the user says that its files are, `label` the column of the labels. With `several` an image may
-    have several labels, and with False it must not.
+    have several labels or none, and with False it has one; None: its labels do not matter.
 
     Raises:
-        DataError: it is missing, damaged, or has not a single row.
+        DataError: it is missing, damaged, or has not a single row; or its labels are not such.
     """
     suffix = file.suffix.lower()
     if is_folder(file) and not parquet_files(file):
-        return _of_metadata_beside(file)
+        return _of_metadata_beside(file, label, several)
     if suffix == JSON_LINES:
         from cnnctl.data.json_lines import read_json_lines
 
@@ -125,7 +125,7 @@ def read_sheet(file: Path, folder: str | None = None, label: str = LABEL, severa
     if suffix == COCO:
         from cnnctl.data.coco import read_coco
 
-        names, found, left_out = read_coco(file, folder, bool(several))
+        names, found, left_out = read_coco(file, folder, keeps_unlabelled=several is not False)
         return _rows(file, names, found, label, several, left_out)
     if suffix == PARQUET or is_folder(file):
         from cnnctl.data.parquet_table import read_parquet
@@ -147,12 +147,12 @@ def _with_defaults(sheet: Sheet) -> Sheet:
     return _rows(sheet.file, names, rows, LABEL, None)
 
 
-def _of_metadata_beside(folder: Path) -> Sheet:
+def _of_metadata_beside(folder: Path, label: str, several: bool | None) -> Sheet:
     """The rows of the metadata beside a folder that are about the images in it."""
     file = metadata_in(folder.parent)
     if file is None:
         raise DataError(f"there is no table in {folder}")
-    sheet = read_sheet(file)
+    sheet = read_sheet(file, None, label, several)
     names, *rows = sheet.records(",")
     place = names.fields.index(FILE_NAME)
     start = f"{folder.name}/"
@@ -178,7 +178,7 @@ def _rows(
     """A table with texts in its cells, and the columns that are clearly meant once more under their default names.
 
     Raises:
-        DataError: it has no row, or images with several labels where none may have.
+        DataError: it has no row, images with several labels where none may have, or lists that do not name labels.
     """
     if not rows:
         raise DataError(f"{file} is empty", "it has not a single image")
@@ -186,9 +186,12 @@ def _rows(
     path = names.index(FILE_NAME) if FILE_NAME in names and PATH not in names else None
     label = None if LABEL in names else _label_among(names, [FILE_NAME, PATH])
     own = names.index(name_form(label_name)) if name_form(label_name) in names else label
-    many = 0 if own is None else sum(isinstance(cells[own], list) and len(cells[own]) > 1 for _, cells in rows)
+    lists = [] if own is None else [(line, cells[own]) for line, cells in rows if isinstance(cells[own], list)]
+    many = sum(len(_texts(cell)) > 1 for _, cell in lists)
     if several is False and many:
         raise DataError(f"{file}: {many:,} of {len(rows):,} images have more than one label", SEVERAL_HINT)
+    if several:
+        _refuse_lists_without_names(file, lists)
     added = [(name, place) for name, place in ((PATH, path), (LABEL, label)) if place is not None]
     records = []
     for line, cells in rows:
@@ -210,6 +213,28 @@ def _label_among(names: Sequence[str], besides: Sequence[str]) -> int | None:
     return others[0] if len(others) == 1 else None
 
 
+def _refuse_lists_without_names(file: Path, lists: Sequence[tuple[int, list[Any]]]) -> None:
+    """Raises:
+    DataError: a name in a list of labels has what stands between labels, or the lists are rows of 0 and 1.
+    """
+    for line, cell in lists:
+        name = next((text for text in _texts(cell) if BETWEEN in text), None)
+        if name is not None:
+            message = f"{file}, row {line:,}: the label {name} has a {BETWEEN}, which stands between labels"
+            raise DataError(message, "rename it")
+    numbers = [one for _, cell in lists for one in cell]
+    have_one_length = len({len(cell) for _, cell in lists}) == 1
+    repeats = any(len(_texts(cell)) < len(cell) for _, cell in lists)
+    if repeats and have_one_length and all(isinstance(one, int) and one in (0, 1) for one in numbers):
+        message = f"{file}: the lists of labels are rows of 0 and 1, which name no label"
+        raise DataError(message, "write the names of an image's labels, or a column for each label")
+
+
+def _texts(cell: Sequence[Any]) -> list[str]:
+    """The different texts in a list, without what is nothing."""
+    return sorted({text for one in cell if (text := _text(one))})
+
+
 def _text(cell: Any) -> str:
     match cell:
         case str():
@@ -221,6 +246,6 @@ def _text(cell: Any) -> str:
         case dict() | bytes():
             return ""
         case list():
-            return BETWEEN.join(sorted({_text(one) for one in cell}))
+            return BETWEEN.join(_texts(cell))
         case _:
             return str(cell)

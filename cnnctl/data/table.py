@@ -172,7 +172,7 @@ def read_paths(file: Path, columns: Columns) -> list[ListedPath]:
     Raises:
         DataError: the file or its column is missing.
     """
-    sheet = read_sheet(file, columns.folder, several=True)
+    sheet = read_sheet(file, columns.folder)
     base = Path(columns.folder) if columns.folder else file.parent
     separator = sheet.choose_separator(lambda header: _has_all(header, [columns.path]))
     header = sheet.header(separator)
@@ -204,7 +204,7 @@ def count_labels(file: Path, columns: Columns) -> int:
     fields = {_field(row, place) for row in _rows(sheet, separator, header)}
     if columns.several:
         return len({name for field in fields for name in names_of(united(field))})
-    return len({name_form(field) for field in fields})
+    return len({name_form(field) for field in fields} - {""})
 
 
 def refuse_images_as_header(sheet: Sheet, separator: str, columns: Columns, base: Path) -> None:
