@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 
 from cnnctl.data.decoder.images import opencv
 from tests.forks import forking
+from tests.several import write as write_several
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -98,21 +99,38 @@ def digits_run(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Traine
     """configs/digits.yaml trained for three epochs by the real command: once for all of pytest's processes, each of
     which has a copy.
     """
-    original = shared / "digits-original"
-    with (shared / "digits.lock").open("w") as lock:
+    command = ["train", str(CONFIGS / "digits.yaml"), "--set", "train.epochs=3"]
+    return _trained(shared, "digits", command, tmp_path_factory.mktemp("digits"), "runs/digits/1")
+
+
+@pytest.fixture(scope="session")
+def several_run(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The config of tests/several.py, whose images have several labels, trained in the same way."""
+    data = shared / "several-data"
+    with (shared / "several-data.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not data.exists():
+            data.mkdir()
+            write_several(data)
+    command = ["train", str(data / "digits.yaml"), "--output", "run"]
+    return _trained(shared, "several", command, tmp_path_factory.mktemp("several"), "run")
+
+
+def _trained(shared: Path, name: str, command: Sequence[str], folder: Path, run: str) -> Trained:
+    """What a command leaves in an empty folder, copied to another; it runs once for all of pytest's processes."""
+    original = shared / f"{name}-original"
+    with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not original.exists():
-            making = shared / "digits-making"
+            making = shared / f"{name}-making"
             making.mkdir()
-            command = [sys.executable, "-m", "cnnctl", "train", str(CONFIGS / "digits.yaml")]
             done = subprocess.run(
-                [*command, "--set", "train.epochs=3"], cwd=making, capture_output=True, text=True, check=False
+                [sys.executable, "-m", "cnnctl", *command], cwd=making, capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done.stderr
             (making / "stdout").write_text(done.stdout)
             (making / "stderr").write_text(done.stderr)
             making.rename(original)
-    folder = tmp_path_factory.mktemp("digits")
-    shutil.copytree(original / "runs", folder / "runs", symlinks=True)
-    stdout, stderr = (original / "stdout").read_text(), (original / "stderr").read_text()
-    return Trained(folder / "runs" / "digits" / "1", folder, stdout, stderr)
+    shutil.copytree(original, folder, symlinks=True, dirs_exist_ok=True)
+    stdout, stderr = ((original / stream).read_text() for stream in ("stdout", "stderr"))
+    return Trained(folder / run, folder, stdout, stderr)

@@ -95,7 +95,8 @@ def _places(found: Explanation, network: Network, picture: Image, title: str) ->
         f"Bright regions raise the score of a class. The brightest region of the first map contributes most to {best}."
     )
     if not found.maps[0].values.any():
-        caption = f"No position raises the score of {best}: the other classes have lower scores still."
+        others = "" if found.thresholds is not None else ": the other classes have lower scores still"
+        caption = f"No position raises the score of {best}{others}."
     shown = Shown(f"{found.method}.png", f"{method} over the image", caption, content)
     return Section("Which regions contribute to the prediction", words, (shown,))
 
@@ -143,10 +144,11 @@ def enlarged(image: Image) -> Image:
 def page(found: Explanation, sections: list[Section], network: Network, run: str) -> str:
     """The whole explanation as one HTML file."""
     said = found.prediction(network.classes)
+    alone = ", that of these labels and no others" if said.labels else ""
     return render(
         "explanation.html",
         heading=f"What {run} sees in {Path(found.path).name}",
         subtitle=f"{found.path}; the network gets {format_shape(network.plan.input_shape)}",
-        answer=f"{said.named}, with a probability of {said.probability:.1%}",
+        answer=f"{said.named}, with a probability of {said.probability:.1%}{alone}",
         sections=sections,
     )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from cnnctl.checks import check
 from cnnctl.config import Config, Loaded
 from cnnctl.config.dump import leaves, to_plain
-from cnnctl.data.split import TEST, TRAIN
+from cnnctl.config.schema import Source
+from cnnctl.data.split import TEST, TRAIN, VALIDATION
 from cnnctl.errors import (
     EXIT_BUSY,
     EXIT_INTERRUPTED,
@@ -108,7 +109,7 @@ def cross_validate(
     Raises:
         ConfigError: with every mistake of the config and its data.
         DataError: a class is too small for so many folds.
-        UsageError: the folder has something else in it.
+        UsageError: the folder has something else in it, or there are no images for the thresholds of an ensemble.
         InterruptedTrainingError: by a signal.
         CnnctlError: a training failed; the others are kept.
     """
@@ -118,9 +119,12 @@ def cross_validate(
     findings.raise_if_problems()
     config, catalog = loaded.need(), findings.catalog
     assert catalog is not None
-    if ensemble and config.output.multi_label is not None:
+    has_validation = isinstance(config.data.validation, Source)
+    if ensemble and config.output.multi_label is not None and not has_validation:
         raise UsageError(
-            "an ensemble has no thresholds, so that it cannot say which labels an image has", "leave --ensemble out"
+            "the thresholds of an ensemble need validation images that no fold trains on; received: "
+            f"data.validation={config.data.validation}",
+            "name images of their own as data.validation, or leave --ensemble out",
         )
     folder = files.absolute(output)
     line = resume_line(loaded, output, folds, repeat, ensemble)
@@ -143,9 +147,9 @@ def cross_validate(
     if ensemble:
         from cnnctl.sweeping.ensemble import write_ensemble
 
-        kept_out = catalog.frame[catalog.frame.split == TEST]
+        kept_out = catalog.frame[catalog.frame.split.isin([VALIDATION, TEST] if has_validation else [TEST])]
         listing = [(path, label, TRAIN) for path, label in zip(pool.paths, pool.labels, strict=True)]
-        listing += [(path, label, TEST) for path, label in zip(kept_out.path, kept_out.label, strict=True)]
+        listing += list(zip(kept_out.path, kept_out.label, kept_out.split, strict=True))
         runs = [fold.run for fold in made]
         result = replace(result, ensemble=write_ensemble(runs, folder / "ensemble", config, listing))
         files.write_json(folder / STATE, {**_identity(config, folds, repeat), "result": result.to_json()})

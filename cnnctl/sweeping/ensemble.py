@@ -7,7 +7,9 @@ from typing import Any
 
 from cnnctl.config import Config
 from cnnctl.config.dump import to_yaml
+from cnnctl.data.split import VALIDATION
 from cnnctl.errors import RunError
+from cnnctl.evaluation.evaluate import evaluate_split
 from cnnctl.inference.known_models import MADE, fingerprint, remember
 from cnnctl.inference.model import open_session
 from cnnctl.runs import Run
@@ -35,10 +37,12 @@ def write_ensemble(
     """Put the models of runs, which have one shape and the same classes, side by side below a mean.
 
     It is compared with them on random images before it takes its place. `listing` are (path, class name, split) of the
-    images that trained them, and of those that none has seen.
+    images that trained them, and of those that none was trained on. Where images may have several labels, the
+    validation images among them choose the thresholds.
 
     Raises:
         RunError: a run has no model, or the file does not give their mean.
+        DataError: a validation image cannot be read.
         MachineError: the folder cannot be written.
     """
     contents = [run.read_bytes(run.need(run.onnx_model)) for run in runs]
@@ -53,6 +57,8 @@ def write_ensemble(
     parity = {"largest_difference": difference, "limit": _LIMIT, "images": _IMAGES, "split": "random", "written": True}
     made.write_json(made.metrics, {"onnx": parity})
     remember(fingerprint(whole), MADE)
+    if config.output.multi_label is not None:
+        evaluate_split(made, VALIDATION, lambda done, total: None)
     return Ensemble(path, difference)
 
 

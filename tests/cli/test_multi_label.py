@@ -19,48 +19,17 @@ from cnnctl.data.sources import digits_folder
 from cnnctl.evaluation.metrics import read_figures
 from cnnctl.runs import Run
 from tests.cli.command import fail, succeed
+from tests.conftest import Trained
 from tests.forks import python
 from tests.serving.build import serving
+from tests.several import CONFIG, write
 from tests.training.without import Without
-
-IMAGES = 28
-CONFIG = """\
-output: multi_label
-data: {train: digits.csv, validation: 0.2, test: 0.2, image: {size: 8, channels: 1}}
-model:
-  - conv2d: {filters: 8, kernel_size: 3, padding: same, activation: relu}
-  - flatten
-  - dense: {units: 32, activation: relu}
-train: {epochs: 4, batch_size: 16, optimizer: {adam: {learning_rate: 0.01}}}
-"""
-
-
-def labels_of(digit: int) -> str:
-    return joined([str(digit), *(["even"] if digit % 2 == 0 else []), *(["above 4"] if digit > 4 else [])])
-
-
-def write(folder: Path) -> None:
-    """digits.csv and digits.yaml."""
-    images = [
-        (path, labels_of(digit)) for digit in range(10) for path in sorted(digits_folder().glob(f"{digit}/*"))[:IMAGES]
-    ]
-    with (folder / "digits.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("path", "label"), *images])
-    (folder / "digits.yaml").write_text(CONFIG)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of a training, whose run is `run`, and what it printed."""
-    folder = tmp_path_factory.mktemp("several")
-    write(folder)
-    return folder, succeed("train", "digits.yaml", "--output", "run", cwd=folder)
 
 
 @pytest.fixture
-def run(trained: tuple[Path, str], tmp_path: Path) -> Run:
+def run(several_run: Trained, tmp_path: Path) -> Run:
     """A copy of the run."""
-    shutil.copytree(trained[0] / "run", tmp_path / "run")
+    shutil.copytree(several_run.run, tmp_path / "run")
     return Run(tmp_path / "run")
 
 
@@ -68,11 +37,10 @@ def rows(run: Run, path: Path) -> list[dict[str, str]]:
     return list(run.read_rows(path, ("path",)))
 
 
-def test_what_a_training_leaves(trained: tuple[Path, str]) -> None:
-    folder, printed = trained
+def test_what_a_training_leaves(several_run: Trained) -> None:
     for title in ("test accuracy (all labels right)", "test mean average precision", "test macro F1", "test micro F1"):
-        assert title in printed
-    run = Run(folder / "run")
+        assert title in several_run.stdout
+    run = Run(several_run.run)
     classes = run.read_classes()
     assert classes == (*"0123456789", "above 4", "even")
     assert not run.has(run.prediction_sets)
@@ -158,7 +126,7 @@ def test_from_python(run: Run) -> None:
     assert "macro F1" in str(found)
 
 
-def test_the_report_and_the_comparison(run: Run, trained: tuple[Path, str], tmp_path: Path) -> None:
+def test_the_report_and_the_comparison(run: Run, several_run: Trained, tmp_path: Path) -> None:
     succeed("report", "run", cwd=tmp_path)
     page = run.report.read_text(encoding="utf-8")
     for words in ("mean average precision", "macro F1", "Each class", "labels on average", "thresholds"):
@@ -167,7 +135,7 @@ def test_the_report_and_the_comparison(run: Run, trained: tuple[Path, str], tmp_
     run.write_csv(run.predictions, list(worse[0]), [list(row.values()) for row in worse])
     content = {**run.read_metrics(), "macro_f1": 0.05}
     run.write_json(run.metrics, content)
-    found = json.loads(succeed("compare", "run", trained[0] / "run", "--json", cwd=tmp_path))
+    found = json.loads(succeed("compare", "run", several_run.run, "--json", cwd=tmp_path))
     (test,) = found["tests"]
     assert (test["best"], test["more_than_chance"]) == ("B", True)
     assert test["macro_f1"]["low"] > 0

@@ -275,6 +275,6 @@ def test_every_label_of_several_is_spread_evenly(tmp_path: Path) -> None:
     assert found == dict(zip(pool.paths, labels, strict=True))
     assert 30 < (again.split == "test").sum() < 50
 
-    with pytest.raises(UsageError, match="an ensemble has no thresholds"):
+    with pytest.raises(UsageError, match="the thresholds of an ensemble need validation images that no fold trains on"):
         cross_validate(parse_config(tmp_path / "c.yaml"), tmp_path / "cv", 2, 1, ["cnnctl"], str, ensemble=True)
     assert not (tmp_path / "cv").exists()

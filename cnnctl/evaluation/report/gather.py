@@ -53,7 +53,9 @@ def gather(run: Run, with_images: bool = False) -> Report:
             style.png(network_figure(plan, run.title)), "The network", "Every layer that makes new values, to scale."
         )
         samples, missing, withheld = _samples(run, config, with_images)
-    mistakes = _plots(run, (("mistakes", "The most confident mistakes", _MISTAKES),))
+    several = config.output.multi_label is not None
+    words = _MISTAKES_OF_SEVERAL if several else _MISTAKES
+    mistakes = _plots(run, (("mistakes", "The most confident mistakes", words),))
     if mistakes and not with_images and shows_unknown_images(run, frozenset(run.read_digests())):
         mistakes, withheld = (), withheld or _MISTAKES_WITHHELD
     try:
@@ -70,10 +72,10 @@ def gather(run: Run, with_images: bool = False) -> Report:
         subtitle=subtitle,
         tiles=tiles,
         splits=splits,
-        result=_result(run, split, calibrated),
+        result=_result(run, split, calibrated, several),
         training=_plots(run, (("curves", "Loss, accuracy and learning rate", curves),)),
         mistakes=mistakes,
-        balance=_balance(run, classes, config.output.multi_label is not None),
+        balance=_balance(run, classes, several),
         samples=samples,
         samples_missing=missing,
         withheld=withheld,
@@ -90,8 +92,11 @@ def gather(run: Run, with_images: bool = False) -> Report:
 
 _MISTAKES = (
     "Images that were taken for something else, the surest first: the true class, the answer, its probability and the "
-    "file. Of several labels, - stands before one that was not found and + before one too many. A wrong label often "
-    "stands here before any other."
+    "file. A wrong label often stands here before any other."
+)
+_MISTAKES_OF_SEVERAL = (
+    "Images that got other labels than theirs, the surest first: \u2212 stands before a label that was not found, + "
+    "before one too many. The probability is that of the whole answer. A wrong label often stands here before others."
 )
 
 
@@ -163,7 +168,11 @@ def _splits(metrics: dict[str, Any]) -> Table:
     return Table(("split", *(one.column or one.title for one in shown)), rows, (False, *(True for _ in shown)))
 
 
-def _result(run: Run, split: str, calibrated: str) -> tuple[Figure, ...]:
+def _result(run: Run, split: str, calibrated: str, several: bool) -> tuple[Figure, ...]:
+    of_classes = (
+        " Each class has a panel, the lowest average precision first, with a mark at its threshold." if several else ""
+    )
+    predictions = "labels that are predicted" if several else "predictions"
     wanted = (
         ("f1", "F1 of each class", "The lowest first: where more or better images would help most."),
         (
@@ -176,13 +185,12 @@ def _result(run: Run, split: str, calibrated: str) -> tuple[Figure, ...]:
         (
             "precision_recall",
             "Precision and recall",
-            "Precision against recall at every threshold. Where an image may have several labels, each class has a "
-            "panel, the lowest average precision first, with a mark at its threshold.",
+            f"Precision against recall at every threshold.{of_classes}",
         ),
         (
             "reliability",
             "Reliability",
-            "Whether predictions with a probability of 80% are right 8 times out of 10. On the diagonal the "
+            f"Whether {predictions} with a probability of 80% are right 8 times out of 10. On the diagonal the "
             f"probabilities are calibrated.{calibrated}",
         ),
     )
@@ -226,9 +234,9 @@ def _balance(run: Run, classes: Sequence[str], several: bool) -> Balance:
     total = sum(len(of) for of in labels.values())
     words = f"{total:,} images of {len(classes):,} classes. "
     if several:
-        words += (
-            f"An image has {sum(sum(of.values()) for of in counts.values()) / max(1, total):.1f} labels on average. "
-        )
+        mean = sum(sum(of.values()) for of in counts.values()) / max(1, total)
+        without = sum(not label for of in labels.values() for label in of)
+        words += f"An image has {mean:.1f} labels on average{f'; {without:,} have none' if without else ''}. "
     missing = sum(not counts[TRAIN][name] for name in classes)
     if missing:
         words += f"{missing:,} of them have no training image."

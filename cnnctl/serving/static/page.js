@@ -70,15 +70,23 @@ function draw(row) {
   at("answer").textContent = row.unknown ? `unknown: unlike the training images; else ${answer}` : answer;
   const classes = model ? model.classes.length : row.top.length;
   const all = row.top.length >= classes;
-  at("caption").textContent = all ? "all classes" : `the ${row.top.length} most probable of ${classes} classes`;
-  at("bars").replaceChildren(...row.top.map((one) => bar(one, given)));
+  const shown = all ? "all classes" : `the ${row.top.length} most probable of ${classes} classes`;
+  at("caption").textContent = given ? `${shown}. ${ofSeveral(row, given)}` : shown;
+  at("bars").replaceChildren(...row.top.map((one, place) => bar(one, given ? given.includes(one.label) : !place, given)));
 }
 
-function bar({ label, probability }, given) {
+function ofSeveral(row, given) {
+  const said = given.length ? "the ticked labels and no others" : "none of them";
+  return `Each has a probability of its own, and the image gets those that reach their threshold, the line in the bar. ` +
+    `That it has ${said}: ${percent(row.probability)}.`;
+}
+
+function bar({ label, probability }, isAnswer, given) {
   const row = document.createElement("tr");
+  row.className = isAnswer ? "answer" : "";
   const name = document.createElement("th");
   name.scope = "row";
-  name.textContent = given?.includes(label) ? `\u2713 ${label}` : label; // of several labels, those that it gets
+  name.textContent = given && isAnswer ? `\u2713 ${label}` : label; // of several labels, those that it gets
   if (/\S{21}/.test(label)) name.className = "long"; // a shorter word stays whole on a phone
   const number = document.createElement("td");
   number.className = "number";
@@ -89,6 +97,12 @@ function bar({ label, probability }, given) {
   const length = document.createElement("i");
   length.style.width = percent(probability);
   cell.append(length);
+  const threshold = model?.thresholds?.[model.classes.indexOf(label)];
+  if (threshold !== undefined) {
+    const line = document.createElement("s");
+    line.style.left = percent(threshold);
+    cell.append(line);
+  }
   row.append(name, number, cell);
   return row;
 }
