@@ -98,7 +98,7 @@ graphs: install  ## write the graphs of the backbones from keras.applications
 torture: install  ## kill trainings and fill disks (WHAT=, KILLS=, EVERY=, NETWORK=, TRIALS=)
 	$(BIN)/python -m tests.torture $(WHAT)
 
-fuzz: install  ## mistreated configs, folders, images, models, tables and names (WHAT=, MINUTES=)
+fuzz: install  ## mistreated configs, folders, images, models, tables, weights and names (WHAT=, MINUTES=)
 	$(BIN)/python -m tests.fuzz $(WHAT)
 
 export KILLS EVERY NETWORK TRIALS MINUTES CIFAR10 CATS_DOGS TORCH CLEANLAB RUNS ROUNDS

@@ -1,6 +1,6 @@
 """Hostile input for minutes: every answer must be a result or an error that names its cause.
 
-    make fuzz [MINUTES=3] [WHAT="configs folders images depths bombs models tables names weights"]
+    make fuzz [MINUTES=3] [WHAT="configs folders images depths bombs models tables lists heic names weights"]
 
 configs  hypothesis on text, and on mutations of the ready-made configs
 folders  trees of folders with links, loops, pipes, sockets, splits, system folders and odd names
@@ -9,6 +9,8 @@ depths   whole image files of every depth, band and sort: the pixels that were w
 bombs    BMP files of every header; scans, boxes and comments without end: right, or refused at once
 models   a .keras, a .onnx and a checkpoint, cut off or damaged at many points
 tables   CSV files in every dialect: whole, without a header, and mistreated
+lists    COCO's JSON, metadata.jsonl and Parquet files with images, with anything at any place in them, or damaged
+heic     HEIC files of every sort with changed boxes, under a limit of memory and of time
 names    odd names of files to read and to write, of classes and of configs, as arguments, on stdin and on the screen
 weights  weights of pretrained networks in every format, cut off or damaged at many points
 """
@@ -20,7 +22,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-from tests.fuzz import bombs, configs, depths, folders, images, models, names, tables, weights
+from tests.fuzz import bombs, configs, depths, folders, heic, images, lists, models, names, tables, weights
 
 SECTIONS: dict[str, Callable[[random.Random], None]] = {
     "configs": configs.once,
@@ -30,6 +32,8 @@ SECTIONS: dict[str, Callable[[random.Random], None]] = {
     "bombs": bombs.once,
     "models": models.once,
     "tables": tables.once,
+    "lists": lists.once,
+    "heic": heic.once,
     "weights": weights.once,
     "names": names.once,
 }

@@ -167,3 +167,32 @@ def test_on_a_phone(scheme: str, page: webdriver.Chrome, tmp_path: Path) -> None
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         page.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_several_labels_are_ticked_and_thresholds_marked(browser: webdriver.Chrome, several_run: Trained) -> None:
+    image = digits_folder() / "8" / sorted(path.name for path in (digits_folder() / "8").iterdir())[0]
+    with serving(several_run.run) as server:
+        (row,) = server.raw(image.read_bytes(), "/v1/predict?top=10").json
+        model = server.ask("GET", "/v1/model").json
+        browser.set_window_size(*DESK)
+        browser.get(server.url)
+        until(browser, lambda: "of which an image may have several" in browser.find_element(By.ID, "about").text)
+        browser.find_element(By.ID, "file").send_keys(str(image))
+        given = [one["label"] for one in row["labels"]]
+        assert given
+        answered(browser, ", ".join(given))
+        assert sideways(browser) <= 0
+        bars = browser.find_elements(By.CSS_SELECTOR, "#bars tr")
+        names = [bar.find_element(By.TAG_NAME, "th").text for bar in bars]
+        ticked = {name.removeprefix("\u2713 ") for name in names if name.startswith("\u2713")}
+        assert ticked == set(given)
+        assert len(browser.find_elements(By.CSS_SELECTOR, "#bars tr.answer")) == len(given)
+        thresholds = dict(zip(model["classes"], model["thresholds"], strict=True))
+        for name, bar in zip(names, bars, strict=True):
+            cell, line = (bar.find_element(By.CSS_SELECTOR, which) for which in ("td.bar", "td.bar s"))
+            place = (line.rect["x"] + 1 - cell.rect["x"]) / cell.rect["width"]
+            assert abs(place - thresholds[name.removeprefix("\u2713 ")]) < 0.01
+        caption = browser.find_element(By.ID, "caption").text
+        assert "the 10 most probable of 12 classes" in caption
+        assert f"the ticked labels and no others: {100 * row['probability']:.1f}%" in caption
+    assert browser.get_log("browser") == []
