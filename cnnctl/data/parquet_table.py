@@ -63,7 +63,7 @@ def _values(values: list[Any], names: list[str] | None) -> list[Any]:
     """The values of a column, the numbers of classes as their names; -1, which is no class, as nothing."""
     if names is None:
         return values
-    known = {None: None, -1: None, **dict(enumerate(names))}
+    known: dict[Any, str | None] = {None: None, -1: None, **dict(enumerate(names))}
 
     def named(value: Any) -> Any:
         return [named(one) for one in value] if isinstance(value, list) else known.get(value, str(value))

@@ -56,7 +56,7 @@ def predict(place: Path, out: Path, kind: str) -> object:
 def explain(place: Path, out: Path, kind: str) -> object:
     image = place / kind / "1" / f"0.{kind}"
     told = json.loads(succeed("explain", image, "--run", place / "run", "--output", "why", "--json", cwd=out))
-    assert all(Path(picture).is_file() for picture in told["pictures"])
+    assert all((out / picture).is_file() for picture in told["pictures"])
     return told["probabilities"][0]["label"]
 
 
