@@ -87,14 +87,14 @@ def kernels_figure(name: str, weights: Values, title: str) -> Any:
     return _grid(f"Kernels of {name}", title, facts, shown, (-most, most), "weight")
 
 
-def cam_figure(picture: Image, maps: Sequence[tuple[str, Values]], features: str, method: str, title: str) -> Any:
+def cam_figure(picture: Image, maps: Sequence[tuple[str, Values]], features: str, what: str, title: str) -> Any:
     """The picture alone, then under the class activation map of each class, with the text that is written under it.
 
     The picture is RGB, its longer side of `picture_pixels()`.
     """
     shown = [(picture, "input of the network"), *((under_heat(picture, values), text) for text, values in maps)]
     facts = f"{features}; each class on its own scale: bright regions raise the score of the class"
-    return _row(f"{method} of the most probable classes", title, facts, shown)
+    return _row(what, title, facts, shown)
 
 
 def under_heat(picture: Image, values: Values) -> Image:

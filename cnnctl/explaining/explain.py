@@ -51,7 +51,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What was found; classes are numbers, the likeliest first in `order` and in `maps`.
+    """What was found; classes are numbers, the likeliest first in `order`, and in `maps` as `classes_with_maps` says.
 
     `image` is as the network got it, `probabilities` are float32 (classes,). `features`, the layer that the maps are
     made of, is None for the pixels themselves; `unit` is None where no layer has rows and columns. `thresholds`,
@@ -121,13 +121,22 @@ def explain(
     probabilities = agreed(network, image, shipped)
     order = tuple(int(at) for at in np.argsort(-probabilities, kind="stable"))
     chosen = features(network.plan)
-    maps = tuple(class_maps(network, chosen, image, order[: wish.top], wish.method))
+    shown = classes_with_maps(probabilities, wish.top, thresholds)
+    maps = tuple(class_maps(network, chosen, image, shown, wish.method))
     layers = tuple(FeatureMaps.of(*found) for found in network.walk(image, seen_layers(network.plan)))
     unit = wish.unit
     if unit is None and chosen is not None:
         row, column = divmod(int(maps[0].values.argmax()), maps[0].values.shape[1])
         unit = _unit(network.plan, chosen, row, column)
     return Explanation(path, image, wish.method, order, probabilities, chosen, maps, layers, unit, thresholds)
+
+
+def classes_with_maps(
+    probabilities: NDArray[np.float32], top: int, thresholds: NDArray[np.float32] | None = None
+) -> list[int]:
+    """The `top` classes that get a map: the most probable; of several labels, first those that the image gets."""
+    is_other = np.zeros(len(probabilities), bool) if thresholds is None else probabilities < thresholds
+    return [int(at) for at in np.lexsort((-probabilities, is_other))[:top]]
 
 
 def agreed(network: Network, image: Image, shipped: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -89,8 +89,8 @@ def _places(found: Explanation, network: Network, picture: Image, title: str) ->
         words = (
             f"{method} weights each feature map of {found.features.name} by how much it raises the score of a class."
         )
-    content = style.png(drawing.cam_figure(picture, maps, made, method, title))
-    best = network.classes[found.order[0]]
+    content = style.png(drawing.cam_figure(picture, maps, made, f"{method} of {_classes_shown(found)}", title))
+    best = network.classes[found.maps[0].number]
     caption = (
         f"Bright regions raise the score of a class. The brightest region of the first map contributes most to {best}."
     )
@@ -99,6 +99,17 @@ def _places(found: Explanation, network: Network, picture: Image, title: str) ->
         caption = f"No position raises the score of {best}{others}."
     shown = Shown(f"{found.method}.png", f"{method} over the image", caption, content)
     return Section("Which regions contribute to the prediction", words, (shown,))
+
+
+def _classes_shown(found: Explanation) -> str:
+    """Of which classes there are maps."""
+    if found.thresholds is None:
+        return "the most probable classes"
+    given = sum(bool(found.probabilities[one.number] >= found.thresholds[one.number]) for one in found.maps)
+    labels = f"the label{'s' if given > 1 else ''} that the image gets"
+    if given == len(found.maps):
+        return labels
+    return f"{labels}, and the most probable others" if given else "the most probable classes"
 
 
 def _field(unit: Unit, picture: Image, size: tuple[int, ...], title: str) -> Section:

@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
@@ -63,8 +64,8 @@ class Explainer:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._end()
 
-    async def explain(self, seen: Seen, top: int) -> dict[str, Any]:
-        """What POST /v1/explain answers.
+    async def explain(self, seen: Seen, top: int, thresholds: Sequence[float] | None = None) -> dict[str, Any]:
+        """What POST /v1/explain answers; `thresholds` are those of the classes where images may have several labels.
 
         Raises:
             RequestError: 503: too many wait, it took too long, or the process cannot do it, with its reason.
@@ -76,6 +77,7 @@ class Explainer:
             "pixels": base64.b64encode(seen.pixels.tobytes()).decode("ascii"),
             "shipped": seen.probabilities.tolist(),
             "top": top,
+            "thresholds": thresholds,
         }
         self._waiting += 1
         try:

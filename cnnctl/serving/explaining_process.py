@@ -1,8 +1,8 @@
 """The process that says why: it loads Keras once it is asked, and ends when nobody can ask any more.
 
 A line of JSON comes in on stdin for each question and goes out on stdout for each answer. The question: `shape` and
-`pixels` (base64) of an image as the network gets it, `shipped` (what model.onnx answers) and `top`. The answer is that
-of POST /v1/explain, or `error` and `hint`, or the `traceback` of a bug.
+`pixels` (base64) of an image as the network gets it, `shipped` (what model.onnx answers), `top`, and `thresholds` where
+images may have several labels, else null. The answer is that of POST /v1/explain, or `error` and `hint`, or the `traceback` of a bug.
 """
 
 import base64
@@ -58,13 +58,14 @@ def _answer(run: Run, question: dict[str, Any]) -> dict[str, Any]:
     network = _network(run)
     from cnnctl.explaining.activation_maps import GRAD_CAM, class_maps
     from cnnctl.explaining.drawing import under_heat
-    from cnnctl.explaining.explain import agreed
+    from cnnctl.explaining.explain import agreed, classes_with_maps
     from cnnctl.explaining.sections import enlarged
     from cnnctl.models.of_run import features
 
     image = np.frombuffer(base64.b64decode(question["pixels"]), np.uint8).reshape(question["shape"])
     probabilities = agreed(network, image, np.array(question["shipped"], np.float32))
-    numbers = np.argsort(-probabilities, kind="stable")[: question["top"]]
+    thresholds = None if question["thresholds"] is None else np.array(question["thresholds"], np.float32)
+    numbers = classes_with_maps(probabilities, question["top"], thresholds)
     row = features(network.plan)
     picture = enlarged(image)
     return {
@@ -77,7 +78,7 @@ def _answer(run: Run, question: dict[str, Any]) -> dict[str, Any]:
                 "silent": not found.values.any(),
                 "picture": _address(under_heat(picture, found.values)),
             }
-            for found in class_maps(network, row, image, numbers.tolist())
+            for found in class_maps(network, row, image, numbers)
         ],
     }
 

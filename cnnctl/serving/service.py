@@ -75,13 +75,14 @@ class Service:
     async def explain(self, request: Request) -> Response:
         """Grad-CAM of one image: which places speak for the likeliest classes, three at most.
 
-        The first time takes seconds longer, since it loads Keras.
+        Where an image may have several labels, those that it gets come first. The first time takes seconds longer, since it loads Keras.
         """
         assert self.explainer is not None
         top = _top(request)
         async with self._looked_at(request) as looked:
             seen = self._only(*looked)
-        return _json(await self.explainer.explain(seen, min(top, DEFAULT_TOP)))
+        thresholds = None if self.classifier.thresholds is None else self.classifier.thresholds.tolist()
+        return _json(await self.explainer.explain(seen, min(top, DEFAULT_TOP), thresholds))
 
     async def read_health(self) -> Response:
         """Whether images are being answered."""

@@ -9,7 +9,7 @@ from cnnctl.data.decoder.images import ImageSpec, opencv, read_image
 from cnnctl.errors import RunError
 from cnnctl.explaining.activation_maps import METHODS
 from cnnctl.explaining.drawing import picture_pixels
-from cnnctl.explaining.explain import ExplainRequest, explain
+from cnnctl.explaining.explain import ExplainRequest, classes_with_maps, explain
 from cnnctl.explaining.sections import enlarged, make_sections, page
 from cnnctl.inference.model import expand
 from cnnctl.models.of_run import MOST_LAYERS, seen_layers
@@ -91,3 +91,10 @@ def test_of_very_many_layers_the_first_and_the_last_are_shown():
     rows = seen_layers(made.plan)
     assert len(rows) == MOST_LAYERS
     assert (rows[0].name, rows[-1].name) == ("conv2d", f"conv2d_{MOST_LAYERS + 6}")
+
+
+def test_labels_that_an_image_gets_are_mapped_before_others() -> None:
+    probabilities, thresholds = np.array([[0.6, 0.02, 0.9, 0.3, 0.3], [0.5, 0.01, 0.95, 0.3, 0.4]], np.float32)
+    assert classes_with_maps(probabilities, 4) == [2, 0, 3, 4]
+    assert classes_with_maps(probabilities, 4, thresholds) == [0, 3, 1, 2]
+    assert classes_with_maps(probabilities, 9, thresholds) == [0, 3, 1, 2, 4]
