@@ -2,7 +2,8 @@
 
 A line of JSON comes in on stdin for each question and goes out on stdout for each answer. The question: `shape` and
 `pixels` (base64) of an image as the network gets it, `shipped` (what model.onnx answers), `top`, and `thresholds` where
-images may have several labels, else null. The answer is that of POST /v1/explain, or `error` and `hint`, or the `traceback` of a bug.
+images may have several labels, else null. The answer is that of POST /v1/explain, or `error` and `hint`, or the
+`traceback` of a bug.
 """
 
 import base64

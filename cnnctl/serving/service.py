@@ -75,7 +75,8 @@ class Service:
     async def explain(self, request: Request) -> Response:
         """Grad-CAM of one image: which places speak for the likeliest classes, three at most.
 
-        Where an image may have several labels, those that it gets come first. The first time takes seconds longer, since it loads Keras.
+        Where an image may have several labels, those that it gets come first. The first time takes seconds longer,
+        since it loads Keras.
         """
         assert self.explainer is not None
         top = _top(request)
