@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from cnnctl.models.backend import choose_backend
 from cnnctl.runs import Run
 from tests.cli.command import begin
 from tests.conftest import CONFIGS
+from tests.forks import forking
 from tests.training.build import uncalibrated_loss
 from tests.training.without import Without
 
@@ -48,8 +50,11 @@ train:
 
 
 @pytest.fixture(scope="module")
-def without_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> Without:
-    return Without(tmp_path_factory.mktemp("jax"), "tensorflow")
+def without_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Without]:
+    """Its commands are forks of one process that has imported JAX, or of one that has imported TensorFlow."""
+    without = Without(tmp_path_factory.mktemp("jax"), "tensorflow")
+    with forking(without.environment, "jax"), forking({**without.environment, "HIDDEN": "jax"}):
+        yield without
 
 
 @pytest.fixture(scope="module")
@@ -216,10 +221,10 @@ def test_images_that_lie_on_the_device_train_the_same(without_tensorflow, small_
 
 def test_what_is_not_installed_is_named_with_the_mend(without_tensorflow):
     digits = str(CONFIGS / "digits.yaml")
-    done = without_tensorflow.run("train", digits, "--set", "train.backend=tensorflow", code=5)
+    done = without_tensorflow.run("train", digits, "--set", "train.backend=tensorflow", code=5, fresh=True)
     mend = "hint: install it with: pip install tensorflow, or train with train.backend: jax\n"
     assert done.stderr.endswith(f"error: TensorFlow is not installed\n{mend}")
-    done = without_tensorflow.run("train", digits, "--set", "train.backend=jax", code=5, HIDDEN="jax")
+    done = without_tensorflow.run("train", digits, "--set", "train.backend=jax", code=5, fresh=True, HIDDEN="jax")
     mend = "hint: install it with: pip install '.[jax]' from a checkout of cnnctl\n"
     assert done.stderr.endswith(f"error: JAX is not installed\n{mend}")
     assert not (without_tensorflow.folder / "runs" / "digits").exists()

@@ -2,8 +2,9 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from tests import forks
 
 HIDE = """\
 import importlib.machinery as machinery
@@ -29,12 +30,16 @@ class Without:
         self.environment["JAX_COMPILATION_CACHE_DIR"] = str(folder / "compiled")
         self.environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
-    def run(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return self.python("-m", "cnnctl", *arguments, code=code, **environment)
+    def run(
+        self, *arguments: str, code: int = 0, fresh: bool = False, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        return self.python("-m", "cnnctl", *arguments, code=code, fresh=fresh, **environment)
 
-    def python(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, *arguments]
-        environment = {**self.environment, **environment}
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stderr
-        return done
+    def python(
+        self, *arguments: str, code: int = 0, fresh: bool = False, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """A process of its own, or a fork as `tests.forks.python` makes them."""
+        done = forks.python(arguments, self.folder, {**self.environment, **environment}, fresh=fresh)
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert done.returncode == code, err
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
