@@ -10,6 +10,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import socket
 import subprocess
@@ -28,6 +29,8 @@ LIBRARIES = (
     *("h5py", "jinja2", "matplotlib.backends.backend_agg", "matplotlib.figure", "onnx", "pandas", "platformdirs"),
     *("rich.console", "rich.table", "scipy.stats", "sklearn.metrics"),
 )
+OTHERS = ("cnnctl.__main__", "cnnctl.models.fused_optimizers", "cnnctl.serving")
+"""Beginnings of the names of our modules that are left to the forks: none serves, and JAX has no TensorFlow."""
 FREE = ("COLUMNS", "PYTEST_CURRENT_TEST")
 """Variables that no library reads while it is imported."""
 SET = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "TF2_BEHAVIOR", "ENABLE_RUNTIME_UPTIME_TELEMETRY", "TPU_", "KMP_")
@@ -166,7 +169,7 @@ def main(descriptor: int, backend: str) -> None:
 
 def prepare(backend: str) -> None:
     """Import as commands do, and leave what was imported as it is at first."""
-    from cnnctl.cli.app import COMMANDS
+    import cnnctl
     from cnnctl.data.decoder.images import opencv
     from cnnctl.system.home import lend_folders
 
@@ -175,13 +178,11 @@ def prepare(backend: str) -> None:
     with warnings.catch_warnings(), silent():
         warnings.simplefilter("ignore")
         opencv()
-        for name in (
-            backend,
-            "keras",
-            *LIBRARIES,
-            *(f"cnnctl.cli.{command.replace('-', '_')}" for command in COMMANDS),
-        ):
+        for name in (backend, "keras", *LIBRARIES):
             importlib.import_module(name)
+        for module in pkgutil.walk_packages(cnnctl.__path__, "cnnctl."):
+            if not module.name.startswith(OTHERS):
+                importlib.import_module(module.name)
     opencv.cache_clear()
     gc.collect()
     gc.freeze()  # so that a fork's own collections leave the common memory alone
