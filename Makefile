@@ -73,7 +73,8 @@ test: install browser  ## lint, types and tests: everything CI runs
 
 # Old packages call what newer ones, which they were never tested with, have deprecated.
 test-lowest: .venv-lowest/installed browser  ## the tests with every direct dependency at its lower bound, in .venv-lowest
-	.venv-lowest/bin/python $(PYTEST) -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning
+	.venv-lowest/bin/python $(PYTEST) -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
+		-W ignore::FutureWarning
 
 test-newest: browser  ## the tests with today's newest packages, without pins, in .venv-newest
 	$(check_python)

@@ -29,7 +29,7 @@ LIBRARIES = (
     *("h5py", "jinja2", "matplotlib.backends.backend_agg", "matplotlib.figure", "onnx", "pandas", "platformdirs"),
     *("rich.console", "rich.table", "scipy.stats", "sklearn.metrics"),
 )
-OTHERS = ("cnnctl.__main__", "cnnctl.models.fused_optimizers", "cnnctl.serving")
+OTHERS = ("cnnctl.__main__", "cnnctl.models.fused_", "cnnctl.serving")
 """Beginnings of the names of our modules that are left to the forks: none serves, and JAX has no TensorFlow."""
 FREE = ("COLUMNS", "PYTEST_CURRENT_TEST")
 """Variables that no library reads while it is imported."""

@@ -21,6 +21,8 @@ OPERATOR_SET, IR_VERSION = 17, 8
 
 BATCH = "batch"
 _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+_LARGEST = 3.4028234663852886e38
+"""Of float32."""
 _SELU = {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}
 _BY_ONE_NODE: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("Relu", {}),
@@ -108,6 +110,14 @@ class OnnxGraph:
         """The attributes of a window that slides over an image of a shape."""
         (top, bottom), (left, right) = window.sides(shape)
         return {"kernel_shape": window.size, "strides": window.strides, "pads": (top, left, bottom, right)}
+
+    def beside_zeros(self, value: str) -> str:
+        """What a pooling may take: zeros around an image are values to it, and not the borders that it leaves out.
+
+        ONNX Runtime before 1.32 makes one node of a Pad and the pooling after it, in which the zeros are lost.
+        """
+        is_padded = any(name == value and operator == "Pad" for operator, _, name, _ in self._nodes)
+        return self.node("Clip", value, self.constant(-_LARGEST), self.constant(_LARGEST)) if is_padded else value
 
     def activate(self, value: str, name: str, negative_slope: float = 0.2) -> str:
         """An activation of Keras by its name, with Keras' defaults."""

@@ -92,7 +92,7 @@ class MaxPooling2D(_Pooling):
         return largest
 
     def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
-        return graph.node("MaxPool", value, **graph.slides(self.window, shape))
+        return graph.node("MaxPool", graph.beside_zeros(value), **graph.slides(self.window, shape))
 
 
 class AveragePooling2D(_Pooling):
@@ -110,7 +110,9 @@ class AveragePooling2D(_Pooling):
         return mean
 
     def to_onnx(self, graph: "OnnxGraph", value: str, shape: Shape, weights: Sequence["Values"]) -> str:
-        return graph.node("AveragePool", value, **graph.slides(self.window, shape), count_include_pad=0)
+        return graph.node(
+            "AveragePool", graph.beside_zeros(value), **graph.slides(self.window, shape), count_include_pad=0
+        )
 
 
 class L2Pooling2D(_Pooling):

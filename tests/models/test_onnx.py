@@ -81,6 +81,23 @@ def test_a_backbone_is_what_keras_makes_of_it(application, shape, tmp_path):
     assert 1e-3 < np.ptp(features, axis=1).min() < 1e4
 
 
+@pytest.mark.parametrize("pooling", ["MaxPooling2D", "AveragePooling2D"])
+def test_zeros_before_a_pooling_are_values_to_it(pooling, keras, tmp_path):
+    """ONNX Runtime before 1.32 takes them for the borders of the pooling, if it sees a Pad right before it."""
+    image = keras.layers.Input((8, 8, 3))
+    padded = keras.layers.ZeroPadding2D(((1, 0), (2, 1)))(keras.layers.Rescaling(-1.0)(image))
+    keras.Model(image, getattr(keras.layers, pooling)(3, 2)(padded)).save(tmp_path / "padded.keras")
+    model, plan = network(f"backbone: {{file: {tmp_path / 'padded.keras'}}}", POOLING, shape=(8, 8, 3))
+    images = pixels(2, (8, 8, 3))
+    made = to_onnx(model, plan)
+    producers = {output: node.op_type for node in made.graph.node for output in node.output}
+    poolings = [node for node in made.graph.node if node.op_type in ("MaxPool", "AveragePool")]
+    assert [producers[node.input[0]] for node in poolings] == ["Clip"]
+    session = open_session(tmp_path / "model.onnx", content=made.SerializeToString())
+    expected = model.layers[2](model.layers[1](model.layers[0](images)))
+    np.testing.assert_allclose(session.run(["features"], {"image": images})[0], expected, rtol=1e-5)
+
+
 def test_a_stem_may_end_with_an_image(keras, tmp_path):
     items = ("backbone: {application: EfficientNetLite0, weights: null}", "conv2d: {filters: 2, kernel_size: 1}")
     model, plan = network(*items, POOLING, shape=(45, 38, 3))
