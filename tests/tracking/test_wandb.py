@@ -1,5 +1,6 @@
 """Runs of Weights & Biases in its offline mode, read back from the transaction log that `wandb sync` uploads."""
 
+import csv
 import json
 import os
 import socket
@@ -17,8 +18,10 @@ from cnnctl.runs import Run
 from cnnctl.tracking.events import Outcome
 from cnnctl.tracking.tracker import Trackers, finished
 from cnnctl.tracking.wandb import Wandb
+from tests.cli.command import succeed
 from tests.tracking.build import SEVENTH, beginning, complete_run, figures, wandb_records
 from tests.tracking.wandb_server import Server, standing_in
+from tests.training.build import SMALL
 
 pytest.importorskip("wandb", reason="wandb is not installed")
 
@@ -285,3 +288,24 @@ def test_a_user_who_has_switched_it_off(tmp_path: Path, here: Path) -> None:
     assert tracker.how_to_look() is None
     assert not Run(tmp_path / "run").has(Run(tmp_path / "run").wandb)
     assert logs(here) == []
+
+
+def test_the_command_records_a_training_and_goes_on_with_it(small_photos: Path, here: Path) -> None:
+    """A whole training in a process of its own, and then one epoch more."""
+    (here / "shapes.yaml").write_text(SMALL.format(photos=small_photos))
+    printed = json.loads(succeed("train", "shapes.yaml", "--set", "train.loggers=[wandb]", "--json", cwd=here))
+    run = Run(here / printed["run"])
+    with run.history.open(newline="") as file:
+        losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    (log,) = logs(here)
+    records = wandb_records(log)
+    assert [row["val_loss"] for row in rows(records)] == pytest.approx(losses)
+    assert summary(records)["test_accuracy"] == pytest.approx(printed["metrics"]["accuracy"])
+    assert exit_codes(records) == [0]
+    identity = json.loads(run.wandb.read_text())["run_id"]
+
+    succeed("train", "--resume", printed["run"], "--set", "train.epochs=3", cwd=here)
+    again = logs(here)[-1]
+    assert again != log
+    assert len(rows(wandb_records(again))) == 1
+    assert again.name.endswith(identity)
