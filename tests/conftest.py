@@ -23,15 +23,6 @@ hypothesis.settings.register_profile("cnnctl", deadline=None)  # a machine with 
 hypothesis.settings.load_profile("cnnctl")
 
 
-LONGEST = ("tests/training/test_jax.py", "tests/training/test_several_devices.py")
-"""Files that take minutes of commands: at the end one of pytest's processes would wait for the other."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
-
-
 @dataclass(frozen=True)
 class Trained:
     """What a `cnnctl train` of the session left behind.
