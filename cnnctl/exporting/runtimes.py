@@ -83,9 +83,9 @@ def _open_openvino(path: Path) -> Opened:
 
     core = openvino.Core()
     settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": "f32",  # not the machine's bfloat16
         "INFERENCE_NUM_THREADS": available_cores(),
-    }  # not the machine's bfloat16
+    }
     compiled = core.compile_model(core.read_model(path / OPENVINO_MODEL), "CPU", settings)
     (given,), (answered,) = compiled.inputs, compiled.outputs
     assert (given.element_type, answered.element_type) == (openvino.Type.u8, openvino.Type.f32), (given, answered)

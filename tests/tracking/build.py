@@ -30,6 +30,15 @@ def beginning(folder: Path, *before: int, text: str = "name: shapes\n" + SMALLES
     return RunStarted(Run(folder), config(text), [figures(number) for number in before], MACHINE)
 
 
+def told_of_epochs(kind: Any, folder: Path, *before: int, then: tuple[int, ...], **more: str) -> Any:
+    """A tracker of a kind that was told of the epochs `then`, and not of an end."""
+    tracker = kind()
+    tracker.begin(beginning(folder, *before, **more))
+    for number in then:
+        tracker.epoch(number, figures(number))
+    return tracker
+
+
 def complete_run(folder: Path, plot: bytes) -> Run:
     """A run with everything that `finished` looks for."""
     run = Run(folder)

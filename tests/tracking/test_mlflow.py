@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from cnnctl.runs import Run
 from cnnctl.tracking.events import Outcome
 from cnnctl.tracking.mlflow import Mlflow
 from cnnctl.tracking.tracker import Trackers, finished
-from tests.tracking.build import SEVENTH, beginning, complete_run, figures
+from tests.tracking.build import SEVENTH, beginning, complete_run, figures, told_of_epochs
 
 PAGE = "#/experiments/{}/runs?workflowType=machine_learning"
 
@@ -31,13 +32,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return MlflowClient()
 
 
-def told(folder: Path, *before: int, then: tuple[int, ...], **more: str) -> Mlflow:
-    """A tracker that was told of the epochs `then`, and not of an end."""
-    tracker = Mlflow()
-    tracker.begin(beginning(folder, *before, **more))
-    for number in then:
-        tracker.epoch(number, figures(number))
-    return tracker
+told = partial(told_of_epochs, Mlflow)
 
 
 def only_run(client: Any, experiment: str = "shapes") -> Any:

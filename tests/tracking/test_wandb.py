@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from cnnctl.tracking.events import Outcome
 from cnnctl.tracking.tracker import Trackers, finished
 from cnnctl.tracking.wandb import Wandb
 from tests.cli.command import succeed
-from tests.tracking.build import SEVENTH, beginning, complete_run, figures, wandb_records
+from tests.tracking.build import SEVENTH, beginning, complete_run, figures, told_of_epochs, wandb_records
 from tests.tracking.wandb_server import Server, standing_in
 from tests.training.build import SMALL
 
@@ -51,13 +52,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     os.environ.update(before)
 
 
-def told(folder: Path, *before: int, then: tuple[int, ...], **more: str) -> Wandb:
-    """A tracker that was told of the epochs `then`, and not of an end."""
-    tracker = Wandb()
-    tracker.begin(beginning(folder, *before, **more))
-    for number in then:
-        tracker.epoch(number, figures(number))
-    return tracker
+told = partial(told_of_epochs, Wandb)
 
 
 def logs(here: Path) -> list[Path]:
