@@ -24,8 +24,6 @@ from tests.tracking.build import SEVENTH, beginning, complete_run, figures, told
 from tests.tracking.wandb_server import Server, standing_in
 from tests.training.build import SMALL
 
-pytest.importorskip("wandb", reason="wandb is not installed")
-
 PLOT = cv2.imencode(".png", np.zeros((4, 6, 3), np.uint8))[1].tobytes()
 
 
