@@ -58,6 +58,20 @@ def test_the_list_of_commands() -> None:
     assert of(HELP, modules_of("--help")) == []
 
 
+@pytest.mark.parametrize("words", [("--help",), ("train", "--help")])
+def test_help_imports_no_parser_of_markdown_and_leaves_nothing_in_its_place(words: tuple[str, ...]) -> None:
+    modules = modules_of(*words)
+    assert "typer.rich_utils" in modules
+    assert modules.isdisjoint({"markdown_it", "rich.markdown"})
+
+    said = [
+        subprocess.run([sys.executable, "-c", before + PROGRAM, *words], capture_output=True, text=True, check=True)
+        for before in ("", "import rich.markdown\n")
+    ]
+    assert "Usage" in said[0].stdout
+    assert said[0].stdout == said[1].stdout
+
+
 @pytest.mark.parametrize("more", [(), ("--json",)])
 def test_a_summary_of_a_config_that_says_how_many_classes_it_has(more: tuple[str, ...]) -> None:
     modules = modules_of("summary", str(CONFIGS / "digits.yaml"), *more)
