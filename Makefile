@@ -102,7 +102,7 @@ torture: install  ## kill trainings and fill disks (WHAT=, KILLS=, EVERY=, NETWO
 fuzz: install  ## mistreated configs, folders, images, models, tables, weights and names (WHAT=, MINUTES=)
 	$(BIN)/python -m tests.fuzz $(WHAT)
 
-export KILLS EVERY NETWORK TRIALS MINUTES CIFAR10 CATS_DOGS TORCH CLEANLAB RUNS ROUNDS
+export KILLS EVERY NETWORK TRIALS MINUTES CIFAR10 CATS_DOGS MNIST TORCH CLEANLAB RUNS ROUNDS
 
 bench: install  ## measure (WHAT=: see benchmarks/BENCHMARKS.md)
 	$(BIN)/python -m benchmarks $(WHAT)

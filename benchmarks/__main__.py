@@ -2,8 +2,9 @@
 
     make bench CIFAR10=FOLDER CATS_DOGS=FOLDER [WHAT="startup cifar10 ..."] [TORCH=PYTHON] [CLEANLAB=PYTHON] [ROUNDS=3]
 
-CIFAR10 holds train/ and test/ of CIFAR-10 as class folders, CATS_DOGS the class folders of cats and dogs; TORCH is a
-Python that has PyTorch, CLEANLAB one that has cleanlab. Nothing else should run meanwhile.
+CIFAR10 holds train/ and test/ of CIFAR-10 as class folders, CATS_DOGS the class folders of cats and dogs; MNIST may
+name the folder of MNIST. benchmarks/datasets.py makes those of CIFAR-10 and MNIST. TORCH is a Python that has PyTorch,
+CLEANLAB one that has cleanlab. Nothing else should run meanwhile.
 """
 
 import os
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import (
+    accuracy,
     backends,
     cifar10,
     doctor,
@@ -45,6 +47,7 @@ SECTIONS = {
     "backends": backends.section,
     "scale": scale.section,
     "sweeps": sweeps.section,
+    "accuracy": accuracy.section,
     "gpu": gpu.section,
 }
 
