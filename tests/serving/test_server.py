@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cnnctl import errors
+from cnnctl.inference.known_models import MADE, fingerprint, remember
 from cnnctl.serving import server
 from tests.cli.command import fail
 from tests.serving.build import READY, RED, labels, reply, serving
@@ -34,6 +35,7 @@ run()
 
 
 def test_it_is_ready_without_anything_slow(colours: Path) -> None:
+    remember(fingerprint((colours / "model.onnx").read_bytes()), MADE)  # one that is unknown is looked through first
     command = [sys.executable, "-c", IMPORTS, "serve", str(colours), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
