@@ -1,4 +1,4 @@
-"""How right cifar10-airbench is on CIFAR-10, and what `init` writes for CIFAR-10, MNIST and photos, and in what time.
+"""How right cifar10-airbench is on CIFAR-10, and what `init` writes for four sets of images, and in what time.
 
 The images should be CIFAR-10's and MNIST's own, without loss: benchmarks/datasets.py unpacks them. The runs are kept in
 the folder that RUNS names, if it names one, and not made again.
@@ -13,6 +13,7 @@ from statistics import mean
 
 from benchmarks.command import ROOT, ROUNDS, Training, of, train
 from benchmarks.processes import cnnctl
+from cnnctl.data.sources import digits_folder
 
 READY = "cifar10-airbench"
 COLUMNS = ("network", "seed", "test accuracy", "calibration error", "s until trained", "s in all")
@@ -20,7 +21,8 @@ COLUMNS = ("network", "seed", "test accuracy", "calibration error", "s until tra
 
 def section(folder: Path) -> str:
     """The section of BENCHMARKS.md; the other images are those of the environment variables MNIST and CATS_DOGS."""
-    given = {"CIFAR-10": folder, "MNIST": _named("MNIST"), "cats and dogs": _named("CATS_DOGS")}
+    photos = _named("CATS_DOGS")
+    given = {"CIFAR-10": folder, "MNIST": _named("MNIST"), "cats and dogs": photos, "digits": digits_folder()}
     with tempfile.TemporaryDirectory() as place:
         work = Path(place)
         keep = Path(os.environ.get("RUNS") or work / "runs").absolute()
