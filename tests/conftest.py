@@ -3,8 +3,6 @@
 import fcntl
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 import pytest
 
 from cnnctl.data.decoder.images import opencv
-from tests.forks import forking
+from tests.forks import forking, python
 from tests.several import write as write_several
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -124,12 +122,10 @@ def _trained(shared: Path, name: str, command: Sequence[str], folder: Path, run:
         if not original.exists():
             making = shared / f"{name}-making"
             making.mkdir()
-            done = subprocess.run(
-                [sys.executable, "-m", "cnnctl", *command], cwd=making, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stderr
-            (making / "stdout").write_text(done.stdout)
-            (making / "stderr").write_text(done.stderr)
+            done = python(["-m", "cnnctl", *command], making)
+            assert done.returncode == 0, done.stderr.decode()
+            (making / "stdout").write_bytes(done.stdout)
+            (making / "stderr").write_bytes(done.stderr)
             making.rename(original)
     shutil.copytree(original, folder, symlinks=True, dirs_exist_ok=True)
     stdout, stderr = ((original / stream).read_text() for stream in ("stdout", "stderr"))

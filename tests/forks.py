@@ -6,12 +6,15 @@ onnxruntime keeps one, so it is left to the forks.
 """
 
 import atexit
+import functools
 import gc
 import importlib
 import json
 import os
 import pkgutil
 import runpy
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -34,7 +37,7 @@ OTHERS = ("cnnctl.__main__", "cnnctl.models.fused_", "cnnctl.serving")
 FREE = ("COLUMNS", "PYTEST_CURRENT_TEST")
 """Variables that no library reads while it is imported."""
 SET = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "TF2_BEHAVIOR", "ENABLE_RUNTIME_UPTIME_TELEMETRY", "TPU_", "KMP_")
-SET += ("OPENCV_", "LD_LIBRARY_PATH", "HDF5_PLUGIN_PATH", "_MLFLOW_", "WANDB_")
+SET += ("OPENCV_", "LD_LIBRARY_PATH", "HDF5_PLUGIN_PATH", "MLFLOW_", "_MLFLOW_", "WANDB_")
 """Beginnings of those that libraries set while they are imported, in the process of the tests as well."""
 
 
@@ -66,6 +69,16 @@ class Forks:
         self, words: Sequence[str], cwd: Path, environment: Mapping[str, str], stdin: bytes | None = None
     ) -> "subprocess.CompletedProcess[bytes]":
         """The outcome of `python WORDS`; `-m` and a module, `-c` and code, or a script; then its arguments."""
+        begun = self.begin(words, cwd, environment, stdin)
+        with ThreadPoolExecutor() as pool:
+            said = [pool.submit(_read, pipe) for pipe in (begun.out, begun.err)]
+            stdout, stderr = (one.result() for one in said)
+        return subprocess.CompletedProcess(begun.args, begun.wait(), stdout, stderr)
+
+    def begin(
+        self, words: Sequence[str], cwd: Path, environment: Mapping[str, str], stdin: bytes | None = None
+    ) -> "Fork":
+        """`python WORDS` under way."""
         request = json.dumps({"words": list(words), "cwd": str(cwd), "environment": dict(environment)}).encode()
         asked, out, err, code = (os.pipe() for _ in range(4))
         given = (os.open(os.devnull, os.O_RDONLY), None) if stdin is None else os.pipe()
@@ -73,13 +86,10 @@ class Forks:
         socket.send_fds(self._started(), [b"+"], theirs)
         for descriptor in theirs:
             os.close(descriptor)
-        with ThreadPoolExecutor() as pool:
-            pool.submit(_write, asked[1], request)
-            if given[1] is not None:
-                pool.submit(_write, given[1], stdin)
-            said = [pool.submit(_read, pipe[0]) for pipe in (code, out, err)]
-            ended, stdout, stderr = (one.result() for one in said)
-        return subprocess.CompletedProcess(list(words), int(ended), stdout, stderr)
+        threading.Thread(target=_write, args=(asked[1], request)).start()
+        if given[1] is not None:
+            threading.Thread(target=_write, args=(given[1], stdin)).start()
+        return Fork(list(words), out[0], err[0], code[0])
 
     def end(self) -> None:
         """End the process."""
@@ -101,6 +111,62 @@ class Forks:
                     pass_fds=[theirs.fileno()],
                 )
         return self._control
+
+
+class Fork:
+    """A program under way, as far as `subprocess.Popen` is needed of it.
+
+    Attributes:
+        args: Its words.
+        pid: Of the process.
+        out, err: What it writes to its streams comes out of these descriptors.
+        returncode: As that of a Popen; None until `wait` or `poll` has seen its end.
+    """
+
+    def __init__(self, args: list[str], out: int, err: int, code: int) -> None:
+        self.args, self.out, self.err = args, out, err
+        self.returncode: int | None = None
+        self._ended = os.fdopen(code, "r")
+        self.pid = int(self._ended.readline())
+
+    @functools.cached_property
+    def stdout(self) -> TextIO:
+        return os.fdopen(self.out, encoding="utf-8")
+
+    @functools.cached_property
+    def stderr(self) -> TextIO:
+        return os.fdopen(self.err, encoding="utf-8")
+
+    def poll(self) -> int | None:
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(timeout=0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._ended], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = int(self._ended.readline())
+            self._ended.close()
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        with ThreadPoolExecutor() as pool:
+            said = [pool.submit(_read_on, stream) for stream in (self.stdout, self.stderr)]
+            try:
+                self.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+            out, err = (one.result() for one in said)
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 _all: list[Forks] = []
@@ -127,11 +193,35 @@ def python(
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run `python WORDS`: as a fork where there can be one, and `fresh` is for what only a new interpreter does."""
     given = [str(word) for word in words]
-    forks = next((one for one in _all if not fresh and one.can_run(environment)), None)
+    forks = None if fresh else _that_can_run(environment)
     if forks is not None:
         return forks.run(given, cwd, environment, stdin)
     command = [sys.executable, *given]
     return subprocess.run(command, cwd=cwd, env=environment, input=stdin, capture_output=True, check=False)
+
+
+def begin(
+    words: Sequence[str | Path], cwd: Path, environment: Mapping[str, str] = os.environ, fresh: bool = False
+) -> "Fork | subprocess.Popen[str]":
+    """`python WORDS` under way, in the same way."""
+    given = [str(word) for word in words]
+    forks = None if fresh else _that_can_run(environment)
+    if forks is not None:
+        return forks.begin(given, cwd, environment)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, *given], cwd=cwd, env=environment, text=True, **streams)
+
+
+def _that_can_run(environment: Mapping[str, str]) -> Forks | None:
+    return next((one for one in _all if one.can_run(environment)), None)
+
+
+def _read_on(stream: TextIO) -> str:
+    """What is still to be read; nothing of a stream that the test has closed."""
+    if stream.closed:
+        return ""
+    with stream:
+        return stream.read()
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -202,23 +292,39 @@ def silent() -> Iterator[None]:
 
 
 def next_request(control: socket.socket) -> list[int]:
-    """The descriptors of a request, in a process that was forked for it; the first one waits for the others' end."""
+    """The descriptors of a request, in a process that was forked for it.
+
+    Between it and the first process is one that waits for its end: several may be under way.
+    """
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 5)
         if not message:
             os._exit(0)
         *kept, code = descriptors
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # JAX and newer Pythons warn of threads, which are not there any more
-            process = os.fork()
-        if process == 0:
+        if forked() == 0:
             control.close()
-            os.close(code)
-            return kept
-        for descriptor in kept:
+            process = forked()
+            if process == 0:
+                os.close(code)
+                return kept
+            for descriptor in kept:
+                os.close(descriptor)
+            with suppress(BrokenPipeError):
+                os.write(code, f"{process}\n".encode())
+                _, status = os.waitpid(process, 0)
+                os.write(code, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            os._exit(0)
+        for descriptor in descriptors:
             os.close(descriptor)
-        _, status = os.waitpid(process, 0)
-        _write(code, str(os.waitstatus_to_exitcode(status)).encode())
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def forked() -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # JAX and newer Pythons warn of threads, which are not there any more
+        return os.fork()
 
 
 def become(descriptors: list[int]) -> list[str]:

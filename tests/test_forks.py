@@ -2,13 +2,14 @@
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from cnnctl.models.backend import import_keras
-from tests.forks import Forks, python
+from tests.forks import Fork, Forks, begin, python
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="programs are forks on Linux alone")
 
@@ -48,6 +49,32 @@ def test_nothing_is_left_of_a_program_in_the_next(tmp_path: Path) -> None:
     before = "import os, sys; print(os.environ.get('LEFT'), sys.modules.get('left'), sys.path); "
     first = python(["-c", before + "os.environ['LEFT'] = '1'; sys.modules['left'] = os; sys.path.clear()"], tmp_path)
     assert python(["-c", before], tmp_path).stdout == first.stdout
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_programs_under_way(fresh: bool, tmp_path: Path) -> None:
+    waiting = "import sys, time; print('begun', file=sys.stderr, flush=True); time.sleep(60)"
+    first, second = (begin(["-c", waiting], tmp_path, fresh=fresh) for _ in range(2))
+    assert isinstance(first, Fork) is not fresh
+    assert first.pid != second.pid
+    for one in (first, second):
+        assert one.stderr is not None
+        assert one.stderr.readline() == "begun\n"
+        assert one.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        first.wait(timeout=0.01)
+    first.send_signal(signal.SIGTERM)
+    assert first.communicate() == ("", "")
+    assert (first.returncode, first.poll()) == (-signal.SIGTERM, -signal.SIGTERM)
+
+    assert python(["-c", "print('meanwhile')"], tmp_path).stdout == b"meanwhile\n"
+    second.kill()
+    assert second.wait() == second.returncode == -signal.SIGKILL
+    second.communicate()
+
+    third = begin(["-c", "print(1); import sys; print(2, file=sys.stderr); sys.exit(3)"], tmp_path, fresh=fresh)
+    assert third.communicate(timeout=60) == ("1\n", "2\n")
+    assert third.returncode == 3
 
 
 def test_libraries_that_the_tests_import_are_no_reason_to_import_them_again() -> None:

@@ -1,10 +1,12 @@
 """The real command, as a fork of a process that has its imports, or in a process of its own."""
 
+import os
 import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from tests.forks import python
+from tests import forks
+from tests.forks import Fork, python
 
 NOISE = (
     "tensorflow/",
@@ -58,16 +60,15 @@ def assert_quiet(done: subprocess.CompletedProcess[str]) -> None:
         assert not any(noise in said for noise in NOISE), line
 
 
-def begin(words: list[str], cwd: Path, until: str, **more: object) -> "tuple[subprocess.Popen[str], list[str]]":
+def begin(
+    words: list[str],
+    cwd: Path,
+    until: str,
+    env: Mapping[str, str] = os.environ,
+    fresh: bool = False,
+) -> "tuple[Fork | subprocess.Popen[str], list[str]]":
     """A command under way, once a line of its stderr contains `until`; that line and those before it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cnnctl", *words],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **more,  # type: ignore[call-overload]
-    )
+    process = forks.begin(["-m", "cnnctl", *words], cwd, env, fresh)
     lines: list[str] = []
     assert process.stderr is not None
     for line in process.stderr:

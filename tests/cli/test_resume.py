@@ -3,22 +3,27 @@
 import json
 import os
 import re
-import resource
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from tests.cli.command import begin, cnnctl, fail, succeed
 from tests.conftest import CONFIGS, Trained
+from tests.forks import Fork, python
 
 TRAIN = ["train", str(CONFIGS / "digits.yaml"), "--set", "train.epochs=3", "--output", "my run"]
+SMALL_DISK = """\
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000))
+from cnnctl.__main__ import main
+main()
+"""
 SAME = ("history.csv", "split.csv", "metrics.json", "predictions.csv", "unknown.json")
 
 
-def end(process: "subprocess.Popen[str]", number: signal.Signals) -> str:
+def end(process: "Fork | subprocess.Popen[str]", number: signal.Signals) -> str:
     """What it says after a signal."""
     process.send_signal(number)
     return process.communicate(timeout=60)[1]
@@ -73,7 +78,7 @@ def test_a_training_outlives_whoever_reads_it(digits_run: Trained, tmp_path: Pat
 
 
 def test_ctrl_c_before_the_first_epoch_and_while_loading(tmp_path: Path) -> None:
-    process, _ = begin(TRAIN, tmp_path, "loading TensorFlow")
+    process, _ = begin(TRAIN, tmp_path, "loading TensorFlow", fresh=True)
     said = end(process, signal.SIGINT)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "interrupted"
@@ -82,19 +87,13 @@ def test_ctrl_c_before_the_first_epoch_and_while_loading(tmp_path: Path) -> None
 
 def test_a_file_that_does_not_fit_is_named_and_the_rest_is_kept(digits_run: Trained, tmp_path: Path) -> None:
     """A limit on the size of files stands for a full disk: the network fits, its checkpoint does not."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cnnctl", *TRAIN],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000)),
-    )
-    assert done.returncode == 5, done.stderr
+    done = python(["-c", SMALL_DISK, *TRAIN], tmp_path)
+    assert done.returncode == 5, done.stderr.decode()
+    told = done.stderr.decode()
     checkpoint = Path("my run/checkpoints/epoch-0001.npz")
-    assert f"error: {checkpoint} cannot be written: File too large" in done.stderr
-    assert "then resume with: cnnctl train " in done.stderr
-    assert "Traceback" not in done.stderr
+    assert f"error: {checkpoint} cannot be written: File too large" in told
+    assert "then resume with: cnnctl train " in told
+    assert "Traceback" not in told
     assert os.listdir(tmp_path / "my run" / "checkpoints") == ["digests.bin"]
     succeed(*TRAIN, "--resume", cwd=tmp_path)
     for name in SAME:
