@@ -26,17 +26,15 @@ def section(folder: Path) -> str:
     with tempfile.TemporaryDirectory() as place:
         work = Path(place)
         keep = Path(os.environ.get("RUNS") or work / "runs").absolute()
-        runs = {READY: [_run(ROOT / "configs" / f"{READY}.yaml", of(folder), keep, READY, seed) for seed in _seeds()]}
+        runs = {
+            READY: [_run(ROOT / "configs" / f"{READY}.yaml", of(folder), keep, READY, seed) for seed in range(ROUNDS)]
+        }
         for name, images in given.items():
             if images is not None and images.is_dir():
                 written = work / f"{name}.yaml"
                 cnnctl("init", str(images), "--output", str(written), cwd=work)
-                runs[f"init for {name}"] = [_run(written, {}, keep, name.lower(), seed) for seed in _seeds()]
+                runs[f"init for {name}"] = [_run(written, {}, keep, name.lower(), seed) for seed in range(ROUNDS)]
     return report(runs)
-
-
-def _seeds() -> range:
-    return range(ROUNDS)
 
 
 def _named(variable: str) -> Path | None:

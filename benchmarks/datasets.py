@@ -21,8 +21,6 @@ from cnnctl.data.decoder.images import opencv
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MNIST = tuple(map(str, range(10)))
-_HEADER = {"images": 16, "labels": 8}
-"""Bytes before the values of a file of MNIST."""
 
 Images = NDArray[np.uint8]
 
@@ -34,16 +32,16 @@ def unpack(package: Path, folder: Path) -> Counter[str]:
         How many there are of each split.
     """
     with tarfile.open(package) as archive:
-        names = {Path(name).name for name in archive.getnames()}
-        is_cifar = "test_batch.png" in names
+        is_cifar = any(Path(name).name == "test_batch.png" for name in archive.getnames())
         found: Counter[str] = Counter()
+        of_class: Counter[Path] = Counter()
         for split, classes, image, label in _cifar10(archive) if is_cifar else _mnist(archive):
             place = folder / split / classes[label]
             place.mkdir(parents=True, exist_ok=True)
-            found[f"{split}/{label}"] += 1
-            opencv().imwrite(str(place / f"{found[f'{split}/{label}'] - 1:04}.png"), image)
+            opencv().imwrite(str(place / f"{of_class[place]:04}.png"), image)
+            of_class[place] += 1
             found[split] += 1
-    return Counter({split: found[split] for split in ("train", "test")})
+    return found
 
 
 _Example = tuple[str, tuple[str, ...], Images, int]
@@ -61,9 +59,10 @@ def _cifar10(archive: tarfile.TarFile) -> Iterator[_Example]:
 
 
 def _mnist(archive: tarfile.TarFile) -> Iterator[_Example]:
+    """A file begins with 4 bytes of its kind and 4 for each of its dimensions."""
     for split, name in (("train", "train"), ("test", "t10k")):
-        images = _values(archive, f"{name}-images-idx3-ubyte")[_HEADER["images"] :].reshape(-1, 28, 28)
-        labels = _values(archive, f"{name}-labels-idx1-ubyte")[_HEADER["labels"] :]
+        images = _values(archive, f"{name}-images-idx3-ubyte")[16:].reshape(-1, 28, 28)
+        labels = _values(archive, f"{name}-labels-idx1-ubyte")[8:]
         for image, label in zip(images, labels.tolist(), strict=True):
             yield split, MNIST, image, label
 

@@ -38,7 +38,8 @@ FREE = ("COLUMNS", "PYTEST_CURRENT_TEST")
 """Variables that no library reads while it is imported."""
 SET = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "TF2_BEHAVIOR", "ENABLE_RUNTIME_UPTIME_TELEMETRY", "TPU_", "KMP_")
 SET += ("OPENCV_", "LD_LIBRARY_PATH", "HDF5_PLUGIN_PATH", "MLFLOW_", "_MLFLOW_", "WANDB_")
-"""Beginnings of those that libraries set while they are imported, in the process of the tests as well."""
+"""Beginnings of those that libraries set while they are imported, in the process of the tests as well; and of those
+that only libraries read which every fork imports by itself."""
 
 
 def fixed(environment: Mapping[str, str]) -> dict[str, str]:
